@@ -1,0 +1,54 @@
+//! The knobs of the front ends: what stands between token ids and the shared encoder. Plain data, no tensors.
+//!
+//! Fixed tokenizers use [`Frontend::Lookup`]. A learned tokenizer keeps its knobs here and its layers in the crate
+//! `model`, under `frontend/`.
+
+use serde::{Deserialize, Serialize};
+
+/// What stands between token ids and the shared encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Frontend {
+    /// One embedding row per token id.
+    Lookup,
+    /// MxDNA: nucleotide layers, then a learned tokenization module and its way back.
+    MxDna(MxDna),
+    /// The iso-parameter control of MxDNA: the same nucleotide layers and the same way back, no module.
+    Deep(Deep),
+}
+
+/// Knobs of the MxDNA module (Qiao et al., NeurIPS 2024).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MxDna {
+    /// Layers on single nucleotides before the module (of the encoder's own kind); at least one, see the design, section 3.
+    pub nucleotide_layers: usize,
+    /// Kernel size of each convolution expert, in bases.
+    pub kernel_sizes: Vec<usize>,
+    /// Taps of the deformable convolution; odd.
+    pub deformable: usize,
+    /// Half-width of the multiplicative noise on the router's input in training.
+    pub jitter: f64,
+    /// Weight of the balancing loss.
+    pub balance: f64,
+}
+
+impl Default for MxDna {
+    fn default() -> Self {
+        MxDna { nucleotide_layers: 1, kernel_sizes: (1..=10).collect(), deformable: 3, jitter: 0.01, balance: 0.01 }
+    }
+}
+
+/// Knobs of the iso-parameter control.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deep {
+    /// Layers on single nucleotides before the shared encoder.
+    pub nucleotide_layers: usize,
+}
+
+impl Default for Deep {
+    fn default() -> Self {
+        Deep { nucleotide_layers: MxDna::default().nucleotide_layers }
+    }
+}

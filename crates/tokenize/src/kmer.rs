@@ -1,0 +1,195 @@
+//! `base`, `kmer<K>`, `kmer<K>-nonoverlap`, `kmer<K>-stride<S>`: tokens of a fixed number of bases.
+//!
+//! Policy: every base other than A, C, G, T is one \[UNK\]; the stretches between are cut on their own. A stretch shorter
+//! than K, and what is left at its ends, becomes a shorter token, so no base is ever lost. Starts lie on multiples of the
+//! stride counted from the start of the sequence.
+
+use std::sync::Arc;
+
+use crate::Frontend;
+use crate::error::Error;
+use crate::name::Name;
+use crate::registry::{Kind, Recipe};
+use crate::token::{Reading, Token, Tokenizer};
+use crate::vocabulary::{SPECIALS, UNK, Vocabulary};
+
+/// Largest K: 4^8 tokens still fit an embedding matrix.
+pub const MAX_K: u64 = 8;
+
+/// `base`.
+pub const BASE: Kind = Kind {
+    stem: "base",
+    pattern: "base",
+    help: "single nucleotides: one token per base",
+    examples: &["base"],
+    resolve: |name| {
+        if name.number.is_some() || !name.words.is_empty() {
+            return None;
+        }
+        Some(recipe("base".to_owned(), Frontend::Lookup, 1, 1))
+    },
+};
+
+/// `kmer<K>` and its strides.
+pub const KMER: Kind = Kind {
+    stem: "kmer",
+    pattern: "kmer<K>[-nonoverlap | -stride<S>]",
+    help: "words of K bases (1 to 8): overlapping, side by side, or every S bases",
+    examples: &["kmer3", "kmer6", "kmer6-nonoverlap", "kmer6-stride3"],
+    resolve: |name| Some(resolve(name)),
+};
+
+fn resolve(name: &Name) -> Result<Recipe, Error> {
+    let wrong =
+        |reason: String, remedy: &str| Error::Name { name: name.written.clone(), reason, remedy: remedy.to_owned() };
+    let Some(k) = name.number else {
+        return Err(wrong(
+            "the number of bases per word is missing".into(),
+            "write it after the stem, for example \"kmer6\"",
+        ));
+    };
+    if k == 0 || k > MAX_K {
+        return Err(wrong(
+            format!("K = {k} is not between 1 and {MAX_K}"),
+            "a vocabulary grows as 4^K; use K of at most 8, or \"bpe4096\" for longer tokens",
+        ));
+    }
+    let stride = match name.words.as_slice() {
+        [] => 1,
+        [(word, None)] if word == "nonoverlap" => k,
+        [(word, Some(stride))] if word == "stride" => *stride,
+        _ => {
+            return Err(wrong("unknown variant".into(), "variants are \"-nonoverlap\" and \"-stride<S>\""));
+        }
+    };
+    if stride == 0 || stride > k {
+        return Err(wrong(format!("a stride of {stride} would skip bases"), "the stride must be between 1 and K"));
+    }
+    let canonical = match stride {
+        _ if k == 1 => "base".to_owned(),
+        1 => format!("kmer{k}"),
+        s if s == k => format!("kmer{k}-nonoverlap"),
+        s => format!("kmer{k}-stride{s}"),
+    };
+    recipe(canonical, Frontend::Lookup, k as usize, stride as usize)
+}
+
+/// A recipe for words of `k` bases under `name`, in front of which `frontend` stands.
+pub(crate) fn recipe(name: String, frontend: Frontend, k: usize, stride: usize) -> Result<Recipe, Error> {
+    let reading = if k == stride { Reading::Tiling(Some(k)) } else { Reading::Sliding { k, stride } };
+    let kmer = Arc::new(Kmer::new(name.clone(), k, stride));
+    Ok(Recipe::fixed(name, frontend, reading, kmer))
+}
+
+/// Words of K bases every S bases.
+#[derive(Debug)]
+pub struct Kmer {
+    name: String,
+    k: usize,
+    stride: usize,
+    vocabulary: Vocabulary,
+}
+
+impl Kmer {
+    /// Words of `k` bases (1 to 8) that start every `stride` bases (1 to `k`). Ids: all words of K bases in alphabetical
+    /// order from 5 on, then those of K-1 bases, and so on down to single bases.
+    #[must_use]
+    pub fn new(name: String, k: usize, stride: usize) -> Self {
+        let words = (1..=k).rev().flat_map(|length| (0..1usize << (2 * length)).map(move |code| word(code, length)));
+        Kmer { name, k, stride, vocabulary: Vocabulary::new(words) }
+    }
+
+    /// Id of a stretch of 1 to K letters of ACGT.
+    fn id(&self, bases: &[u8]) -> u32 {
+        let code = bases.iter().fold(0u32, |code, &b| code * 4 + letter(b));
+        let before: u32 = (bases.len() + 1..=self.k).map(|length| 1u32 << (2 * length)).sum();
+        SPECIALS + before + code
+    }
+
+    fn stretch(&self, bases: &[u8], from: usize, to: usize, out: &mut Vec<Token>) {
+        let mut push = |start: usize, end: usize| {
+            if start < end {
+                out.push(Token { id: self.id(&bases[start..end]), start: start as u32, end: end as u32 });
+            }
+        };
+        let first = from.next_multiple_of(self.stride).min(to);
+        // In a tiling the words simply start at the stretch.
+        let first = if self.stride == self.k { from } else { first };
+        push(from, first);
+        let (mut start, mut covered) = (first, first);
+        while start + self.k <= to {
+            push(start, start + self.k);
+            covered = start + self.k;
+            start += self.stride;
+        }
+        push(covered, to);
+    }
+}
+
+fn letter(base: u8) -> u32 {
+    match base {
+        b'A' => 0,
+        b'C' => 1,
+        b'G' => 2,
+        _ => 3,
+    }
+}
+
+fn word(code: usize, length: usize) -> Vec<u8> {
+    (0..length).rev().map(|i| b"ACGT"[(code >> (2 * i)) & 3]).collect()
+}
+
+impl Tokenizer for Kmer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn reading(&self) -> Reading {
+        if self.k == self.stride {
+            Reading::Tiling(Some(self.k))
+        } else {
+            Reading::Sliding { k: self.k, stride: self.stride }
+        }
+    }
+
+    fn encode(&self, bases: &[u8], out: &mut Vec<Token>) {
+        out.clear();
+        let mut from = 0;
+        for (i, &base) in bases.iter().enumerate() {
+            if !matches!(base, b'A' | b'C' | b'G' | b'T') {
+                self.stretch(bases, from, i, out);
+                out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
+                from = i + 1;
+            }
+        }
+        self.stretch(bases, from, bases.len(), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_words() {
+        let kmer = Kmer::new("kmer3".into(), 3, 1);
+        let mut out = Vec::new();
+        kmer.encode(b"ACGTNAC", &mut out);
+        let words: Vec<&[u8]> = out.iter().map(|t| kmer.vocabulary().bases(t.id).unwrap_or(b"N")).collect();
+        assert_eq!(words, [b"ACG".as_slice(), b"CGT", b"N", b"AC"]);
+        assert_eq!(out[0].id, SPECIALS + 6);
+    }
+
+    #[test]
+    fn strided_words_stay_on_the_grid() {
+        let kmer = Kmer::new("kmer4-stride2".into(), 4, 2);
+        let mut out = Vec::new();
+        kmer.encode(b"NACGTACGTA", &mut out);
+        let spans: Vec<_> = out.iter().map(|t| (t.start, t.end)).collect();
+        assert_eq!(spans, [(0, 1), (1, 2), (2, 6), (4, 8), (6, 10)]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The masking plan, made in bases (design sections 4.1 and 4.5).
+//!
+//! A window is divided from its start into cells. In training a share of the cells is drawn, no two adjacent, none with a
+//! base other than A, C, G, T; in scoring pass p of 7 takes the cells i with i mod 7 = p. The plan never sees a
+//! tokenizer, so hidden spans are identical for all of them.
+
+use rand::{Rng, RngExt};
+
+/// Passes of the scoring plan: every full cell is hidden in exactly one of them.
+pub const PASSES: usize = 7;
+
+/// A hidden span of a training window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// First base.
+    pub start: usize,
+    /// One past the last base.
+    pub end: usize,
+    /// Half of the spans show a prefix of their tokens, so that scoring from left to right is in distribution. The number
+    /// in 0..1, drawn before any tokenizer is known, says how long: j = 1 + floor(number * (m - 1)) of m tokens.
+    pub prefix: Option<f64>,
+}
+
+impl Span {
+    /// A span with nothing shown.
+    #[must_use]
+    pub fn hidden(start: usize, end: usize) -> Span {
+        Span { start, end, prefix: None }
+    }
+
+    /// How many of its `tokens` tokens are shown.
+    #[must_use]
+    pub fn shown(&self, tokens: usize) -> usize {
+        match self.prefix {
+            Some(number) if tokens > 1 => 1 + ((number * (tokens - 1) as f64) as usize).min(tokens - 2),
+            _ => 0,
+        }
+    }
+}
+
+fn is_acgt(bases: &[u8]) -> bool {
+    bases.iter().all(|b| matches!(b, b'A' | b'C' | b'G' | b'T'))
+}
+
+/// Draws the hidden spans of a training window: `round(share * cells)` cells of `cell` bases, no two adjacent, or as many
+/// as fit. Always draws the same number of random numbers for the same cells, whatever the tokenizer.
+pub fn training(bases: &[u8], cell: usize, share: f64, rng: &mut impl Rng) -> Vec<Span> {
+    let cells = bases.len() / cell;
+    let wanted = (share * cells as f64).round() as usize;
+    let open: Vec<usize> = (0..cells).filter(|&i| is_acgt(&bases[i * cell..(i + 1) * cell])).collect();
+    let mut best: Vec<usize> = Vec::new();
+    // A random order taken greedily can end early at high shares: then it is drawn again, and the fullest draw kept.
+    for _ in 0..32 {
+        let mut order = open.clone();
+        for i in (1..order.len()).rev() {
+            order.swap(i, rng.random_range(0..=i));
+        }
+        let mut taken = vec![false; cells + 2];
+        let mut drawn = Vec::with_capacity(wanted);
+        for i in order {
+            if drawn.len() < wanted && !taken[i] && !taken[i + 2] {
+                taken[i + 1] = true;
+                drawn.push(i);
+            }
+        }
+        if drawn.len() > best.len() || best.is_empty() {
+            best = drawn;
+        }
+        if best.len() == wanted {
+            break;
+        }
+    }
+    best.sort_unstable();
+    best.iter()
+        .map(|&i| {
+            let (half, number) = (rng.random::<f64>() < 0.5, rng.random::<f64>());
+            Span { start: i * cell, end: (i + 1) * cell, prefix: half.then_some(number) }
+        })
+        .collect()
+}
+
+/// The hidden spans of one scoring pass.
+#[must_use]
+pub fn scoring(bases: &[u8], cell: usize, pass: usize) -> Vec<Span> {
+    (0..bases.len() / cell)
+        .filter(|i| i % PASSES == pass && is_acgt(&bases[i * cell..(i + 1) * cell]))
+        .map(|i| Span::hidden(i * cell, (i + 1) * cell))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    proptest! {
+        #[test]
+        fn no_two_adjacent_none_with_n(seed in 0u64..500, length in 24usize..400, share in 0.05f64..0.45, hole in 0usize..400) {
+            let mut bases = vec![b'A'; length];
+            if hole < length {
+                bases[hole] = b'N';
+            }
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let spans = training(&bases, 12, share, &mut rng);
+            let wanted = (share * (length / 12) as f64).round() as usize;
+            prop_assert!(spans.len() <= wanted);
+            if wanted * 3 <= length / 12 {
+                prop_assert!(spans.len() + 1 >= wanted);
+            }
+            for pair in spans.windows(2) {
+                prop_assert!(pair[1].start >= pair[0].end + 12);
+            }
+            for span in &spans {
+                prop_assert!(span.start % 12 == 0 && span.end == span.start + 12 && span.end <= length);
+                prop_assert!(!bases[span.start..span.end].contains(&b'N'));
+                let shown = span.shown(6);
+                prop_assert!(shown <= 5 && (span.prefix.is_none() || shown >= 1) && span.shown(1) == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn scoring_passes_take_every_cell_once() {
+        let bases = vec![b'C'; 252];
+        let mut all: Vec<usize> = (0..PASSES).flat_map(|p| scoring(&bases, 12, p)).map(|s| s.start / 12).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..21).collect::<Vec<_>>());
+    }
+}

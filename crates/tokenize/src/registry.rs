@@ -1,0 +1,171 @@
+//! The one list of tokenizers: parsing, help, tests and legends iterate over [`KINDS`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::frontend::Frontend;
+use crate::name::Name;
+use crate::token::{Reading, Tokenizer};
+use crate::{huggingface, kmer, learned, randomcut};
+
+/// A family of names.
+pub struct Kind {
+    /// Stem of its names.
+    pub stem: &'static str,
+    /// How its names are written.
+    pub pattern: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// Names that tests, benches and suggestions use.
+    pub examples: &'static [&'static str],
+    /// From a parsed name with this stem to a recipe; `None`: not one of mine.
+    pub resolve: fn(&Name) -> Option<Result<Recipe, Error>>,
+}
+
+/// Every family, in the order in which people should see them.
+pub const KINDS: &[Kind] = &[
+    kmer::BASE,
+    learned::BASE_DEEP,
+    kmer::KMER,
+    huggingface::BPE,
+    randomcut::RANDOMCUT,
+    learned::MXDNA,
+    huggingface::FILE,
+];
+
+type Fit = dyn Fn(&mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync;
+type Load = dyn Fn(&[u8]) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync;
+
+/// How to get a tokenizer: its canonical name, its front end, and how its vocabulary comes about.
+#[derive(Clone)]
+pub struct Recipe {
+    /// Canonical name: what is hashed, never the spelling.
+    pub name: String,
+    /// What stands between its ids and the encoder.
+    pub frontend: Frontend,
+    /// How it reads a sequence.
+    pub reading: Reading,
+    /// Whether its vocabulary is learned on training text.
+    pub learned_vocabulary: bool,
+    fit: Arc<Fit>,
+    load: Arc<Load>,
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipe").field("name", &self.name).field("frontend", &self.frontend).finish_non_exhaustive()
+    }
+}
+
+impl Recipe {
+    /// A tokenizer that needs no training text.
+    pub fn fixed(name: String, frontend: Frontend, reading: Reading, tokenizer: Arc<dyn Tokenizer>) -> Recipe {
+        let again = Arc::clone(&tokenizer);
+        Recipe {
+            name,
+            frontend,
+            reading,
+            learned_vocabulary: false,
+            fit: Arc::new(move |_| Ok(Arc::clone(&tokenizer))),
+            load: Arc::new(move |_| Ok(Arc::clone(&again))),
+        }
+    }
+
+    /// A tokenizer whose vocabulary is learned.
+    pub fn learned(
+        name: String,
+        reading: Reading,
+        fit: impl Fn(&mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync + 'static,
+        load: impl Fn(&[u8]) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync + 'static,
+    ) -> Recipe {
+        Recipe {
+            name,
+            frontend: Frontend::Lookup,
+            reading,
+            learned_vocabulary: true,
+            fit: Arc::new(fit),
+            load: Arc::new(load),
+        }
+    }
+
+    /// Builds the tokenizer, learning its vocabulary from `pieces` of training text where it needs one.
+    ///
+    /// # Errors
+    /// If the text cannot give such a vocabulary.
+    pub fn fit(&self, pieces: &mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> {
+        (self.fit)(pieces)
+    }
+
+    /// Builds the tokenizer from what [`Tokenizer::save`] gave.
+    ///
+    /// # Errors
+    /// If the bytes are not such a tokenizer.
+    pub fn load(&self, saved: &[u8]) -> Result<Arc<dyn Tokenizer>, Error> {
+        (self.load)(saved)
+    }
+
+    /// Checks that hidden spans of `span` bases can be paid for exactly once (design section 4.3).
+    ///
+    /// # Errors
+    /// If K does not divide the span or the stride does not divide K; names a span that does.
+    pub fn check_span(&self, span: usize) -> Result<(), Error> {
+        let refuse =
+            |reason: String, remedy: String| Err(Error::Span { name: self.name.clone(), span, reason, remedy });
+        if let Reading::Sliding { k, stride } = self.reading
+            && !k.is_multiple_of(stride)
+        {
+            return refuse(
+                format!("the stride {stride} does not divide K = {k}, so tokens cannot tile a span"),
+                format!("use a stride that divides {k}"),
+            );
+        }
+        match self.reading.fixed() {
+            Some(k) if !span.is_multiple_of(k) => refuse(
+                format!("K = {k} does not divide it"),
+                format!("set masking.span = {} for all tokenizers", lcm(span, k)),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lcm(a: usize, b: usize) -> usize {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    a / x.max(1) * b
+}
+
+/// From a name to a recipe.
+///
+/// # Errors
+/// For a name that no family knows (with the nearest known one) or whose number or word does not fit.
+pub fn parse(name: &str) -> Result<Recipe, Error> {
+    if let Some(path) = name.trim().strip_prefix("file:") {
+        return huggingface::open(path);
+    }
+    if let Some(parsed) = Name::parse(name) {
+        for kind in KINDS.iter().filter(|kind| kind.stem == parsed.stem) {
+            if let Some(result) = (kind.resolve)(&parsed) {
+                return result;
+            }
+        }
+    }
+    Err(Error::Unknown { name: name.to_owned(), nearest: nearest(name) })
+}
+
+/// Every example name of every family.
+pub fn examples() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().flat_map(|kind| kind.examples.iter().copied())
+}
+
+fn nearest(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    examples()
+        .map(|example| (strsim::damerau_levenshtein(&name, example), example))
+        .filter(|(distance, example)| *distance <= example.len().div_ceil(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, example)| example.to_owned())
+}

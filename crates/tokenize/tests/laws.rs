@@ -1,0 +1,362 @@
+//! Laws that hold for every tokenizer of the registry (design sections 4 and 8).
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokenize::layout::Cut;
+use tokenize::legal::LegalSets;
+use tokenize::plan::{self, Span};
+use tokenize::registry::{self, Recipe};
+use tokenize::vocabulary::MASK;
+use tokenize::{Fitted, Reading, Token, Tokenizer, bill, decode, normalise};
+
+fn dna(length: usize, seed: u64) -> Vec<u8> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A little structure, so that merges of different lengths are learned.
+    let mut out: Vec<u8> = Vec::with_capacity(length);
+    while out.len() < length {
+        if rng.random::<f64>() < 0.1 {
+            out.extend_from_slice(b"TATAAACACA");
+        }
+        out.push(b"ACGT"[rng.random_range(0..4)]);
+    }
+    out.truncate(length);
+    out
+}
+
+/// Every example of the registry, fitted on the same text.
+fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
+    static ALL: OnceLock<Vec<(Recipe, Arc<dyn Tokenizer>)>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let text = dna(400_000, 1);
+        registry::examples()
+            .chain(["kmer1", "kmer2", "kmer4", "kmer6-stride2", "kmer4-stride2", "kmer5", "bpe64", "randomcut64"])
+            .map(|name| {
+                let recipe = registry::parse(name).expect(name);
+                let tokenizer = recipe.fit(&mut text.chunks(40_000)).expect(name);
+                (recipe, tokenizer)
+            })
+            .collect()
+    })
+}
+
+fn any_text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        proptest::collection::vec(
+            prop_oneof![9 => proptest::sample::select(b"ACGT".to_vec()), 1 => Just(b'N')],
+            0..300
+        ),
+        proptest::collection::vec(proptest::sample::select(b"ACGT".to_vec()), 0..300),
+        proptest::collection::vec(proptest::sample::select(b"ACGTNacgtRYKM".to_vec()), 0..60),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn spans_in_order_and_round_trip(text in any_text()) {
+        for (recipe, tokenizer) in fitted() {
+            let mut tokens = vec![Token { id: 9, start: 9, end: 9 }];
+            tokenizer.encode(&text, &mut tokens);
+            let (mut start, mut covered) = (0, 0);
+            for token in &tokens {
+                prop_assert!(token.start >= start && token.end > token.start && token.end as usize <= text.len(), "{}", recipe.name);
+                prop_assert!(token.start <= covered, "{}: a base is lost", recipe.name);
+                if matches!(tokenizer.reading(), Reading::Tiling(_)) {
+                    prop_assert_eq!(token.start, covered);
+                }
+                (start, covered) = (token.start, token.end);
+            }
+            prop_assert_eq!(covered as usize, text.len());
+            prop_assert_eq!(decode(&tokens, tokenizer.vocabulary()), normalise(&text), "{}", recipe.name);
+        }
+    }
+
+    #[test]
+    fn nothing_hidden_is_visible_and_every_base_is_paid_once(seed in 0u64..10_000, length in 60usize..260, share in 0.1f64..0.35) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let text = dna(length, seed);
+        let spans = plan::training(&text, 12, share, &mut rng);
+        let mut other = text.clone();
+        for span in &spans {
+            for base in &mut other[span.start..span.end] {
+                *base = b"ACGT"[rng.random_range(0..4)];
+            }
+        }
+        for (recipe, tokenizer) in fitted() {
+            if recipe.check_span(12).is_err() {
+                continue;
+            }
+            let cut = Cut::new(&**tokenizer, &text, &spans);
+            for layout in [cut.training(), cut.step(0), cut.step(1)] {
+                let by_token: usize = layout.targets.iter().map(|t| tokenizer.vocabulary().length(t.token)).sum();
+                prop_assert_eq!(by_token, layout.hidden, "{}", &recipe.name);
+                for target in &layout.targets {
+                    prop_assert_eq!(layout.ids[target.position], MASK);
+                }
+            }
+            prop_assert_eq!(cut.step(0).hidden, spans.len() * 12);
+            // The number of hidden tokens is paid for; what else is seen must not depend on the hidden bases.
+            let seen = |text: &[u8]| {
+                let mut ids = Cut::new(&**tokenizer, text, &spans).step(0).ids;
+                if recipe.reading.fixed().is_none() {
+                    ids.dedup_by(|a, b| *a == MASK && *b == MASK);
+                }
+                ids
+            };
+            prop_assert_eq!(seen(&text), seen(&other), "{}", &recipe.name);
+        }
+    }
+}
+
+#[test]
+fn shown_prefixes_tell_nothing_of_the_rest() {
+    let text = dna(252, 7);
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_some()) {
+        let Ok(()) = recipe.check_span(12) else {
+            continue;
+        };
+        let k = recipe.reading.fixed().unwrap();
+        let spans = plan::scoring(&text, 12, 3);
+        for step in 0..12 / k {
+            let mut other = text.clone();
+            for span in &spans {
+                other[span.start + step * k..span.end].fill(b'G');
+            }
+            let ids = |text: &[u8]| Cut::new(&**tokenizer, text, &spans).step(step).ids;
+            assert_eq!(ids(&text), ids(&other), "{} step {step}", recipe.name);
+        }
+    }
+}
+
+#[test]
+fn overlapping_six_mers_hide_seventeen_positions_per_span() {
+    let kmer6 = registry::parse("kmer6").unwrap().fit(&mut std::iter::empty()).unwrap();
+    let layout = Cut::new(&*kmer6, &dna(252, 3), &[Span::hidden(120, 132)]).step(0);
+    assert_eq!(layout.ids.iter().filter(|&&id| id == MASK).count(), 17);
+    assert_eq!(layout.targets.len(), 2);
+}
+
+/// Uniform logits: exactly 2 bits per base, in both orders, for every fixed length, both span lengths, any window.
+#[test]
+fn uniform_logits_give_two_bits() {
+    for span in [12, 24] {
+        for name in [
+            "base",
+            "kmer2",
+            "kmer3",
+            "kmer4",
+            "kmer5",
+            "kmer6",
+            "kmer7",
+            "kmer8",
+            "kmer6-stride2",
+            "kmer6-stride3",
+            "kmer4-stride2",
+            "kmer2-nonoverlap",
+            "kmer3-nonoverlap",
+            "kmer4-nonoverlap",
+            "kmer6-nonoverlap",
+            "kmer8-nonoverlap",
+            "mxdna",
+            "base-deep",
+        ] {
+            let recipe = registry::parse(name).unwrap();
+            let k = recipe.reading.fixed().unwrap();
+            if let Err(error) = recipe.check_span(span) {
+                assert!(!span.is_multiple_of(k), "{name}");
+                assert!(error.remedy().unwrap().contains(&format!("masking.span = {}", span * k / gcd(span, k))));
+                continue;
+            }
+            let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
+            let mut sets = LegalSets::new(Arc::clone(&tokenizer));
+            let logits = vec![0.25; sets.vocabulary()];
+            for window in [span * 3, span * 5 + 7, 251] {
+                let text = dna(window, 5);
+                let (mut sequential, mut parallel, mut bases) = (0.0, 0.0, 0);
+                for pass in 0..plan::PASSES {
+                    let spans = plan::scoring(&text, span, pass);
+                    let cut = Cut::new(&*tokenizer, &text, &spans);
+                    bases += spans.len() * span;
+                    for step in 0..span / k {
+                        let layout = cut.step(step);
+                        for target in &layout.targets {
+                            let bits = bill::token_bits(&logits, target, &mut sets).total();
+                            if step == 0 {
+                                parallel += bits;
+                            }
+                            if target.order == step {
+                                sequential += bits;
+                            }
+                        }
+                    }
+                }
+                assert_eq!(bases, window / span * span);
+                for total in [sequential, parallel] {
+                    assert!((total / bases as f64 - 2.0).abs() < 1e-12, "{name} {span} {window}: {total} over {bases}");
+                }
+            }
+        }
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The sequential total is a code length: summed over every text of a span, the probabilities do not exceed one, and reach
+/// it exactly for fixed lengths.
+#[test]
+fn sequential_probabilities_sum_to_at_most_one() {
+    let span = 6;
+    for (recipe, tokenizer) in fitted() {
+        if recipe.check_span(span).is_err() {
+            continue;
+        }
+        let text = dna(300_000, 2);
+        let fitted = Fitted::fit(recipe, &[&text], span).unwrap();
+        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| rng.random::<f32>() * 3.0).collect();
+        let mut sum = 0.0;
+        for code in 0..1usize << (2 * span) {
+            let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
+            let cut = Cut::new(&**tokenizer, &bases, &[Span::hidden(0, span)]);
+            let number = cut.counts().next().unwrap();
+            let mut bits = fitted.counts.bits(number);
+            for step in 0..number {
+                bits += bill::token_bits(&logits, &cut.step(step).targets[0], &mut sets).total();
+            }
+            sum += (-bits).exp2();
+        }
+        assert!(sum <= 1.0 + 1e-9, "{}: {sum}", recipe.name);
+        if recipe.reading.fixed().is_some() {
+            assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", recipe.name);
+        }
+    }
+}
+
+/// The pair rule, found by walking back through the merges, equals encoding the two tokens together.
+#[test]
+fn pair_rule_equals_encoding() {
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.name.starts_with("bpe")) {
+        let vocabulary = tokenizer.vocabulary();
+        let ids: Vec<u32> = vocabulary.ids().collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut tokens = Vec::new();
+        let (mut yes, mut no) = (0, 0);
+        for _ in 0..30_000 {
+            let (a, b) = (ids[rng.random_range(0..ids.len())], ids[rng.random_range(0..ids.len())]);
+            let text = [vocabulary.bases(a).unwrap(), vocabulary.bases(b).unwrap()].concat();
+            tokenizer.encode(&text, &mut tokens);
+            let truth = tokens.len() == 2 && tokens[0].id == a && tokens[1].id == b;
+            assert_eq!(tokenizer.may_follow(a, b), truth, "{}: {}", recipe.name, String::from_utf8_lossy(&text));
+            if truth { yes += 1 } else { no += 1 }
+        }
+        assert!(yes > 100 && no > 100, "{}: {yes} {no}", recipe.name);
+    }
+}
+
+#[test]
+fn random_cut_has_the_lengths_of_bpe() {
+    let text = dna(60_000, 9);
+    let share = |name: &str| {
+        let (_, tokenizer) = fitted().iter().find(|(recipe, _)| recipe.name == name).unwrap();
+        let (mut counts, mut tokens) = (vec![0.0f64; 40], Vec::new());
+        for window in text.chunks(240) {
+            tokenizer.encode(window, &mut tokens);
+            tokens.iter().for_each(|t| counts[((t.end - t.start) as usize).min(39)] += 1.0);
+        }
+        let total: f64 = counts.iter().sum();
+        counts.iter().map(|c| c / total).collect::<Vec<_>>()
+    };
+    let (bpe, random) = (share("bpe512"), share("randomcut512"));
+    let distance: f64 = bpe.iter().zip(&random).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
+    assert!(distance < 0.03, "total variation {distance}");
+    // And it is another cut.
+    assert_ne!(bpe, random);
+}
+
+#[test]
+fn fitted_survives_the_store() {
+    let text = dna(100_000, 3);
+    for name in ["kmer3", "bpe64", "randomcut64"] {
+        let recipe = registry::parse(name).unwrap();
+        let fitted = Fitted::fit(&recipe, &[&text], 12).unwrap();
+        let again = Fitted::load(&recipe, &fitted.save(12), 12).unwrap();
+        assert_eq!((&fitted.counts, &fitted.bias), (&again.counts, &again.bias));
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        fitted.tokenizer.encode(&text[..500], &mut a);
+        again.tokenizer.encode(&text[..500], &mut b);
+        assert_eq!(a, b);
+        assert_eq!(
+            fitted.save(12),
+            Fitted::fit(&recipe, &[&text], 12).unwrap().save(12),
+            "{name} is not deterministic"
+        );
+        assert!(Fitted::load(&recipe, &fitted.save(12), 24).is_err());
+    }
+}
+
+#[test]
+fn names_and_their_errors() {
+    let message = |name: &str| {
+        let error = registry::parse(name).unwrap_err();
+        format!("{error} / {}", error.remedy().unwrap())
+    };
+    assert_eq!(registry::parse("KMER6-Stride6").unwrap().name, "kmer6-nonoverlap");
+    assert_eq!(registry::parse("kmer1").unwrap().name, "base");
+    assert_eq!(message("kmr6"), "unknown tokenizer \"kmr6\" / did you mean \"kmer6\"? \"tokbench list\" shows all");
+    assert!(message("kmer13").contains("K = 13 is not between 1 and 8"));
+    assert!(message("kmer6-stride7").contains("would skip bases"));
+    assert!(message("bpe4").contains("smaller than the alphabet"));
+    assert!(message("kmer").contains("missing"));
+    assert!(message("mxdna-max99").contains("not offered"));
+    assert!(message("file:/nowhere/tokenizer.json").contains("/nowhere/tokenizer.json"));
+    let stride = registry::parse("kmer6-stride4").unwrap().check_span(12).unwrap_err();
+    assert!(stride.to_string().contains("the stride 4 does not divide K = 6"));
+}
+
+#[test]
+fn published_ids_of_dnabert2() {
+    let data = std::env::var_os("TOKBENCH_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let path = data.join("tokenizers/dnabert2_bpe4096.json");
+    if !path.exists() {
+        println!("SKIPPED: no public tokenizers (set TOKBENCH_DATA)");
+        return;
+    }
+    let tokenizer = registry::parse(&format!("file:{}", path.display())).unwrap().fit(&mut std::iter::empty()).unwrap();
+    let ids = |text: &str| {
+        let mut tokens = Vec::new();
+        tokenizer.encode(text.as_bytes(), &mut tokens);
+        tokens.iter().map(|t| t.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("ATCGATCG"), [5, 359, 16, 7]);
+    assert_eq!(
+        ids("ACGTAGCATCGGATCTATCTATCGACACTTGGTTATCGATCTACGAGCATCTCGTTAGC"),
+        [5, 194, 32, 757, 1239, 2092, 294, 24, 359, 88, 93, 32, 75, 77, 19]
+    );
+    assert_eq!(ids("atcg"), [0, 0, 0, 0]);
+    assert_eq!(ids("ATCGNNNNATCG"), [5, 16, 7, 0, 0, 0, 0, 5, 16, 7]);
+    assert_eq!(ids("AUCG"), [5, 0, 3206]);
+    assert_eq!(ids("ATCG ATCG"), [5, 16, 7, 5, 16, 7]);
+    assert_eq!(ids(""), [0u32; 0]);
+    for public in ["gena_human_bpe32k_newline.json", "gena_t2t_1000h_multi_32k.json"] {
+        let recipe = registry::parse(&format!("file:{}", data.join("tokenizers").join(public).display())).unwrap();
+        let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
+        let hf = tokenizers::Tokenizer::from_file(data.join("tokenizers").join(public)).unwrap();
+        let text = String::from_utf8(dna(3_000, 8)).unwrap();
+        let mut tokens = Vec::new();
+        tokenizer.encode(text.as_bytes(), &mut tokens);
+        let theirs = hf.encode(text.as_str(), false).unwrap();
+        assert_eq!(tokens.len(), theirs.len());
+        for (token, theirs) in tokens.iter().zip(theirs.get_tokens()) {
+            assert_eq!(tokenizer.vocabulary().bases(token.id), Some(theirs.as_bytes()));
+        }
+    }
+}
