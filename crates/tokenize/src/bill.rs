@@ -64,29 +64,26 @@ impl Bits {
 
 /// The price of a token under a row of logits over the vocabulary. Sums are in f64 and in a fixed order.
 pub fn token_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
+    sets.prepare(target.legal);
     let own = sets.length(target.token);
     let logit = |id: u32| f64::from(logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY));
     let mut highest = logit(target.token);
     sets.visit(target.legal, false, |id| highest = highest.max(logit(id)));
-    let lengths: Vec<u32> =
-        if target.legal.exact { Vec::new() } else { (0..logits.len() as u32).map(|id| sets.length(id)).collect() };
-    let (mut all, mut same) = (0.0, 0.0);
+    let (mut all, mut same, mut unruled) = (0.0, 0.0, 0.0);
     sets.visit(target.legal, true, |id| {
         let p = (logit(id) - highest).exp();
         all += p;
-        if target.legal.exact || lengths[id as usize] == own {
+        if sets.length(id) == own {
             same += p;
         }
     });
-    let mut unruled = 0.0;
     if target.legal.after.is_some() {
         sets.visit(target.legal, false, |id| unruled += (logit(id) - highest).exp());
     } else {
         unruled = all;
     }
     let p = (logit(target.token) - highest).exp();
-    let length = if target.legal.exact { 0.0 } else { (all / same).log2() };
-    Bits { length, content: (same / p).log2(), no_pair_rule: (unruled / p).log2() }
+    Bits { length: (all / same).log2(), content: (same / p).log2(), no_pair_rule: (unruled / p).log2() }
 }
 
 #[cfg(test)]

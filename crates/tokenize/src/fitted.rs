@@ -142,6 +142,9 @@ fn bias_only(tokenizer: &Arc<dyn Tokenizer>, cuts: &[Cut]) -> Vec<f32> {
         legal_ids += PSEUDO;
     });
     *groups.entry(any).or_default() += legal_ids;
+    for &legal in groups.keys() {
+        sets.prepare(legal);
+    }
     // A HashMap's order is random; sums must not depend on it.
     let mut groups: Vec<(Legal, f64)> = groups.into_iter().collect();
     groups.sort_by_key(|(legal, _)| (legal.longest, legal.exact, legal.after));

@@ -85,13 +85,17 @@ impl LegalSets {
         &self.by_length[start..end(longest).max(start)]
     }
 
-    /// Calls `visit` with every legal token, in an order that never changes. `pair_rule = false` leaves that rule out.
-    pub fn visit(&mut self, legal: Legal, pair_rule: bool, mut visit: impl FnMut(u32)) {
-        let after = legal.after.filter(|_| pair_rule && self.pair_rule);
-        if let Some(after) = after {
+    /// Finds what [`LegalSets::visit`] needs to know about a condition.
+    pub fn prepare(&mut self, legal: Legal) {
+        if let Some(after) = legal.after.filter(|_| self.pair_rule) {
             self.learn_pairs(after);
         }
-        let pairs = after.and_then(|after| self.pairs.get(&after));
+    }
+
+    /// Calls `visit` with every legal token, in an order that never changes. `pair_rule = false` leaves that rule out, and
+    /// so does a condition that was not prepared.
+    pub fn visit(&self, legal: Legal, pair_rule: bool, mut visit: impl FnMut(u32)) {
+        let pairs = legal.after.filter(|_| pair_rule && self.pair_rule).and_then(|after| self.pairs.get(&after));
         for &id in self.of_length(legal.longest, legal.exact) {
             if pairs.is_none_or(|bits| bits[id as usize / 64] >> (id % 64) & 1 == 1) {
                 visit(id);
@@ -115,6 +119,7 @@ impl LegalSets {
     /// Adds the mask of a legal set to a row of logits or of zeros: `forbidden` where a token is not legal.
     pub fn fill(&mut self, legal: Legal, row: &mut [f32], forbidden: f32) {
         row.fill(forbidden);
+        self.prepare(legal);
         self.visit(legal, true, |id| {
             if let Some(cell) = row.get_mut(id as usize) {
                 *cell = 0.0;

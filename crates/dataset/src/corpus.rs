@@ -1,0 +1,406 @@
+//! A corpus: species, each a list of records, cut into train, valid and test. All of it is in memory.
+//!
+//! Where windows are drawn from it: `windows.rs`. How it is cut: `split.rs`. Generated ones: `synthetic.rs`.
+//!
+//! ```
+//! use dataset::{Corpus, Split, builtin, stream};
+//! let spec = builtin::corpus("order1").unwrap();
+//! let corpus = Corpus::open(&spec, std::path::Path::new("")).unwrap();
+//! let window = corpus.sample_window(Split::Train, 252, &mut stream(0, "windows")).unwrap();
+//! assert_eq!(window.bases.len(), 252);
+//! ```
+
+use crate::error::{Error, Result};
+use crate::fasta::{self, Record};
+use crate::markov::Markov;
+use crate::policy::{Counts, thousands};
+use crate::split::{Block, Split, SplitSpec, deal, round_down};
+use crate::synthetic::SyntheticSpec;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What a corpus is made of, as written in TOML. Either `species` or `synthetic`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusSpec {
+    /// Its name in tables and figures.
+    pub name: String,
+    /// Real sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub species: Vec<SpeciesSpec>,
+    /// How it is cut.
+    #[serde(default)]
+    pub split: SplitSpec,
+    /// Generated sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<SyntheticSpec>,
+}
+
+/// One species: files that are read one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeciesSpec {
+    /// Its name in tables and figures.
+    pub name: String,
+    /// FASTA or FASTQ files, relative to the data root unless absolute.
+    pub files: Vec<PathBuf>,
+    /// Its share of the training windows, relative to the other species'.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl CorpusSpec {
+    /// Reads a specification.
+    ///
+    /// # Errors
+    /// [`Error::Toml`] with line, column and key: unknown keys are refused.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::Toml { what: "corpus", message: error.to_string() })
+    }
+
+    /// A corpus of one file (`--corpus my.fa`): one species named like the file, split by blocks of about a 200th of
+    /// its bases (1,000 to 100,000). The file is read once for its length.
+    ///
+    /// # Errors
+    /// Whatever [`fasta::read`] finds wrong with the file.
+    pub fn from_fasta(path: &Path) -> Result<Self> {
+        let mut reader = fasta::Reader::open(path)?;
+        for record in reader.by_ref() {
+            record?;
+        }
+        let bases = usize::try_from(reader.counts().bases).unwrap_or(usize::MAX);
+        // A genome too small for a thousand bases a block still gets its ten blocks.
+        let block = round_down((bases / 200).clamp(1_000, 100_000)).min(round_down((bases / 10).max(1)));
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("corpus").to_owned();
+        let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Ok(Self {
+            name: name.clone(),
+            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0 }],
+            split: SplitSpec { block, ..SplitSpec::default() },
+            synthetic: None,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        let fault = |message: &str, help: &str| {
+            Err(Error::Spec { name: format!("corpus '{}'", self.name), message: message.into(), help: help.into() })
+        };
+        if self.species.is_empty() == self.synthetic.is_none() {
+            return fault("needs either species or synthetic", "give one of the two");
+        }
+        if self.species.iter().any(|species| species.files.is_empty()) {
+            return fault("a species without files", "give files = [\"genomes/some.fa.gz\"]");
+        }
+        if !self.species.iter().all(|species| species.weight.is_finite() && species.weight > 0.0) {
+            return fault("a weight that is not above 0", "leave the species out instead");
+        }
+        let mut names: Vec<_> = self.species.iter().map(|species| &species.name).collect();
+        names.sort();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return fault("two species of one name", "list their files under one species");
+        }
+        self.split.check(&format!("corpus '{}'", self.name))
+    }
+}
+
+/// One species in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Species {
+    /// Its name.
+    pub name: String,
+    /// Its relative share of training windows.
+    pub weight: f64,
+    /// Its sequences.
+    pub records: Vec<Record>,
+}
+
+/// Adjacent blocks of one split, joined.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch {
+    pub(crate) record: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// A corpus in memory, see the module.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    name: String,
+    hash: String,
+    species: Vec<Species>,
+    counts: Counts,
+    blocks: Vec<Block>,
+    /// `[split][species]`
+    stretches: [Vec<Vec<Stretch>>; 3],
+    source: Option<Markov>,
+}
+
+impl Corpus {
+    /// Reads or generates the sequences and cuts them.
+    ///
+    /// # Errors
+    /// A specification that cannot be meant, a file that cannot be read, a genome too small for its blocks, or a split
+    /// that is all N.
+    pub fn open(spec: &CorpusSpec, data_root: &Path) -> Result<Self> {
+        spec.check()?;
+        let mut counts = Counts::default();
+        let (species, source) = match &spec.synthetic {
+            Some(synthetic) => {
+                let (species, source) = synthetic.generate(&spec.name)?;
+                for record in species.iter().flat_map(|species| &species.records) {
+                    counts.records += 1;
+                    counts.bases += record.bases.len() as u64;
+                }
+                (species, source)
+            }
+            None => (read_species(&spec.species, data_root, &mut counts)?, None),
+        };
+        let mut blocks = vec![];
+        for (index, species) in species.iter().enumerate() {
+            blocks.extend(deal(&spec.split, index, &species.name, &species.records)?);
+        }
+        let stretches = Split::ALL.map(|split| join(&blocks, species.len(), split));
+        let hash = hash(&species, &spec.split);
+        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, stretches, source };
+        corpus.check_letters()?;
+        Ok(corpus)
+    }
+
+    /// Every split of every species must have at least one base that is not N.
+    fn check_letters(&self) -> Result<()> {
+        for split in Split::ALL {
+            for (index, stretches) in self.stretches(split).iter().enumerate() {
+                let mut pieces = stretches.iter().map(|stretch| self.slice(index, stretch));
+                if !stretches.is_empty() && pieces.all(|piece| piece.iter().all(|&base| base == b'N')) {
+                    return Err(self.no_window(index, split, 1, "without N"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn no_window(&self, species: usize, split: Split, length: usize, quality: &'static str) -> Error {
+        let (corpus, species) = (self.name.clone(), self.species[species].name.clone());
+        Error::NoWindow { corpus, species, split: split.name(), length, quality }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// BLAKE3 (hex) of the sequences after policy, species names, weights and split recipe. No paths, no record names.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The species, in the order of the specification.
+    #[must_use]
+    pub fn species(&self) -> &[Species] {
+        &self.species
+    }
+
+    /// What was read and what the base policy changed.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// All blocks, species by species, in genome order.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Bases in a split, N included.
+    #[must_use]
+    pub fn bases(&self, split: Split) -> u64 {
+        self.blocks.iter().filter(|block| block.split == split).map(|block| block.size() as u64).sum()
+    }
+
+    /// The maximal train stretches, species by species: what a vocabulary may be learned from.
+    pub fn training_pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces(Split::Train)
+    }
+
+    /// The maximal stretches of a split, species by species.
+    pub fn pieces(&self, split: Split) -> impl Iterator<Item = &[u8]> {
+        let species = self.stretches(split).iter().enumerate();
+        species.flat_map(move |(index, stretches)| stretches.iter().map(move |stretch| self.slice(index, stretch)))
+    }
+
+    /// The exact source of the text, where it is one Markov chain: its posterior is the floor of every score.
+    #[must_use]
+    pub fn source(&self) -> Option<&Markov> {
+        self.source.as_ref()
+    }
+
+    /// `[species]` of the stretches of a split.
+    pub(crate) fn stretches(&self, split: Split) -> &[Vec<Stretch>] {
+        &self.stretches[split as usize]
+    }
+
+    pub(crate) fn slice(&self, species: usize, stretch: &Stretch) -> &[u8] {
+        &self.species[species].records[stretch.record].bases[stretch.start..stretch.end]
+    }
+}
+
+impl fmt::Display for Corpus {
+    /// One sentence: name, what was read, bases per split.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; bases", self.name, self.counts)?;
+        for split in Split::ALL {
+            write!(f, " {split} {}", thousands(self.bases(split)))?;
+        }
+        Ok(())
+    }
+}
+
+fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) -> Result<Vec<Species>> {
+    let read = |spec: &SpeciesSpec| {
+        let mut all = vec![];
+        for file in &spec.files {
+            let (records, read) = fasta::read(&data_root.join(file))?;
+            all.extend(records);
+            *counts += read;
+        }
+        Ok(Species { name: spec.name.clone(), weight: spec.weight, records: all })
+    };
+    specs.iter().map(read).collect()
+}
+
+/// Joins adjacent blocks of `split`, species by species.
+fn join(blocks: &[Block], species: usize, split: Split) -> Vec<Vec<Stretch>> {
+    let mut joined: Vec<Vec<Stretch>> = vec![vec![]; species];
+    for block in blocks.iter().filter(|block| block.split == split) {
+        let stretches = &mut joined[block.species];
+        match stretches.last_mut() {
+            Some(last) if last.record == block.record && last.end == block.start => last.end = block.end,
+            _ => stretches.push(Stretch { record: block.record, start: block.start, end: block.end }),
+        }
+    }
+    joined
+}
+
+fn hash(species: &[Species], split: &SplitSpec) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"tokbench corpus 1\n");
+    // The recipe as JSON: the canonical text of its numbers.
+    hasher.update(serde_json::json!(split).to_string().as_bytes());
+    for one in species {
+        // Lengths before contents, so that no two corpora share a byte stream.
+        hasher.update(&(one.name.len() as u64).to_le_bytes());
+        hasher.update(one.name.as_bytes());
+        hasher.update(&one.weight.to_le_bytes());
+        hasher.update(&(one.records.len() as u64).to_le_bytes());
+        for record in &one.records {
+            hasher.update(&(record.bases.len() as u64).to_le_bytes());
+            hasher.update(&record.bases);
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tests::{file, gzip};
+
+    const TEXT: &str = "name = 'x'\nspecies = [{ name = 'e', files = ['a.fa'] }]\nsplit = { block = 50 }\n";
+
+    fn fasta(bases: usize) -> Vec<u8> {
+        let text = Markov::uniform().sample(bases, &mut crate::stream(0, "fasta"));
+        [b">chr1\n", text.as_slice(), b"\n>chr2\n", &text[..bases / 2], b"\n"].concat()
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = CorpusSpec::from_toml("name = 'x'\nspecie = []\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("specie"), "{error}");
+        let error = CorpusSpec::from_toml("name = 'x'\n[split]\nblok = 1\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("blok"), "{error}");
+        assert!(CorpusSpec::from_toml("name = 'x'").unwrap().check().is_err());
+    }
+
+    #[test]
+    fn bad_specs_are_refused() {
+        for (from, to) in [
+            ("block = 50", "valid = 0.6, test = 0.4"),
+            ("block = 50", "block = 0"),
+            ("files = ['a.fa']", "files = []"),
+            ("files = ['a.fa']", "files = ['a.fa'], weight = 0"),
+            ("}]", "}, { name = 'e', files = ['b.fa'] }]"),
+        ] {
+            let spec = CorpusSpec::from_toml(&TEXT.replace(from, to)).unwrap();
+            let error = Corpus::open(&spec, Path::new("")).unwrap_err();
+            assert!(matches!(error, Error::Spec { .. }) && error.remedy().is_some(), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_of_content_not_of_files() {
+        let (folder, path) = file("a.fa", &fasta(1000));
+        std::fs::create_dir(folder.path().join("deep")).unwrap();
+        let lower = gzip(&fasta(1000).to_ascii_lowercase());
+        std::fs::write(folder.path().join("deep/other.gz"), lower).unwrap();
+        let spec = CorpusSpec::from_toml(TEXT).unwrap();
+        let first = Corpus::open(&spec, folder.path()).unwrap();
+        let mut moved = spec.clone();
+        moved.species[0].files = vec![folder.path().join("deep/other.gz")];
+        assert_eq!(first.hash(), Corpus::open(&moved, Path::new("")).unwrap().hash());
+        let same = CorpusSpec::from_toml(&toml::to_string(&spec).unwrap()).unwrap();
+        assert_eq!(same, spec);
+        for change in [
+            |spec: &mut CorpusSpec| spec.split.block = 51,
+            |spec: &mut CorpusSpec| spec.species[0].weight = 2.0,
+            |spec: &mut CorpusSpec| spec.species[0].name = "f".into(),
+            |spec: &mut CorpusSpec| spec.split.valid = 0.2,
+        ] {
+            let mut other = spec.clone();
+            change(&mut other);
+            assert_ne!(first.hash(), Corpus::open(&other, folder.path()).unwrap().hash());
+        }
+        std::fs::write(&path, fasta(1001)).unwrap();
+        assert_ne!(first.hash(), Corpus::open(&spec, folder.path()).unwrap().hash());
+    }
+
+    #[test]
+    fn any_fasta_is_a_corpus() {
+        for bases in [300, 40_000, 900_000] {
+            let (_folder, path) = file("my.genome.fa", &fasta(bases));
+            let spec = CorpusSpec::from_fasta(&path).unwrap();
+            assert_eq!(spec.name, "my");
+            let corpus = Corpus::open(&spec, Path::new("/elsewhere")).unwrap();
+            let total = corpus.bases(Split::Train) + corpus.bases(Split::Valid) + corpus.bases(Split::Test);
+            assert_eq!(total, corpus.counts().bases);
+            assert!(Split::ALL.iter().all(|split| corpus.bases(*split) > 0));
+        }
+    }
+
+    #[test]
+    fn a_split_of_n_is_an_error() {
+        let text = format!(">r\n{}\n", "N".repeat(600));
+        let (_folder, path) = file("n.fa", text.as_bytes());
+        let error = Corpus::open(&CorpusSpec::from_fasta(&path).unwrap(), Path::new("")).unwrap_err();
+        assert!(error.to_string().contains("species 'n': the train split has no window of 1 bases without N"));
+    }
+
+    #[test]
+    fn pieces_are_the_maximal_stretches_of_a_split() {
+        let (folder, _path) = file("a.fa", &fasta(1000));
+        let corpus = Corpus::open(&CorpusSpec::from_toml(TEXT).unwrap(), folder.path()).unwrap();
+        for split in Split::ALL {
+            assert_eq!(corpus.pieces(split).map(|piece| piece.len() as u64).sum::<u64>(), corpus.bases(split));
+        }
+        assert!(corpus.training_pieces().any(|piece| piece.len() > 100), "adjacent blocks are joined");
+        assert_eq!(corpus.to_string(), "x: 2 records, 1,500 bases; bases train 1,200 valid 150 test 150");
+    }
+}

@@ -1,0 +1,231 @@
+//! What can go wrong with data. `Display` is the cause and names file, record and line; `remedy` says what to do.
+//!
+//! The program prints `error: {cause}` and, where there is one, `help: {remedy}`.
+
+use std::path::PathBuf;
+
+/// The result of everything in this crate that reads, splits or draws.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A cause. File positions count from 1, as editors do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such file.
+    #[error("{}: no such file", path.display())]
+    Missing {
+        /// The file looked for.
+        path: PathBuf,
+    },
+    /// The system could not read the file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A gzip stream ends before its end.
+    #[error("{}: the gzip stream is truncated, the file ends before its data does", path.display())]
+    TruncatedGzip {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A gzip stream that cannot be unpacked.
+    #[error("{}: the gzip stream is damaged ({message})", path.display())]
+    DamagedGzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        message: String,
+    },
+    /// Nothing at all in the file.
+    #[error("{}: the file is empty", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Blank lines only, or a table with nothing but a header.
+    #[error("{}: the file holds no records", path.display())]
+    NoRecords {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Neither FASTA nor FASTQ.
+    #[error("{}: line {line}: expected '>' (FASTA) or '@' (FASTQ), found {found}", path.display())]
+    NotSequences {
+        /// The file.
+        path: PathBuf,
+        /// First line that is not blank.
+        line: u64,
+        /// The byte found, printable.
+        found: String,
+    },
+    /// A record that the parser could not follow (FASTQ: separator, lengths, end of file).
+    #[error("{}: line {line}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        line: u64,
+        /// What the parser said.
+        message: String,
+    },
+    /// A byte that is no nucleotide letter, see [`crate::policy`].
+    #[error("{}: record '{record}', line {line}: {letter} is not a nucleotide letter", path.display())]
+    Letter {
+        /// The file.
+        path: PathBuf,
+        /// Name of the record; for a table the number of its row.
+        record: String,
+        /// Line of the offending byte itself.
+        line: u64,
+        /// The byte, printable.
+        letter: String,
+    },
+    /// A record or row with no sequence.
+    #[error("{}: record '{record}', line {line}: no sequence", path.display())]
+    NoSequence {
+        /// The file.
+        path: PathBuf,
+        /// Name of the record; for a table the number of its row.
+        record: String,
+        /// Line of its header or row.
+        line: u64,
+    },
+    /// A labelled table without a column it needs.
+    #[error("{}: line 1: no column '{column}', found: {found}", path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column looked for.
+        column: &'static str,
+        /// The columns found, joined by commas.
+        found: String,
+    },
+    /// A label that is not a whole number from 0.
+    #[error("{}: line {line}: '{found}' is not a label (a whole number from 0)", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Line of the row.
+        line: u64,
+        /// What stood there.
+        found: String,
+    },
+    /// Labels that leave a gap, or a class that training never shows.
+    #[error("task '{task}': {message}")]
+    Classes {
+        /// Name of the task.
+        task: String,
+        /// Which class, and where it is or is not.
+        message: String,
+    },
+    /// A specification that cannot be meant.
+    #[error("{name}: {message}")]
+    Spec {
+        /// Name of the corpus or task.
+        name: String,
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        help: String,
+    },
+    /// TOML that does not parse; the message of the parser has line, column and the key.
+    #[error("{what}: {message}")]
+    Toml {
+        /// `corpus` or `task`.
+        what: &'static str,
+        /// What the parser said.
+        message: String,
+    },
+    /// Too few blocks for the splits asked for.
+    #[error("species '{species}': {blocks} block(s) of {block} bases cannot give {splits} splits one block each")]
+    TooFewBlocks {
+        /// Name of the species.
+        species: String,
+        /// Blocks there are.
+        blocks: usize,
+        /// Bases per block (0: a block is a record).
+        block: usize,
+        /// Splits with a share above 0.
+        splits: usize,
+        /// A block size that works, if any.
+        works: Option<usize>,
+    },
+    /// No window of this length exists.
+    #[error("corpus '{corpus}', species '{species}': the {split} split has no window of {length} bases {quality}")]
+    NoWindow {
+        /// Name of the corpus.
+        corpus: String,
+        /// Name of the species.
+        species: String,
+        /// `train`, `valid` or `test`.
+        split: &'static str,
+        /// Bases asked for.
+        length: usize,
+        /// `without N`, or `with at most 10 % N`.
+        quality: &'static str,
+    },
+    /// A name that no built-in part has.
+    #[error("unknown {kind} \"{name}\"")]
+    UnknownName {
+        /// `corpus` or `task`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        nearest: String,
+        /// All names.
+        all: Vec<&'static str>,
+    },
+    /// A transition table that is none.
+    #[error("Markov table: {message}")]
+    Table {
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, as one sentence; `None` where the cause says all.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing { .. } => {
+                "check the path; relative paths of a corpus or task start at the data root (TOKBENCH_DATA)".into()
+            }
+            Self::TruncatedGzip { .. } => "the download was cut short: fetch the file again and compare its checksum".into(),
+            Self::DamagedGzip { .. } => "fetch the file again; `gzip -t` tells when it is whole".into(),
+            Self::EmptyFile { .. } | Self::NoRecords { .. } => {
+                "give a file with at least one record: a '>name' line and lines of bases, or a table with rows".into()
+            }
+            Self::NotSequences { .. } => {
+                "a corpus is FASTA or FASTQ, plain or gzip; a table of sequence,label is a task".into()
+            }
+            Self::Malformed { .. } => "mend or remove that record; FASTQ here is four lines a record".into(),
+            Self::Letter { .. } => {
+                "allowed are A C G T, U (read as T), N and the IUPAC codes R Y S W K M B D H V (read as N), in either case"
+                    .into()
+            }
+            Self::NoSequence { .. } => "remove the record or give it its bases".into(),
+            Self::MissingColumn { .. } => "the first line must be a header with the columns sequence and label".into(),
+            Self::Label { .. } => "number the classes 0, 1, 2, ...".into(),
+            Self::Classes { .. } => "number the classes 0, 1, 2, ... without a gap and show each of them in train".into(),
+            Self::Spec { help, .. } => help.clone(),
+            Self::TooFewBlocks { works: Some(size), .. } => {
+                format!("set split = {{ by = \"block\", block = {size} }}, or a held-out share to 0")
+            }
+            Self::TooFewBlocks { works: None, .. } => "give more sequence, or set a held-out share to 0".into(),
+            Self::NoWindow { .. } => "ask for shorter windows, larger blocks, or give more sequence".into(),
+            Self::UnknownName { nearest, all, .. } => format!("did you mean \"{nearest}\"? there are: {}", all.join(", ")),
+            Self::Io { .. } | Self::Toml { .. } | Self::Table { .. } => return None,
+        };
+        Some(text)
+    }
+}
+
+/// A byte as a person can read it: `'x'`, or its number where it cannot be printed.
+pub(crate) fn printable(byte: u8) -> String {
+    if byte.is_ascii_graphic() || byte == b' ' { format!("'{}'", byte as char) } else { format!("byte 0x{byte:02x}") }
+}

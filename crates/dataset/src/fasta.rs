@@ -1,0 +1,235 @@
+//! FASTA and FASTQ, plain or gzip, streamed record by record under the base policy.
+//!
+//! needletail cuts the records; this file adds the policy, true line numbers and errors that name the place.
+//!
+//! ```
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("my.fa");
+//! std::fs::write(&path, ">chr1 a comment\nACgt\nNNAC\n").unwrap();
+//! let mut reader = dataset::fasta::Reader::open(&path).unwrap();
+//! let record = reader.next().unwrap().unwrap();
+//! assert_eq!((record.name.as_str(), record.bases.as_slice()), ("chr1", &b"ACGTNNAC"[..]));
+//! assert_eq!(reader.counts().lower, 2);
+//! ```
+
+use crate::error::{Error, Result, printable};
+use crate::input::{self, Fault};
+use crate::policy::{Counts, normalise};
+use needletail::errors::{ParseError, ParseErrorKind};
+use needletail::parser::{FastxReader, Format, SequenceRecord};
+use std::path::{Path, PathBuf};
+
+/// One sequence: the first word of its header, and its bases (`A C G T N` only).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// First word of the header line.
+    pub name: String,
+    /// Normalised bases.
+    pub bases: Vec<u8>,
+}
+
+/// An iterator over the records of one file. After an error it ends.
+pub struct Reader {
+    path: PathBuf,
+    parser: Box<dyn FastxReader>,
+    fault: Fault,
+    gzip: bool,
+    skipped_lines: u64,
+    counts: Counts,
+    finished: bool,
+}
+
+impl Reader {
+    /// Opens a FASTA or FASTQ file, plain or gzip, by its content and not by its name.
+    ///
+    /// # Errors
+    /// A file that is missing, empty, without records, cut short, or neither FASTA nor FASTQ.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut input = input::open(path)?;
+        let line = input.skipped_lines + 1;
+        let first = input.reader.fill_buf().ok().and_then(|buffer| buffer.first().copied());
+        if let Some(found) = first.filter(|byte| !b">@".contains(byte)) {
+            return Err(Error::NotSequences { path: path.to_owned(), line, found: printable(found) });
+        }
+        let parser = needletail::parse_fastx_reader(input.reader).map_err(|error| {
+            input.fault.take(path, input.gzip).unwrap_or_else(|| malformed(path, &error, input.skipped_lines))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            parser,
+            fault: input.fault,
+            gzip: input.gzip,
+            skipped_lines: input.skipped_lines,
+            counts: Counts::default(),
+            finished: false,
+        })
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let result = match self.parser.next() {
+            Some(Ok(record)) => read_record(&record, &self.path, self.skipped_lines, &mut self.counts),
+            Some(Err(error)) => Err(malformed(&self.path, &error, self.skipped_lines)),
+            None => {
+                self.finished = true;
+                return self.fault.take(&self.path, self.gzip).map(Err);
+            }
+        };
+        // An input error wins over what the parser made of the bytes before it.
+        let result = self.fault.take(&self.path, self.gzip).map_or(result, Err);
+        self.finished = result.is_err();
+        Some(result)
+    }
+}
+
+fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<Record> {
+    let header = String::from_utf8_lossy(record.id());
+    let name = header.split_whitespace().next().unwrap_or("").to_owned();
+    let header_line = record.start_line_number() + skipped;
+    let mut bases = Vec::with_capacity(record.raw_seq().len());
+    for (i, line) in record.raw_seq().split(|&byte| byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        normalise(line, &mut bases, counts).map_err(|offence| Error::Letter {
+            path: path.to_owned(),
+            record: name.clone(),
+            line: header_line + 1 + i as u64,
+            letter: printable(offence.letter),
+        })?;
+    }
+    if bases.is_empty() {
+        return Err(Error::NoSequence { path: path.to_owned(), record: name, line: header_line });
+    }
+    counts.records += 1;
+    Ok(Record { name, bases })
+}
+
+fn malformed(path: &Path, error: &ParseError, skipped: u64) -> Error {
+    let format = if error.format == Some(Format::Fastq) { "FASTQ" } else { "FASTA" };
+    let message = match error.kind {
+        ParseErrorKind::UnexpectedEnd => format!("the file ends inside a {format} record"),
+        _ => error.msg.clone(),
+    };
+    Error::Malformed { path: path.to_owned(), line: error.position.line.max(1) + skipped, message }
+}
+
+/// All records of a file, and what the policy did.
+///
+/// # Errors
+/// As [`Reader::open`], and any bad record.
+pub fn read(path: &Path) -> Result<(Vec<Record>, Counts)> {
+    let mut reader = Reader::open(path)?;
+    let records = reader.by_ref().collect::<Result<Vec<_>>>()?;
+    Ok((records, *reader.counts()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tests::{file, gzip};
+    use proptest::prelude::*;
+
+    fn cause(name: &str, content: &[u8]) -> String {
+        let (_folder, path) = file(name, content);
+        let error = read(&path).unwrap_err();
+        assert!(error.remedy().is_some(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(name), "names the file: {text}");
+        text[text.find(name).unwrap()..].to_owned()
+    }
+
+    #[test]
+    fn each_bad_input_has_its_own_words() {
+        let whole = gzip(format!(">a\n{}\n", "ACGTTGCATCAGATTA".repeat(400)).as_bytes());
+        for (name, content, expected) in [
+            ("empty.fa", &b""[..], "empty.fa: the file is empty"),
+            ("empty.fa.gz", &gzip(b""), "empty.fa.gz: the file is empty"),
+            ("blank.fa", b"\n\n", "blank.fa: the file holds no records"),
+            ("t.csv", b"\nsequence,label\n", "t.csv: line 2: expected '>' (FASTA) or '@' (FASTQ), found 's'"),
+            ("x.fa", b">a\nAC\n>b c\nACGT\r\nAC-T\n", "x.fa: record 'b', line 5: '-' is not a nucleotide letter"),
+            ("g.fa.gz", &gzip(b"\n>b c\nACGT\nA*T\n"), "g.fa.gz: record 'b', line 4: '*' is not a nucleotide letter"),
+            ("q.fq", b"@r1\nAC\n+\nII\n@r2\nAX\n+\nII\n", "q.fq: record 'r2', line 6: 'X' is not a nucleotide letter"),
+            ("s.fa", b">a\nAC GT\n", "s.fa: record 'a', line 2: ' ' is not a nucleotide letter"),
+            ("n.fa", b">a\nAC\n>b\n>c\nAC\n", "n.fa: record 'b', line 3: no sequence"),
+            ("l.fa", b">a\nAC\n>b", "l.fa: line 3: the file ends inside a FASTA record"),
+            ("u.fq", b"@r1\nACG\n+\nII\n", "u.fq: line 1: Sequence length is 3 but quality length is 2"),
+            ("e.fq", b"@r1\nACG\n+\nIII\n@r2\nAC\n", "e.fq: line 7: the file ends inside a FASTQ record"),
+            (
+                "c.fa.gz",
+                &whole[..whole.len() / 2],
+                "c.fa.gz: the gzip stream is truncated, the file ends before its data does",
+            ),
+            (
+                "d.fa.gz",
+                &whole[..whole.len() - 3],
+                "d.fa.gz: the gzip stream is truncated, the file ends before its data does",
+            ),
+        ] {
+            assert_eq!(cause(name, content), expected);
+        }
+        assert!(read(Path::new("no-such.fa")).unwrap_err().to_string().contains("no-such.fa: no such file"));
+        let mut damaged = whole.clone();
+        damaged.extend_from_slice(b"trailing rubbish");
+        assert!(cause("x.fa.gz", &damaged).contains("the gzip stream is damaged"));
+    }
+
+    #[test]
+    fn a_truncated_gzip_never_passes_for_a_shorter_file() {
+        let mut text = String::new();
+        for i in 0..500 {
+            text.push_str(&format!(">r{i}\nACGTACGGTCA{}\n", "ACGT".repeat(i % 17)));
+        }
+        let packed = gzip(text.as_bytes());
+        for cut in (12..packed.len()).step_by(41) {
+            let (_folder, path) = file("cut.fa.gz", &packed[..cut]);
+            assert!(matches!(read(&path), Err(Error::TruncatedGzip { .. })), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn many_members_are_one_file() {
+        let packed = [gzip(b">a\nAC"), gzip(b"GT\n>b\nTT\n"), gzip(b"")].concat();
+        let (_folder, path) = file("bgzf.gz", &packed);
+        let (records, counts) = read(&path).unwrap();
+        assert_eq!(records.iter().map(|r| r.bases.as_slice()).collect::<Vec<_>>(), [&b"ACGT"[..], b"TT"]);
+        assert_eq!((counts.records, counts.bases), (2, 6));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            records in prop::collection::vec("[ACGTNacgtnuURYKM]{1,200}", 1..8), width in 1usize..70, crlf: bool, packed: bool,
+        ) {
+            let newline = if crlf { "\r\n" } else { "\n" };
+            let mut text = String::new();
+            for (i, bases) in records.iter().enumerate() {
+                text += &format!(">r{i} words{newline}");
+                for line in bases.as_bytes().chunks(width) {
+                    text += std::str::from_utf8(line).unwrap();
+                    text += newline;
+                }
+            }
+            let content = if packed { gzip(text.as_bytes()) } else { text.into_bytes() };
+            let (_folder, path) = file("x.fa", &content);
+            let (read, counts) = read(&path).unwrap();
+            prop_assert_eq!(counts.bases as usize, records.iter().map(String::len).sum::<usize>());
+            prop_assert_eq!(read.len(), records.len());
+            for (i, (record, text)) in read.iter().zip(&records).enumerate() {
+                prop_assert_eq!(&record.name, &format!("r{i}"));
+                let plain: String = text.to_uppercase().replace('U', "T").replace(['R', 'Y', 'K', 'M'], "N");
+                prop_assert_eq!(&record.bases, plain.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first two bytes.
+//!
+//! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
+//! that a truncated download is called that and never passes for a shorter file.
+
+use crate::error::{Error, Result};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The first input error seen below a parser.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fault(Arc<Mutex<Option<io::Error>>>);
+
+impl Fault {
+    fn keep(&self, error: &io::Error) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_none() {
+            *first = Some(io::Error::new(error.kind(), error.to_string()));
+        }
+    }
+
+    /// The fault as an error that names the file, if there was one.
+    pub(crate) fn take(&self, path: &Path, gzip: bool) -> Option<Error> {
+        let source = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let path = path.to_owned();
+        Some(match source.kind() {
+            io::ErrorKind::UnexpectedEof if gzip => Error::TruncatedGzip { path },
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if gzip => {
+                Error::DamagedGzip { path, message: source.to_string() }
+            }
+            _ => Error::Io { path, source },
+        })
+    }
+}
+
+struct Watched<R> {
+    inner: R,
+    fault: Fault,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.fault.keep(error);
+            }
+        })
+    }
+}
+
+/// An open file, unpacked.
+pub(crate) struct Input {
+    /// Unpacked bytes, with leading blank lines skipped.
+    pub(crate) reader: Box<dyn BufRead + Send>,
+    /// Where input errors are kept.
+    pub(crate) fault: Fault,
+    /// Whether it was gzip.
+    pub(crate) gzip: bool,
+    /// Newlines among the skipped blanks: add this to the parser's line numbers.
+    pub(crate) skipped_lines: u64,
+}
+
+/// Opens `path` and looks for its first byte that is no blank.
+pub(crate) fn open(path: &Path) -> Result<Input> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => Error::Missing { path: path.to_owned() },
+        _ => Error::Io { path: path.to_owned(), source },
+    };
+    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
+    let gzip = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    let fault = Fault::default();
+    let mut reader: Box<dyn BufRead + Send> = if gzip {
+        let unpacked = Watched { inner: MultiGzDecoder::new(file), fault: fault.clone() };
+        Box::new(BufReader::with_capacity(1 << 18, unpacked))
+    } else {
+        Box::new(BufReader::with_capacity(1 << 18, Watched { inner: file, fault: fault.clone() }))
+    };
+    let mut skipped_lines = 0;
+    let mut any = false;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(source) => return Err(fault.take(path, gzip).unwrap_or_else(|| failed(source))),
+        };
+        if buffer.is_empty() {
+            let path = path.to_owned();
+            return Err(if any { Error::NoRecords { path } } else { Error::EmptyFile { path } });
+        }
+        any = true;
+        let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let found = blank < buffer.len();
+        skipped_lines += buffer[..blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        reader.consume(blank);
+        if found {
+            return Ok(Input { reader, fault, gzip, skipped_lines });
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    /// A file in a fresh directory.
+    pub(crate) fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    /// `content` as one gzip member.
+    pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+}

@@ -1,0 +1,158 @@
+//! Labelled tables: CSV, plain or gzip, with a header that has `sequence` and `label` (other columns are ignored,
+//! the order is free). Labels are whole numbers from 0; sequences follow the base policy, blanks around them trimmed.
+//!
+//! ```
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("my.csv");
+//! std::fs::write(&path, "sequence,label\nACGT,0\nttga,1\n").unwrap();
+//! let (rows, counts) = dataset::labelled::read(&path).unwrap();
+//! assert_eq!((rows[1].sequence.as_slice(), rows[1].label), (&b"TTGA"[..], 1));
+//! assert_eq!(counts.lower, 4);
+//! ```
+
+use crate::error::{Error, Result, printable};
+use crate::input;
+use crate::policy::{Counts, normalise};
+use std::path::Path;
+
+/// One row: bases `A C G T N`, and a class.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Example {
+    /// Normalised bases.
+    pub sequence: Vec<u8>,
+    /// Class, from 0.
+    pub label: u32,
+}
+
+/// All rows of a table, and what the base policy did.
+///
+/// # Errors
+/// A file that is missing, empty or cut short; a missing column; a row with a bad label, a bad letter or no sequence:
+/// each names file and line.
+pub fn read(path: &Path) -> Result<(Vec<Example>, Counts)> {
+    let input = input::open(path)?;
+    let (fault, gzip, skipped) = (input.fault, input.gzip, input.skipped_lines);
+    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input.reader);
+    let malformed = |error: &csv::Error| {
+        fault.take(path, gzip).unwrap_or_else(|| {
+            let line = error.position().map_or(1, csv::Position::line) + skipped;
+            Error::Malformed { path: path.to_owned(), line, message: said(error) }
+        })
+    };
+    let header = table.headers().map_err(|error| malformed(&error))?.clone();
+    let column = |name: &'static str| {
+        // A byte order mark belongs to the file, not to the name of its first column.
+        let found = header.iter().position(|field| field.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        found.ok_or_else(|| Error::MissingColumn {
+            path: path.to_owned(),
+            column: name,
+            found: header.iter().collect::<Vec<_>>().join(","),
+        })
+    };
+    let (sequence_column, label_column) = (column("sequence")?, column("label")?);
+    let mut counts = Counts::default();
+    let mut rows = vec![];
+    for (i, row) in table.byte_records().enumerate() {
+        let row = row.map_err(|error| malformed(&error))?;
+        let line = row.position().map_or(0, csv::Position::line) + skipped;
+        let record = (i + 1).to_string();
+        let label = String::from_utf8_lossy(row.get(label_column).unwrap_or_default());
+        let Ok(label) = label.parse::<u32>() else {
+            return Err(Error::Label { path: path.to_owned(), line, found: label.into_owned() });
+        };
+        let raw = row.get(sequence_column).unwrap_or_default();
+        let mut sequence = Vec::with_capacity(raw.len());
+        if let Err(offence) = normalise(raw, &mut sequence, &mut counts) {
+            let letter = printable(offence.letter);
+            return Err(Error::Letter { path: path.to_owned(), record, line, letter });
+        }
+        if sequence.is_empty() {
+            return Err(Error::NoSequence { path: path.to_owned(), record, line });
+        }
+        counts.records += 1;
+        rows.push(Example { sequence, label });
+    }
+    if let Some(error) = fault.take(path, gzip) {
+        return Err(error);
+    }
+    if rows.is_empty() {
+        return Err(Error::NoRecords { path: path.to_owned() });
+    }
+    Ok((rows, counts))
+}
+
+/// The cause without the position, which our own error carries.
+fn said(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields, but the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "the header is not UTF-8".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tests::{file, gzip};
+    use proptest::prelude::*;
+
+    fn cause(name: &str, content: &[u8]) -> String {
+        let (_folder, path) = file(name, content);
+        let error = read(&path).unwrap_err();
+        assert!(error.remedy().is_some(), "{error}");
+        let text = error.to_string();
+        text[text.find(name).unwrap()..].to_owned()
+    }
+
+    #[test]
+    fn each_bad_table_has_its_own_words() {
+        let whole = gzip(b"sequence,label\n");
+        for (name, content, expected) in [
+            ("a.csv", &b"seq,label\nAC,0\n"[..], "a.csv: line 1: no column 'sequence', found: seq,label"),
+            ("b.csv", b"sequence,class\nAC,0\n", "b.csv: line 1: no column 'label', found: sequence,class"),
+            ("c.csv", b"sequence,label\nAC,0\nAC,one\n", "c.csv: line 3: 'one' is not a label (a whole number from 0)"),
+            ("c.csv", b"sequence,label\nAC,-1\n", "c.csv: line 2: '-1' is not a label (a whole number from 0)"),
+            ("d.csv", b"sequence,label\nAC,0\nA?C,1\n", "d.csv: record '2', line 3: '?' is not a nucleotide letter"),
+            ("e.csv", b"sequence,label\n,0\n", "e.csv: record '1', line 2: no sequence"),
+            ("f.csv", b"sequence,label\nAC\n", "f.csv: line 2: 1 fields, but the header has 2"),
+            ("g.csv", b"sequence,label\n", "g.csv: the file holds no records"),
+            ("h.csv", b"", "h.csv: the file is empty"),
+            (
+                "i.csv.gz",
+                &whole[..whole.len() - 5],
+                "i.csv.gz: the gzip stream is truncated, the file ends before its data does",
+            ),
+        ] {
+            assert_eq!(cause(name, content), expected);
+        }
+    }
+
+    #[test]
+    fn columns_may_stand_anywhere() {
+        let (_folder, path) =
+            file("x.csv.gz", &gzip("\u{feff}label,name,Sequence\n1,a, acgu \n0,\"b, c\",NNR\n".as_bytes()));
+        let (rows, counts) = read(&path).unwrap();
+        assert_eq!(rows[0], Example { sequence: b"ACGT".to_vec(), label: 1 });
+        assert_eq!(rows[1], Example { sequence: b"NNN".to_vec(), label: 0 });
+        assert_eq!(counts, Counts { records: 2, bases: 7, lower: 4, uracil: 1, iupac: 1, n: 2 });
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(rows in prop::collection::vec(("[ACGTN]{1,80}", 0u32..5), 1..20), packed: bool) {
+            let mut text = String::from("sequence,label\n");
+            for (sequence, label) in &rows {
+                text += &format!("{sequence},{label}\n");
+            }
+            let content = if packed { gzip(text.as_bytes()) } else { text.into_bytes() };
+            let (_folder, path) = file("x.csv", &content);
+            let (read, counts) = read(&path).unwrap();
+            prop_assert_eq!(counts.records as usize, rows.len());
+            let expected: Vec<_> =
+                rows.into_iter().map(|(s, label)| Example { sequence: s.into_bytes(), label }).collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The base policy: how any byte of any input becomes one of `A C G T N`. Decided here once, counted everywhere.
+//!
+//! | input | becomes | counted as |
+//! |---|---|---|
+//! | `A C G T` | itself | `bases` |
+//! | lower case (soft masking) | upper case | `lower` |
+//! | `U` (RNA) | `T` | `uracil` |
+//! | `R Y S W K M B D H V` (IUPAC ambiguity) | `N` | `iupac` |
+//! | `N` | `N` | `n` |
+//! | anything else (`-`, `*`, `X`, digits, blanks) | an error that names file, record, line and letter | |
+//!
+//! A letter may be counted twice: `u` is both `lower` and `uracil`. Every letter counts once in `bases`.
+//!
+//! ```
+//! let mut counts = dataset::Counts::default();
+//! let mut bases = Vec::new();
+//! dataset::policy::normalise(b"acgUN", &mut bases, &mut counts).unwrap();
+//! assert_eq!(bases, b"ACGTN");
+//! assert_eq!((counts.lower, counts.uracil, counts.n), (3, 1, 1));
+//! ```
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// What was read, and what the policy changed. All in letters, but `records`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// FASTA/FASTQ records or rows of a table.
+    pub records: u64,
+    /// All letters, `N` included.
+    pub bases: u64,
+    /// Lower-case letters raised.
+    pub lower: u64,
+    /// `U` read as `T`.
+    pub uracil: u64,
+    /// IUPAC ambiguity codes other than `N`, read as `N`.
+    pub iupac: u64,
+    /// `N` as it stood in the file.
+    pub n: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.bases += other.bases;
+        self.lower += other.lower;
+        self.uracil += other.uracil;
+        self.iupac += other.iupac;
+        self.n += other.n;
+    }
+}
+
+impl fmt::Display for Counts {
+    /// One sentence; what did not occur is not mentioned.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.records == 1 { "record" } else { "records" };
+        write!(f, "{} {plural}, {} bases", thousands(self.records), thousands(self.bases))?;
+        let notes = [
+            (self.lower, "lower-case letters raised"),
+            (self.uracil, "U read as T"),
+            (self.iupac, "IUPAC codes read as N"),
+            (self.n, "N"),
+        ];
+        for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "; {} {what}", thousands(count))?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with commas: `4641652` becomes `4,641,652`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A byte the policy refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offence {
+    /// Where it stands in the bytes given, from 0.
+    pub offset: usize,
+    /// The byte itself.
+    pub letter: u8,
+}
+
+const REFUSED: u8 = 0;
+const BASE: u8 = 1;
+const URACIL: u8 = 2;
+const IUPAC: u8 = 3;
+const ANY: u8 = 4;
+
+/// Kind of each upper-case byte, and the letter it becomes.
+const KINDS: [(u8, u8); 256] = {
+    let mut table = [(REFUSED, 0); 256];
+    let bases = b"ACGT";
+    let iupac = b"RYSWKMBDHV";
+    let mut i = 0;
+    while i < bases.len() {
+        table[bases[i] as usize] = (BASE, bases[i]);
+        i += 1;
+    }
+    i = 0;
+    while i < iupac.len() {
+        table[iupac[i] as usize] = (IUPAC, b'N');
+        i += 1;
+    }
+    table[b'U' as usize] = (URACIL, b'T');
+    table[b'N' as usize] = (ANY, b'N');
+    table
+};
+
+/// Appends `raw` to `bases` under the policy and counts what it did (`counts.records` is left alone).
+///
+/// # Errors
+/// The first byte that is no nucleotide letter; `bases` then holds what came before it.
+pub fn normalise(raw: &[u8], bases: &mut Vec<u8>, counts: &mut Counts) -> Result<(), Offence> {
+    bases.reserve(raw.len());
+    for (offset, &byte) in raw.iter().enumerate() {
+        let (kind, base) = KINDS[usize::from(byte.to_ascii_uppercase())];
+        match kind {
+            REFUSED => return Err(Offence { offset, letter: byte }),
+            URACIL => counts.uracil += 1,
+            IUPAC => counts.iupac += 1,
+            ANY => counts.n += 1,
+            _ => {}
+        }
+        counts.lower += u64::from(byte.is_ascii_lowercase());
+        counts.bases += 1;
+        bases.push(base);
+    }
+    Ok(())
+}
+
+/// 2-bit code of a base: `A C G T` are 0 1 2 3, anything else is `None`.
+#[must_use]
+pub fn code(base: u8) -> Option<usize> {
+    match base {
+        b'A' => Some(0),
+        b'C' => Some(1),
+        b'G' => Some(2),
+        b'T' => Some(3),
+        _ => None,
+    }
+}
+
+/// The reverse complement of normalised bases; `N` stays `N`.
+///
+/// ```
+/// assert_eq!(dataset::policy::reverse_complement(b"AACGN"), b"NCGTT");
+/// ```
+#[must_use]
+pub fn reverse_complement(bases: &[u8]) -> Vec<u8> {
+    let complement = |&base: &u8| match base {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        b'T' => b'A',
+        other => other,
+    };
+    bases.iter().rev().map(complement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_follows_the_table() {
+        for byte in 0..=255u8 {
+            let (mut bases, mut counts) = (Vec::new(), Counts::default());
+            let result = normalise(&[byte], &mut bases, &mut counts);
+            let known = b"ACGTUNRYSWKMBDHV".contains(&byte.to_ascii_uppercase());
+            assert_eq!(result.is_ok(), known, "{byte}");
+            if known {
+                let expected = match byte.to_ascii_uppercase() {
+                    base @ (b'A' | b'C' | b'G' | b'T') => base,
+                    b'U' => b'T',
+                    _ => b'N',
+                };
+                assert_eq!(bases, [expected]);
+                assert_eq!(counts.bases, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sentence_names_only_what_occurred() {
+        let mut counts = Counts { records: 1, bases: 4_641_652, ..Counts::default() };
+        assert_eq!(counts.to_string(), "1 record, 4,641,652 bases");
+        counts += Counts { records: 1, bases: 10, lower: 3, uracil: 1, iupac: 2, n: 4 };
+        assert_eq!(
+            counts.to_string(),
+            "2 records, 4,641,662 bases; 3 lower-case letters raised; 1 U read as T; 2 IUPAC codes read as N; 4 N"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn reverse_complement_is_its_own_inverse(bases in "[ACGTN]{0,60}") {
+            let twice = reverse_complement(&reverse_complement(bases.as_bytes()));
+            prop_assert_eq!(twice, bases.into_bytes());
+        }
+    }
+}

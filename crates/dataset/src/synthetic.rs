@@ -1,0 +1,296 @@
+//! Synthetic corpora: text whose truth is known, so that a score can be held against it.
+//!
+//! | `kind` | text | floor |
+//! |---|---|---|
+//! | `uniform` | independent bases, 2 bits each: whoever goes under 2 has a leak | exact |
+//! | `markov` | one chain of `order` 0 to 6, all contexts of their own | exact |
+//! | `variable` | one context tree up to `order`: memory of varying length | exact |
+//! | `rich` | species of planted structure: `repeats`, `coding`, `motifs`, in turn | none |
+//!
+//! ```
+//! use dataset::synthetic::{Kind, SyntheticSpec};
+//! let spec = SyntheticSpec { kind: Kind::Markov, order: 1, bases: 1000, entropy: Some(1.26), ..SyntheticSpec::default() };
+//! let (species, source) = spec.generate("mine").unwrap();
+//! assert_eq!(species[0].records[0].bases.len(), 1000);
+//! assert!((source.unwrap().entropy() - 1.26).abs() < 0.01);
+//! ```
+
+use crate::corpus::Species;
+use crate::error::{Error, Result};
+use crate::fasta::Record;
+use crate::markov::{LETTERS, MAX_ORDER, Markov, draw};
+use crate::policy::reverse_complement;
+use crate::stream;
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+/// What kind of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Independent bases, a quarter each.
+    Uniform,
+    /// A Markov chain with a row of its own for each context.
+    Markov,
+    /// A Markov chain from a context tree.
+    Variable,
+    /// Planted structure.
+    Rich,
+}
+
+/// A synthetic corpus, as written in TOML.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyntheticSpec {
+    /// What kind of text.
+    pub kind: Kind,
+    /// Bases of memory of `markov` and `variable`, at most 6.
+    pub order: usize,
+    /// Bases of each species (one record each).
+    pub bases: usize,
+    /// How many species; all of one chain, or the three rich ones in turn.
+    pub species: usize,
+    /// Seed of source and text.
+    pub seed: u64,
+    /// Dirichlet parameter of the rows: small for text that is easy to predict.
+    pub concentration: f64,
+    /// Entropy rate in bits per base the chain is brought to; left as drawn where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
+}
+
+impl Default for SyntheticSpec {
+    fn default() -> Self {
+        Self { kind: Kind::Markov, order: 1, bases: 1_250_000, species: 1, seed: 0, concentration: 0.5, entropy: None }
+    }
+}
+
+impl SyntheticSpec {
+    fn check(&self, name: &str) -> Result<()> {
+        let fault = |message: String, help: &str| {
+            Err(Error::Spec { name: format!("corpus '{name}'"), message, help: help.to_owned() })
+        };
+        if self.order > MAX_ORDER {
+            return fault(
+                format!("order {} is above {MAX_ORDER}", self.order),
+                "the exact floor is computed up to order 6",
+            );
+        }
+        if self.bases == 0 || self.species == 0 {
+            return fault("no bases or no species".into(), "give bases and species above 0");
+        }
+        if !(self.concentration.is_finite() && self.concentration > 0.0) {
+            return fault(format!("concentration {}", self.concentration), "give a number above 0, such as 0.5");
+        }
+        if let Some(entropy) = self.entropy.filter(|bits| !(0.05..=2.0).contains(bits)) {
+            return fault(format!("entropy {entropy}"), "give bits per base from 0.05 to 2");
+        }
+        Ok(())
+    }
+
+    /// The chain the text is drawn from; `None` for `rich`.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] for an order above 6, no bases, or an entropy out of reach.
+    pub fn source(&self, name: &str) -> Result<Option<Markov>> {
+        self.check(name)?;
+        let mut rng = stream(self.seed, "synthetic/source");
+        let chain = match self.kind {
+            Kind::Uniform => return Ok(Some(Markov::uniform())),
+            Kind::Rich => return Ok(None),
+            Kind::Markov => Markov::random(self.order, self.concentration, &mut rng),
+            Kind::Variable => Markov::variable(self.order, self.concentration, 0.35, &mut rng),
+        };
+        Ok(Some(self.entropy.map_or(chain.clone(), |bits| chain.with_entropy(bits))))
+    }
+
+    /// The species and, where there is one, their exact source. `name` is the corpus', for errors only.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub fn generate(&self, name: &str) -> Result<(Vec<Species>, Option<Markov>)> {
+        let source = self.source(name)?;
+        let species = (0..self.species).map(|i| {
+            let mut rng = stream(self.seed, &format!("synthetic/text/{i}"));
+            let (kind, bases) = match &source {
+                Some(chain) => ("synthetic", chain.sample(self.bases, &mut rng)),
+                None => {
+                    let (kind, write) = RICH[i % RICH.len()];
+                    let mut bases = write(self.bases, &mut rng);
+                    bases.truncate(self.bases);
+                    (kind, bases)
+                }
+            };
+            let turn = if source.is_some() { i } else { i / RICH.len() };
+            let name = if turn == 0 { kind.to_owned() } else { format!("{kind}{}", turn + 1) };
+            Species { weight: 1.0, records: vec![Record { name: name.clone(), bases }], name }
+        });
+        Ok((species.collect(), source))
+    }
+}
+
+type Rng8 = rand_chacha::ChaCha8Rng;
+
+/// Writes at least so many bases.
+type Writer = fn(usize, &mut Rng8) -> Vec<u8>;
+
+/// The rich species.
+const RICH: &[(&str, Writer)] = &[("repeats", repeats), ("coding", coding), ("motifs", motifs)];
+
+/// A background with weak order-2 memory, drawn anew for each species.
+fn background(rng: &mut Rng8) -> Markov {
+    Markov::random(2, 2.0, rng).with_entropy(1.93)
+}
+
+/// Eight repeat families of 80 to 600 bases; copies make up about 40 % of the text, 3 to 18 % of their bases changed,
+/// half of them on the other strand, a third of them cut short.
+fn repeats(bases: usize, rng: &mut Rng8) -> Vec<u8> {
+    let chain = background(rng);
+    let families: Vec<Vec<u8>> = (0..8).map(|_| chain.sample(rng.random_range(80..=600), rng)).collect();
+    let mut text = Vec::with_capacity(bases + 1000);
+    while text.len() < bases {
+        let gap = rng.random_range(50..=820);
+        text.extend(chain.sample(gap, rng));
+        let family = &families[rng.random_range(0..families.len())];
+        let rate = 0.03 + 0.15 * rng.random::<f64>();
+        let mut copy = mutate(family, rate, rng);
+        if rng.random_range(0..3u32) == 0 {
+            let kept = rng.random_range(40..=copy.len());
+            copy.drain(..copy.len() - kept);
+        }
+        text.extend(if rng.random::<bool>() { reverse_complement(&copy) } else { copy });
+    }
+    text
+}
+
+/// `bases` with each replaced by another one at `rate`.
+fn mutate(bases: &[u8], rate: f64, rng: &mut impl Rng) -> Vec<u8> {
+    let one = |&base: &u8| {
+        if rng.random::<f64>() >= rate {
+            return base;
+        }
+        let others: Vec<u8> = LETTERS.into_iter().filter(|other| *other != base).collect();
+        others[rng.random_range(0..3usize)]
+    };
+    bases.iter().map(one).collect()
+}
+
+/// Genes of 60 to 400 codons with a codon usage of their own, from ATG to a stop, on either strand, between 100 to
+/// 500 bases of background.
+fn coding(bases: usize, rng: &mut Rng8) -> Vec<u8> {
+    let chain = background(rng);
+    let stops: [&[u8; 3]; 3] = [b"TAA", b"TAG", b"TGA"];
+    let codons: Vec<[u8; 3]> = (0..64usize)
+        .map(|i| [LETTERS[i >> 4], LETTERS[i >> 2 & 3], LETTERS[i & 3]])
+        .filter(|codon| !stops.contains(&codon))
+        .collect();
+    // Skewed usage: a few common codons, many rare ones.
+    let usage: Vec<f64> = codons.iter().map(|_| (-1.2 * (1.0 - rng.random::<f64>()).ln()).powi(2) + 0.02).collect();
+    let mut text = Vec::with_capacity(bases + 2000);
+    while text.len() < bases {
+        let gap = rng.random_range(100..=500);
+        text.extend(chain.sample(gap, rng));
+        let mut gene = b"ATG".to_vec();
+        for _ in 0..rng.random_range(60..=400u32) {
+            gene.extend(codons[draw(&usage, rng)]);
+        }
+        gene.extend(stops[rng.random_range(0..3usize)]);
+        text.extend(if rng.random::<bool>() { reverse_complement(&gene) } else { gene });
+    }
+    text
+}
+
+/// Six pairs of motifs of 8 bases at a distance that belongs to the pair (5 to 30, give or take 1), a pair about every
+/// 150 bases; one base in twenty of a motif differs.
+fn motifs(bases: usize, rng: &mut Rng8) -> Vec<u8> {
+    let chain = background(rng);
+    let pairs: Vec<_> = (0..6)
+        .map(|_| {
+            let uniform = Markov::uniform();
+            (uniform.sample(8, rng), uniform.sample(8, rng), rng.random_range(6..=29usize))
+        })
+        .collect();
+    let mut text = Vec::with_capacity(bases + 500);
+    while text.len() < bases {
+        let gap = rng.random_range(50..=180);
+        text.extend(chain.sample(gap, rng));
+        let (first, second, distance) = &pairs[rng.random_range(0..pairs.len())];
+        text.extend(mutate(first, 0.05, rng));
+        let distance = distance + rng.random_range(0..3usize) - 1;
+        text.extend(chain.sample(distance, rng));
+        text.extend(mutate(second, 0.05, rng));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rich() -> Vec<Species> {
+        let spec = SyntheticSpec { kind: Kind::Rich, species: 4, bases: 200_000, ..SyntheticSpec::default() };
+        spec.generate("rich").unwrap().0
+    }
+
+    /// Bits per base of an order-`order` fit on the first half, scored on the second.
+    fn bits(bases: &[u8], order: usize) -> f64 {
+        let (first, second) = bases.split_at(bases.len() / 2);
+        let known: Vec<_> = second.iter().copied().map(Some).collect();
+        -Markov::fit([first], order, 4.0).log2_probability(&known) / second.len() as f64
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_text() {
+        let spec = SyntheticSpec { bases: 500, ..SyntheticSpec::default() };
+        assert_eq!(spec.generate("a").unwrap(), spec.generate("b").unwrap());
+        let other = SyntheticSpec { seed: 1, ..spec.clone() };
+        assert_ne!(spec.generate("a").unwrap().0, other.generate("a").unwrap().0);
+    }
+
+    #[test]
+    fn several_species_share_the_source() {
+        let (species, _) = SyntheticSpec { bases: 500, species: 3, ..SyntheticSpec::default() }.generate("a").unwrap();
+        let names: Vec<_> = species.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["synthetic", "synthetic2", "synthetic3"]);
+        assert_ne!(species[0].records[0].bases, species[1].records[0].bases);
+    }
+
+    #[test]
+    fn rich_species_have_their_structure() {
+        let species = rich();
+        let names: Vec<_> = species.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["repeats", "coding", "motifs", "repeats2"]);
+        for species in &species {
+            let bases = &species.records[0].bases;
+            assert_eq!(bases.len(), 200_000);
+            let (short, long) = (bits(bases, 2), bits(bases, 6));
+            assert!(short < 1.999 && long < short + 0.05, "{} {short} {long}", species.name);
+        }
+        // Repeats: 24-mers that come back. Uniform text of this length has next to none.
+        let recurring = |bases: &[u8]| {
+            let mut words: Vec<_> = bases.windows(24).collect();
+            words.sort_unstable();
+            words.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64 / bases.len() as f64
+        };
+        let shares: Vec<_> = species.iter().map(|s| recurring(&s.records[0].bases)).collect();
+        assert!(shares[0] > 0.015 && shares[0] > 10.0 * shares[1] && shares[0] > 10.0 * shares[2], "{shares:?}");
+        // Coding: equal bases three apart are commoner than equal bases four apart.
+        let same = |bases: &[u8], lag: usize| {
+            bases.iter().zip(&bases[lag..]).filter(|(a, b)| a == b).count() as f64 / bases.len() as f64
+        };
+        let coding = &species[1].records[0].bases;
+        assert!(same(coding, 3) > same(coding, 4) + 0.01 && same(coding, 6) > same(coding, 5) + 0.01);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for spec in [
+            SyntheticSpec { order: 7, ..SyntheticSpec::default() },
+            SyntheticSpec { bases: 0, ..SyntheticSpec::default() },
+            SyntheticSpec { concentration: 0.0, ..SyntheticSpec::default() },
+            SyntheticSpec { entropy: Some(2.5), ..SyntheticSpec::default() },
+        ] {
+            assert!(matches!(spec.generate("x"), Err(Error::Spec { .. })));
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! A labelled task: three splits of one table or three, its classes, its hash and its leaks.
+//!
+//! ```
+//! use dataset::{Task, builtin};
+//! let task = Task::open(&builtin::task("synthetic/motif").unwrap(), std::path::Path::new("")).unwrap();
+//! assert_eq!((task.classes, task.train.len()), (2, 2000));
+//! println!("{}", task.leaks);
+//! ```
+
+use crate::error::{Error, Result};
+use crate::labelled::{self, Example};
+use crate::leaks::Leaks;
+use crate::planted::SyntheticTaskSpec;
+use crate::policy::{Counts, reverse_complement};
+use crate::split::Split;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+/// The number a task is judged by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// Matthews correlation (for more than two classes: of the pooled confusion table).
+    #[default]
+    Mcc,
+    /// Macro F1.
+    F1,
+    /// Share of rows that are right.
+    Accuracy,
+}
+
+impl Metric {
+    /// `mcc`, `f1` or `accuracy`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mcc => "mcc",
+            Self::F1 => "f1",
+            Self::Accuracy => "accuracy",
+        }
+    }
+}
+
+/// How one table becomes three: every sequence is dealt by a hash of its own content, so that duplicates and reverse
+/// complements stay together and a row keeps its split when others are added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskSplit {
+    /// Share of dev.
+    pub dev: f64,
+    /// Share of test.
+    pub test: f64,
+}
+
+impl Default for TaskSplit {
+    fn default() -> Self {
+        Self { dev: 0.1, test: 0.1 }
+    }
+}
+
+/// What a task is made of, as written in TOML: `train`, `dev` and `test`; or `train` alone, split by content; or
+/// `synthetic`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    /// Its name in tables and figures.
+    pub name: String,
+    /// A labelled table, relative to the data root unless absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<PathBuf>,
+    /// As `train`, to choose by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<PathBuf>,
+    /// As `train`, to report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Leave out dev rows whose sequence, or its reverse complement, is in train.
+    #[serde(default)]
+    pub drop_leaking_dev: bool,
+    /// What it is judged by.
+    #[serde(default)]
+    pub metric: Metric,
+    /// For `train` alone; 80/10/10 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<TaskSplit>,
+    /// A generated task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<SyntheticTaskSpec>,
+}
+
+impl TaskSpec {
+    /// Reads a specification.
+    ///
+    /// # Errors
+    /// [`Error::Toml`] with line, column and key: unknown keys are refused.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::Toml { what: "task", message: error.to_string() })
+    }
+
+    /// A task of one table (`--task my.csv`), split 80/10/10 by content. The file is not opened yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is no current directory to make the path absolute with.
+    pub fn from_csv(path: &Path) -> Result<Self> {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("task").to_owned();
+        let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Ok(Self { name, train: Some(path), split: Some(TaskSplit::default()), ..Self::default() })
+    }
+
+    fn fault<T>(&self, message: impl Into<String>, help: &str) -> Result<T> {
+        Err(Error::Spec { name: format!("task '{}'", self.name), message: message.into(), help: help.to_owned() })
+    }
+}
+
+/// A task in memory.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 (hex) of the rows of the three splits as they are used, and the recipe; no paths, no name.
+    pub hash: String,
+    /// Number of classes; labels are `0..classes`.
+    pub classes: u32,
+    /// What it is judged by.
+    pub metric: Metric,
+    /// To fit.
+    pub train: Vec<Example>,
+    /// To choose by.
+    pub dev: Vec<Example>,
+    /// To report.
+    pub test: Vec<Example>,
+    /// What was read, and what the base policy changed (before any row was dropped).
+    pub counts: Counts,
+    /// Dev rows left out because train holds them.
+    pub dropped_dev: usize,
+    /// What the splits share, after dropping.
+    pub leaks: Leaks,
+}
+
+impl Task {
+    /// Reads or generates the rows, splits them where needed, and checks classes and leaks.
+    ///
+    /// # Errors
+    /// A specification that cannot be meant, a table that cannot be read, or labels that leave a gap in train.
+    pub fn open(spec: &TaskSpec, data_root: &Path) -> Result<Self> {
+        let mut counts = Counts::default();
+        let [train, mut dev, test] = rows(spec, data_root, &mut counts)?;
+        let before = dev.len();
+        if spec.drop_leaking_dev {
+            let seen: HashSet<&[u8]> = train.iter().map(|row| row.sequence.as_slice()).collect();
+            let leaks = |row: &Example| {
+                seen.contains(row.sequence.as_slice()) || seen.contains(reverse_complement(&row.sequence).as_slice())
+            };
+            dev.retain(|row| !leaks(row));
+        }
+        let dropped_dev = before - dev.len();
+        for (split, rows) in [("train", &train), ("dev", &dev), ("test", &test)] {
+            if rows.is_empty() {
+                return spec.fault(format!("no rows in {split}"), "give more rows, or other shares");
+            }
+        }
+        let classes = classes(&spec.name, [&train, &dev, &test])?;
+        let hash = hash(spec, [&train, &dev, &test]);
+        let leaks = Leaks::between(&train, &dev, &test);
+        let (name, metric) = (spec.name.clone(), spec.metric);
+        Ok(Self { name, hash, classes, metric, train, dev, test, counts, dropped_dev, leaks })
+    }
+
+    /// The rows of a split; [`Split::Valid`] is dev.
+    #[must_use]
+    pub fn rows(&self, split: Split) -> &[Example] {
+        match split {
+            Split::Train => &self.train,
+            Split::Valid => &self.dev,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+fn rows(spec: &TaskSpec, data_root: &Path, counts: &mut Counts) -> Result<[Vec<Example>; 3]> {
+    let mut read = |path: &PathBuf| {
+        let (rows, read) = labelled::read(&data_root.join(path))?;
+        *counts += read;
+        Ok(rows)
+    };
+    match (&spec.train, &spec.dev, &spec.test, &spec.synthetic) {
+        (Some(train), Some(dev), Some(test), None) if spec.split.is_none() => {
+            Ok([read(train)?, read(dev)?, read(test)?])
+        }
+        (Some(table), None, None, None) => deal(spec, read(table)?),
+        (None, None, None, Some(synthetic)) if spec.split.is_none() => {
+            let splits = synthetic.generate(&spec.name)?;
+            for row in splits.iter().flatten() {
+                counts.records += 1;
+                counts.bases += row.sequence.len() as u64;
+            }
+            Ok(splits)
+        }
+        _ => spec.fault(
+            "which rows are meant is not clear",
+            "give train, dev and test; or train alone (with split = { dev = 0.1, test = 0.1 }); or synthetic",
+        ),
+    }
+}
+
+/// Deals the rows of one table by a hash of the sequence, or of its reverse complement if that sorts first.
+fn deal(spec: &TaskSpec, rows: Vec<Example>) -> Result<[Vec<Example>; 3]> {
+    let TaskSplit { dev, test } = spec.split.clone().unwrap_or_default();
+    if !(0.0..1.0).contains(&dev) || !(0.0..1.0).contains(&test) || dev + test >= 1.0 {
+        let message = format!("shares dev = {dev} and test = {test} leave nothing to train on");
+        return spec.fault(message, "give shares that sum to less than 1, such as 0.1 and 0.1");
+    }
+    let mut splits = [vec![], vec![], vec![]];
+    for row in rows {
+        let other = reverse_complement(&row.sequence);
+        let digest = blake3::hash(other.min(row.sequence.clone()).as_slice());
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest.as_bytes()[..8]);
+        let place = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
+        let split = if place < test {
+            Split::Test
+        } else if place < test + dev {
+            Split::Valid
+        } else {
+            Split::Train
+        };
+        splits[split as usize].push(row);
+    }
+    Ok(splits)
+}
+
+fn classes(task: &str, splits: [&Vec<Example>; 3]) -> Result<u32> {
+    let of = |rows: &[Example]| rows.iter().map(|row| row.label).collect::<BTreeSet<_>>();
+    let fault = |message: String| Err(Error::Classes { task: task.to_owned(), message });
+    let [train, dev, test] = splits.map(|rows| of(rows));
+    for (split, found) in [("dev", &dev), ("test", &test)] {
+        if let Some(label) = found.difference(&train).next() {
+            return fault(format!("label {label} occurs in {split} but not in train"));
+        }
+    }
+    for (expected, &label) in (0..).zip(&train) {
+        if label != expected {
+            return fault(format!("label {label} occurs in train but not label {expected}"));
+        }
+    }
+    match u32::try_from(train.len()) {
+        Ok(classes) if classes >= 2 => Ok(classes),
+        _ => fault("train holds a single class".into()),
+    }
+}
+
+fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"tokbench task 1\n");
+    let recipe = serde_json::json!({ "drop_leaking_dev": spec.drop_leaking_dev, "metric": spec.metric });
+    hasher.update(recipe.to_string().as_bytes());
+    for rows in splits {
+        hasher.update(&(rows.len() as u64).to_le_bytes());
+        for row in rows {
+            hasher.update(&(row.sequence.len() as u64).to_le_bytes());
+            hasher.update(&row.sequence);
+            hasher.update(&row.label.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tests::{file, gzip};
+    use proptest::prelude::*;
+
+    fn folder(train: &str, dev: &str, test: &str) -> (tempfile::TempDir, TaskSpec) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, rows) in [("train", train), ("dev", dev), ("test", test)] {
+            let text = format!("sequence,label\n{}\n", rows.replace(' ', "\n"));
+            std::fs::write(folder.path().join(format!("{name}.csv.gz")), gzip(text.as_bytes())).unwrap();
+        }
+        let text = "name = 't'\ntrain = 'train.csv.gz'\ndev = 'dev.csv.gz'\ntest = 'test.csv.gz'";
+        (folder, TaskSpec::from_toml(text).unwrap())
+    }
+
+    #[test]
+    fn leaking_dev_rows_are_dropped_and_counted() {
+        let (folder, mut spec) = folder("AAC,0 AAG,1", "AAC,0 GTT,1 CTT,1 TTG,0", "TTC,1");
+        let kept = Task::open(&spec, folder.path()).unwrap();
+        assert_eq!((kept.dev.len(), kept.dropped_dev), (4, 0));
+        spec.drop_leaking_dev = true;
+        let task = Task::open(&spec, folder.path()).unwrap();
+        assert_eq!((task.dropped_dev, task.counts.records), (3, 7));
+        assert_eq!(task.dev, [Example { sequence: b"TTG".to_vec(), label: 0 }]);
+        assert_ne!(task.hash, kept.hash);
+        assert_eq!(task.rows(Split::Valid), task.dev);
+    }
+
+    #[test]
+    fn gaps_in_the_labels_are_errors() {
+        for (train, test, expected) in [
+            ("AAC,0 AAG,2", "AC,0", "task 't': label 2 occurs in train but not label 1"),
+            ("AAC,0 AAG,1", "AC,2", "task 't': label 2 occurs in test but not in train"),
+            ("AAC,0 AAG,0", "AC,0", "task 't': train holds a single class"),
+        ] {
+            let (folder, spec) = folder(train, "AC,0", test);
+            assert_eq!(Task::open(&spec, folder.path()).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn the_hash_is_of_content() {
+        let (first, spec) = folder("AAC,0 AAG,1", "AC,0", "AG,1");
+        let (second, _) = folder("aac,0 AAG,1", "AC,0", "AG,1");
+        let (third, _) = folder("AAC,0 AAG,1", "AC,0", "AG,0");
+        let hash = |folder: &tempfile::TempDir| Task::open(&spec, folder.path()).unwrap().hash;
+        assert_eq!(hash(&first), hash(&second));
+        assert_ne!(hash(&first), hash(&third));
+        let f1 = TaskSpec { metric: Metric::F1, ..spec.clone() };
+        assert_ne!(hash(&first), Task::open(&f1, first.path()).unwrap().hash);
+    }
+
+    #[test]
+    fn unclear_specs_are_refused() {
+        let (folder, spec) = folder("AAC,0 AAG,1", "AC,0", "AG,1");
+        for wrong in [
+            TaskSpec { dev: None, ..spec.clone() },
+            TaskSpec { split: Some(TaskSplit::default()), ..spec.clone() },
+            TaskSpec { dev: None, test: None, split: Some(TaskSplit { dev: 0.5, test: 0.5 }), ..spec.clone() },
+            TaskSpec { name: "t".into(), ..TaskSpec::default() },
+        ] {
+            assert!(matches!(Task::open(&wrong, folder.path()), Err(Error::Spec { .. })), "{wrong:?}");
+        }
+        let error = TaskSpec::from_toml("name = 'x'\ntrian = 'a'\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("trian"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn one_table_is_split_by_content(seed: u64) {
+            let mut rng = crate::stream(seed, "rows");
+            let uniform = crate::Markov::uniform();
+            let mut text = String::from("sequence,label\n");
+            for i in 0..600 {
+                let bases = uniform.sample(12, &mut rng);
+                // Every row, and its reverse complement, and itself again.
+                for bases in [bases.clone(), reverse_complement(&bases), bases] {
+                    text += &format!("{},{}\n", String::from_utf8(bases).unwrap(), i % 2);
+                }
+            }
+            let (_folder, path) = file("my.csv", text.as_bytes());
+            let spec = TaskSpec::from_csv(&path).unwrap();
+            let task = Task::open(&spec, Path::new("/elsewhere")).unwrap();
+            prop_assert_eq!(task.train.len() + task.dev.len() + task.test.len(), 1800);
+            for (rows, share) in [(&task.dev, 0.1), (&task.test, 0.1)] {
+                prop_assert!((rows.len() as f64 / 1800.0 - share).abs() < 0.06);
+            }
+            prop_assert!(task.leaks.splits_are_clean(), "{}", task.leaks);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Windows of a corpus: drawn at random for training, laid out once and for all for scoring.
+
+use crate::corpus::Corpus;
+use crate::error::Result;
+use crate::markov::draw;
+use crate::split::Split;
+use rand::{Rng, RngExt};
+
+/// Largest share of N in a training window.
+const MOST_N: f64 = 0.1;
+
+/// Draws before a window is given up; a split that is 99 % unusable still fails once in 10^8 windows only.
+const TRIES: usize = 2_000;
+
+/// A window for training, borrowed from its corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window<'a> {
+    /// Index of its species.
+    pub species: usize,
+    /// Index of its record in the species.
+    pub record: usize,
+    /// First base in the record, from 0.
+    pub start: usize,
+    /// `[length]` of `A C G T N`.
+    pub bases: &'a [u8],
+}
+
+/// A window for scoring: `A C G T` only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoringWindow {
+    /// Name of its species.
+    pub species: String,
+    /// Number of its genome block in the species: the unit that statistics resample. A block may hold several windows.
+    pub block: u32,
+    /// `[length]` of `A C G T`.
+    pub bases: Vec<u8>,
+}
+
+impl Corpus {
+    /// A window of `length` bases: a species by weight, then a start uniform over all places of its `split` where a
+    /// window fits. Adjacent blocks of one split count as one stretch; no window reaches into another split or record.
+    /// A window with more than 10 % N is drawn again, species included.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoWindow`] if no species has room for the length, or if 2,000 draws were all too rich in N.
+    pub fn sample_window(&self, split: Split, length: usize, rng: &mut impl Rng) -> Result<Window<'_>> {
+        let room = |start: usize, end: usize| (end - start + 1).saturating_sub(length.max(1));
+        let starts: Vec<usize> = self
+            .stretches(split)
+            .iter()
+            .map(|stretches| stretches.iter().map(|stretch| room(stretch.start, stretch.end)).sum())
+            .collect();
+        if starts.iter().all(|count| *count == 0) {
+            return Err(self.no_window(0, split, length, "in any species, the first included"));
+        }
+        let weights: Vec<f64> = self
+            .species()
+            .iter()
+            .zip(&starts)
+            .map(|(species, count)| if *count > 0 { species.weight } else { 0.0 })
+            .collect();
+        let mut species = 0;
+        for _ in 0..TRIES {
+            species = draw(&weights, rng);
+            let mut left = rng.random_range(0..starts[species]);
+            for stretch in &self.stretches(split)[species] {
+                let room = room(stretch.start, stretch.end);
+                if left >= room {
+                    left -= room;
+                    continue;
+                }
+                let start = stretch.start + left;
+                let bases = &self.species()[species].records[stretch.record].bases[start..start + length];
+                let unknown = bases.iter().filter(|&&base| base == b'N').count();
+                if unknown as f64 <= MOST_N * length as f64 {
+                    return Ok(Window { species, record: stretch.record, start, bases });
+                }
+                break;
+            }
+        }
+        Err(self.no_window(species, split, length, "with at most 10 % N"))
+    }
+
+    /// The windows every run is scored on: non-overlapping, without N, each inside one genome block, the same number
+    /// for every species, spread evenly over the split. No randomness.
+    ///
+    /// Each species gets `total_bases / species / length` windows, rounded down but at least one; where a species has
+    /// fewer, all take its number, so that shares stay equal. So `total_bases` bounds the text, unless it is less than
+    /// one window per species.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoWindow`] if a species has none.
+    pub fn scoring_windows(&self, split: Split, length: usize, total_bases: usize) -> Result<Vec<ScoringWindow>> {
+        let length = length.max(1);
+        let mut wanted = (total_bases / self.species().len().max(1) / length).max(1);
+        let mut found = vec![];
+        for species in 0..self.species().len() {
+            let candidates = self.clean_windows(species, split, length);
+            if candidates.is_empty() {
+                return Err(self.no_window(species, split, length, "without N"));
+            }
+            wanted = wanted.min(candidates.len());
+            found.push(candidates);
+        }
+        let mut windows = vec![];
+        for (species, candidates) in self.species().iter().zip(&found) {
+            windows.extend((0..wanted).map(|i| {
+                let (block, bases) = candidates[(2 * i + 1) * candidates.len() / (2 * wanted)];
+                ScoringWindow { species: species.name.clone(), block, bases: bases.to_vec() }
+            }));
+        }
+        Ok(windows)
+    }
+
+    /// All windows of one species that could be scored: from the start of each block, as many as fit between its Ns.
+    fn clean_windows(&self, species: usize, split: Split, length: usize) -> Vec<(u32, &[u8])> {
+        let mut windows = vec![];
+        for block in self.blocks().iter().filter(|block| block.species == species && block.split == split) {
+            let bases = &self.species()[species].records[block.record].bases[block.start..block.end];
+            let mut at = 0;
+            while at + length <= bases.len() {
+                match bases[at..at + length].iter().rposition(|&base| base == b'N') {
+                    Some(unknown) => at += unknown + 1,
+                    None => {
+                        windows.push((block.number, &bases[at..at + length]));
+                        at += length;
+                    }
+                }
+            }
+        }
+        windows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::CorpusSpec;
+    use crate::{Error, stream};
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    /// Two species of several records; every letter run marks its place, with some N.
+    fn corpus(seed: u64, unknown: usize) -> (tempfile::TempDir, Corpus) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = stream(seed, "corpus");
+        for name in ["a", "b"] {
+            let mut text = String::new();
+            for record in 0..3 {
+                let length = rng.random_range(400..3000);
+                let mut bases = crate::Markov::uniform().sample(length, &mut rng);
+                for _ in 0..unknown {
+                    let at = rng.random_range(0..length);
+                    bases[at] = b'N';
+                }
+                text += &format!(">r{record}\n{}\n", String::from_utf8(bases).unwrap());
+            }
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let text = "name = 'two'\nsplit = { block = 150, valid = 0.2, test = 0.2 }\n\
+            species = [{ name = 'a', files = ['a'] }, { name = 'b', files = ['b'], weight = 3.0 }]";
+        let corpus = Corpus::open(&CorpusSpec::from_toml(text).unwrap(), folder.path()).unwrap();
+        (folder, corpus)
+    }
+
+    #[test]
+    fn weights_are_met() {
+        let (_folder, corpus) = corpus(1, 0);
+        let mut rng = stream(2, "w");
+        let drawn =
+            (0..4000).filter(|_| corpus.sample_window(Split::Train, 60, &mut rng).unwrap().species == 1).count();
+        assert!((2880..3120).contains(&drawn), "{drawn} of 4000, expected 3000");
+    }
+
+    #[test]
+    fn starts_are_uniform_over_all_legal_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), ">r\nACGTACGTAC\n>s\nACGTACG\n>t\nACG\n").unwrap();
+        let text =
+            "name = 'x'\nsplit = { by = 'record', valid = 0, test = 0 }\nspecies = [{ name = 'a', files = ['a'] }]";
+        let corpus = Corpus::open(&CorpusSpec::from_toml(text).unwrap(), folder.path()).unwrap();
+        let mut counts = std::collections::BTreeMap::new();
+        let mut rng = stream(0, "w");
+        for _ in 0..9000 {
+            let window = corpus.sample_window(Split::Train, 5, &mut rng).unwrap();
+            *counts.entry((window.record, window.start)).or_insert(0) += 1;
+        }
+        // 6 starts in r, 3 in s, none in t.
+        assert_eq!(counts.len(), 9);
+        assert!(counts.values().all(|count| (880..1120).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn no_room_and_too_much_n_are_errors() {
+        let (_folder, corpus) = corpus(1, 0);
+        let error = corpus.sample_window(Split::Test, 100_000, &mut stream(0, "w")).unwrap_err();
+        assert!(error.to_string().contains("the test split has no window of 100000 bases"), "{error}");
+        assert!(matches!(corpus.scoring_windows(Split::Test, 9_999, 1), Err(Error::NoWindow { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), format!(">r\n{}\n", "ANNNNNNNNN".repeat(100))).unwrap();
+        let spec = CorpusSpec::from_fasta(&folder.path().join("a")).unwrap();
+        let corpus = Corpus::open(&spec, Path::new("")).unwrap();
+        let error = corpus.sample_window(Split::Train, 50, &mut stream(0, "w")).unwrap_err();
+        assert!(error.to_string().contains("with at most 10 % N"), "{error}");
+    }
+
+    #[test]
+    fn scoring_windows_are_spread_over_many_blocks() {
+        let spec = crate::builtin::corpus("order1").unwrap();
+        let corpus = Corpus::open(&spec, Path::new("")).unwrap();
+        let windows = corpus.scoring_windows(Split::Test, 252, 16 * 252).unwrap();
+        assert_eq!(windows.len(), 16);
+        let blocks: std::collections::BTreeSet<_> = windows.iter().map(|w| w.block).collect();
+        assert!(blocks.len() >= 15, "{blocks:?}");
+        assert_eq!(windows, corpus.scoring_windows(Split::Test, 252, 16 * 252 + 251).unwrap());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn windows_lie_in_their_split(seed: u64, length in 1usize..150, unknown in 0usize..20) {
+            let (_folder, corpus) = corpus(seed, unknown);
+            for split in Split::ALL {
+                let mut rng = stream(seed, "w");
+                for _ in 0..20 {
+                    let window = corpus.sample_window(split, length, &mut rng).unwrap();
+                    prop_assert_eq!(window.bases.len(), length);
+                    let end = window.start + length;
+                    let record = &corpus.species()[window.species].records[window.record];
+                    prop_assert_eq!(window.bases, &record.bases[window.start..end]);
+                    let here = corpus.blocks().iter().filter(|b| b.species == window.species && b.record == window.record);
+                    for block in here.filter(|block| block.start < end && block.end > window.start) {
+                        prop_assert_eq!(block.split, split);
+                    }
+                    let n = window.bases.iter().filter(|&&base| base == b'N').count();
+                    prop_assert!(n * 10 <= length);
+                }
+            }
+        }
+
+        #[test]
+        fn scoring_windows_are_clean_equal_and_apart(seed: u64, length in 1usize..60, total in 1usize..4000, unknown in 0usize..20) {
+            let (_folder, corpus) = corpus(seed, unknown);
+            for split in Split::ALL {
+                let windows = corpus.scoring_windows(split, length, total).unwrap();
+                prop_assert!(windows.iter().all(|w| w.bases.len() == length && !w.bases.contains(&b'N')));
+                let of = |name: &str| windows.iter().filter(|w| w.species == name).count();
+                prop_assert_eq!(of("a"), of("b"));
+                prop_assert!(windows.len() * length <= total.max(2 * length));
+                for (index, species) in corpus.species().iter().enumerate() {
+                    let mut per_block = std::collections::BTreeMap::new();
+                    for w in windows.iter().filter(|w| w.species == species.name) {
+                        *per_block.entry(w.block).or_insert(0) += length;
+                    }
+                    for (number, bases) in per_block {
+                        let block = corpus.blocks().iter().find(|b| b.species == index && b.number == number).unwrap();
+                        prop_assert_eq!(block.split, split);
+                        prop_assert!(bases <= block.size());
+                    }
+                }
+            }
+        }
+    }
+}

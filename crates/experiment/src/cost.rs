@@ -1,0 +1,169 @@
+//! About what a run costs: multiply-accumulates from shapes, seconds from a speed, memory from weights and activations.
+//!
+//! Rough on purpose (a factor of two is fine): it decides whether to start, never what is reported. Records hold exact
+//! counts. Speeds are guesses until finished records say better.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Encoder, Finetuning};
+use crate::plan::{Job, TaskInfo, TokenizerInfo};
+use crate::record::{Outcome, Record};
+use crate::run::{Control, Finetune, Pretrain, Run, Work};
+
+/// Multiply-accumulates of a run, and the memory they need.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Macs {
+    /// Training: three times the forward pass.
+    pub train: f64,
+    /// Scoring or evaluation, points of the curve included.
+    pub score: f64,
+    /// Peak MiB.
+    pub mib: f64,
+}
+
+/// About what a run costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Multiply-accumulates, training and scoring.
+    pub macs: f64,
+    /// Seconds, training and scoring.
+    pub seconds: f64,
+    /// Peak memory in MiB.
+    pub mib: f64,
+    /// True if the seconds are those of a finished record of an equal run (its seed aside).
+    pub measured: bool,
+}
+
+impl Estimate {
+    pub(crate) fn uncalibrated(run: &Run, macs: Macs) -> Estimate {
+        let total = macs.train + macs.score;
+        Estimate { macs: total, seconds: seconds(total, guess(&run.device)), mib: macs.mib, measured: false }
+    }
+}
+
+/// Seconds every run spends on reading data, fitting a vocabulary and writing.
+const START: f64 = 1.0;
+
+fn seconds(macs: f64, per_second: f64) -> f64 {
+    START + macs / per_second
+}
+
+/// Multiply-accumulates per second of a device kind nobody has measured yet.
+fn guess(device: &str) -> f64 {
+    if device.ends_with("cpu") { 1e10 } else { 5e12 }
+}
+
+/// One forward pass over `tokens` tokens; `scored` of them get a distribution over the vocabulary.
+fn forward(e: &Encoder, tokens: f64, scored: f64, vocabulary: usize) -> f64 {
+    let (h, i) = (e.hidden as f64, e.intermediate as f64);
+    tokens * e.layers as f64 * layer(h, i, tokens) + scored * (h * h + vocabulary as f64 * h)
+}
+
+/// One layer, per token: projections, gated feed-forward block, attention.
+fn layer(h: f64, i: f64, tokens: f64) -> f64 {
+    4.0 * h * h + 3.0 * h * i + 2.0 * tokens * h
+}
+
+/// One window through front end, encoder and head; and the encoder tokens of that window.
+fn window(e: &Encoder, info: &TokenizerInfo, bases: f64, scored: f64) -> (f64, f64) {
+    let tokens = bases * info.tokens_per_base + 2.0;
+    let nucleotide = bases * info.nucleotide_layers as f64 * layer(e.hidden as f64, e.intermediate as f64, bases);
+    (forward(e, tokens, scored, info.vocabulary) + nucleotide, tokens)
+}
+
+fn mib(e: &Encoder, info: &TokenizerInfo, tokens: f64, bases: f64, batch: usize) -> f64 {
+    let (h, i) = (e.hidden as f64, e.intermediate as f64);
+    let layers = (e.layers + info.nucleotide_layers) as f64;
+    let weights = layers * (4.0 * h * h + 3.0 * h * i) + (info.vocabulary as f64 + h) * h;
+    let kept = |t: f64| t * (12.0 * h + 4.0 * i + 3.0 * e.heads as f64 * t);
+    let activations = e.layers as f64 * kept(tokens) + info.nucleotide_layers as f64 * kept(bases);
+    // Four bytes each; weights with gradient and two moments; 80 MiB for the program and its data.
+    80.0 + 4.0 * (4.0 * weights + batch as f64 * activations) / f64::from(1 << 20)
+}
+
+/// Forward passes per scored window: 7 passes, each as many steps as a span can have tokens (`base` 84, 6-mers 14).
+#[must_use]
+pub fn passes(tokens_per_span: usize) -> usize {
+    7 * tokens_per_span
+}
+
+pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize) -> Macs {
+    let bases = p.training.window as f64;
+    let tokens_per_span = info.tokens_per_span.max(1) as f64;
+    let cells = bases / p.masking.span.max(1) as f64;
+    let (train, tokens) = window(&p.encoder, info, bases, p.masking.share * cells * tokens_per_span);
+    // A scoring step asks for one token of every seventh span.
+    let (score, _) = window(&p.encoder, info, bases, cells / 7.0);
+    let held_out = (p.scoring.bases as f64 / bases).floor() * passes(info.tokens_per_span) as f64;
+    let curve = (p.scoring.curve_points * p.scoring.curve_windows * species.max(1)) as f64 * tokens_per_span;
+    Macs {
+        train: 3.0 * train * p.training.bases as f64 / bases,
+        score: score * (held_out + curve),
+        mib: mib(&p.encoder, info, tokens, bases, p.training.batch),
+    }
+}
+
+pub(crate) fn finetune(f: &Finetune, info: &TokenizerInfo, task: &TaskInfo) -> Macs {
+    let (row, tokens) = window(&f.model.encoder, info, task.bases as f64, 0.0);
+    let mib = mib(&f.model.encoder, info, tokens, task.bases as f64, f.finetuning.batch);
+    Macs { mib, ..labelled(row, task, &f.finetuning) }
+}
+
+pub(crate) fn cnn(task: &TaskInfo, f: &Finetuning) -> Macs {
+    // Two layers of 64 channels, width 8.
+    labelled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f)
+}
+
+pub(crate) fn kmer_logistic(task: &TaskInfo) -> Macs {
+    // At most six k-mers start at a base; some hundred passes.
+    Macs { train: 600.0 * (task.rows * task.bases) as f64, score: 0.0, mib: 200.0 }
+}
+
+fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
+    Macs {
+        train: 3.0 * row * task.rows as f64 * f.epochs,
+        score: row * task.held_out as f64 * (f.evaluations as f64 + 1.0) / 2.0,
+        mib: 200.0,
+    }
+}
+
+/// Replaces guesses: the seconds of an equal run where there is one, else the median measured speed of the device kind.
+/// Says whether every device of the jobs was measured.
+pub(crate) fn calibrate(jobs: &mut [Job], records: &[&Record]) -> bool {
+    let took = |r: &Record| {
+        let done = !matches!(r.outcome, Outcome::Failed { .. });
+        (done && r.timing.train_seconds > 0.0).then_some(r.timing.train_seconds + r.timing.score_seconds)
+    };
+    let measured: Vec<(Run, f64)> =
+        records.iter().filter_map(|r| Some((Run { seed: 0, ..r.run.clone() }, took(r)?))).collect();
+    let mut all = !jobs.is_empty();
+    for job in jobs {
+        let plain = Run { seed: 0, ..job.run.clone() };
+        let mut equal: Vec<f64> = measured.iter().filter(|(run, _)| *run == plain).map(|(_, s)| *s).collect();
+        if let Some(seconds) = median(&mut equal) {
+            job.estimate.seconds = seconds;
+            job.estimate.measured = true;
+            continue;
+        }
+        let mut speeds: Vec<f64> =
+            records.iter().filter(|r| r.run.device == job.run.device).filter_map(|r| speed(r)).collect();
+        match median(&mut speeds) {
+            Some(speed) => job.estimate.seconds = seconds(job.estimate.macs, speed),
+            None => all &= matches!(job.run.work, Work::Control(Control::Markov { .. })),
+        }
+    }
+    all
+}
+
+/// Multiply-accumulates per second of a finished pretraining run.
+fn speed(record: &Record) -> Option<f64> {
+    let (Work::Pretrain(p), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) else { return None };
+    let macs = 3.0 * r.cost.macs_per_base * p.training.bases as f64;
+    let speed = macs / record.timing.train_seconds;
+    (speed.is_finite() && speed > 0.0).then_some(speed)
+}
+
+fn median(numbers: &mut [f64]) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied()
+}

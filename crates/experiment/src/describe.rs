@@ -1,0 +1,132 @@
+//! The table of `tokbench plan`: what will be run, what it costs, and what it can show, before anything is spent.
+
+use std::fmt::Write;
+
+use crate::plan::{Job, Plan};
+use crate::run::Work;
+
+struct Row {
+    kind: &'static str,
+    subject: String,
+    place: String,
+    runs: usize,
+    macs: f64,
+    seconds: f64,
+    mib: f64,
+}
+
+impl Plan {
+    /// The plan as a table and some sentences, for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut rows: Vec<Row> = Vec::new();
+        for job in &self.jobs {
+            let (kind, place) = (kind(job), place(job));
+            let subject = job.run.subject();
+            let index = rows.iter().position(|r| r.kind == kind && r.subject == subject && r.place == place);
+            let index = index.unwrap_or_else(|| {
+                rows.push(Row { kind, subject, place, runs: 0, macs: 0.0, seconds: 0.0, mib: 0.0 });
+                rows.len() - 1
+            });
+            let row = &mut rows[index];
+            row.runs += 1;
+            row.macs += job.estimate.macs;
+            row.seconds += job.estimate.seconds;
+            row.mib = row.mib.max(job.estimate.mib);
+        }
+        let subject = rows.iter().map(|r| r.subject.len()).max().unwrap_or(0).max(7);
+        let place = rows.iter().map(|r| r.place.len()).max().unwrap_or(0).max(5);
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "{:<9} {:<subject$} {:<place$} {:>5} {:>9} {:>9} {:>9}",
+            "kind", "subject", "where", "runs", "MACs", "time", "memory"
+        );
+        for r in &rows {
+            let _ = writeln!(
+                out,
+                "{:<9} {:<subject$} {:<place$} {:>5} {:>9.1e} {:>9} {:>9}",
+                r.kind,
+                r.subject,
+                r.place,
+                r.runs,
+                r.macs,
+                duration(r.seconds),
+                format!("{:.0} MiB", r.mib)
+            );
+        }
+        let most = rows.iter().map(|r| r.mib).fold(0.0, f64::max);
+        let source = if self.calibrated { "measured on this device" } else { "a guess until a run has finished" };
+        let _ = writeln!(
+            out,
+            "\n{} runs, {} one after another ({source}), up to {most:.0} MiB each",
+            self.jobs.len(),
+            duration(self.seconds())
+        );
+        if self.deferred > 0 {
+            let _ = writeln!(
+                out,
+                "{} fine-tuning runs are planned when pretraining has chosen the learning rates",
+                self.deferred
+            );
+        }
+        let (m, s) = (self.comparisons, self.seeds.len());
+        if m > 0 {
+            let _ = writeln!(
+                out,
+                "smallest reachable Holm-adjusted p: {} ({m} comparison{} with {}, {s} seed{})",
+                (self.smallest_p * 1e4).round() / 1e4,
+                plural(m),
+                self.reference,
+                plural(s)
+            );
+            if self.smallest_p > 0.05 {
+                let _ = writeln!(
+                    out,
+                    "no difference can be decisive with {s} seed{}: use at least {}",
+                    plural(s),
+                    crate::power::fewest_seeds(m)
+                );
+            }
+        }
+        if let Some(bits) = self.detectable {
+            let _ =
+                writeln!(out, "a difference of about {bits:.3} bits per base would probably be seen (earlier records)");
+        }
+        out
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+fn kind(job: &Job) -> &'static str {
+    match job.run.work {
+        Work::Pretrain(_) => "pretrain",
+        Work::Finetune(_) => "finetune",
+        Work::Control(_) => "control",
+    }
+}
+
+fn place(job: &Job) -> String {
+    let position = match &job.run.work {
+        Work::Pretrain(p) => Some(p.encoder.position.name()),
+        Work::Finetune(f) => Some(f.model.encoder.position.name()),
+        Work::Control(_) => None,
+    };
+    let task = job.run.task().map(|t| t.name.as_str());
+    task.into_iter().chain(position).collect::<Vec<_>>().join(" ")
+}
+
+/// `40 s`, `12 min`, `3.5 h`, `2.1 days`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}

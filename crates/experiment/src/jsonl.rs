@@ -1,0 +1,84 @@
+//! Files of records: one record a line, sorted, so that a committed answer differs only where an answer differs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::canonical;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::record::Record;
+use crate::run::{Control, Work};
+
+/// Reads records, checking every line.
+///
+/// # Errors
+/// If the file cannot be read, or a line is torn, is no record, or carries a key that is not that of its run.
+pub fn read_jsonl(path: impl AsRef<Path>) -> Result<Vec<Record>> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let mut records = Vec::new();
+    for (i, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
+        let damaged = |cause: String, remedy: &str| Error::Line {
+            path: path.to_owned(),
+            line: i + 1,
+            cause,
+            remedy: remedy.to_owned(),
+        };
+        let Some(text) = line.strip_suffix(b"\n") else {
+            return Err(damaged(
+                "the last line is torn (it has no end)".to_owned(),
+                "remove that line, or restore the file: \"git checkout\", or run the experiment again",
+            ));
+        };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let record: Record = serde_json::from_slice(text)
+            .map_err(|e| damaged(format!("no record: {e}"), "restore the file, or run the experiment again"))?;
+        if record.run.key() != record.key {
+            return Err(damaged(
+                format!("the key {} is not that of the run beside it", record.key.short()),
+                "a record may not be edited: restore the file, or run the experiment again",
+            ));
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// Writes records in the order of plans (see [`sort`]), one a line, at once or not at all.
+///
+/// # Errors
+/// If the file cannot be written, or a record cannot be kept.
+pub fn write_jsonl(path: impl AsRef<Path>, records: &[Record]) -> Result<()> {
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    sorted.sort_by_cached_key(|r| order(r));
+    let mut text = String::new();
+    for record in sorted {
+        text.push_str(&canonical::json(&crate::store::keepable(record)?));
+        text.push('\n');
+    }
+    files::write_atomic(path.as_ref(), text.as_bytes())
+}
+
+/// Sorts records the way plans are ordered: pretraining before fine-tuning before controls, then position code, seed,
+/// task, subject, learning rate. Independent of any plan, so that the same records always give the same file.
+pub fn sort(records: &mut [Record]) {
+    records.sort_by_cached_key(order);
+}
+
+fn order(record: &Record) -> (u8, String, u64, String, String, u64, String) {
+    let run = &record.run;
+    let (kind, model) = match &run.work {
+        Work::Pretrain(p) => (0, Some(p)),
+        Work::Finetune(f) => (if f.pretrained { 1 } else { 2 }, Some(&f.model)),
+        Work::Control(Control::Markov { .. }) => (3, None),
+        Work::Control(Control::KmerLogistic { .. }) => (4, None),
+        Work::Control(Control::Cnn { .. }) => (5, None),
+    };
+    let position = model.map_or("", |m| m.encoder.position.name()).to_owned();
+    let task = run.task().map_or_else(String::new, |t| t.name.clone());
+    // Positive numbers sort as their bits do.
+    let rate = model.map_or(0, |m| m.training.learning_rate.to_bits());
+    (kind, position, run.seed, task, run.subject(), rate, record.key.0.clone())
+}

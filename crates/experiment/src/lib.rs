@@ -1,0 +1,82 @@
+//! What is asked: an experiment unfolds into runs; a run leaves a record. No tensors here.
+//!
+//! ```text
+//! Spec ── Plan::new ──► [Job] ── Executor::execute ──► Store: <key>/record.json ── records() ──► [Record]
+//! TOML    names resolved  each run once,   one process a run,      checked whenever read         one a line in
+//! or flags by a Resolver   in order         failures are data                                     experiments/*.jsonl
+//! ```
+//!
+//! * A [`Spec`] is what a person writes. A [`Run`] is what that means: every default explicit, data named by
+//!   content. The hash of a run's canonical JSON is its [`Key`]; what does not change the answer is not in it.
+//! * The [`Store`] never trusts what it reads: a damaged file is set aside, said, and made again.
+//! * An [`Executor`] answers runs. A run that *fails* has a record that says why. A run that is *killed* has none and
+//!   is resumed by the next call.
+//!
+//! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
+//! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](plan::choose) a rate and plan again.
+//!
+//! # Example
+//!
+//! ```
+//! use experiment::{Executor, Mock, Plan, Resolver, Spec, Store};
+//! use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
+//! use experiment::{config::Masking, run::DataRef};
+//!
+//! // The program asks the tokenizer registry and looks at the files; here everything is made up.
+//! struct Here;
+//! impl Resolver for Here {
+//!     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
+//!         Ok(TokenizerInfo { canonical: name.into(), vocabulary: 9, tokens_per_base: 1.0, tokens_per_span: span, ..Default::default() })
+//!     }
+//!     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
+//!         let data = DataRef { name: name.into(), hash: "0".repeat(64) };
+//!         Ok(CorpusInfo { data, location: name.into(), species: 1 })
+//!     }
+//!     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> { Err(format!("there is no task {name:?}").into()) }
+//!     fn check(&self, _: &str, _: &Masking) -> Result<(), Refusal> { Ok(()) }
+//! }
+//!
+//! let spec = Spec::from_toml("tokenizers = ['base', 'kmer6']\nseeds = 6\ncorpus = 'my.fa'", "question.toml")?;
+//! let plan = Plan::new(&spec, &Here)?;
+//! assert_eq!(plan.jobs.len(), 12);
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let store = Store::open(folder.path())?;
+//! let summary = Mock::default().execute(&plan.jobs, &store, &mut |_| {})?;
+//! assert_eq!(summary.done.len(), 12);
+//! assert_eq!(Mock::default().execute(&plan.jobs, &store, &mut |_| {})?.skipped.len(), 12);
+//! assert_eq!(store.records()?.0.len(), 12);
+//! # Ok::<(), experiment::Error>(())
+//! ```
+
+pub mod canonical;
+pub mod config;
+pub mod cost;
+pub mod describe;
+pub mod encoder;
+pub mod error;
+pub mod executor;
+mod files;
+pub mod jsonl;
+pub mod local;
+pub mod mock;
+mod output;
+pub mod plan;
+pub mod power;
+pub mod record;
+pub mod run;
+pub mod spec;
+pub mod store;
+mod validate;
+
+pub use encoder::EncoderChoice;
+pub use error::{Error, Result};
+pub use executor::{Event, Executor, Progress, Summary};
+pub use jsonl::{read_jsonl, write_jsonl};
+pub use local::Local;
+pub use mock::Mock;
+pub use plan::{Job, Plan, Resolver};
+pub use record::Record;
+pub use run::{Key, Run};
+pub use spec::Spec;
+pub use store::{Found, Store};

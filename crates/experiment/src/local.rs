@@ -1,0 +1,296 @@
+//! Runs as child processes on this machine: `<program> run KEY --store S --threads T`, several at a time.
+//!
+//! Time, memory and crashes of a run are its own. A child that exits with an error leaves a failed record; one that was
+//! killed leaves nothing and is taken up again by the next call. A child must end when its stdin closes: that is how it
+//! learns that its parent is gone, even by `kill -9`.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::{Error, Result};
+use crate::executor::{Event, Executor, Ready, Summary, ready, unfinished};
+use crate::output::{Said, Tail, follow};
+use crate::plan::Job;
+use crate::record::{Outcome, Provenance, Record, Timing};
+use crate::run::Key;
+use crate::store::{Found, Store};
+
+/// Between two looks at the children when none says anything.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Child processes on this machine.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// The program; usually tokbench itself.
+    pub program: PathBuf,
+    /// Arguments before `run KEY ...`, for a program that wraps another one (`nice`, `sh -c`).
+    pub leading_args: Vec<String>,
+    /// Arguments after `run KEY --store S --threads T`.
+    pub extra_args: Vec<String>,
+    /// Runs at a time.
+    pub workers: usize,
+    /// Threads of all workers together; each gets its share, at least one.
+    pub threads: usize,
+    /// Answers failed runs again.
+    pub retry_failed: bool,
+    /// Set it (from a signal handler, say) to stop: children are killed, their checkpoints stay.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Local {
+    /// One worker with all `threads`.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>, threads: usize) -> Local {
+        Local {
+            program: program.into(),
+            leading_args: Vec::new(),
+            extra_args: Vec::new(),
+            workers: 1,
+            threads,
+            retry_failed: false,
+            stop: Arc::default(),
+        }
+    }
+
+    fn spawn(&self, job: &Job, threads: usize, store: &Store, tell: &Sender<(Key, Said)>) -> Result<Running> {
+        store.put_run(&job.run)?;
+        store.put_data(&job.key, &job.data)?;
+        let before = store.record(&job.key)?.done();
+        let count = threads.to_string();
+        let mut child = Command::new(&self.program)
+            .args(&self.leading_args)
+            .args(["run", &job.key.0, "--store"])
+            .arg(store.root())
+            .args(["--threads", &count])
+            .args(&self.extra_args)
+            .env("RAYON_NUM_THREADS", &count)
+            .env("OMP_NUM_THREADS", &count)
+            .env("OMP_WAIT_POLICY", "passive")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|cause| Error::Spawn { program: self.program.clone(), cause })?;
+        let tail = Tail::default();
+        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+            follow(&job.key, stdout, stderr, tell, &tail);
+        }
+        // `child.stdin` stays in `child`: it closes when this process ends, however it ends.
+        Ok(Running { key: job.key.clone(), child, tail, before, began: Instant::now(), threads })
+    }
+}
+
+struct Running {
+    key: Key,
+    child: Child,
+    tail: Tail,
+    /// The failed record that this sitting is to replace.
+    before: Option<Record>,
+    began: Instant,
+    threads: usize,
+}
+
+/// Children that are killed when the call ends early, by an error or a panic in `events`.
+struct Children(Vec<Running>);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for running in &mut self.0 {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+impl Executor for Local {
+    fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
+        let mut summary = Summary::default();
+        let mut waiting = unfinished(plan, store, self.retry_failed, &mut summary, events)?;
+        let workers = self.workers.clamp(1, waiting.len().max(1));
+        let threads = (self.threads / workers).max(1);
+        let (tell, said) = channel();
+        let mut children = Children(Vec::new());
+        let mut call = Call { store, summary, events };
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                call.summary.interrupted = true;
+                call.collect(&said);
+                for mut running in std::mem::take(&mut children.0) {
+                    // It may have finished in this very moment.
+                    if let Ok(Some(status)) = running.child.try_wait() {
+                        call.ended(&running, status, &said)?;
+                    } else {
+                        let _ = running.child.kill();
+                        let _ = running.child.wait();
+                        call.pending(&running.key, "interrupted");
+                    }
+                }
+                for job in waiting {
+                    call.pending(&job.key, "interrupted");
+                }
+                return Ok(call.summary);
+            }
+            let mut index = 0;
+            while index < waiting.len() && children.0.len() < workers {
+                let job = waiting[index];
+                let unanswered =
+                    |key: &Key| waiting.iter().any(|j| j.key == *key) || children.0.iter().any(|r| r.key == *key);
+                match ready(job, store, unanswered)? {
+                    Ready::NotYet => index += 1,
+                    Ready::Never(reason) => {
+                        waiting.remove(index);
+                        call.pending(&job.key, &reason);
+                        // Those before it may have waited for it.
+                        index = 0;
+                    }
+                    Ready::Yes => {
+                        waiting.remove(index);
+                        children.0.push(self.spawn(job, threads, store, &tell)?);
+                        (call.events)(Event::Started { key: job.key.clone() });
+                    }
+                }
+            }
+            if children.0.is_empty() {
+                return match waiting.first() {
+                    None => Ok(call.summary),
+                    Some(job) => Err(Error::Cycle { key: job.key.short().to_owned() }),
+                };
+            }
+            match said.recv_timeout(TICK) {
+                Ok((key, line)) => call.heard(key, line),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            call.collect(&said);
+            let mut index = 0;
+            while index < children.0.len() {
+                let status = children.0[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
+                match status {
+                    None => index += 1,
+                    Some(status) => {
+                        let running = children.0.remove(index);
+                        call.ended(&running, status, &said)?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One call of `execute`.
+struct Call<'a> {
+    store: &'a Store,
+    summary: Summary,
+    events: &'a mut dyn FnMut(Event),
+}
+
+impl Call<'_> {
+    fn heard(&mut self, key: Key, said: Said) {
+        match said {
+            Said::Progress(p) => {
+                (self.events)(Event::Progress { key, stage: p.stage, done: p.bases, of: p.of });
+            }
+            Said::Line(line) => {
+                // A log that cannot be written must not end a run.
+                let _ = self.store.append_log(&key, &serde_json::json!({ "stdout": line }));
+                (self.events)(Event::Log { key, line });
+            }
+            Said::Stderr(line) => {
+                let _ = self.store.append_log(&key, &serde_json::json!({ "stderr": line }));
+            }
+        }
+    }
+
+    fn collect(&mut self, said: &Receiver<(Key, Said)>) {
+        while let Ok((key, line)) = said.try_recv() {
+            self.heard(key, line);
+        }
+    }
+
+    fn pending(&mut self, key: &Key, reason: &str) {
+        (self.events)(Event::Pending { key: key.clone(), reason: reason.to_owned() });
+        self.summary.pending.push((key.clone(), reason.to_owned()));
+    }
+
+    fn ended(&mut self, running: &Running, status: ExitStatus, said: &Receiver<(Key, Said)>) -> Result<()> {
+        let key = running.key.clone();
+        running.tail.settle(Duration::from_millis(300));
+        self.collect(said);
+        let stderr = running.tail.lines();
+        let found = match self.store.record(&key)? {
+            // A failure from before is no news; another one was written by the child itself.
+            Found::Done(record) => (running.before.as_ref() != Some(&record)).then_some(record.outcome),
+            Found::Missing => None,
+            Found::SetAside { reason, moved_to } => {
+                (self.events)(Event::SetAside { key: key.clone(), reason, moved_to });
+                None
+            }
+        };
+        match found {
+            Some(Outcome::Pretrained(_) | Outcome::Finetuned(_)) => {
+                (self.events)(Event::Finished { key: key.clone(), seconds: running.began.elapsed().as_secs_f64() });
+                self.summary.done.push(key);
+                return Ok(());
+            }
+            Some(Outcome::Failed { reason }) => return self.failed(running, reason, stderr, false),
+            None => {}
+        }
+        if let Some(how) = killed(status) {
+            self.pending(&key, &how);
+            return Ok(());
+        }
+        let cause = match status.code() {
+            Some(0) | None => "ended without leaving a record".to_owned(),
+            Some(code) => format!("exited with code {code}"),
+        };
+        let error = stderr.iter().rev().find(|line| line.trim_start().starts_with("error"));
+        let line = error.or_else(|| stderr.iter().rev().find(|line| !line.trim().is_empty()));
+        let reason = match line {
+            // Records are published: no paths of this machine in them.
+            Some(line) => {
+                let root = self.store.root().display().to_string();
+                format!("{cause}: {}", line.trim().replace(&root, "<store>"))
+            }
+            None => cause,
+        };
+        self.failed(running, reason, stderr, true)
+    }
+
+    fn failed(&mut self, running: &Running, reason: String, stderr: Vec<String>, keep: bool) -> Result<()> {
+        let key = running.key.clone();
+        if keep && let Found::Done(run) = self.store.run(&key)? {
+            let finished = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |t| t.as_secs());
+            self.store.put_record(&Record {
+                key: key.clone(),
+                run,
+                outcome: Outcome::Failed { reason: reason.clone() },
+                timing: Timing { threads: running.threads, ..Timing::default() },
+                provenance: Provenance {
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    commit: "unknown".to_owned(),
+                    finished,
+                    ..Provenance::default()
+                },
+            })?;
+        }
+        (self.events)(Event::Failed { key: key.clone(), reason: reason.clone(), stderr });
+        self.summary.failed.push((key, reason));
+        Ok(())
+    }
+}
+
+/// How a child was killed; `None` if it ended by itself. A shell reports a signal as 128 + its number.
+fn killed(status: ExitStatus) -> Option<String> {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return Some(format!("killed by signal {signal}"));
+    }
+    match status.code() {
+        Some(code @ 129..=159) => Some(format!("killed by signal {}", code - 128)),
+        Some(_) => None,
+        None => Some("killed".to_owned()),
+    }
+}

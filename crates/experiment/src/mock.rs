@@ -1,0 +1,211 @@
+//! An executor that computes nothing: records made up from the key, equal every time. For tests of the whole program.
+//!
+//! Such a record says `mock` where the version stands; whoever draws a conclusion from one must say so.
+
+use crate::error::Result;
+use crate::executor::{Event, Executor, Ready, Summary, ready, unfinished};
+use crate::plan::Job;
+use crate::record::{BlockScore, Cost, CurvePoint, Finetuned, Outcome, Pretrained, Provenance, Record, Timing};
+use crate::run::{Control, Run, Work};
+use crate::store::Store;
+
+/// `provenance.version` of made-up records.
+pub const VERSION: &str = "mock";
+
+/// Reason for a run to fail, `None` to succeed.
+pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
+
+/// The executor that computes nothing.
+#[derive(Default)]
+pub struct Mock {
+    /// Makes runs fail.
+    pub fault: Option<Fault>,
+    /// Answers failed runs again.
+    pub retry_failed: bool,
+}
+
+impl Executor for Mock {
+    fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
+        let mut summary = Summary::default();
+        // Plans are ordered: parents come first.
+        for job in unfinished(plan, store, self.retry_failed, &mut summary, events)? {
+            let key = job.key.clone();
+            if let Ready::Never(reason) = ready(job, store, |_| false)? {
+                events(Event::Pending { key: key.clone(), reason: reason.clone() });
+                summary.pending.push((key, reason));
+                continue;
+            }
+            store.put_data(&key, &job.data)?;
+            events(Event::Started { key: key.clone() });
+            let mut record = record(&job.run);
+            let fault = self.fault.as_ref().and_then(|fault| fault(job));
+            if let Some(reason) = &fault {
+                record.outcome = Outcome::Failed { reason: reason.clone() };
+            }
+            store.put_record(&record)?;
+            match fault {
+                Some(reason) => {
+                    events(Event::Failed { key: key.clone(), reason: reason.clone(), stderr: Vec::new() });
+                    summary.failed.push((key, reason));
+                }
+                None => {
+                    events(Event::Finished { key: key.clone(), seconds: 0.0 });
+                    summary.done.push(key);
+                }
+            }
+        }
+        Ok(summary)
+    }
+}
+
+/// A made-up record of a run.
+#[must_use]
+pub fn record(run: &Run) -> Record {
+    let key = run.key();
+    let mut noise = Noise::of(&key.0);
+    let outcome = match &run.work {
+        Work::Pretrain(p) => {
+            let windows = (p.scoring.bases / p.training.window.max(1)).max(1) as u64;
+            let base = 1.90 + 0.06 * Noise::of(&p.tokenizer).next();
+            let variable = ["bpe", "randomcut", "file:"].iter().any(|stem| p.tokenizer.starts_with(stem));
+            pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise)
+        }
+        Work::Control(Control::Markov { window, scoring, .. }) => {
+            let windows = (scoring.bases / (*window).max(1)).max(1) as u64;
+            pretrained(1.95, windows * *window as u64, false, 0, &mut noise)
+        }
+        Work::Finetune(f) => {
+            let skill = 0.8 + 0.1 * Noise::of(&f.model.tokenizer).next();
+            finetuned(if f.pretrained { skill } else { skill - 0.1 }, &f.task.hash, &mut noise)
+        }
+        Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
+            finetuned(0.75, &task.hash, &mut noise)
+        }
+    };
+    Record {
+        key,
+        run: run.clone(),
+        outcome,
+        timing: Timing { train_seconds: 1.0, score_seconds: 1.0, bases_per_second: 1e5, peak_mib: 100.0, threads: 1 },
+        provenance: Provenance {
+            version: VERSION.to_owned(),
+            commit: VERSION.to_owned(),
+            device: VERSION.to_owned(),
+            ..Provenance::default()
+        },
+    }
+}
+
+fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Noise) -> Outcome {
+    const BLOCKS: u64 = 16;
+    // Easy and hard blocks are the same for everybody, as on a real genome.
+    let mut genome = Noise::of("genome");
+    let seed_effect = 0.01 * noise.signed();
+    let blocks = (0..BLOCKS)
+        .map(|i| {
+            let n = bases / BLOCKS + u64::from(i < bases % BLOCKS);
+            let per_base = bits + 0.03 * genome.signed() + seed_effect + 0.005 * noise.signed();
+            let total = per_base * n as f64;
+            let (count, length) = if variable { (0.1 * total, 0.15 * total) } else { (0.0, 0.0) };
+            BlockScore {
+                species: if i < BLOCKS / 2 { "mock one" } else { "mock two" }.to_owned(),
+                block: (i % (BLOCKS / 2)) as u32,
+                bases: n,
+                count,
+                length,
+                content: total - count - length,
+                parallel: total * 1.02,
+                no_pair_rule: if variable { total * 1.03 } else { total },
+                bias_only: 1.98 * n as f64,
+                floor: None,
+                parallel_floor: None,
+            }
+        })
+        .collect();
+    let curve = (1..=6_u64)
+        .map(|i| {
+            let left = (-(i as f64) / 2.0).exp();
+            CurvePoint {
+                bases: seen * i / 6,
+                bits: (bits + (2.0 - bits) * left) * 1008.0,
+                scored: 1008,
+                loss: 1.3 + 0.1 * left,
+            }
+        })
+        .collect();
+    Outcome::Pretrained(Box::new(Pretrained {
+        blocks,
+        curve,
+        cost: Cost {
+            frontend_parameters: 1_000,
+            encoder_parameters: 100_000,
+            head_parameters: 1_000,
+            bases_per_token: if variable { 4.8 } else { 1.0 },
+            macs_per_base: 1e5,
+            passes: if variable { 30.0 } else { 84.0 },
+            steps: seen / 1008,
+        },
+        lengths: if variable { vec![10, 20, 40, 80, 160, 80] } else { vec![bases] },
+        planned_bases: seen * 15 / 100,
+        hidden_bases: seen * 14 / 100,
+        collapsed: false,
+    }))
+}
+
+fn finetuned(skill: f64, task: &str, noise: &mut Noise) -> Outcome {
+    const ROWS: usize = 200;
+    let mut truth = Noise::of(task);
+    let labels: Vec<u32> = (0..ROWS).map(|_| u32::from(truth.next() < 0.5)).collect();
+    let predicted: Vec<u32> = labels.iter().map(|&l| if noise.next() < skill { l } else { 1 - l }).collect();
+    let mut table = [[0.0_f64; 2]; 2];
+    for (&l, &p) in labels.iter().zip(&predicted) {
+        table[l as usize][p as usize] += 1.0;
+    }
+    let [[tn, fp], [fn_, tp]] = table;
+    let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+    let mcc = ratio(tp * tn - fp * fn_, ((tp + fp) * (tp + fn_) * (tn + fp) * (tn + fn_)).sqrt());
+    let f1 = (ratio(2.0 * tp, 2.0 * tp + fp + fn_) + ratio(2.0 * tn, 2.0 * tn + fp + fn_)) / 2.0;
+    Outcome::Finetuned(Box::new(Finetuned {
+        classes: 2,
+        rows: 1_000,
+        collapsed: predicted.iter().all(|p| *p == predicted[0]),
+        labels,
+        predicted,
+        dev_losses: vec![0.6, 0.5, 0.45],
+        best: 2,
+        dev_mcc: mcc,
+        mcc,
+        f1,
+        accuracy: (tp + tn) / ROWS as f64,
+        parameters: 100_000,
+    }))
+}
+
+/// Numbers out of a text, the same on every machine.
+struct Noise(blake3::OutputReader);
+
+impl Noise {
+    fn of(text: &str) -> Noise {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(text.as_bytes());
+        Noise(hasher.finalize_xof())
+    }
+
+    /// Uniform in 0..1.
+    fn next(&mut self) -> f64 {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+    }
+
+    /// Uniform in -1..1.
+    fn signed(&mut self) -> f64 {
+        2.0 * self.next() - 1.0
+    }
+}
+
+/// True if any record was made up: a comparison of such records must say so.
+#[must_use]
+pub fn any(records: &[Record]) -> bool {
+    records.iter().any(|r| r.provenance.version == VERSION)
+}

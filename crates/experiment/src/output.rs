@@ -1,0 +1,88 @@
+//! What a child says: stdout as progress or lines, and the last lines of stderr.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{ChildStderr, ChildStdout};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::executor::Progress;
+use crate::run::Key;
+
+/// Lines of stderr that are kept.
+const LINES: usize = 20;
+
+/// Bytes of a line that are kept.
+const LONGEST: u64 = 4096;
+
+/// Something a child said.
+pub(crate) enum Said {
+    Progress(Progress),
+    Line(String),
+    Stderr(String),
+}
+
+/// The last lines of stderr, while they come.
+#[derive(Clone, Default)]
+pub(crate) struct Tail {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    readers: Arc<AtomicUsize>,
+}
+
+impl Tail {
+    /// Waits until both pipes are read to their end, but not long: a grandchild may hold them open.
+    pub(crate) fn settle(&self, longest: Duration) {
+        let began = Instant::now();
+        while self.readers.load(Ordering::Acquire) > 0 && began.elapsed() < longest {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// Reads both pipes in threads of their own, so that a child never waits for a full pipe.
+pub(crate) fn follow(key: &Key, out: ChildStdout, err: ChildStderr, tell: &Sender<(Key, Said)>, tail: &Tail) {
+    tail.readers.store(2, Ordering::Release);
+    let (key_out, tell_out, tail_out) = (key.clone(), tell.clone(), tail.clone());
+    thread::spawn(move || {
+        each_line(out, |line| {
+            let said = Progress::parse(&line).map_or(Said::Line(line), Said::Progress);
+            // Nobody listens any more: the call has ended.
+            let _ = tell_out.send((key_out.clone(), said));
+        });
+        tail_out.readers.fetch_sub(1, Ordering::Release);
+    });
+    let (key_err, tell_err, tail_err) = (key.clone(), tell.clone(), tail.clone());
+    thread::spawn(move || {
+        each_line(err, |line| {
+            {
+                let mut lines = tail_err.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if lines.len() == LINES {
+                    lines.pop_front();
+                }
+                lines.push_back(line.clone());
+            }
+            let _ = tell_err.send((key_err.clone(), Said::Stderr(line)));
+        });
+        tail_err.readers.fetch_sub(1, Ordering::Release);
+    });
+}
+
+/// Lines of a pipe; bytes that are no UTF-8 are replaced, what is longer than [`LONGEST`] comes in parts.
+fn each_line(pipe: impl Read, mut line: impl FnMut(String)) {
+    let mut pipe = BufReader::new(pipe);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match (&mut pipe).take(LONGEST).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => line(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()),
+        }
+    }
+}

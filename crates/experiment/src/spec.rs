@@ -1,0 +1,182 @@
+//! A spec: the question as a person writes it, in TOML or as flags of `tokbench compare` (sugar for the same value).
+//!
+//! Nothing is looked up here; names become runs in [`Plan::new`](crate::plan::Plan::new).
+//!
+//! ```
+//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "q.toml")?;
+//! assert_eq!(spec.seeds, [1, 2, 3, 4, 5, 6, 7]);
+//! assert_eq!(spec.reference(), "base");
+//! # Ok::<(), experiment::Error>(())
+//! ```
+
+use std::fmt;
+
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
+use crate::encoder::{EncoderChoice, choices};
+use crate::error::{Error, Result};
+
+/// The question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spec {
+    /// Name of the experiment: letters, digits, `-`, `_`; becomes part of file names.
+    pub name: String,
+    /// Names of tokenizers, in the order of tables and legends.
+    pub tokenizers: Vec<String>,
+    /// The tokenizer that all others are compared with; the first one if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Seeds: a count (`7` means 1 to 7) or a list.
+    #[serde(deserialize_with = "count_or_list")]
+    pub seeds: Vec<u64>,
+    /// Device, e.g. `cpu`.
+    pub device: String,
+    /// Position codes; several are a factor.
+    pub positions: Vec<Position>,
+    /// Name of a corpus, path of its TOML, or path of a FASTA or FASTQ file.
+    pub corpus: String,
+    /// Labelled tasks.
+    pub tasks: Vec<String>,
+    /// Learning rates tried for every tokenizer alike, chosen on the validation split; empty: `training.learning_rate`.
+    pub learning_rates: Vec<f64>,
+    /// Adds the controls of design section 4.7.
+    pub controls: bool,
+    /// The shared encoder.
+    pub encoder: EncoderChoice,
+    /// Pretraining.
+    pub training: Training,
+    /// Masking in training.
+    pub masking: Masking,
+    /// Held-out scoring.
+    pub scoring: Scoring,
+    /// Fine-tuning.
+    pub finetuning: Finetuning,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Spec {
+            name: "comparison".to_owned(),
+            tokenizers: Vec::new(),
+            reference: None,
+            seeds: vec![1, 2, 3],
+            device: "cpu".to_owned(),
+            positions: vec![Position::AlibiDirected],
+            corpus: String::new(),
+            tasks: Vec::new(),
+            learning_rates: Vec::new(),
+            controls: false,
+            encoder: EncoderChoice::named("tiny"),
+            training: Training::default(),
+            masking: Masking::default(),
+            scoring: Scoring::default(),
+            finetuning: Finetuning::default(),
+        }
+    }
+}
+
+impl Spec {
+    /// Reads and validates a spec. `origin` is what errors call the text: a path, or `flags`.
+    ///
+    /// # Errors
+    /// If the text is no TOML, has an unknown key or a wrong type (with the line), or means nothing
+    /// (see [`Spec::validate`]).
+    pub fn from_toml(text: &str, origin: &str) -> Result<Spec> {
+        let spec: Spec = toml::from_str(text).map_err(|e| syntax(&e, text, origin))?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The spec as TOML, every default explicit; [`Spec::from_toml`] gives the same value back.
+    ///
+    /// # Errors
+    /// If a number is too large for TOML (seeds beyond 2^63).
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::invalid("spec", e.to_string(), "use smaller numbers"))
+    }
+
+    /// The tokenizer that all others are compared with (empty only if there is no tokenizer).
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        self.reference.as_deref().or(self.tokenizers.first().map(String::as_str)).unwrap_or_default()
+    }
+
+    /// The encoder with one of the position codes.
+    ///
+    /// # Errors
+    /// If there is no such built-in encoder.
+    pub fn encoder(&self, position: Position) -> Result<Encoder> {
+        Ok(Encoder { position, ..self.encoder.resolve()? })
+    }
+
+    /// The learning rates that are tried: the grid, or the one of `[training]`.
+    #[must_use]
+    pub fn grid(&self) -> Vec<f64> {
+        if self.learning_rates.is_empty() { vec![self.training.learning_rate] } else { self.learning_rates.clone() }
+    }
+
+    /// Comparisons in the family: every tokenizer against the reference.
+    #[must_use]
+    pub fn comparisons(&self) -> usize {
+        self.tokenizers.len().saturating_sub(1)
+    }
+}
+
+fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    struct Seeds;
+    impl<'de> Visitor<'de> for Seeds {
+        type Value = Vec<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number of seeds, or a list of seeds")
+        }
+
+        fn visit_u64<E: de::Error>(self, count: u64) -> Result<Vec<u64>, E> {
+            if count > 10_000 {
+                return Err(E::custom(format!("{count} seeds are too many")));
+            }
+            Ok((1..=count).collect())
+        }
+
+        fn visit_i64<E: de::Error>(self, count: i64) -> Result<Vec<u64>, E> {
+            match u64::try_from(count) {
+                Ok(count) => self.visit_u64(count),
+                Err(_) => Err(E::custom(format!("{count} is no number of seeds"))),
+            }
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u64>, A::Error> {
+            let mut seeds = Vec::new();
+            while let Some(seed) = list.next_element()? {
+                seeds.push(seed);
+            }
+            Ok(seeds)
+        }
+    }
+    deserializer.deserialize_any(Seeds)
+}
+
+/// Names line and key, and suggests the nearest key for an unknown one.
+fn syntax(error: &toml::de::Error, text: &str, origin: &str) -> Error {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let here = text.lines().nth(line - 1).unwrap_or_default();
+    let key = here.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| !key.is_empty());
+    let table = before.lines().rev().find_map(|l| l.trim().strip_prefix('[')?.strip_suffix(']'));
+    let key = key.map(|key| match table {
+        Some(table) => format!("{}.{key}", table.trim()),
+        None => key,
+    });
+    let message = error.message();
+    let cause = message.split(", expected one of").next().unwrap_or(message).replace('\n', " ");
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let remedy = match quoted.as_slice() {
+        [word, known @ ..] if message.starts_with("unknown ") && !known.is_empty() => Some(choices(word, known)),
+        _ => None,
+    };
+    Error::Syntax { origin: origin.to_owned(), line, key, cause, remedy }
+}

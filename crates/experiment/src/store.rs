@@ -1,0 +1,325 @@
+//! The store: a folder that remembers every run, shared by processes without a lock.
+//!
+//! ```text
+//! <store>/<key>/run.json       what is asked; its hash is the folder's name
+//! <store>/<key>/record.json    {"blake3": checksum of the record, "record": what came of it}
+//! <store>/<key>/data.json      where corpus and tasks are found here (not part of the key)
+//! <store>/<key>/log.jsonl      what the run said
+//! <store>/<key>/checkpoint/    the model's business
+//! <store>/fitted/<key>/<name>  fitted vocabularies, each with its checksum in <name>.b3
+//! ```
+//! Whatever is read is checked. What fails is renamed to `<name>.corrupt-<n>` and reported, never deleted, never trusted.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::canonical;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::record::Record;
+use crate::run::{Key, Run};
+
+/// What the store has under a name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found<T> {
+    /// It is there and its checks hold.
+    Done(T),
+    /// It is not there.
+    Missing,
+    /// It was there but damaged; it must be made again.
+    SetAside {
+        /// What was wrong.
+        reason: String,
+        /// Where the damaged file is now.
+        moved_to: PathBuf,
+    },
+}
+
+impl<T> Found<T> {
+    /// The value, if it is there.
+    pub fn done(self) -> Option<T> {
+        match self {
+            Found::Done(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// A store; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Store {
+    /// Opens a store, creating the folder, and removes temporary files older than a day.
+    ///
+    /// # Errors
+    /// If the folder cannot be created or written to.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Store> {
+        let root = root.into();
+        fs::create_dir_all(&root).map_err(Error::io("create the store", &root))?;
+        let store = Store { root, warnings: Arc::default() };
+        let fitted = store.root.join("fitted");
+        for folder in [&store.root, &fitted] {
+            files::clean(folder);
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    files::clean(&entry.path());
+                }
+            }
+        }
+        Ok(store)
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of a run; it need not exist.
+    ///
+    /// # Errors
+    /// If the key is not 64 hexadecimal digits.
+    pub fn folder(&self, key: &Key) -> Result<PathBuf> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if key.0.len() != 64 || !key.0.bytes().all(digit) {
+            return Err(Error::Name { what: "run key", name: key.0.clone() });
+        }
+        Ok(self.root.join(&key.0))
+    }
+
+    /// The folder of a run's checkpoint, created if need be.
+    ///
+    /// # Errors
+    /// If the key is none or the folder cannot be created.
+    pub fn checkpoint(&self, key: &Key) -> Result<PathBuf> {
+        self.create(self.folder(key)?.join("checkpoint"))
+    }
+
+    /// Remembers what is asked and gives its key. Nothing is written if it is there already.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put_run(&self, run: &Run) -> Result<Key> {
+        let key = run.key();
+        if let Found::Done(_) = self.run(&key)? {
+            return Ok(key);
+        }
+        let folder = self.create(self.folder(&key)?)?;
+        let text = serde_json::to_string_pretty(run).map_err(|e| unkeepable(&key, &e))?;
+        files::write_atomic(&folder.join("run.json"), text.as_bytes())?;
+        Ok(key)
+    }
+
+    /// What is asked under a key.
+    ///
+    /// # Errors
+    /// If the key is none, or the system refuses to read.
+    pub fn run(&self, key: &Key) -> Result<Found<Run>> {
+        let path = self.folder(key)?.join("run.json");
+        checked(&path, |bytes| {
+            let run: Run = serde_json::from_slice(bytes).map_err(|e| format!("no run: {e}"))?;
+            if run.key() == *key { Ok(run) } else { Err("the run has another key than its folder".to_owned()) }
+        })
+    }
+
+    /// Keeps a record (and its run) under its key, replacing an earlier one.
+    ///
+    /// # Errors
+    /// If the record's key is not that of its run, JSON cannot hold it, or it cannot be written.
+    pub fn put_record(&self, record: &Record) -> Result<()> {
+        let body = keepable(record)?;
+        self.put_run(&record.run)?;
+        let text = format!("{{\"blake3\":\"{}\",\"record\":{}}}\n", canonical::hash(&body), canonical::json(&body));
+        files::write_atomic(&self.folder(&record.key)?.join("record.json"), text.as_bytes())
+    }
+
+    /// What came of a run. A damaged record is set aside; a missing or damaged `run.json` is written again from a record
+    /// whose key and checksum prove it (see [`Store::take_warnings`]).
+    ///
+    /// # Errors
+    /// If the key is none, or the system refuses to read or rename.
+    pub fn record(&self, key: &Key) -> Result<Found<Record>> {
+        let path = self.folder(key)?.join("record.json");
+        let found = checked(&path, |bytes| parse(bytes, key))?;
+        if let Found::Done(record) = &found {
+            match self.run(key)? {
+                Found::Done(_) => {}
+                Found::Missing => {
+                    self.put_run(&record.run)?;
+                }
+                Found::SetAside { reason, moved_to } => {
+                    self.put_run(&record.run)?;
+                    let text = format!("run.json of {}: {reason}; set aside as {}", key.short(), moved_to.display());
+                    self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What was mended since the last call, in sentences.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All records, sorted as [`jsonl::sort`](crate::jsonl::sort) does, and a sentence for each that is damaged. Changes nothing.
+    ///
+    /// # Errors
+    /// If the system refuses to read.
+    pub fn records(&self) -> Result<(Vec<Record>, Vec<String>)> {
+        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.root).map_err(Error::io("read", &self.root))? {
+            let entry = entry.map_err(Error::io("read", &self.root))?;
+            let key = Key(entry.file_name().to_string_lossy().into_owned());
+            let Ok(folder) = self.folder(&key) else { continue };
+            let path = folder.join("record.json");
+            match files::read(&path)?.map(|bytes| parse(&bytes, &key)) {
+                Some(Ok(record)) => records.push(record),
+                Some(Err(reason)) => damaged.push(format!("{}: {reason}", path.display())),
+                None => {}
+            }
+        }
+        crate::jsonl::sort(&mut records);
+        damaged.sort();
+        Ok((records, damaged))
+    }
+
+    /// Remembers where the data of a run is found on this machine.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put_data(&self, key: &Key, data: &Value) -> Result<()> {
+        let folder = self.create(self.folder(key)?)?;
+        files::write_atomic(&folder.join("data.json"), canonical::json(data).as_bytes())
+    }
+
+    /// Where the data of a run is found on this machine.
+    ///
+    /// # Errors
+    /// If the key is none, or the system refuses to read.
+    pub fn data(&self, key: &Key) -> Result<Found<Value>> {
+        let path = self.folder(key)?.join("data.json");
+        checked(&path, |bytes| serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}")))
+    }
+
+    /// Adds one line to the run's log.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn append_log(&self, key: &Key, line: &Value) -> Result<()> {
+        let path = self.create(self.folder(key)?)?.join("log.jsonl");
+        let text = format!("{}\n", canonical::json(line));
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("write", &path))?;
+        file.write_all(text.as_bytes()).map_err(Error::io("write", &path))
+    }
+
+    /// Keeps a blob of a fitted vocabulary.
+    ///
+    /// # Errors
+    /// If a name cannot be part of a path, or it cannot be written.
+    pub fn put_fitted(&self, key: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.fitted_path(key, name)?;
+        self.create(self.root.join("fitted").join(key))?;
+        files::write_atomic(&path, bytes)?;
+        // The checksum comes last: a blob without one counts as missing.
+        files::write_atomic(&checksum_path(&path), blake3::hash(bytes).to_hex().as_bytes())
+    }
+
+    /// A blob of a fitted vocabulary, checked.
+    ///
+    /// # Errors
+    /// If a name cannot be part of a path, or the system refuses to read or rename.
+    pub fn fitted(&self, key: &str, name: &str) -> Result<Found<Vec<u8>>> {
+        let path = self.fitted_path(key, name)?;
+        let Some(sum) = files::read(&checksum_path(&path))? else { return Ok(Found::Missing) };
+        let found = checked(&path, |bytes| {
+            if blake3::hash(bytes).to_hex().as_bytes() == sum.trim_ascii() {
+                Ok(bytes.to_vec())
+            } else {
+                Err("the checksum does not fit".to_owned())
+            }
+        })?;
+        if let Found::SetAside { .. } = found {
+            files::set_aside(&checksum_path(&path))?;
+        }
+        Ok(found)
+    }
+
+    fn fitted_path(&self, key: &str, name: &str) -> Result<PathBuf> {
+        for part in [key, name] {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if part.is_empty() || part.starts_with('.') || !part.chars().all(plain) {
+                return Err(Error::Name { what: "name of a fitted vocabulary", name: part.to_owned() });
+            }
+        }
+        Ok(self.root.join("fitted").join(key).join(name))
+    }
+
+    fn create(&self, folder: PathBuf) -> Result<PathBuf> {
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+            files::sync_folder(&self.root);
+        }
+        Ok(folder)
+    }
+}
+
+fn checksum_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".b3");
+    PathBuf::from(name)
+}
+
+/// Reads, checks, and sets aside what fails the check.
+fn checked<T>(path: &Path, check: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Found<T>> {
+    let Some(bytes) = files::read(path)? else { return Ok(Found::Missing) };
+    match check(&bytes) {
+        Ok(value) => Ok(Found::Done(value)),
+        Err(reason) => match files::set_aside(path)? {
+            Some(moved_to) => Ok(Found::SetAside { reason, moved_to }),
+            None => Ok(Found::Missing),
+        },
+    }
+}
+
+/// A record out of its envelope, if everything holds.
+fn parse(bytes: &[u8], key: &Key) -> Result<Record, String> {
+    let mut envelope: Value = serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}"))?;
+    let body = envelope.get_mut("record").map(Value::take).ok_or("there is no record in it")?;
+    if envelope.get("blake3").and_then(Value::as_str) != Some(canonical::hash(&body).as_str()) {
+        return Err("the checksum does not fit".to_owned());
+    }
+    let record: Record = serde_json::from_value(body).map_err(|e| format!("no record: {e}"))?;
+    if record.key != *key {
+        return Err(format!("the record of another run ({})", record.key.short()));
+    }
+    if record.run.key() != *key {
+        return Err("the run in the record has another key".to_owned());
+    }
+    Ok(record)
+}
+
+/// The record as JSON, if it can be read back: its key fits and its sums are numbers.
+pub(crate) fn keepable(record: &Record) -> Result<Value> {
+    if record.run.key() != record.key {
+        return Err(unkeepable(&record.key, &"its key is not that of its run"));
+    }
+    let value = serde_json::to_value(record).map_err(|e| unkeepable(&record.key, &e))?;
+    Record::deserialize(&value)
+        .map_err(|e| unkeepable(&record.key, &format!("{e} (JSON writes not-a-number and infinity as null)")))?;
+    Ok(value)
+}
+
+fn unkeepable(key: &Key, cause: &dyn std::fmt::Display) -> Error {
+    Error::Unkeepable { key: key.short().to_owned(), cause: cause.to_string() }
+}

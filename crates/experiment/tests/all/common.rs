@@ -1,0 +1,67 @@
+//! A resolver that knows everything, and short ways to plans.
+
+use experiment::config::{Masking, Position};
+use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
+use experiment::run::DataRef;
+use experiment::{Job, Plan, Resolver, Spec};
+
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) chosen: Option<f64>,
+}
+
+pub(crate) fn data(name: &str) -> DataRef {
+    DataRef { name: name.to_owned(), hash: name.bytes().map(|b| format!("{b:02x}")).collect() }
+}
+
+impl Resolver for Known {
+    fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
+        let (canonical, vocabulary, tokens_per_base, tokens_per_span) = match name {
+            "kmr6" => {
+                let remedy = Some("did you mean \"kmer6\"?".to_owned());
+                return Err(Refusal { cause: "unknown tokenizer \"kmr6\"".to_owned(), remedy });
+            }
+            "kmer6" | "kmer06" => ("kmer6", 4101, 1.0, 2),
+            "bpe4096" | "randomcut4096" => (name, 4101, 0.2, 4),
+            other => (other, 9, 1.0, span),
+        };
+        let nucleotide_layers = usize::from(name == "mxdna");
+        let location = serde_json::Value::Null;
+        let canonical = canonical.to_owned();
+        Ok(TokenizerInfo { canonical, location, vocabulary, tokens_per_base, tokens_per_span, nucleotide_layers })
+    }
+
+    fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
+        Ok(CorpusInfo { data: data(name), location: format!("/here/{name}").into(), species: 2 })
+    }
+
+    fn task(&self, name: &str) -> Result<TaskInfo, Refusal> {
+        Ok(TaskInfo { data: data(name), location: name.into(), rows: 1000, held_out: 200, bases: 300 })
+    }
+
+    fn check(&self, tokenizer: &str, masking: &Masking) -> Result<(), Refusal> {
+        if tokenizer == "kmer5-nonoverlap" && !masking.span.is_multiple_of(5) {
+            let cause = format!("\"kmer5-nonoverlap\" does not tile spans of {} bases", masking.span);
+            return Err(Refusal { cause, remedy: Some("use masking.span = 10".to_owned()) });
+        }
+        Ok(())
+    }
+
+    fn chosen(&self, _: &str, _: Position) -> Option<f64> {
+        self.chosen
+    }
+}
+
+pub(crate) fn spec(more: &str) -> Spec {
+    let text = format!("corpus = 'toy'\n{more}");
+    Spec::from_toml(&text, "test.toml").unwrap_or_else(|e| panic!("{e}"))
+}
+
+pub(crate) fn plan(more: &str) -> Plan {
+    Plan::new(&spec(more), &Known::default()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Two tokenizers, two seeds, one task: eight runs, four of which wait for the other four.
+pub(crate) fn jobs() -> Vec<Job> {
+    plan("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['enhancers']").jobs
+}

@@ -1,0 +1,284 @@
+//! Executors: real child processes (a shell script in place of tokbench), and the mock.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use experiment::record::Outcome;
+use experiment::{Event, Executor, Found, Job, Local, Mock, Store, Summary, mock};
+
+use crate::common::jobs;
+
+/// `$2` is the key, `$4` the store, `$6` the threads, `$7` the folder of records prepared by the test.
+const ANSWER: &str = "mkdir -p $4/$2 && cp $7/$2.json $4/$2/record.json";
+
+struct Bench {
+    folder: tempfile::TempDir,
+    store: Store,
+    jobs: Vec<Job>,
+}
+
+impl Bench {
+    fn new(jobs: Vec<Job>) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = Store::open(folder.path().join("prepared")).unwrap();
+        for job in &jobs {
+            prepared.put_record(&mock::record(&job.run)).unwrap();
+            let from = prepared.folder(&job.key).unwrap().join("record.json");
+            fs::copy(from, folder.path().join(format!("{}.json", job.key))).unwrap();
+        }
+        let store = Store::open(folder.path().join("store")).unwrap();
+        Bench { folder, store, jobs }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn local(&self, script: &str, workers: usize) -> Local {
+        let mut local = Local::new("sh", 5);
+        local.leading_args = vec!["-c".to_owned(), script.to_owned(), "sh".to_owned()];
+        local.extra_args = vec![self.folder.path().display().to_string()];
+        local.workers = workers;
+        local
+    }
+
+    fn run(&self, executor: &dyn Executor) -> (Summary, Vec<Event>) {
+        let mut events = Vec::new();
+        let summary = executor.execute(&self.jobs, &self.store, &mut |e| events.push(e)).unwrap();
+        (summary, events)
+    }
+}
+
+fn pretraining() -> Vec<Job> {
+    jobs().into_iter().filter(|job| job.after.is_empty()).collect()
+}
+
+#[test]
+fn every_run_is_a_process_and_parents_come_first() {
+    let bench = Bench::new(jobs());
+    let script = format!("echo $2 $6 $RAYON_NUM_THREADS $OMP_NUM_THREADS $OMP_WAIT_POLICY >> $7/order; {ANSWER}");
+    let (summary, events) = bench.run(&bench.local(&script, 2));
+    assert!(summary.complete());
+    assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0));
+    let order = fs::read_to_string(bench.path("order")).unwrap();
+    let lines: Vec<&str> = order.lines().collect();
+    assert_eq!(lines.len(), 8);
+    // Five threads for two workers: two each.
+    assert!(lines.iter().all(|l| l.ends_with(" 2 2 2 passive")), "{order}");
+    let finished = |key| events.iter().position(|e| matches!(e, Event::Finished { key: k, .. } if k == key));
+    let started = |key| events.iter().position(|e| matches!(e, Event::Started { key: k } if k == key));
+    for job in &bench.jobs {
+        assert!(job.after.iter().all(|parent| finished(parent) < started(&job.key)));
+        assert_eq!(bench.store.run(&job.key).unwrap(), Found::Done(job.run.clone()));
+        assert_eq!(bench.store.data(&job.key).unwrap(), Found::Done(job.data.clone()));
+    }
+    let (again, events) = bench.run(&bench.local("exit 1", 2));
+    assert_eq!((again.skipped.len(), again.done.len()), (8, 0));
+    assert!(events.iter().all(|e| matches!(e, Event::Skipped { .. })));
+}
+
+#[test]
+fn workers_work_at_the_same_time() {
+    let bench = Bench::new(pretraining());
+    // Each waits for all four: only if they run together does any of them end.
+    let script = format!(
+        "touch $7/here-$2; n=0; while [ $(ls $7 | grep -c here-) -lt 4 ]; do \
+         n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done; {ANSWER}"
+    );
+    let (summary, _) = bench.run(&bench.local(&script, 4));
+    assert_eq!(summary.done.len(), 4, "{summary:?}");
+}
+
+#[test]
+fn one_worker_works_one_after_another() {
+    let bench = Bench::new(pretraining());
+    let script = format!("mkdir $7/alone || exit 9; sleep 0.05; {ANSWER}; rmdir $7/alone");
+    let (summary, _) = bench.run(&bench.local(&script, 1));
+    assert_eq!(summary.done.len(), 4, "{summary:?}");
+}
+
+#[test]
+fn progress_and_other_lines() {
+    let bench = Bench::new(pretraining()[..1].to_vec());
+    let script = format!(
+        "echo '{{\"event\":\"progress\",\"bases\":5,\"of\":10,\"stage\":\"train\"}}'; echo hello; \
+         echo '{{\"event\":\"other\"}}'; echo quiet >&2; {ANSWER}"
+    );
+    let (_, events) = bench.run(&bench.local(&script, 1));
+    let key = bench.jobs[0].key.clone();
+    assert!(events.contains(&Event::Progress { key: key.clone(), stage: "train".to_owned(), done: 5, of: 10 }));
+    assert!(events.contains(&Event::Log { key: key.clone(), line: "hello".to_owned() }));
+    assert!(events.contains(&Event::Log { key: key.clone(), line: "{\"event\":\"other\"}".to_owned() }));
+    let log = fs::read_to_string(bench.store.folder(&key).unwrap().join("log.jsonl")).unwrap();
+    assert!(log.contains("{\"stdout\":\"hello\"}\n") && log.contains("{\"stderr\":\"quiet\"}\n"), "{log}");
+}
+
+#[test]
+fn a_failure_is_data_and_its_children_wait() {
+    let bench = Bench::new(jobs());
+    let bad = bench.jobs[0].key.clone();
+    let script = format!(
+        "if [ $2 = {bad} ] && [ ! -e $7/mended ]; then seq 30 >&2; echo \"error: no $4/corpus\" >&2; \
+         echo 'help: look' >&2; exit 3; fi; {ANSWER}"
+    );
+    let local = bench.local(&script, 2);
+    let (summary, events) = bench.run(&local);
+    let reason = "exited with code 3: error: no <store>/corpus".to_owned();
+    assert_eq!(summary.failed, [(bad.clone(), reason.clone())]);
+    assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
+    assert!(summary.pending[0].1.starts_with("it starts from run "), "{:?}", summary.pending);
+    let record = bench.store.record(&bad).unwrap().done().unwrap();
+    assert_eq!(record.outcome, Outcome::Failed { reason });
+    let Some(Event::Failed { stderr, .. }) = events.iter().find(|e| matches!(e, Event::Failed { .. })) else {
+        panic!("{events:?}")
+    };
+    assert_eq!((stderr.len(), stderr[0].as_str(), stderr[19].as_str()), (20, "13", "help: look"));
+
+    fs::write(bench.path("mended"), "").unwrap();
+    let (summary, _) = bench.run(&local);
+    assert_eq!((summary.failed.len(), summary.done.len(), summary.skipped.len()), (1, 0, 6), "kept as data");
+    let (summary, _) = bench.run(&Local { retry_failed: true, ..local });
+    assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
+    assert!(summary.complete());
+}
+
+#[test]
+fn a_run_that_leaves_no_record_failed() {
+    let bench = Bench::new(pretraining()[..1].to_vec());
+    let (summary, _) = bench.run(&bench.local("exit 0", 1));
+    assert_eq!(summary.failed[0].1, "ended without leaving a record");
+}
+
+#[test]
+fn a_torn_record_is_no_record() {
+    let bench = Bench::new(pretraining()[..1].to_vec());
+    let key = bench.jobs[0].key.clone();
+    let (summary, _) = bench.run(&bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
+    assert_eq!(summary.failed.len(), 1);
+    // One that is torn later is answered again.
+    let path = bench.store.folder(&key).unwrap().join("record.json");
+    fs::write(&path, "{").unwrap();
+    let (summary, events) = bench.run(&bench.local(ANSWER, 1));
+    assert_eq!(summary.done, [key]);
+    assert!(matches!(&events[0], Event::SetAside { moved_to, .. } if moved_to.ends_with("record.json.corrupt-2")));
+}
+
+#[test]
+fn a_killed_run_stays_pending_and_is_resumed() {
+    let bench = Bench::new(jobs());
+    let victim = bench.jobs[1].key.clone();
+    let script = format!(
+        "if [ $2 = {victim} ] && [ ! -e $4/$2/checkpoint ]; then mkdir -p $4/$2/checkpoint; kill -9 $$; fi; {ANSWER}"
+    );
+    let (summary, _) = bench.run(&bench.local(&script, 2));
+    assert!(summary.failed.is_empty() && !summary.complete());
+    assert_eq!(summary.pending.len(), 2, "it and what starts from it: {:?}", summary.pending);
+    assert!(summary.pending.contains(&(victim.clone(), "killed by signal 9".to_owned())));
+    assert_eq!(bench.store.record(&victim).unwrap(), Found::Missing);
+    let (summary, _) = bench.run(&bench.local(&script, 2));
+    assert!(summary.complete());
+    assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
+}
+
+#[test]
+fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
+    let bench = Bench::new(pretraining());
+    let first = bench.jobs[0].key.clone();
+    let script = format!("[ $2 = {first} ] || exec sleep 60; {ANSWER}");
+    let stop = Arc::new(AtomicBool::new(false));
+    let local = Local { stop: Arc::clone(&stop), ..bench.local(&script, 2) };
+    let began = Instant::now();
+    let mut events = Vec::new();
+    let summary = local
+        .execute(&bench.jobs, &bench.store, &mut |e| {
+            if matches!(e, Event::Finished { .. }) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            events.push(e);
+        })
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(summary.interrupted);
+    assert_eq!(summary.done, [first]);
+    assert_eq!(summary.pending.len(), 3);
+    assert!(summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
+    let (summary, _) = bench.run(&bench.local(ANSWER, 2));
+    assert_eq!((summary.done.len(), summary.skipped.len()), (3, 1));
+}
+
+#[test]
+fn children_hear_that_their_parent_is_gone() {
+    let bench = Bench::new(pretraining()[..1].to_vec());
+    // `read` waits on stdin, which stays open as long as the parent lives.
+    let script = format!("(sleep 0.3; {ANSWER}; kill $$) & read line; echo gone > $7/gone");
+    bench.run(&bench.local(&script, 1));
+    assert!(!bench.path("gone").exists());
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    let bench = Bench::new(pretraining());
+    let error = Local::new("/no/such/tokbench", 1).execute(&bench.jobs, &bench.store, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().starts_with("cannot start /no/such/tokbench: "), "{error}");
+    assert!(error.remedy().is_some());
+}
+
+#[test]
+fn runs_that_wait_for_each_other_are_told() {
+    let mut jobs = pretraining();
+    jobs.truncate(2);
+    jobs[0].after = vec![jobs[1].key.clone()];
+    jobs[1].after = vec![jobs[0].key.clone()];
+    let bench = Bench::new(jobs);
+    let error = bench.local(ANSWER, 2).execute(&bench.jobs, &bench.store, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().ends_with("waits for itself"), "{error}");
+}
+
+#[test]
+fn a_run_named_twice_is_answered_once() {
+    let mut jobs = pretraining();
+    jobs.extend(pretraining());
+    let bench = Bench::new(jobs);
+    let (summary, _) = bench.run(&bench.local(&format!("mkdir $7/$2 || exit 9; {ANSWER}"), 4));
+    assert!(summary.complete());
+    assert_eq!(summary.done.len(), 4);
+}
+
+#[test]
+fn the_mock_is_deterministic_plausible_and_says_so() {
+    let (a, b) = (Bench::new(jobs()), Bench::new(jobs()));
+    for bench in [&a, &b] {
+        assert!(bench.run(&Mock::default()).0.complete());
+    }
+    let (records, damaged) = a.store.records().unwrap();
+    assert_eq!((&records, &damaged), (&b.store.records().unwrap().0, &vec![]));
+    assert!(mock::any(&records));
+    for record in &records {
+        match &record.outcome {
+            Outcome::Pretrained(p) => {
+                let bases: u64 = p.blocks.iter().map(|b| b.bases).sum();
+                let bits: f64 = p.blocks.iter().map(experiment::record::BlockScore::total).sum();
+                assert_eq!(bases, 16 * 252);
+                assert!((1.8..2.05).contains(&(bits / bases as f64)));
+            }
+            Outcome::Finetuned(f) => assert!(f.mcc > 0.2 && f.mcc < 1.0 && !f.collapsed),
+            Outcome::Failed { reason } => panic!("{reason}"),
+        }
+    }
+}
+
+#[test]
+fn the_mock_fails_where_it_is_told() {
+    let bench = Bench::new(jobs());
+    let bad = bench.jobs[2].key.clone();
+    let told = bad.clone();
+    let fault: mock::Fault = Box::new(move |job| (job.key == told).then(|| "out of luck".to_owned()));
+    let (summary, _) = bench.run(&Mock { fault: Some(fault), retry_failed: false });
+    assert_eq!(summary.failed, [(bad, "out of luck".to_owned())]);
+    assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
+    let (summary, _) = bench.run(&Mock { retry_failed: true, ..Mock::default() });
+    assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
+}

@@ -1,0 +1,78 @@
+//! Keys that may never change by accident: every stored record would be lost.
+
+use experiment::config::{Encoder, Finetuning, Masking, Scoring, Training};
+use experiment::run::{Control, Finetune, Pretrain, Work};
+use experiment::{Run, canonical};
+use proptest::prelude::*;
+
+use crate::common::data;
+
+fn pretrain() -> Pretrain {
+    Pretrain {
+        tokenizer: "bpe4096".to_owned(),
+        corpus: data("toy"),
+        encoder: Encoder::default(),
+        masking: Masking::default(),
+        training: Training::default(),
+        scoring: Scoring::default(),
+    }
+}
+
+fn run(seed: u64, work: Work) -> Run {
+    Run { protocol: 1, device: "cpu".to_owned(), dtype: "f32".to_owned(), seed, work }
+}
+
+#[test]
+fn canonical_json_of_a_run() {
+    let text = canonical::json(&serde_json::to_value(run(1, Work::Pretrain(pretrain()))).unwrap());
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"device":"cpu","dtype":"f32","protocol":1,"seed":1,"work":{"corpus":{"hash":"746f79","name":"toy"},"#,
+            r#""encoder":{"dropout":0.0,"heads":4,"hidden":64,"init_std":0.1,"intermediate":256,"layer_norm_eps":1e-12,"#,
+            r#""layers":2,"position":"alibi-directed"},"kind":"pretrain","masking":{"share":0.15,"span":12,"unit":"bases"},"#,
+            r#""scoring":{"bases":4032,"curve_points":6,"curve_windows":4},"tokenizer":"bpe4096","#,
+            r#""training":{"bases":500000,"batch":4,"beta1":0.9,"beta2":0.98,"clip":1.0,"epsilon":1e-6,"#,
+            r#""learning_rate":0.001,"warmup":0.06,"weight_decay":0.00001,"window":252}}}"#
+        )
+    );
+}
+
+#[test]
+fn golden_keys() {
+    let finetune =
+        Finetune { model: pretrain(), pretrained: true, task: data("enhancers"), finetuning: Finetuning::default() };
+    let markov = Control::Markov { order: 5, corpus: data("toy"), window: 252, span: 12, scoring: Scoring::default() };
+    let keys = [Work::Pretrain(pretrain()), Work::Finetune(finetune), Work::Control(markov)]
+        .map(|work| run(1, work).key().to_string());
+    assert_eq!(
+        keys,
+        [
+            "471424ec699cc5908ead49bc53ba857edfb7613989dd266fd81f9df5ef745828",
+            "b3f3864d7d973be11317696208e7e2ce29c21e837316094ab5823732187cd4ea",
+            "90575d2e8b1a82d9bae689e32d7d89fc8201da82d04284357e8c83d1b53c969c"
+        ]
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_run_read_back_has_the_same_key(seed: u64, rate in 1e-9..1.0_f64, share in 0.0..1.0_f64, hash in "[0-9a-f]{64}") {
+        let mut p = pretrain();
+        p.training.learning_rate = rate;
+        p.masking.share = share;
+        p.corpus.hash = hash;
+        let run = run(seed, Work::Pretrain(p));
+        for text in [serde_json::to_string(&run).unwrap(), serde_json::to_string_pretty(&run).unwrap()] {
+            let again: Run = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(again.key(), run.key());
+            prop_assert_eq!(&again, &run);
+        }
+    }
+
+    #[test]
+    fn whatever_is_asked_differently_has_another_key(a: u64, b: u64) {
+        let same = run(a, Work::Pretrain(pretrain())).key() == run(b, Work::Pretrain(pretrain())).key();
+        prop_assert_eq!(same, a == b);
+    }
+}

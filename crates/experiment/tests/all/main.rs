@@ -1,0 +1,8 @@
+//! The crate as its users meet it.
+
+mod common;
+mod executor;
+mod golden;
+mod plan;
+mod spec;
+mod store;

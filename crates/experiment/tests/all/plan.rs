@@ -1,0 +1,152 @@
+//! Plans: order, every run once, controls, what waits for what.
+
+use std::collections::HashSet;
+
+use experiment::plan::choose;
+use experiment::run::Work;
+use experiment::{Plan, mock};
+
+use crate::common::{Known, jobs, plan, spec};
+
+#[test]
+fn parents_come_first_and_every_run_once() {
+    let plan = plan(
+        "tokenizers = ['mxdna', 'bpe4096', 'base', 'kmer6']\nseeds = 3\ntasks = ['a', 'b']\ncontrols = true\n\
+         positions = ['alibi', 'alibi-directed']",
+    );
+    let mut seen = HashSet::new();
+    for job in &plan.jobs {
+        assert_eq!(job.key, job.run.key());
+        assert!(job.after.iter().all(|parent| seen.contains(parent)), "a run before its parent");
+        assert!(seen.insert(job.key.clone()), "a run twice");
+    }
+    assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
+    assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
+    // 6 subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks; 4 of them also without pretraining;
+    // Markov once, logistic regression once and a CNN per seed for each task.
+    assert_eq!(plan.jobs.len(), 36 + 72 + 48 + 1 + 2 + 6);
+    assert_eq!(plan.comparisons, 3);
+    let corpora = plan.jobs.iter().filter(|j| j.data["corpus"] == "/here/toy").count();
+    assert_eq!(corpora, 36 + 72 + 48 + 1);
+}
+
+#[test]
+fn equal_runs_are_one() {
+    let one = plan("tokenizers = ['base']\nseeds = 2");
+    let same_rate = plan("tokenizers = ['base']\nseeds = 2\nlearning_rates = [1e-3]");
+    assert_eq!(one.jobs, same_rate.jobs);
+    // Fine-tuning without pretraining has no use for the grid.
+    let grid = spec("tokenizers = ['base']\nseeds = 1\ntasks = ['a']\ncontrols = true\nlearning_rates = [1e-3, 3e-3]");
+    let grid = Plan::new(&grid, &Known { chosen: Some(3e-3) }).unwrap();
+    let plain = |job: &&experiment::Job| matches!(&job.run.work, Work::Finetune(f) if !f.pretrained);
+    assert_eq!(grid.jobs.iter().filter(plain).count(), 1);
+}
+
+#[test]
+fn two_names_of_one_tokenizer_are_refused() {
+    let error = Plan::new(&spec("tokenizers = ['kmer6', 'kmer06']"), &Known::default()).unwrap_err();
+    assert_eq!(error.to_string(), "tokenizers: \"kmer06\" is kmer6 once more");
+}
+
+#[test]
+fn a_refusal_keeps_its_remedy() {
+    let error = Plan::new(&spec("tokenizers = ['kmr6']"), &Known::default()).unwrap_err();
+    assert_eq!(error.to_string(), "unknown tokenizer \"kmr6\"");
+    assert_eq!(error.remedy().unwrap(), "did you mean \"kmer6\"?");
+    let error = Plan::new(&spec("tokenizers = ['kmer5-nonoverlap']"), &Known::default()).unwrap_err();
+    assert_eq!(error.remedy().unwrap(), "use masking.span = 10");
+}
+
+#[test]
+fn fine_tuning_waits_for_the_choice_of_a_rate() {
+    let spec = spec("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['a']\nlearning_rates = [1e-3, 3e-3]");
+    let before = Plan::new(&spec, &Known::default()).unwrap();
+    assert_eq!((before.jobs.len(), before.deferred), (8, 4));
+    let records: Vec<_> = before.jobs.iter().map(|job| mock::record(&job.run)).collect();
+    let chosen = choose(&records);
+    assert_eq!(chosen.len(), 2);
+    let rate = chosen[&("base".to_owned(), "alibi-directed")];
+    assert!([1e-3, 3e-3].contains(&rate));
+    let after = Plan::new(&spec, &Known { chosen: Some(rate) }).unwrap();
+    assert_eq!((after.jobs.len(), after.deferred), (12, 0));
+    assert_eq!(after.jobs[..8], before.jobs[..]);
+}
+
+#[test]
+fn a_collapsed_rate_is_not_chosen() {
+    let plan = plan("tokenizers = ['base']\nseeds = 2\nlearning_rates = [1e-3, 3e-3]");
+    for bad in [1e-3, 3e-3] {
+        let records: Vec<_> = plan
+            .jobs
+            .iter()
+            .map(|job| {
+                let mut record = mock::record(&job.run);
+                let Work::Pretrain(p) = &job.run.work else { unreachable!() };
+                if p.training.learning_rate == bad && job.run.seed == 2 {
+                    record.outcome = experiment::record::Outcome::Failed { reason: "loss is NaN".to_owned() };
+                }
+                record
+            })
+            .collect();
+        assert_eq!(choose(&records).into_values().collect::<Vec<_>>(), [if bad == 1e-3 { 3e-3 } else { 1e-3 }]);
+    }
+}
+
+#[test]
+fn forward_passes_of_the_design() {
+    let passes = experiment::cost::passes;
+    assert_eq!((passes(12), passes(2)), (84, 14));
+}
+
+#[test]
+fn costs_follow_the_shapes() {
+    let of = |more: &str| plan(&format!("tokenizers = ['base', 'bpe4096']\nseeds = 1\n{more}"));
+    let tiny = of("");
+    assert!(tiny.jobs[0].estimate.macs > tiny.jobs[1].estimate.macs, "84 passes over 252 tokens, or 28 over 50");
+    let base = of("encoder = 'base'");
+    assert!(base.jobs[0].estimate.mib > 1_000.0, "4 x 4 bytes x 85 M weights and more");
+    assert!(base.seconds() > 100.0 * tiny.seconds());
+}
+
+#[test]
+fn hours_and_spread_come_from_records() {
+    let mut plan = plan("tokenizers = ['base', 'kmer6']\nseeds = 4");
+    let mut records: Vec<_> = plan.jobs.iter().map(|job| mock::record(&job.run)).collect();
+    let guess = plan.clone();
+    plan.calibrate(&records);
+    assert_eq!(plan, guess, "made-up records say nothing");
+    for record in &mut records {
+        record.provenance.version = "0.1.0".to_owned();
+        record.timing.train_seconds = 59.0;
+    }
+    plan.calibrate(&records);
+    assert!(plan.calibrated);
+    assert!(plan.jobs.iter().all(|job| job.estimate.measured && job.estimate.seconds == 60.0));
+    let bits = plan.detectable.unwrap();
+    assert!(bits > 0.0 && bits < 0.1, "{bits}");
+}
+
+#[test]
+fn the_table_says_what_it_costs_and_can_show() {
+    let text = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']").describe();
+    for part in [
+        "pretrain  base    alibi-directed               6 ",
+        "finetune  bpe4096 enhancers alibi-directed     6 ",
+        "36 runs, ",
+        "a guess until a run has finished",
+        "smallest reachable Holm-adjusted p: 0.0625 (2 comparisons with base, 6 seeds)",
+        "no difference can be decisive with 6 seeds: use at least 7",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    let seven = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 7").describe();
+    assert!(seven.contains("p: 0.0313") && !seven.contains("decisive"), "{seven}");
+}
+
+#[test]
+fn a_plan_is_data() {
+    let plan = plan("tokenizers = ['base', 'kmer6']\ntasks = ['a']");
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    assert_eq!(jobs().len(), 8);
+}

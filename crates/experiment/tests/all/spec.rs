@@ -1,0 +1,135 @@
+//! Specs: defaults, the way back to TOML, and errors word by word.
+
+use experiment::Spec;
+use experiment::config::Position;
+
+use crate::common::spec;
+
+#[test]
+fn defaults_and_shorthands() {
+    let s = spec("tokenizers = ['base', 'kmer6']\nseeds = 7\nreference = 'kmer6'");
+    assert_eq!(s.seeds, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!((s.reference(), s.comparisons()), ("kmer6", 1));
+    assert_eq!(s.grid(), [1e-3]);
+    assert_eq!(s.positions, [Position::AlibiDirected]);
+    let s = spec("tokenizers = ['base']\nseeds = [5, 3]\nencoder = { from = 'small', layers = 5 }");
+    assert_eq!(s.seeds, [5, 3]);
+    let encoder = s.encoder(Position::Alibi).unwrap();
+    assert_eq!((encoder.hidden, encoder.layers, encoder.position), (128, 5, Position::Alibi));
+}
+
+#[test]
+fn back_to_toml_and_again() {
+    for more in [
+        "tokenizers = ['base']",
+        "tokenizers = ['base', 'bpe4096']\ntasks = ['a', 'b']\nlearning_rates = [1e-3, 3e-3]\ncontrols = true\n\
+         positions = ['alibi', 'alibi-directed']\nreference = 'bpe4096'\nencoder = { from = 'base', layers = 2 }\n\
+         [masking]\nspan = 24\n[training]\nwindow = 240",
+    ] {
+        let s = spec(more);
+        let text = s.to_toml().unwrap();
+        assert_eq!(Spec::from_toml(&text, "again").unwrap(), s, "{text}");
+    }
+}
+
+#[track_caller]
+fn fails(text: &str, cause: &str, remedy: &str) {
+    let error = Spec::from_toml(text, "q.toml").unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.remedy().unwrap_or_default().as_str()), (cause, remedy));
+}
+
+#[test]
+fn what_cannot_be_read_names_key_and_line() {
+    let known = "choose among \"bases\", \"window\", \"batch\", \"learning_rate\", \"warmup\", \"beta1\", \"beta2\", \
+                 \"epsilon\", \"weight_decay\", \"clip\"";
+    fails(
+        "corpus = 'x'\n\n[training]\nbatch = 4\nwindows = 252\n",
+        "q.toml:5: training.windows: unknown field `windows`",
+        &format!("did you mean \"window\"? {known}"),
+    );
+    fails(
+        "corpus = 'x'\nseeds = 'many'",
+        "q.toml:2: seeds: invalid type: string \"many\", expected a number of seeds, or a list of seeds",
+        "",
+    );
+    fails("seeds = -1", "q.toml:1: seeds: -1 is no number of seeds", "");
+    fails("tokenizers = 3", "q.toml:1: tokenizers: invalid type: integer `3`, expected a sequence", "");
+    fails(
+        "positions = ['alibi', 'alibi_directed']",
+        "q.toml:1: positions: unknown variant `alibi_directed`, expected `alibi` or `alibi-directed`",
+        "did you mean \"alibi-directed\"? choose among \"alibi\", \"alibi-directed\"",
+    );
+    fails("encoder = { layers = 3 }", "q.toml:1: encoder: missing field `from`", "");
+}
+
+#[test]
+fn what_means_nothing_names_key_and_remedy() {
+    let t = "corpus = 'x'\ntokenizers = ['base', 'kmer6']\n";
+    let with = |more: &str| format!("{t}{more}");
+    fails(
+        "corpus = 'x'",
+        "tokenizers: there is no tokenizer",
+        "name some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all",
+    );
+    fails(
+        "tokenizers = ['base']",
+        "corpus: there is no corpus",
+        "name one, e.g. corpus = \"my.fa\"; \"tokbench list\" shows the known ones",
+    );
+    fails(&with("tasks = ['a', 'a']"), "tasks: \"a\" is named twice", "name it once");
+    fails(&with("seeds = [1, 2, 1]"), "seeds: 1 is named twice", "name it once");
+    fails(&with("seeds = 0"), "seeds: there is no seed", "write a number of seeds, e.g. seeds = 7");
+    fails(
+        &with("reference = 'bpe'"),
+        "reference: \"bpe\" is not among the tokenizers",
+        "add it there, or choose among base, kmer6",
+    );
+    fails(&with("name = '../up'"), "name: \"../up\" cannot be part of a file name", "use letters, digits, '-' and '_'");
+    fails(
+        &with("[training]\nwindow = 250"),
+        "training.window: 250 is not a multiple of masking.span = 12",
+        "use 240 or 252",
+    );
+    fails(
+        &with("[training]\nwindow = 12"),
+        "training.window: 12 bases hold 1 cell of 12 bases; two are needed",
+        "use at least 24",
+    );
+    fails(
+        &with("[training]\nlearning_rate = 0.0"),
+        "training.learning_rate: 0 is not positive",
+        "use a number above 0",
+    );
+    fails(
+        &with("[training]\nlearning_rate = nan"),
+        "training.learning_rate: NaN is not positive",
+        "use a number above 0",
+    );
+    fails(
+        &with("[training]\nbases = 100"),
+        "training.bases: 100 bases are less than one step of 1008",
+        "give at least 1008",
+    );
+    fails(&with("[masking]\nshare = 1.5"), "masking.share: 1.5 is not between 0 and 1", "use 0.15");
+    fails(
+        &with("[masking]\nshare = 0.6"),
+        "masking.share: 0.6 of 21 cells are 13, but at most 11 can be drawn without two being adjacent",
+        "use at most 0.52",
+    );
+    fails(
+        &with("encoder = { from = 'tiny', heads = 5 }"),
+        "encoder.heads: 5 heads do not divide hidden = 64",
+        "use one of 1, 2, 4, 8, 16, 32, 64",
+    );
+    fails(
+        &with("encoder = { from = 'tiny', heads = 1 }"),
+        "encoder.heads: 1 heads (encoder \"tiny\") cannot be paired: one left, one right",
+        "use an even number of heads, or positions = [\"alibi\"]",
+    );
+    fails(&with("[finetuning]\nwarmup = 1.0"), "finetuning.warmup: 1 is not in 0..1", "use 0 or more, and less than 1");
+    fails(
+        &with("[scoring]\nbases = 251"),
+        "scoring.bases: 251 bases are less than one window of 252",
+        "use at least 252",
+    );
+}
