@@ -1,0 +1,49 @@
+//! Draws all figures of made-up records into a folder: `cargo run --release -p tokbench-report --example draw -- FOLDER`.
+//! Two sets: `small` (3 tokenizers, 7 seeds, two position codes) and `large` (7 tokenizers, 3 seeds, 5 species, 4 tasks).
+
+use experiment::config::Position;
+use report::example::{Shape, records};
+use report::{Comparison, Options};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder =
+        std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "figures-of-made-up-records".into()));
+    let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+    let positions = vec![Position::Alibi, Position::AlibiDirected];
+    let sets = [
+        ("small", Shape::default()),
+        ("positions", Shape { positions, tasks: words(&["a", "b", "c", "d", "e"]), ..Shape::default() }),
+        (
+            "large",
+            Shape {
+                tokenizers: words(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+                seeds: 3,
+                species: words(&["human", "mouse", "fly", "yeast", "ecoli"]),
+                tasks: words(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
+                ..Shape::default()
+            },
+        ),
+    ];
+    for (name, shape) in sets {
+        let options =
+            Options { order: shape.tokenizers.clone(), controls: vec!["base-deep".into()], ..Options::default() };
+        let comparison = Comparison::new(records(&shape), options)?;
+        print!("{}", report::table(&comparison, false));
+        println!("\n{}\n", report::sentence(&comparison));
+        report::figure::write_all(&comparison, &folder.join(name))?;
+    }
+    let bases: Vec<u8> = (0..130_usize).map(|i| b"ACGT"[(i * i / 3 + i) % 4]).collect();
+    let bpe = (0..130).step_by(5).map(|i| i..i + 3 + i % 3).scan(0, |from, r| {
+        let span = *from..(*from + r.len()).min(130);
+        *from = span.end;
+        Some(span)
+    });
+    let cuts = vec![
+        ("base".to_owned(), (0..130).map(|i| i..i + 1).collect()),
+        ("kmer6".to_owned(), (0..125).map(|i| i..i + 6).collect()),
+        ("kmer6-nonoverlap".to_owned(), (0..130).step_by(6).map(|i| i..(i + 6).min(130)).collect()),
+        ("bpe4096".to_owned(), bpe.collect()),
+    ];
+    report::figure::write(&report::figure::locus(&bases, &cuts)?, &folder, "locus")?;
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! A comparison: records, checked, grouped, paired by seed and tested. Everything that tables and figures show is here.
+//!
+//! Records are grouped by everything that defines a question (encoder with its position code, corpus, window, span,
+//! budget, scoring ...) except tokenizer, seed and learning rate; numbers are compared only inside a [`Group`].
+//! Devices, protocols and number formats must be the same throughout, seeds and scored text inside a group.
+//!
+//! ```
+//! let records = report::example::records(&report::example::Shape::default());
+//! let comparison = report::Comparison::new(records, report::Options::default()).unwrap();
+//! let group = &comparison.groups[0];
+//! assert_eq!(group.seeds.len(), 7);
+//! assert_eq!(group.tests.len(), 2); // two tokenizers against the first
+//! ```
+
+mod bits;
+mod gather;
+mod tasks;
+
+use serde::Serialize;
+
+use crate::statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
+pub use gather::Comparisons;
+
+/// What the caller decides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Options {
+    /// Tokenizers in the order of the experiment; unlisted ones follow in order of their records.
+    pub order: Vec<String>,
+    /// Tokenizer that all others are tested against; the first by default.
+    pub reference: Option<String>,
+    /// Test all pairs instead.
+    pub all_pairs: bool,
+    /// Tokenizers that are controls (random cuts, iso-parameter controls): shown, never ranked or tested.
+    pub controls: Vec<String>,
+    /// Difference worth seeing in bits per base, for "you would need about N seeds".
+    pub effect: f64,
+    /// Difference worth seeing in MCC.
+    pub task_effect: f64,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Seed of the bootstrap.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            order: Vec::new(),
+            reference: None,
+            all_pairs: false,
+            controls: Vec::new(),
+            effect: 0.01,
+            task_effect: 0.01,
+            resamples: RESAMPLES,
+            seed: 0,
+        }
+    }
+}
+
+/// All groups of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Device kind, the same for all.
+    pub device: String,
+    /// Device in words, as far as the records tell; more than one where several machines of a kind took part.
+    pub machines: Vec<String>,
+    /// Tokenizers and control tokenizers in order: index = colour and marker.
+    pub order: Vec<String>,
+    /// The groups, in order of their settings.
+    pub groups: Vec<Group>,
+    /// What the caller decided.
+    pub options: Options,
+}
+
+/// Tokenizers that were asked the same question.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// What distinguishes this group from the others (`alibi`, `alibi-directed`); empty if it is alone.
+    pub label: String,
+    /// The question in one line: corpus, encoder, window, span, budget.
+    pub setting: String,
+    /// Bases seen in training.
+    pub budget: u64,
+    /// Reference tokenizer, absent with all pairs.
+    pub reference: Option<String>,
+    /// Seeds at which every ranked tokenizer has a score, ascending; all means and tests use these.
+    pub seeds: Vec<u64>,
+    /// Seeds left out of all means and tests of the pretraining part, and why.
+    pub dropped: Vec<Dropped>,
+    /// Species, ascending by name.
+    pub species: Vec<String>,
+    /// Tokenizers in order, then tokenizers that are controls.
+    pub subjects: Vec<Subject>,
+    /// Controls without an encoder on the same plan (Markov).
+    pub markov: Vec<Markov>,
+    /// Tests of the total, bits per base, Holm-adjusted over this list.
+    pub tests: Vec<Test>,
+    /// Labelled tasks, ascending by name.
+    pub tasks: Vec<Task>,
+    /// Tests across tasks, Holm-adjusted over this list.
+    pub across: Vec<Across>,
+    /// Friedman's test over all ranked tokenizers and tasks, where there are three and five of them.
+    pub friedman: Option<Friedman>,
+    /// Remarks for the notes: things that should not happen and did.
+    pub remarks: Vec<String>,
+}
+
+impl Group {
+    /// The ranked tokenizers.
+    pub fn ranked(&self) -> impl Iterator<Item = &Subject> {
+        self.subjects.iter().filter(|s| !s.control)
+    }
+
+    /// A subject by name.
+    #[must_use]
+    pub fn subject(&self, name: &str) -> Option<&Subject> {
+        self.subjects.iter().find(|s| s.name == name)
+    }
+}
+
+/// A seed that cannot be paired.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dropped {
+    /// Tokenizer that failed.
+    pub tokenizer: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// One tokenizer in one group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Subject {
+    /// Canonical name.
+    pub name: String,
+    /// Place in [`Comparison::order`]: colour and marker.
+    pub index: usize,
+    /// True for a tokenizer that is a control.
+    pub control: bool,
+    /// Its scores; absent if there is no seed at which all have one, or if only tasks were run.
+    pub bits: Option<Bits>,
+    /// Runs that collapsed: counted, kept in the means.
+    pub collapsed: usize,
+    /// Runs that failed.
+    pub failed: usize,
+}
+
+/// Mean over seeds with a 95 % interval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Mean.
+    pub mean: f64,
+    /// Half the width of the interval: the number behind `±`.
+    pub half_width: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Value of each seed, in the order of the seeds it belongs to.
+    pub seeds: Vec<f64>,
+}
+
+/// Scores of one tokenizer, bits per masked base; means over seeds of the means over species.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bits {
+    /// Sequential total: the only number that is compared.
+    pub total: Estimate,
+    /// The same per species.
+    pub species: Vec<SpeciesBits>,
+    /// Part paid for the number of tokens.
+    pub count: f64,
+    /// Part paid for the lengths.
+    pub length: f64,
+    /// Part paid for the content.
+    pub content: f64,
+    /// Total of the parallel order.
+    pub parallel: f64,
+    /// Sequential total without the pair rule.
+    pub no_pair_rule: f64,
+    /// Total of the bias-only model.
+    pub bias_only: f64,
+    /// Exact floor, where known.
+    pub floor: Option<f64>,
+    /// Exact floor of the parallel order, where known.
+    pub parallel_floor: Option<f64>,
+    /// Validation bits per base along the run, one per seed: (bases seen, bits per base).
+    pub curves: Vec<Vec<(u64, f64)>>,
+    /// Tokens of each length (index 0 = length 1), summed over seeds.
+    pub lengths: Vec<u64>,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// Scores on one species.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SpeciesBits {
+    /// Its name.
+    pub species: String,
+    /// Sequential total.
+    pub total: Estimate,
+    /// Bias-only model.
+    pub bias_only: f64,
+    /// Exact floor, where known.
+    pub floor: Option<f64>,
+}
+
+/// Cost of one tokenizer; means over seeds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Parameters of the front end.
+    pub frontend_parameters: f64,
+    /// Parameters of the encoder.
+    pub encoder_parameters: f64,
+    /// Parameters of the head.
+    pub head_parameters: f64,
+    /// Bases per encoder token.
+    pub bases_per_token: f64,
+    /// Multiply-accumulates of a forward pass per base.
+    pub macs_per_base: f64,
+    /// Forward passes per scored window.
+    pub passes: f64,
+    /// Training bases per wall second.
+    pub bases_per_second: f64,
+    /// Hours of training and scoring per run.
+    pub hours: f64,
+    /// Peak memory in MiB.
+    pub peak_mib: f64,
+}
+
+impl Cost {
+    /// All parameters.
+    #[must_use]
+    pub fn parameters(&self) -> f64 {
+        self.frontend_parameters + self.encoder_parameters + self.head_parameters
+    }
+}
+
+/// A Markov control on the plan of a group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Markov {
+    /// `markov5`.
+    pub name: String,
+    /// Bits per base, mean of species.
+    pub total: f64,
+    /// Bits per base in the order of [`Group::species`]; absent where it was not scored.
+    pub species: Vec<Option<f64>>,
+}
+
+/// One comparison of a family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Test {
+    /// Tokenizer.
+    pub left: String,
+    /// What it is compared with.
+    pub right: String,
+    /// `left` minus `right`: interval by bootstrap, per-seed differences in `seeds`.
+    pub difference: Estimate,
+    /// Standard deviation of the per-seed differences.
+    pub deviation: f64,
+    /// Sign-flip p.
+    pub p: f64,
+    /// Holm-adjusted p.
+    pub adjusted: f64,
+    /// True if `adjusted` is at most 0.05.
+    pub decisive: bool,
+    /// Smallest adjusted p that these seeds could have given.
+    pub smallest: f64,
+    /// Seeds needed to see the effect of the options; None if hopelessly many.
+    pub needed: Option<usize>,
+    /// Difference that these seeds show with power 0.8; None if they can never be decisive.
+    pub detectable: Option<f64>,
+}
+
+/// One labelled task in a group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// Seeds at which every ranked tokenizer has a result.
+    pub seeds: Vec<u64>,
+    /// Seeds left out, and why.
+    pub dropped: Vec<Dropped>,
+    /// Results of tokenizers in order, then controls.
+    pub scores: Vec<TaskScore>,
+    /// Tests of MCC, Holm-adjusted over this list.
+    pub tests: Vec<Test>,
+}
+
+/// Result of a tokenizer or control on a task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaskScore {
+    /// Tokenizer or control.
+    pub name: String,
+    /// Place in [`Comparison::order`], of the tokenizer inside the model; None for controls without one.
+    pub index: Option<usize>,
+    /// True for controls: shown, never ranked.
+    pub control: bool,
+    /// Test MCC (R_K); absent if no run can be shown.
+    pub mcc: Option<Estimate>,
+    /// Mean macro F1.
+    pub f1: f64,
+    /// Mean accuracy.
+    pub accuracy: f64,
+    /// Runs that collapsed to one class: counted, kept in the means.
+    pub collapsed: usize,
+    /// Runs that failed.
+    pub failed: usize,
+}
+
+/// A comparison across tasks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Across {
+    /// Tokenizer.
+    pub left: String,
+    /// What it is compared with.
+    pub right: String,
+    /// Mean over tasks of the difference of mean MCC.
+    pub difference: f64,
+    /// Wilcoxon's signed-rank test over tasks.
+    pub test: Wilcoxon,
+    /// Holm-adjusted p.
+    pub adjusted: f64,
+}

@@ -1,0 +1,292 @@
+//! Bits per base of a group: means, intervals and tests of the pretraining records.
+//!
+//! Sums over blocks, then one quotient per species; species count alike; seeds are averaged.
+
+use std::collections::BTreeMap;
+
+use experiment::record::{BlockScore, Outcome, Pretrained, Record};
+
+use super::gather::{Heap, family, shared_seeds};
+use super::{Bits, Cost, Estimate, Group, Markov, Options, SpeciesBits, Test};
+use crate::error::Error;
+use crate::statistics::bootstrap::{Blocks, Draws, Interval, blocks};
+use crate::statistics::{deviation, holm, mean, power, sign_flip};
+
+/// Scored blocks by species and number.
+type Plan = BTreeMap<(String, u32), u64>;
+
+/// Why a record has no score that could be shown; None if it has one.
+fn unusable(record: &Record) -> Option<String> {
+    match &record.outcome {
+        Outcome::Failed { reason } => Some(reason.clone()),
+        Outcome::Finetuned(_) => Some("holds no language-model score".into()),
+        Outcome::Pretrained(done) => {
+            let finite =
+                |b: &BlockScore| [b.total(), b.parallel, b.no_pair_rule, b.bias_only].iter().all(|v| v.is_finite());
+            let scored = done.blocks.iter().any(|b| b.bases > 0) && done.blocks.iter().all(finite);
+            (!scored).then(|| {
+                if done.collapsed { "collapsed without a finite score".into() } else { "no finite score".into() }
+            })
+        }
+    }
+}
+
+fn pretrained(record: &Record) -> Option<&Pretrained> {
+    match &record.outcome {
+        Outcome::Pretrained(done) if unusable(record).is_none() => Some(done),
+        _ => None,
+    }
+}
+
+/// Fills the pretraining part of a group.
+pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Options) -> Result<(), Error> {
+    let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
+    let ranked: Vec<&str> = ranked.iter().map(String::as_str).collect();
+    if ranked.iter().any(|n| heap.pretrained.contains_key(*n)) {
+        (group.seeds, group.dropped) = shared_seeds(scope, &ranked, &heap.pretrained, unusable)?;
+    }
+    let plan = plan(heap, scope)?;
+    group.species = plan.keys().map(|(species, _)| species.clone()).collect();
+    group.species.dedup();
+    let refuse = |source| Error::Statistics { scope: scope.to_owned(), source };
+    let usable = |name: &str, seed: u64| heap.pretrained.get(name).and_then(|r| r.get(&seed)).is_some();
+    let joint: Vec<&str> = ranked.iter().copied().filter(|n| group.seeds.iter().all(|s| usable(n, *s))).collect();
+    let draws = if group.seeds.is_empty() || joint.is_empty() {
+        None
+    } else {
+        let all: Vec<Vec<&Record>> = joint.iter().map(|n| at(heap, n, &group.seeds)).collect();
+        Some(blocks(&sums(&plan, &group.species, &all), options.resamples, options.seed).map_err(refuse)?)
+    };
+    for subject in &mut group.subjects {
+        let Some(runs) = heap.pretrained.get(&subject.name) else { continue };
+        subject.failed = runs.values().filter(|r| unusable(r).is_some()).count();
+        subject.collapsed = runs.values().filter_map(pretrained).filter(|p| p.collapsed).count();
+        let place = joint.iter().position(|n| *n == subject.name);
+        subject.bits = match (&draws, place) {
+            (Some(draws), Some(place)) => {
+                Some(bits(&at(heap, &subject.name, &group.seeds), &group.species, draws, place))
+            }
+            _ if subject.control => {
+                // A control may have other seeds: it is shown on its own and never paired.
+                let own: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
+                if own.is_empty() {
+                    None
+                } else {
+                    let alone = sums(&plan, &group.species, std::slice::from_ref(&own));
+                    let draws = blocks(&alone, options.resamples, options.seed).map_err(refuse)?;
+                    Some(bits(&own, &group.species, &draws, 0))
+                }
+            }
+            _ => None,
+        };
+    }
+    if let Some(draws) = &draws {
+        let value = |name: &str| group.subject(name).and_then(|s| s.bits.as_ref()).map(|b| b.total.seeds.clone());
+        let interval = |left: &str, right: &str| {
+            let place = |name| joint.iter().position(|n| *n == name).unwrap_or(0);
+            draws.difference(place(left), place(right))
+        };
+        let pairs = family(&joint, group.reference.as_deref());
+        group.tests = tests(&pairs, value, interval, options.effect, options.seed).map_err(refuse)?;
+    }
+    group.markov = heap.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
+    group.remarks = remarks(group, heap);
+    Ok(())
+}
+
+fn at<'a>(heap: &'a Heap, name: &str, seeds: &[u64]) -> Vec<&'a Record> {
+    heap.pretrained.get(name).map_or_else(Vec::new, |runs| seeds.iter().filter_map(|s| runs.get(s)).collect())
+}
+
+/// The scored blocks; every usable record must have scored the same bases in each.
+fn plan(heap: &Heap, scope: &str) -> Result<Plan, Error> {
+    let mut first: Option<(Plan, String)> = None;
+    for record in heap.pretrained.values().flat_map(BTreeMap::values) {
+        let Some(done) = pretrained(record) else { continue };
+        let name = format!("{} seed {}", record.run.subject(), record.run.seed);
+        let mut own = Plan::new();
+        for block in &done.blocks {
+            *own.entry((block.species.clone(), block.block)).or_default() += block.bases;
+        }
+        match &first {
+            None => first = Some((own, name)),
+            Some((plan, left)) if *plan != own => {
+                let differs = plan.keys().chain(own.keys()).find(|k| plan.get(*k) != own.get(*k));
+                let what = differs.map_or_else(String::new, |(s, b)| format!("masked bases of {s}, block {b}"));
+                return Err(Error::DifferentText { scope: scope.into(), left: left.clone(), right: name, what });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(first.map(|(plan, _)| plan).unwrap_or_default())
+}
+
+/// Bits and bases in the shape the bootstrap wants; `records[subject][seed]`.
+fn sums(plan: &Plan, species: &[String], records: &[Vec<&Record>]) -> Blocks {
+    let keys = |name: &String| plan.iter().filter(|((s, _), _)| s == name).collect::<Vec<_>>();
+    let bases = species.iter().map(|s| keys(s).iter().map(|(_, bases)| **bases as f64).collect()).collect();
+    let one = |record: &&Record| -> Vec<Vec<f64>> {
+        let mut totals: BTreeMap<(String, u32), f64> = BTreeMap::new();
+        for block in pretrained(record).map_or(&[][..], |p| &p.blocks) {
+            *totals.entry((block.species.clone(), block.block)).or_default() += block.total();
+        }
+        species
+            .iter()
+            .map(|s| keys(s).iter().map(|(key, _)| totals.get(*key).copied().unwrap_or(f64::NAN)).collect())
+            .collect()
+    };
+    Blocks { bases, bits: records.iter().map(|seeds| seeds.iter().map(one).collect()).collect() }
+}
+
+/// Bits per base of one record on one species.
+fn rate(record: &Record, species: &str, value: impl Fn(&BlockScore) -> f64) -> f64 {
+    let (mut bits, mut bases) = (0.0, 0.0);
+    for block in pretrained(record).map_or(&[][..], |p| &p.blocks).iter().filter(|b| b.species == species) {
+        bits += value(block);
+        bases += block.bases as f64;
+    }
+    bits / bases
+}
+
+fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) -> Bits {
+    let over_species = |r: &Record, value: &dyn Fn(&BlockScore) -> f64| {
+        mean(&species.iter().map(|s| rate(r, s, value)).collect::<Vec<_>>())
+    };
+    let overall =
+        |value: &dyn Fn(&BlockScore) -> f64| mean(&records.iter().map(|r| over_species(r, value)).collect::<Vec<_>>());
+    let floor_of = |b: &BlockScore| b.floor.unwrap_or(f64::NAN);
+    let parallel_floor_of = |b: &BlockScore| b.parallel_floor.unwrap_or(f64::NAN);
+    let known = |v: f64| v.is_finite().then_some(v);
+    let one = |(at, name): (usize, &String)| {
+        let seeds: Vec<f64> = records.iter().map(|r| rate(r, name, BlockScore::total)).collect();
+        let each = |value: &dyn Fn(&BlockScore) -> f64| {
+            mean(&records.iter().map(|r| rate(r, name, value)).collect::<Vec<_>>())
+        };
+        SpeciesBits {
+            species: name.clone(),
+            total: estimate(seeds, draws.species(place, at)),
+            bias_only: each(&|b| b.bias_only),
+            floor: known(each(&floor_of)),
+        }
+    };
+    let done: Vec<&Pretrained> = records.iter().filter_map(|r| pretrained(r)).collect();
+    let mut lengths: Vec<u64> = Vec::new();
+    for run in &done {
+        lengths.resize(lengths.len().max(run.lengths.len()), 0);
+        lengths.iter_mut().zip(&run.lengths).for_each(|(sum, count)| *sum += count);
+    }
+    let curve = |p: &&Pretrained| {
+        let point = |c: &experiment::record::CurvePoint| (c.bases, c.bits / c.scored as f64);
+        p.curve.iter().filter(|c| c.scored > 0 && c.bits.is_finite()).map(point).collect()
+    };
+    Bits {
+        total: estimate(records.iter().map(|r| over_species(r, &BlockScore::total)).collect(), draws.total(place)),
+        species: species.iter().enumerate().map(one).collect(),
+        count: overall(&|b| b.count),
+        length: overall(&|b| b.length),
+        content: overall(&|b| b.content),
+        parallel: overall(&|b| b.parallel),
+        no_pair_rule: overall(&|b| b.no_pair_rule),
+        bias_only: overall(&|b| b.bias_only),
+        floor: known(overall(&floor_of)),
+        parallel_floor: known(overall(&parallel_floor_of)),
+        curves: done.iter().map(curve).collect(),
+        lengths,
+        cost: cost(records, &done),
+    }
+}
+
+fn cost(records: &[&Record], done: &[&Pretrained]) -> Cost {
+    let model = |value: &dyn Fn(&experiment::record::Cost) -> f64| {
+        mean(&done.iter().map(|p| value(&p.cost)).collect::<Vec<_>>())
+    };
+    let time = |value: &dyn Fn(&experiment::record::Timing) -> f64| {
+        mean(&records.iter().map(|r| value(&r.timing)).collect::<Vec<_>>())
+    };
+    Cost {
+        frontend_parameters: model(&|c| c.frontend_parameters as f64),
+        encoder_parameters: model(&|c| c.encoder_parameters as f64),
+        head_parameters: model(&|c| c.head_parameters as f64),
+        bases_per_token: model(&|c| c.bases_per_token),
+        macs_per_base: model(&|c| c.macs_per_base),
+        passes: model(&|c| c.passes),
+        bases_per_second: time(&|t| t.bases_per_second),
+        hours: time(&|t| (t.train_seconds + t.score_seconds) / 3600.0),
+        peak_mib: time(&|t| t.peak_mib),
+    }
+}
+
+/// Mean of per-seed values with the interval of the bootstrap.
+pub(super) fn estimate(seeds: Vec<f64>, interval: Interval) -> Estimate {
+    Estimate { mean: mean(&seeds), half_width: interval.half_width(), low: interval.low, high: interval.high, seeds }
+}
+
+/// Sign-flip tests of a family with Holm's correction.
+pub(super) fn tests(
+    pairs: &[(String, String)],
+    value: impl Fn(&str) -> Option<Vec<f64>>,
+    interval: impl Fn(&str, &str) -> Interval,
+    effect: f64,
+    seed: u64,
+) -> Result<Vec<Test>, crate::statistics::Error> {
+    let mut tests = Vec::new();
+    for (left, right) in pairs {
+        let (Some(a), Some(b)) = (value(left), value(right)) else { continue };
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+        let (p, spread) = (sign_flip::sign_flip(&differences, seed)?.p, deviation(&differences));
+        tests.push(Test {
+            left: left.clone(),
+            right: right.clone(),
+            p,
+            adjusted: p,
+            decisive: false,
+            smallest: holm::smallest_reachable(differences.len(), pairs.len()),
+            needed: if differences.len() > 1 { power::seeds_needed(spread, effect, pairs.len()) } else { None },
+            detectable: power::detectable_effect(spread, differences.len(), pairs.len()),
+            difference: estimate(differences, interval(left, right)),
+            deviation: spread,
+        });
+    }
+    let adjusted = holm::holm(&tests.iter().map(|t| t.p).collect::<Vec<_>>());
+    for (test, adjusted) in tests.iter_mut().zip(adjusted) {
+        test.adjusted = adjusted;
+        test.decisive = adjusted <= crate::statistics::ALPHA;
+    }
+    Ok(tests)
+}
+
+fn markov(name: &str, runs: &BTreeMap<u64, Record>, species: &[String]) -> Option<Markov> {
+    let usable: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
+    if usable.is_empty() {
+        return None;
+    }
+    let each = |s: &String| {
+        let value = mean(&usable.iter().map(|r| rate(r, s, BlockScore::total)).collect::<Vec<_>>());
+        value.is_finite().then_some(value)
+    };
+    let species: Vec<Option<f64>> = species.iter().map(each).collect();
+    let known: Vec<f64> = species.iter().flatten().copied().collect();
+    (!known.is_empty()).then(|| Markov { name: name.to_owned(), total: mean(&known), species })
+}
+
+/// Things that equal construction should rule out.
+fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for subject in &group.subjects {
+        let Some(bits) = &subject.bits else { continue };
+        let error = deviation(&bits.total.seeds) / (bits.total.seeds.len() as f64).sqrt();
+        if bits.floor.is_some_and(|floor| bits.total.mean < floor - 3.0 * error) {
+            remarks.push(format!("{} is below the floor by more than 3 standard errors: suspect a leak", subject.name));
+        }
+    }
+    for seed in &group.seeds {
+        let planned =
+            |s: &super::Subject| heap.pretrained.get(&s.name)?.get(seed).and_then(pretrained).map(|p| p.planned_bases);
+        let mut seen: Vec<u64> = group.ranked().filter_map(planned).collect();
+        seen.dedup();
+        if seen.len() > 1 {
+            remarks.push(format!("seed {seed}: tokenizers were trained on different numbers of planned bases"));
+        }
+    }
+    remarks
+}

@@ -1,0 +1,396 @@
+//! From a heap of records to groups: what must agree, what distinguishes, who is a control. No statistics.
+
+use std::collections::BTreeMap;
+
+use experiment::config::MaskingUnit;
+use experiment::record::{Finetuned, Outcome, Record};
+use experiment::run::{Control, Pretrain, Work};
+use serde_json::Value;
+
+use super::{Comparison, Dropped, Group, Options, Subject, bits, tasks};
+use crate::error::Error;
+use crate::statistics::classes::Confusion;
+
+/// Pairs of a family, by name: `(left, right)`.
+pub type Comparisons = Vec<(String, String)>;
+
+/// How far stored and recomputed metrics may differ.
+const TOLERANCE: f64 = 1e-6;
+
+/// The records of one group, still unread.
+#[derive(Default)]
+pub(super) struct Heap {
+    /// Pretraining records by tokenizer and seed.
+    pub pretrained: BTreeMap<String, BTreeMap<u64, Record>>,
+    /// Fine-tuning records by task, subject and seed.
+    pub tasks: BTreeMap<String, BTreeMap<String, BTreeMap<u64, Record>>>,
+    /// Markov controls by name and seed.
+    pub markov: BTreeMap<String, BTreeMap<u64, Record>>,
+}
+
+impl Comparison {
+    /// Checks, groups, pairs and tests records.
+    ///
+    /// # Errors
+    /// Records that may not be compared (mixed devices, protocols or number formats, unequal seeds, different text,
+    /// duplicates) or that contradict themselves; an unknown reference. The message names the offenders.
+    pub fn new(records: Vec<Record>, options: Options) -> Result<Comparison, Error> {
+        let records = distinct(records);
+        if records.is_empty() {
+            return Err(Error::Empty);
+        }
+        uniform(&records)?;
+        records.iter().try_for_each(check)?;
+        let order = order(&records, &options);
+        let known: Vec<String> = order.iter().filter(|n| !options.controls.contains(n)).cloned().collect();
+        if let Some(name) = options.reference.as_ref().filter(|name| !known.contains(name)) {
+            return Err(Error::UnknownReference { name: name.clone(), known: known.join(", ") });
+        }
+        let device = records
+            .iter()
+            .find(|r| encoder(r).is_some())
+            .or(records.first())
+            .map_or_else(String::new, |r| r.run.device.clone());
+        let mut machines: Vec<String> =
+            records.iter().map(|r| r.provenance.device.clone()).filter(|d| !d.is_empty()).collect();
+        machines.sort();
+        machines.dedup();
+        let heaps = heaps(records)?;
+        let settings: Vec<BTreeMap<String, String>> = heaps.keys().map(|key| leaves(key)).collect();
+        let mut groups = Vec::new();
+        for ((key, heap), leaves) in heaps.iter().zip(&settings) {
+            groups.push(group(key, label(leaves, &settings), heap, &order, &options)?);
+        }
+        if groups.len() > 1 && known.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
+            let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
+            return Err(Error::Mixed { what: "settings".into(), offenders });
+        }
+        Ok(Comparison { device, machines, order, groups, options })
+    }
+}
+
+fn names(group: &Group) -> String {
+    group.ranked().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// One record per key; a success is preferred to a failure of the same run.
+fn distinct(records: Vec<Record>) -> Vec<Record> {
+    let mut kept: Vec<Record> = Vec::with_capacity(records.len());
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for record in records {
+        match places.get(&record.key.0) {
+            Some(&at) => {
+                if matches!(kept[at].outcome, Outcome::Failed { .. }) {
+                    kept[at] = record;
+                }
+            }
+            None => {
+                places.insert(record.key.0.clone(), kept.len());
+                kept.push(record);
+            }
+        }
+    }
+    kept
+}
+
+/// The pretraining part of a run with an encoder.
+fn encoder(record: &Record) -> Option<&Pretrain> {
+    match &record.run.work {
+        Work::Pretrain(p) => Some(p),
+        Work::Finetune(f) => Some(&f.model),
+        Work::Control(_) => None,
+    }
+}
+
+fn spelled(record: &Record) -> String {
+    format!("{} seed {}", record.run.subject(), record.run.seed)
+}
+
+/// Protocol of all records, device and number format of those with an encoder.
+fn uniform(records: &[Record]) -> Result<(), Error> {
+    let computed: Vec<&Record> = records.iter().filter(|r| encoder(r).is_some()).collect();
+    agree("protocols", records.iter().map(|r| (r.run.protocol.to_string(), spelled(r))))?;
+    agree("devices", computed.iter().map(|r| (r.run.device.clone(), spelled(r))))?;
+    agree("number formats", computed.iter().map(|r| (r.run.dtype.clone(), spelled(r))))
+}
+
+fn agree(what: &str, values: impl Iterator<Item = (String, String)>) -> Result<(), Error> {
+    let mut by_value: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (value, run) in values {
+        by_value.entry(value).or_default().push(run);
+    }
+    if by_value.len() < 2 {
+        return Ok(());
+    }
+    let offenders = by_value.iter().map(|(value, runs)| {
+        let more = if runs.len() > 3 { format!(" and {} more", runs.len() - 3) } else { String::new() };
+        format!("{value} ({}{more})", runs[..runs.len().min(3)].join(", "))
+    });
+    Err(Error::Mixed { what: what.into(), offenders: offenders.collect::<Vec<_>>().join(" against ") })
+}
+
+/// A record must follow from its own parts.
+fn check(record: &Record) -> Result<(), Error> {
+    let refuse = |what: String| {
+        let (key, subject, seed) = (record.key.short().to_owned(), record.run.subject(), record.run.seed);
+        Err(Error::Contradiction { key, subject, seed, what })
+    };
+    match (&record.outcome, &record.run.work) {
+        (Outcome::Finetuned(done), _) => match metrics(done) {
+            Ok(None) => Ok(()),
+            Ok(Some(what)) => refuse(what),
+            Err(source) => refuse(source.to_string()),
+        },
+        (
+            Outcome::Pretrained(_),
+            Work::Finetune(_) | Work::Control(Control::Cnn { .. } | Control::KmerLogistic { .. }),
+        ) => refuse("a task run holds the score of a language model".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The first stored metric that the stored predictions do not give.
+fn metrics(done: &Finetuned) -> Result<Option<String>, crate::statistics::Error> {
+    let table = Confusion::new(&done.labels, &done.predicted, done.classes)?;
+    let stored =
+        [("MCC", done.mcc, table.mcc()), ("F1", done.f1, table.f1()), ("accuracy", done.accuracy, table.accuracy())];
+    Ok(stored
+        .iter()
+        .find(|(_, stored, computed)| (stored - computed).abs() > TOLERANCE || !stored.is_finite())
+        .map(|(name, stored, computed)| format!("{name} is stored as {stored} but its predictions give {computed}")))
+}
+
+/// Order of tokenizers: as asked, then as met; controls last.
+fn order(records: &[Record], options: &Options) -> Vec<String> {
+    let mut met: Vec<String> = Vec::new();
+    for name in records.iter().filter_map(|r| encoder(r).map(|p| p.tokenizer.clone())) {
+        if !met.contains(&name) {
+            met.push(name);
+        }
+    }
+    let place = |name: &String| options.order.iter().position(|o| o == name).unwrap_or(usize::MAX);
+    met.sort_by_key(|name| (options.controls.contains(name), place(name)));
+    met
+}
+
+/// The question a run asks, as canonical JSON: everything but tokenizer and learning rate (chosen per tokenizer).
+fn question(model: &Pretrain) -> Result<String, Error> {
+    let mut value = serde_json::to_value(model)?;
+    if let Some(map) = value.as_object_mut() {
+        map.remove("tokenizer");
+        if let Some(training) = map.get_mut("training").and_then(Value::as_object_mut) {
+            training.remove("learning_rate");
+        }
+    }
+    Ok(value.to_string())
+}
+
+fn insert(place: &mut BTreeMap<u64, Record>, record: Record, scope: &str) -> Result<(), Error> {
+    let (seed, subject, second) = (record.run.seed, record.run.subject(), record.key.short().to_owned());
+    match place.insert(seed, record) {
+        None => Ok(()),
+        Some(other) => {
+            Err(Error::Duplicate { scope: scope.into(), subject, seed, first: other.key.short().to_owned(), second })
+        }
+    }
+}
+
+/// Sorts records into groups; controls without an encoder join every group whose plan or task they share.
+fn heaps(records: Vec<Record>) -> Result<BTreeMap<String, Heap>, Error> {
+    let mut heaps: BTreeMap<String, Heap> = BTreeMap::new();
+    let mut controls = Vec::new();
+    let mut finetuning: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for record in records {
+        let name = record.run.subject();
+        match &record.run.work {
+            Work::Pretrain(p) => {
+                let heap = heaps.entry(question(p)?).or_default();
+                insert(heap.pretrained.entry(name).or_default(), record, "pretraining")?;
+            }
+            Work::Finetune(f) => {
+                let mut how = serde_json::to_value(&f.finetuning)?;
+                how.as_object_mut().map(|map| map.remove("learning_rate"));
+                let how = format!("{how}, data {}", f.task.hash);
+                finetuning.entry(f.task.name.clone()).or_default().entry(how).or_default().push(spelled(&record));
+                let task = f.task.name.clone();
+                let heap = heaps.entry(question(&f.model)?).or_default();
+                let place = heap.tasks.entry(task.clone()).or_default().entry(name).or_default();
+                insert(place, record, &task)?;
+            }
+            Work::Control(_) => controls.push(record),
+        }
+    }
+    for (task, ways) in &finetuning {
+        let pairs = ways.iter().flat_map(|(how, runs)| runs.iter().map(move |run| (how.clone(), run.clone())));
+        agree(&format!("fine-tuning settings or data of {task}"), pairs)?;
+    }
+    for control in controls {
+        if heaps.is_empty() {
+            heaps.insert(String::from("{}"), Heap::default());
+        }
+        for (key, heap) in &mut heaps {
+            place_control(key, heap, &control)?;
+        }
+    }
+    Ok(heaps)
+}
+
+fn place_control(key: &str, heap: &mut Heap, record: &Record) -> Result<(), Error> {
+    let name = record.run.subject();
+    match &record.run.work {
+        Work::Control(Control::Markov { corpus, window, span, scoring, .. }) => {
+            let model: Option<Value> = serde_json::from_str(key).ok();
+            let same = |path: &str, value: Value| {
+                model.as_ref().and_then(|m| m.pointer(path)).is_none_or(|found| *found == value)
+            };
+            let plan = same("/corpus", serde_json::to_value(corpus)?)
+                && same("/training/window", (*window).into())
+                && same("/masking/span", (*span).into())
+                && same("/scoring", serde_json::to_value(scoring)?);
+            if plan { insert(heap.markov.entry(name).or_default(), record.clone(), "controls") } else { Ok(()) }
+        }
+        Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
+            if heap.tasks.contains_key(&task.name) || key == "{}" {
+                let place = heap.tasks.entry(task.name.clone()).or_default().entry(name).or_default();
+                insert(place, record.clone(), &task.name)?;
+            }
+            Ok(())
+        }
+        Work::Pretrain(_) | Work::Finetune(_) => Ok(()),
+    }
+}
+
+/// All leaves of a JSON text by their path.
+fn leaves(key: &str) -> BTreeMap<String, String> {
+    fn walk(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(map) => map.iter().for_each(|(name, inner)| walk(inner, &format!("{path}.{name}"), into)),
+            Value::String(text) => drop(into.insert(path.trim_start_matches('.').to_owned(), text.clone())),
+            other => drop(into.insert(path.trim_start_matches('.').to_owned(), other.to_string())),
+        }
+    }
+    let mut all = BTreeMap::new();
+    walk(&serde_json::from_str(key).unwrap_or(Value::Null), "", &mut all);
+    all
+}
+
+/// What makes this group differ from the others, in few words.
+fn label(own: &BTreeMap<String, String>, all: &[BTreeMap<String, String>]) -> String {
+    let varies = |path: &String| all.iter().any(|other| other.get(path) != own.get(path));
+    let words = own.iter().filter(|(path, _)| varies(path) && *path != "corpus.hash");
+    let word = |(path, value): (&String, &String)| match path.as_str() {
+        "encoder.position" | "corpus.name" => value.clone(),
+        _ => format!("{} {value}", path.rsplit('.').next().unwrap_or(path).replace('_', " ")),
+    };
+    words.map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// The question in one line.
+fn setting(model: &Pretrain) -> String {
+    let (e, t) = (&model.encoder, &model.training);
+    let unit = match model.masking.unit {
+        MaskingUnit::Bases => "",
+        MaskingUnit::Tokens => ", tokens masked in training",
+    };
+    format!(
+        "{}, encoder {} x {}, {}, window {}, spans of {}{unit}, {} bases",
+        model.corpus.name,
+        e.layers,
+        e.hidden,
+        e.position.name(),
+        t.window,
+        model.masking.span,
+        crate::words::magnitude(t.bases as f64)
+    )
+}
+
+fn group(key: &str, label: String, heap: &Heap, order: &[String], options: &Options) -> Result<Group, Error> {
+    let scope = if label.is_empty() { "pretraining".to_owned() } else { label.clone() };
+    let all = heap.pretrained.values().flat_map(BTreeMap::values);
+    let all = all.chain(heap.tasks.values().flat_map(|t| t.values().flat_map(BTreeMap::values)));
+    let model = all.clone().find_map(encoder);
+    let present = |name: &String| all.clone().any(|r| encoder(r).is_some_and(|p| p.tokenizer == *name));
+    let subjects: Vec<Subject> = (order.iter().enumerate())
+        .filter(|(_, name)| present(name))
+        .map(|(index, name)| {
+            let control = options.controls.contains(name);
+            Subject { name: name.clone(), index, control, bits: None, collapsed: 0, failed: 0 }
+        })
+        .collect();
+    let reference = options.reference.clone().filter(|name| subjects.iter().any(|s| s.name == *name));
+    let reference = reference
+        .or_else(|| subjects.iter().find(|s| !s.control).map(|s| s.name.clone()))
+        .filter(|_| !options.all_pairs);
+    let mut group = Group {
+        label,
+        setting: model.map_or_else(|| key.to_owned(), setting),
+        budget: model.map_or(0, |m| m.training.bases),
+        reference,
+        seeds: Vec::new(),
+        dropped: Vec::new(),
+        species: Vec::new(),
+        subjects,
+        markov: Vec::new(),
+        tests: Vec::new(),
+        tasks: Vec::new(),
+        across: Vec::new(),
+        friedman: None,
+        remarks: Vec::new(),
+    };
+    bits::fill(&mut group, heap, &scope, options)?;
+    tasks::fill(&mut group, heap, options)?;
+    Ok(group)
+}
+
+/// The family of comparisons among `names`: all against the reference, or all pairs.
+pub(super) fn family(names: &[&str], reference: Option<&str>) -> Comparisons {
+    match reference {
+        Some(reference) if names.contains(&reference) => {
+            names.iter().filter(|n| **n != reference).map(|n| ((*n).to_owned(), reference.to_owned())).collect()
+        }
+        Some(_) => Vec::new(),
+        None => {
+            let pair = |(at, left): (usize, &&str)| -> Comparisons {
+                names[at + 1..].iter().map(|right| ((*right).to_owned(), (*left).to_owned())).collect()
+            };
+            names.iter().enumerate().flat_map(pair).collect()
+        }
+    }
+}
+
+/// Seeds that all `names` share; refuses unequal ones and drops those at which one of them has no score.
+pub(super) fn shared_seeds(
+    scope: &str,
+    names: &[&str],
+    records: &BTreeMap<String, BTreeMap<u64, Record>>,
+    reason: impl Fn(&Record) -> Option<String>,
+) -> Result<(Vec<u64>, Vec<Dropped>), Error> {
+    let runs = |name: &str| records.get(name);
+    let mut union: Vec<u64> = names.iter().filter_map(|n| runs(n)).flat_map(|r| r.keys().copied()).collect();
+    union.sort_unstable();
+    union.dedup();
+    let lacking: Vec<String> = names
+        .iter()
+        .filter_map(|name| {
+            let lacks: Vec<String> = union
+                .iter()
+                .filter(|s| runs(name).is_none_or(|r| !r.contains_key(s)))
+                .map(ToString::to_string)
+                .collect();
+            (!lacks.is_empty()).then(|| format!("{name} lacks {}", lacks.join(", ")))
+        })
+        .collect();
+    if !lacking.is_empty() {
+        return Err(Error::UnequalSeeds { scope: scope.into(), offenders: lacking.join("; ") });
+    }
+    let mut dropped = Vec::new();
+    for (name, runs) in names.iter().filter_map(|n| runs(n).map(|r| (n, r))) {
+        for (seed, record) in runs {
+            if let Some(reason) = reason(record) {
+                dropped.push(Dropped { tokenizer: (*name).to_owned(), seed: *seed, reason });
+            }
+        }
+    }
+    union.retain(|seed| dropped.iter().all(|d| d.seed != *seed));
+    Ok((union, dropped))
+}

@@ -1,0 +1,245 @@
+//! Made-up records for documentation, examples and tests: plausible, deterministic, and not a measurement of anything.
+//!
+//! ```
+//! use report::example::{Shape, records};
+//! let shape = Shape { seeds: 3, species: vec!["human".into(), "yeast".into()], ..Shape::default() };
+//! assert_eq!(records(&shape).len(), 3 * 3 + 1); // three tokenizers, three seeds, one Markov control
+//! ```
+
+use experiment::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
+use experiment::record::{BlockScore, Cost, CurvePoint, Finetuned, Outcome, Pretrained, Provenance, Record, Timing};
+use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::statistics::{classes::Confusion, stream};
+
+/// What to make up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// Tokenizers in order.
+    pub tokenizers: Vec<String>,
+    /// Number of seeds.
+    pub seeds: u64,
+    /// Species of the corpus.
+    pub species: Vec<String>,
+    /// Labelled tasks; the last has three classes, the others two.
+    pub tasks: Vec<String>,
+    /// Position codes of the encoder.
+    pub positions: Vec<Position>,
+    /// Bits per base between one tokenizer and the next; the later, the better.
+    pub step: f64,
+    /// Standard deviation of a tokenizer's total over seeds.
+    pub noise: f64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape {
+            tokenizers: ["base", "kmer6", "bpe4096"].map(String::from).to_vec(),
+            seeds: 7,
+            species: vec!["synthetic".into()],
+            tasks: Vec::new(),
+            positions: vec![Position::AlibiDirected],
+            step: 0.03,
+            noise: 0.004,
+        }
+    }
+}
+
+/// The records of a [`Shape`].
+#[must_use]
+pub fn records(shape: &Shape) -> Vec<Record> {
+    let mut all = Vec::new();
+    for (place, position) in shape.positions.iter().enumerate() {
+        for (index, tokenizer) in shape.tokenizers.iter().enumerate() {
+            let model = model(tokenizer, *position);
+            for seed in 0..shape.seeds {
+                all.push(record(
+                    seed,
+                    Work::Pretrain(model.clone()),
+                    pretrained(shape, index, seed, place as f64 * 0.05),
+                ));
+                for (task, name) in shape.tasks.iter().enumerate() {
+                    for pretrained in [true, false] {
+                        let quality = if pretrained { 0.75 + 0.02 * index as f64 - 0.05 * task as f64 } else { 0.55 };
+                        let finetune = Finetune {
+                            model: model.clone(),
+                            pretrained,
+                            task: data(name),
+                            finetuning: Finetuning::default(),
+                        };
+                        if pretrained || index == 0 {
+                            let outcome = finetuned(shape, task, quality, seed * 31 + index as u64);
+                            all.push(record(seed, Work::Finetune(finetune), outcome));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for (task, name) in shape.tasks.iter().enumerate() {
+        let logistic = Control::KmerLogistic { max_k: 6, task: data(name) };
+        all.push(record(0, Work::Control(logistic), finetuned(shape, task, 0.68 - 0.05 * task as f64, 901)));
+        for seed in 0..shape.seeds {
+            let cnn = Control::Cnn { task: data(name), finetuning: Finetuning::default() };
+            all.push(record(seed, Work::Control(cnn), finetuned(shape, task, 0.72 - 0.05 * task as f64, 951 + seed)));
+        }
+    }
+    let reference = model("base", Position::Alibi);
+    let (window, span) = (reference.training.window, reference.masking.span);
+    let markov = Control::Markov { order: 5, corpus: reference.corpus, window, span, scoring: reference.scoring };
+    all.push(record(0, Work::Control(markov), markov_score(shape)));
+    all
+}
+
+/// A record around a piece of work.
+#[must_use]
+pub fn record(seed: u64, work: Work, outcome: Outcome) -> Record {
+    let run = Run { protocol: PROTOCOL, device: "cpu".into(), dtype: "f32".into(), seed, work };
+    let speed = 4000.0 + 900.0 * run.subject().len() as f64;
+    let timing = Timing {
+        train_seconds: 5e5 / speed,
+        score_seconds: 20.0,
+        bases_per_second: speed,
+        peak_mib: 512.0,
+        threads: 2,
+    };
+    let provenance = Provenance {
+        version: "0.1.0".into(),
+        commit: "unknown".into(),
+        device: "made up".into(),
+        finished: 0,
+        resumed: 0,
+    };
+    Record { key: run.key(), run, outcome, timing, provenance }
+}
+
+/// The model of a tokenizer: all defaults.
+#[must_use]
+pub fn model(tokenizer: &str, position: Position) -> Pretrain {
+    Pretrain {
+        tokenizer: tokenizer.into(),
+        corpus: data("synthetic"),
+        encoder: Encoder { position, ..Encoder::default() },
+        masking: Masking::default(),
+        training: Training::default(),
+        scoring: Scoring::default(),
+    }
+}
+
+fn data(name: &str) -> DataRef {
+    DataRef { name: name.into(), hash: format!("{:0<64}", name.len()) }
+}
+
+/// Uniform in -1..1.
+fn noise(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+}
+
+fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
+    let name = shape.tokenizers[index].as_str();
+    let variable = name.starts_with("bpe");
+    let mut rng = stream(name, seed);
+    let end = 1.85 - shape.step * index as f64 - shift + shape.noise * noise(&mut rng) * 3.0_f64.sqrt();
+    let mut blocks = Vec::new();
+    for (at, species) in shape.species.iter().enumerate() {
+        let mut text = stream(species, 0);
+        for block in 0..12 {
+            let bases = 160 + (text.next_u64() % 60);
+            let rate = end + 0.02 * at as f64 + 0.03 * noise(&mut text) + 0.01 * noise(&mut rng);
+            let total = rate * bases as f64;
+            let (count, length) = if variable { (0.12 * bases as f64, 0.37 * bases as f64) } else { (0.0, 0.0) };
+            let extra = if variable { 0.065 } else { 0.0 };
+            blocks.push(BlockScore {
+                species: species.clone(),
+                block,
+                bases,
+                count,
+                length,
+                content: total - count - length,
+                parallel: total + 0.15 * bases as f64,
+                no_pair_rule: total + extra * bases as f64,
+                bias_only: (1.96 - 0.01 * index as f64) * bases as f64,
+                floor: Some((1.52 + 0.02 * at as f64) * bases as f64),
+                parallel_floor: Some(1.6 * bases as f64),
+            });
+        }
+    }
+    let point = |step: u64| {
+        let bases = 500_000 >> (5 - step);
+        let rate = end + (2.0 - end) * (-(step as f64) / 1.6).exp() + 0.002 * (5 - step) as f64;
+        CurvePoint { bases, bits: rate * 1000.0, scored: 1000, loss: rate * std::f64::consts::LN_2 }
+    };
+    let (lengths, token) = match name {
+        n if n.starts_with("base") || n.starts_with("mxdna") => (vec![4000], 1.0),
+        n if n.starts_with("kmer") => (vec![2, 1, 3, 1, 2, 4000], if n.contains("nonoverlap") { 6.0 } else { 1.0 }),
+        _ => (vec![40, 120, 420, 560, 380, 190, 80, 30, 9, 2, 0, 1], 4.4),
+    };
+    let vocabulary = if name.starts_with("base") { 10 } else { 4101 };
+    let cost = Cost {
+        frontend_parameters: vocabulary * 64,
+        encoder_parameters: 133_000,
+        head_parameters: vocabulary + 4160,
+        bases_per_token: token,
+        macs_per_base: 150_000.0 / token + vocabulary as f64,
+        passes: 84.0 / token,
+        steps: 497,
+    };
+    let curve = (0..6).map(point).collect();
+    Outcome::Pretrained(Box::new(Pretrained {
+        blocks,
+        curve,
+        cost,
+        lengths,
+        planned_bases: 75_000,
+        hidden_bases: 61_000,
+        collapsed: false,
+    }))
+}
+
+fn markov_score(shape: &Shape) -> Outcome {
+    let Outcome::Pretrained(mut score) = pretrained(shape, 0, 0, 0.0) else {
+        return Outcome::Failed { reason: "never".into() };
+    };
+    for block in &mut score.blocks {
+        *block = BlockScore { content: 1.79 * block.bases as f64, count: 0.0, length: 0.0, ..block.clone() };
+    }
+    Outcome::Pretrained(score)
+}
+
+fn finetuned(shape: &Shape, task: usize, quality: f64, seed: u64) -> Outcome {
+    let classes: u32 = if task + 1 == shape.tasks.len() { 3 } else { 2 };
+    let (mut truth, mut rng) = (stream("labels", task as u64), stream("predictions", seed * 100 + task as u64));
+    let labels: Vec<u32> = (0..200).map(|_| (truth.next_u64() % u64::from(classes)) as u32).collect();
+    let guess = |label: &u32| {
+        let right = noise(&mut rng) < 2.0 * quality - 1.0;
+        if right { *label } else { (rng.next_u64() % u64::from(classes)) as u32 }
+    };
+    let predicted: Vec<u32> = labels.iter().map(guess).collect();
+    finetuned_from(labels, predicted, classes as usize)
+}
+
+/// A result whose metrics follow from its predictions; classes must be below `classes`.
+#[must_use]
+pub fn finetuned_from(labels: Vec<u32>, predicted: Vec<u32>, classes: usize) -> Outcome {
+    let table = match Confusion::new(&labels, &predicted, classes) {
+        Ok(table) => table,
+        Err(error) => return Outcome::Failed { reason: error.to_string() },
+    };
+    let collapsed = predicted.windows(2).all(|w| w[0] == w[1]);
+    Outcome::Finetuned(Box::new(Finetuned {
+        classes,
+        rows: 1000,
+        dev_losses: vec![0.6, 0.5, 0.52],
+        best: 1,
+        dev_mcc: table.mcc(),
+        mcc: table.mcc(),
+        f1: table.f1(),
+        accuracy: table.accuracy(),
+        collapsed,
+        parameters: 140_000,
+        labels,
+        predicted,
+    }))
+}

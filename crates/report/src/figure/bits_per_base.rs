@@ -1,0 +1,68 @@
+//! The headline: total bits per masked base of every tokenizer, every seed a dot, beside floor and controls.
+
+use super::Drawn;
+use super::dots::{self, Facet, Line, Row, Words};
+use crate::comparison::{Bits, Comparison, Estimate, Group, Subject};
+use crate::error::Error;
+
+/// Draws one panel per group and scope: all species together, then each where there are several.
+pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let mut facets = Vec::new();
+    for group in comparison.groups.iter().filter(|g| g.subjects.iter().any(|s| s.bits.is_some())) {
+        let several = group.species.len() > 1;
+        let whole = if several { "all species" } else { "" };
+        let markov = group.markov.iter().map(|m| (m.name.clone(), Some(m.total)));
+        facets.push(facet(group, whole, |b| (b.total.clone(), b.bias_only, b.floor), markov));
+        for (at, species) in group.species.iter().enumerate().filter(|_| several) {
+            let markov = group.markov.iter().map(|m| (m.name.clone(), m.species.get(at).copied().flatten()));
+            let pick = move |b: &Bits| (b.species[at].total.clone(), b.species[at].bias_only, b.species[at].floor);
+            facets.push(facet(group, species, pick, markov));
+        }
+    }
+    if facets.is_empty() {
+        return Ok(None);
+    }
+    let words = Words {
+        title,
+        subtitle: &super::common(comparison.groups.iter()),
+        axis: "bits per masked base (lower is better)",
+        tick: "bias only",
+    };
+    dots::draw(&words, &facets).map(Some)
+}
+
+fn facet(
+    group: &Group,
+    scope: &str,
+    pick: impl Fn(&Bits) -> (Estimate, f64, Option<f64>),
+    markov: impl Iterator<Item = (String, Option<f64>)>,
+) -> Facet {
+    let row = |subject: &Subject| {
+        let (estimate, bias_only, floor) = pick(subject.bits.as_ref()?);
+        let known = if subject.control { &[][..] } else { &group.seeds[..] };
+        let seeds = (0..estimate.seeds.len())
+            .map(|at| known.get(at).map_or_else(|| format!("#{at}"), ToString::to_string))
+            .collect();
+        let tick = bias_only.is_finite().then_some(bias_only);
+        let row = Row {
+            name: subject.name.clone(),
+            index: Some(subject.index),
+            control: subject.control,
+            estimate,
+            seeds,
+            tick,
+        };
+        Some((row, floor))
+    };
+    let (rows, floors): (Vec<Row>, Vec<Option<f64>>) = group.subjects.iter().filter_map(row).unzip();
+    let mut lines = Vec::new();
+    if let Some(floor) = floors.into_iter().flatten().next() {
+        lines.push(Line { name: "floor".into(), value: floor, dash: (9.0, 4.0) });
+    }
+    for (name, value) in markov {
+        if let Some(value) = value {
+            lines.push(Line { name, value, dash: (2.0, 3.0) });
+        }
+    }
+    Facet { group: group.label.clone(), scope: scope.to_owned(), rows, lines }
+}

@@ -1,0 +1,90 @@
+//! Mean ranks over tasks with Nemenyi's critical difference (Demšar 2006, section 3.2.4): tokenizers joined by a bar do
+//! not differ. Drawn where Friedman's test was computed and the table has the number of tokenizers.
+
+use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, color, sheet};
+use super::{Csv, Drawn};
+use crate::comparison::Comparison;
+use crate::error::Error;
+use crate::statistics::friedman::critical_difference;
+
+const WIDE: f64 = 900.0;
+
+/// Draws one axis per group.
+pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let mut csv = Csv::new("group,subject,mean_rank,critical_difference");
+    let mut axes = Vec::new();
+    for group in &comparison.groups {
+        let Some(friedman) = &group.friedman else { continue };
+        let Ok(cd) = critical_difference(friedman.ranks.len(), friedman.tasks) else { continue };
+        let mut ranked: Vec<(f64, &str, usize)> =
+            group.ranked().zip(&friedman.ranks).map(|(s, rank)| (*rank, s.name.as_str(), s.index)).collect();
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ranked.iter().for_each(|(rank, name, _)| csv.row(&[&group.label, name], &[*rank, cd]));
+        axes.push((group, friedman, cd, ranked));
+    }
+    if axes.is_empty() {
+        return Ok(None);
+    }
+    let high = |n: usize| 120.0 + 24.0 * n.div_ceil(2) as f64 + 8.0 * n as f64;
+    let size = (WIDE, 60.0 + axes.iter().map(|a| high(a.3.len())).sum::<f64>());
+    let svg = sheet(title, size, |canvas| {
+        let mut top = 60.0;
+        for (group, friedman, cd, ranked) in &axes {
+            let k = ranked.len();
+            let (left, right, axis) = (230.0, WIDE - 230.0, top + 66.0);
+            let x = |rank: f64| left + (rank - 1.0) / (k - 1) as f64 * (right - left);
+            let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
+            let head = format!("{} tasks, Friedman F = {f}, p {}", friedman.tasks, crate::words::p_value(friedman.p));
+            canvas.text((24.0, top), &super::heading(&group.label, &head), TEXT, INK, Anchor::Left);
+            canvas.line((left, axis), (right, axis), INK, 1.2);
+            for rank in 1..=k {
+                canvas.line((x(rank as f64), axis - 5.0), (x(rank as f64), axis), INK, 1.0);
+                canvas.text((x(rank as f64), axis - 14.0), &rank.to_string(), SMALL, INK, Anchor::Middle);
+            }
+            let end = (x(1.0 + cd)).min(WIDE - 30.0);
+            canvas.line((left, axis - 32.0), (end, axis - 32.0), GREY, 2.0);
+            canvas.text((end + 8.0, axis - 32.0), &format!("critical difference {cd:.2}"), SMALL, INK, Anchor::Left);
+            let bars = cliques(&ranked.iter().map(|r| r.0).collect::<Vec<_>>(), *cd);
+            for (row, (from, to)) in bars.iter().enumerate() {
+                let y = axis + 10.0 + 8.0 * row as f64;
+                canvas.line((x(ranked[*from].0) - 4.0, y), (x(ranked[*to].0) + 4.0, y), INK, 3.0);
+            }
+            let names = axis + 24.0 + 8.0 * bars.len() as f64;
+            for (at, (rank, name, index)) in ranked.iter().enumerate() {
+                let before = at < k.div_ceil(2);
+                let y = names + 24.0 * if before { at } else { k - 1 - at } as f64;
+                let edge = if before { left - 14.0 } else { right + 14.0 };
+                canvas.path(&[(x(*rank), axis), (x(*rank), y), (edge, y)], color(*index), 1.0, 1.6, None);
+                let (anchor, shift) = if before { (Anchor::Right, -6.0) } else { (Anchor::Left, 6.0) };
+                canvas.text((edge + shift, y), &format!("{name} ({rank:.2})"), TEXT, INK, anchor);
+            }
+            top += high(k);
+        }
+    })?;
+    Ok(Some(Drawn { svg, csv: csv.0 }))
+}
+
+/// Longest runs of sorted ranks within the critical difference, two members at least, none inside another.
+fn cliques(ranks: &[f64], cd: f64) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for from in 0..ranks.len() {
+        let to = (from..ranks.len()).take_while(|to| ranks[*to] - ranks[from] < cd).last().unwrap_or(from);
+        if to > from && found.last().is_none_or(|last| to > last.1) {
+            found.push((from, to));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Demšar's Figure 1(a) logic: ranks and a critical difference give two overlapping groups.
+    #[test]
+    fn cliques_are_maximal() {
+        assert_eq!(cliques(&[1.0, 2.0, 3.0, 4.5], 1.25), vec![(0, 1), (1, 2)]);
+        assert_eq!(cliques(&[1.0, 1.2, 1.3], 1.0), vec![(0, 2)]);
+        assert!(cliques(&[1.0, 3.0], 1.0).is_empty());
+    }
+}

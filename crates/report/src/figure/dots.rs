@@ -1,0 +1,221 @@
+//! Rows of dots with intervals in one panel or many: the drawing behind `bits_per_base` and `tasks`.
+
+use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
+use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
+use super::{Csv, Drawn, heading};
+use crate::comparison::Estimate;
+use crate::error::Error;
+
+/// One row: a tokenizer or control.
+pub(super) struct Row {
+    /// Its name, in the margin.
+    pub(super) name: String,
+    /// Place in the order; None for what has no tokenizer.
+    pub(super) index: Option<usize>,
+    /// Controls are hollow.
+    pub(super) control: bool,
+    /// Mean, interval and seeds.
+    pub(super) estimate: Estimate,
+    /// Names of the seeds.
+    pub(super) seeds: Vec<String>,
+    /// A tick of its own: the bias-only model.
+    pub(super) tick: Option<f64>,
+}
+
+/// A line through all rows of a panel.
+pub(super) struct Line {
+    /// Its name, in the legend.
+    pub(super) name: String,
+    /// Where.
+    pub(super) value: f64,
+    /// Drawn and blank pixels.
+    pub(super) dash: (f64, f64),
+}
+
+/// One panel.
+pub(super) struct Facet {
+    /// Label of the group.
+    pub(super) group: String,
+    /// Species or task.
+    pub(super) scope: String,
+    /// Its rows.
+    pub(super) rows: Vec<Row>,
+    /// Its lines.
+    pub(super) lines: Vec<Line>,
+}
+
+/// What is written around the panels.
+pub(super) struct Words<'a> {
+    pub(super) title: &'a str,
+    pub(super) subtitle: &'a str,
+    pub(super) axis: &'a str,
+    /// Name of the tick, if rows have one.
+    pub(super) tick: &'a str,
+}
+
+const WIDE: f64 = 900.0;
+
+/// Draws the facets, at most three beside each other; rows with the same name stand at the same height.
+pub(super) fn draw(words: &Words<'_>, facets: &[Facet]) -> Result<Drawn, Error> {
+    let mut names: Vec<(&str, bool)> = Vec::new();
+    for row in facets.iter().flat_map(|f| &f.rows) {
+        if !names.iter().any(|(n, _)| *n == row.name) {
+            names.push((&row.name, row.control));
+        }
+    }
+    // Tokenizers before controls, whatever panel they were first met in.
+    names.sort_by_key(|(_, control)| *control);
+    let columns = match facets.len() {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    };
+    let step = if columns == 1 && names.len() < 6 { 52.0 } else { 30.0_f64.max(200.0 / names.len() as f64).min(38.0) };
+    let margin = names.iter().map(|(n, _)| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let body = step * names.len() as f64 + 10.0;
+    let (above, below, gap) = (36.0, 26.0, 28.0);
+    let wide = (WIDE - margin - 26.0 - gap * (columns - 1) as f64) / columns as f64;
+    let lines = facets.len().div_ceil(columns);
+    let entries = entries(words, facets);
+    let top = 56.0;
+    let axis = top + lines as f64 * (above + body + below) + 16.0;
+    let high = axis + 22.0 + legend_height(&entries, WIDE) + 12.0;
+    let svg = sheet(words.title, (WIDE, high), |canvas| {
+        subtitle(canvas, words.subtitle);
+        for (at, facet) in facets.iter().enumerate() {
+            let (column, line) = ((at % columns) as f64, (at / columns) as f64);
+            let from = (margin + column * (wide + gap), top + line * (above + body + below) + above);
+            let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
+            // The same scope in several groups keeps its scale, so that groups can be read against each other.
+            let values = facets.iter().filter(|f| f.scope == facet.scope).flat_map(values);
+            let scale = Scale::around(values, false, (panel.from.0, panel.to.0));
+            one(canvas, &panel, &scale, facet, &names, step, at % columns == 0);
+        }
+        canvas.text((margin + (WIDE - margin - 26.0) / 2.0, axis), words.axis, TEXT, INK, Anchor::Middle);
+        legend(canvas, &entries, WIDE, axis + 20.0);
+    })?;
+    Ok(Drawn { svg, csv: csv(words, facets) })
+}
+
+/// Everything that a facet's axis must hold.
+fn values(facet: &Facet) -> Vec<f64> {
+    let row = |r: &Row| {
+        let own = [r.estimate.mean, r.estimate.low, r.estimate.high, r.tick.unwrap_or(f64::NAN)];
+        own.into_iter().chain(r.estimate.seeds.clone()).collect::<Vec<_>>()
+    };
+    facet.rows.iter().flat_map(row).chain(facet.lines.iter().map(|l| l.value)).collect()
+}
+
+fn one(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    scale: &Scale,
+    facet: &Facet,
+    names: &[(&str, bool)],
+    step: f64,
+    margin: bool,
+) {
+    panel.heading(canvas, &heading(&facet.group, &facet.scope));
+    panel.horizontal(canvas, scale, "");
+    let height = |name: &str| {
+        let place = names.iter().position(|(n, _)| *n == name).unwrap_or(0);
+        panel.from.1 + 5.0 + step * (place as f64 + 0.5)
+    };
+    for (name, control) in names {
+        let y = height(name);
+        canvas.line((panel.from.0, y), (panel.to.0, y), LIGHT, 0.7);
+        if margin {
+            canvas.text((panel.from.0 - 10.0, y), name, TEXT, if *control { GREY } else { INK }, Anchor::Right);
+        }
+    }
+    panel.axes(canvas);
+    for line in &facet.lines {
+        let x = scale.at(line.value);
+        canvas.dashed((x, panel.from.1), (x, panel.to.1), INK, 1.3, line.dash);
+    }
+    for row in &facet.rows {
+        let y = height(&row.name);
+        let paint = row.index.map_or(GREY, color);
+        if let Some(tick) = row.tick {
+            let x = scale.at(tick);
+            canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
+        }
+        for (at, value) in row.estimate.seeds.iter().enumerate() {
+            // The golden ratio spreads any number of dots; below the row, so that the mean stays visible.
+            let turn = (at as f64 * 0.618_033_988_749_895).fract() - 0.5;
+            canvas.dot((scale.at(*value), y + step * (0.33 + 0.18 * turn)), 2.4, paint, 0.55);
+        }
+        let (low, high) = (scale.at(row.estimate.low), scale.at(row.estimate.high));
+        canvas.line((low, y), (high, y), paint, 2.2);
+        for end in [low, high] {
+            canvas.line((end, y - 4.0), (end, y + 4.0), paint, 1.6);
+        }
+        let fill = if row.control { Fill::Hollow } else { Fill::Solid };
+        canvas.marker(
+            (scale.at(row.estimate.mean), y),
+            row.index.unwrap_or(0),
+            paint,
+            fill,
+            if step > 45.0 { 1.0 } else { 0.72 },
+        );
+    }
+}
+
+fn entries<'a>(words: &Words<'_>, facets: &[Facet]) -> Vec<Entry<'a>> {
+    let mut entries: Vec<Entry<'a>> = vec![
+        (
+            "mean with 95 % interval".into(),
+            Box::new(|c, (x, y)| {
+                c.line((x - 12.0, y), (x + 12.0, y), INK, 2.2);
+                c.marker((x, y), 0, INK, Fill::Solid, 0.8);
+            }),
+        ),
+        ("one seed".into(), Box::new(|c, p| c.dot(p, 2.4, INK, 0.55))),
+    ];
+    if facets.iter().flat_map(|f| &f.rows).any(|r| r.control) {
+        entries.push((
+            "control, not ranked".into(),
+            Box::new(|c, (x, y)| {
+                c.line((x - 12.0, y), (x + 12.0, y), GREY, 2.2);
+                c.marker((x, y), 0, GREY, Fill::Hollow, 0.8);
+            }),
+        ));
+    }
+    if facets.iter().flat_map(|f| &f.rows).any(|r| r.tick.is_some()) {
+        entries.push((words.tick.to_owned(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
+    }
+    for line in facets.iter().flat_map(|f| &f.lines) {
+        if !entries.iter().any(|(name, _)| *name == line.name) {
+            let dash = line.dash;
+            entries.push((
+                line.name.clone(),
+                Box::new(move |c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, dash)),
+            ));
+        }
+    }
+    entries
+}
+
+fn csv(words: &Words<'_>, facets: &[Facet]) -> String {
+    let mut csv = Csv::new("group,scope,subject,kind,seed,value");
+    for facet in facets {
+        for row in &facet.rows {
+            let mut put = |kind: &str, seed: &str, value: f64| {
+                csv.row(&[&facet.group, &facet.scope, &row.name, kind, seed], &[value]);
+            };
+            put("mean", "", row.estimate.mean);
+            put("low", "", row.estimate.low);
+            put("high", "", row.estimate.high);
+            for (seed, value) in row.seeds.iter().zip(&row.estimate.seeds) {
+                put("seed", seed, *value);
+            }
+            if let Some(tick) = row.tick {
+                put(words.tick, "", tick);
+            }
+        }
+        for line in &facet.lines {
+            csv.row(&[&facet.group, &facet.scope, &line.name, "line", ""], &[line.value]);
+        }
+    }
+    csv.0
+}

@@ -1,0 +1,128 @@
+//! How the text is cut: share of the bases inside tokens of each length. Overlapping tokens count their bases each time.
+
+use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::panel::{Panel, subtitle};
+use super::{Csv, Drawn};
+use crate::comparison::{Comparison, Group, Subject};
+use crate::error::Error;
+
+const WIDE: f64 = 900.0;
+const STEP: f64 = 58.0;
+/// Longer tokens share the last place.
+const LONGEST: usize = 24;
+
+/// Share of the bases by length, index 0 = length 1, up to [`LONGEST`] and more.
+fn shares(lengths: &[u64]) -> Vec<f64> {
+    let bases = |at: usize, count: &u64| (at as u64 + 1) as f64 * *count as f64;
+    let all: f64 = lengths.iter().enumerate().map(|(at, n)| bases(at, n)).sum();
+    if all <= 0.0 {
+        return Vec::new();
+    }
+    let mut shares = vec![0.0; lengths.len().min(LONGEST)];
+    for (at, count) in lengths.iter().enumerate() {
+        let place = at.min(LONGEST - 1);
+        shares[place] += bases(at, count) / all;
+    }
+    shares
+}
+
+fn with_lengths(group: &Group) -> Vec<(&Subject, Vec<f64>)> {
+    let own = |s: &'_ Subject| s.bits.as_ref().map(|b| shares(&b.lengths)).filter(|l| !l.is_empty());
+    group.subjects.iter().filter_map(|s| own(s).map(|l| (s, l))).collect()
+}
+
+/// Draws one small bar chart per tokenizer, one column per group.
+pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let groups: Vec<&Group> = comparison.groups.iter().filter(|g| !with_lengths(g).is_empty()).collect();
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let mut csv = Csv::new("group,subject,length,share_of_bases");
+    let (mut longest, mut most, mut names) = (6, 0, 40.0_f64);
+    for group in &groups {
+        let subjects = with_lengths(group);
+        most = most.max(subjects.len());
+        for (subject, shares) in subjects {
+            longest = longest.max(shares.len());
+            names = names.max(width(&subject.name, TEXT));
+            for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
+                csv.row(&[&group.label, &subject.name, &label(at)], &[*share]);
+            }
+        }
+    }
+    let cell = WIDE / groups.len() as f64;
+    let high = 56.0 + 30.0 + STEP * most as f64 + 56.0;
+    let svg = sheet(title, (WIDE, high), |canvas| {
+        subtitle(canvas, &super::common(comparison.groups.iter()));
+        for (at, group) in groups.iter().enumerate() {
+            let from = (at as f64 * cell + names + 34.0, 86.0);
+            let panel = Panel { from, to: ((at + 1) as f64 * cell - 64.0, from.1 + STEP * most as f64) };
+            one(canvas, &panel, group, longest);
+        }
+    })?;
+    Ok(Some(Drawn { svg, csv: csv.0 }))
+}
+
+fn label(at: usize) -> String {
+    if at + 1 == LONGEST { format!("{LONGEST}+") } else { (at + 1).to_string() }
+}
+
+fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group, longest: usize) {
+    panel.heading(canvas, &group.label);
+    let slot = (panel.to.0 - panel.from.0) / longest as f64;
+    for (row, (subject, shares)) in with_lengths(group).into_iter().enumerate() {
+        let ground = panel.from.1 + STEP * (row + 1) as f64;
+        canvas.text((panel.from.0 - 10.0, ground - 16.0), &subject.name, TEXT, INK, Anchor::Right);
+        canvas.line((panel.from.0, ground), (panel.to.0, ground), LIGHT, 1.0);
+        let peak = shares.iter().copied().fold(0.0, f64::max);
+        for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
+            let (left, high) = (panel.from.0 + slot * at as f64, share / peak * (STEP - 22.0));
+            canvas.rect(
+                (left + slot * 0.12, ground - high.max(0.6)),
+                (left + slot * 0.88, ground),
+                color(subject.index),
+            );
+            if *share >= peak {
+                canvas.text(
+                    (left + slot / 2.0, ground - high - 8.0),
+                    &format!("{:.0} %", share * 100.0),
+                    SMALL,
+                    GREY,
+                    Anchor::Middle,
+                );
+            }
+        }
+    }
+    let every = if slot < 22.0 { 2 } else { 1 };
+    for at in (0..longest).filter(|at| *at == 0 || (at + 1) % every == 0) {
+        canvas.text(
+            (panel.from.0 + slot * (at as f64 + 0.5), panel.to.1 + 14.0),
+            &label(at),
+            SMALL,
+            INK,
+            Anchor::Middle,
+        );
+    }
+    let axis = "token length in bases; height: share of bases (each row scaled to its peak)";
+    let short = "token length in bases; height: share of bases";
+    let text = if width(axis, TEXT) < panel.to.0 - panel.from.0 + 80.0 { axis } else { short };
+    canvas.text(((panel.from.0 + panel.to.0) / 2.0, panel.to.1 + 36.0), text, TEXT, INK, Anchor::Middle);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_sum_to_one_and_long_tokens_are_pooled() {
+        let mut lengths = vec![0; 40];
+        lengths[0] = 10;
+        lengths[29] = 1;
+        lengths[39] = 1;
+        let found = shares(&lengths);
+        assert_eq!(found.len(), LONGEST);
+        assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((found[LONGEST - 1] - 70.0 / 80.0).abs() < 1e-12);
+        assert!(shares(&[0, 0]).is_empty());
+    }
+}

@@ -1,0 +1,110 @@
+//! One locus, cut by each tokenizer, aligned under its bases.
+
+use std::ops::Range;
+
+use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WHITE, color, sheet, width};
+use super::{Csv, Drawn};
+use crate::error::Error;
+
+const WIDE: f64 = 900.0;
+const CELL: f64 = 11.0;
+const LANE: f64 = 13.0;
+
+/// Draws `bases` and under them the tokens of each cut (name, spans in bases), long loci in several lines. Tokens that
+/// overlap stand in lanes. Spans are clipped to the locus.
+///
+/// ```
+/// let cuts = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
+/// let drawn = report::figure::locus(b"ACGTA", &cuts).unwrap();
+/// assert!(drawn.csv.contains("bpe,4,5,A\n"));
+/// ```
+///
+/// # Errors
+/// The drawing library refused.
+pub fn locus(bases: &[u8], cuts: &[(String, Vec<Range<usize>>)]) -> Result<Drawn, Error> {
+    let letters: Vec<String> =
+        bases.iter().map(|b| if b.is_ascii_graphic() { (*b as char).to_string() } else { "?".into() }).collect();
+    let clipped: Vec<(&str, Vec<Range<usize>>)> = cuts
+        .iter()
+        .map(|(name, spans)| {
+            let inside = |s: &Range<usize>| s.start.min(bases.len())..s.end.min(bases.len());
+            (name.as_str(), spans.iter().map(inside).filter(|s| s.start < s.end).collect())
+        })
+        .collect();
+    let mut csv = Csv::new("subject,start,end,bases");
+    for (name, spans) in &clipped {
+        for span in spans {
+            csv.row(&[name, &span.start.to_string(), &span.end.to_string(), &letters[span.clone()].concat()], &[]);
+        }
+    }
+    let margin = clipped.iter().map(|(n, _)| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let across = (((WIDE - margin - 24.0) / CELL) as usize / 10 * 10).max(10);
+    let lanes: Vec<Vec<usize>> = clipped.iter().map(|(_, spans)| lanes(spans)).collect();
+    let deep: Vec<f64> =
+        lanes.iter().map(|l| LANE * (l.iter().max().copied().unwrap_or(0) + 1) as f64 + 10.0).collect();
+    let block = 52.0 + deep.iter().sum::<f64>();
+    let lines = bases.len().div_ceil(across).max(1);
+    let svg = sheet("One locus, as each tokenizer cuts it", (WIDE, 44.0 + block * lines as f64), |canvas| {
+        for line in 0..lines {
+            let (first, last) = (line * across, ((line + 1) * across).min(bases.len()));
+            let x = |base: usize| margin + CELL * (base - first) as f64;
+            let mut y = 60.0 + block * line as f64;
+            for at in (first..last).filter(|at| at % 10 == 0) {
+                canvas.text((x(at) + CELL / 2.0, y), &(at + 1).to_string(), SMALL, GREY, Anchor::Middle);
+            }
+            y += 16.0;
+            for (at, letter) in letters.iter().enumerate().take(last).skip(first) {
+                canvas.letter((x(at) + CELL / 2.0, y), letter, TEXT, INK);
+            }
+            y += 14.0;
+            for (row, (name, spans)) in clipped.iter().enumerate() {
+                canvas.text((margin - 10.0, y + (deep[row] - 10.0) / 2.0), name, TEXT, INK, Anchor::Right);
+                for (span, lane) in spans.iter().zip(&lanes[row]) {
+                    let (from, to) = (span.start.max(first), span.end.min(last));
+                    if from < to {
+                        let top = y + LANE * *lane as f64;
+                        canvas.rect((x(from) + 0.7, top), (x(to) - 0.7, top + LANE - 3.0), color(row));
+                        // A token cut by the end of the line is open there.
+                        if to < span.end {
+                            canvas.rect((x(to) - 2.5, top + 2.0), (x(to), top + LANE - 5.0), WHITE);
+                        }
+                    }
+                }
+                y += deep[row];
+            }
+        }
+    })?;
+    Ok(Drawn { svg, csv: csv.0 })
+}
+
+/// Lane of each span: the first whose last token ends before it starts.
+fn lanes(spans: &[Range<usize>]) -> Vec<usize> {
+    let mut ends: Vec<usize> = Vec::new();
+    let lane = |span: &Range<usize>| {
+        let free = ends.iter().position(|end| *end <= span.start).unwrap_or(ends.len());
+        if free == ends.len() {
+            ends.push(0);
+        }
+        ends[free] = span.end;
+        free
+    };
+    spans.iter().map(lane).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_tokens_take_lanes() {
+        assert_eq!(lanes(&[0..3, 1..4, 2..5, 3..6]), vec![0, 1, 2, 0]);
+        assert_eq!(lanes(&[0..4, 4..5]), vec![0, 0]);
+    }
+
+    #[test]
+    fn nothing_and_nonsense_are_drawn_without_panic() {
+        assert!(locus(b"", &[]).is_ok());
+        let drawn = locus(b"AC\xff", &[("x".into(), vec![2..9, 7..8])]).unwrap();
+        assert_eq!(drawn.csv, "subject,start,end,bases\nx,2,3,?\n");
+    }
+}

@@ -1,0 +1,232 @@
+//! Axes, ticks, panels and legends shared by the figures.
+
+use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, Point, SMALL, TEXT, width};
+use crate::words::brief;
+
+/// From values to pixels.
+#[derive(Clone, Copy)]
+pub(super) struct Scale {
+    low: f64,
+    high: f64,
+    from: f64,
+    to: f64,
+    log: bool,
+}
+
+impl Scale {
+    /// A scale that holds all values with some air at both ends; finite values only, one at least.
+    pub(super) fn around(values: impl IntoIterator<Item = f64>, log: bool, (from, to): (f64, f64)) -> Scale {
+        let known = values.into_iter().filter(|v| v.is_finite() && (!log || *v > 0.0));
+        let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = if low <= high { (low, high) } else { (1.0, 2.0) };
+        let (low, high) = if log { (low.ln(), high.ln()) } else { (low, high) };
+        let air = if high > low { 0.06 * (high - low) } else { 0.1_f64.max(high.abs() * 0.05) };
+        Scale { low: low - air, high: high + air, from, to, log }
+    }
+
+    /// A linear scale with exact ends.
+    pub(super) fn exact(low: f64, high: f64, (from, to): (f64, f64)) -> Scale {
+        Scale { low, high: if high > low { high } else { low + 1.0 }, from, to, log: false }
+    }
+
+    /// Pixel of a value.
+    pub(super) fn at(&self, value: f64) -> f64 {
+        let value = if self.log { value.ln() } else { value };
+        self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
+    }
+
+    /// Ticks inside the scale with their labels, at most about `most`.
+    pub(super) fn ticks(&self, most: usize) -> Vec<(f64, String)> {
+        if self.log {
+            let (low, high) = (self.low.exp(), self.high.exp());
+            for steps in [&[1.0, 2.0, 5.0][..], &[1.0, 3.0], &[1.0]] {
+                let inside = decades(low, high, steps);
+                if (2..=most).contains(&inside.len()) {
+                    return inside.into_iter().map(|v| (v, brief(v))).collect();
+                }
+            }
+            let plain = linear(low, high, most);
+            return plain.0.into_iter().filter(|v| *v > 0.0).map(|v| (v, brief(v))).collect();
+        }
+        let (values, decimals) = linear(self.low, self.high, most);
+        let round = decimals == 0 && self.high.abs() >= 10_000.0;
+        values
+            .into_iter()
+            .map(|v| (v, if round { brief(v) } else { format!("{v:.decimals$}").replace('-', "\u{2212}") }))
+            .collect()
+    }
+}
+
+fn decades(low: f64, high: f64, steps: &[f64]) -> Vec<f64> {
+    let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let all = exponents.flat_map(|e| steps.iter().map(move |s| s * 10.0_f64.powi(e)));
+    all.filter(|v| (low..=high).contains(v)).collect()
+}
+
+/// Round values inside a range, and the decimals they need.
+fn linear(low: f64, high: f64, most: usize) -> (Vec<f64>, usize) {
+    let rough = (high - low) / most.max(2) as f64;
+    let power = rough.log10().floor() as i32;
+    let unit = 10.0_f64.powi(power);
+    let (step, extra) = [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .find(|s| s * unit >= rough * 0.7)
+        .map_or((10.0 * unit, 0), |s| (s * unit, i32::from(s == 2.5) - i32::from(s == 10.0)));
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    ((first..=last).map(|i| i as f64 * step).collect(), (extra - power).max(0) as usize)
+}
+
+/// A rectangle with axes.
+#[derive(Clone, Copy)]
+pub(super) struct Panel {
+    /// Upper left.
+    pub(super) from: Point,
+    /// Lower right.
+    pub(super) to: Point,
+}
+
+impl Panel {
+    /// Ticks, grid and label of the horizontal axis.
+    pub(super) fn horizontal(&self, canvas: &mut Canvas<'_>, scale: &Scale, label: &str) {
+        let most = (((self.to.0 - self.from.0) / 56.0) as usize).clamp(2, 8);
+        let mut free = f64::NEG_INFINITY;
+        for (value, text) in scale.ticks(most) {
+            let x = scale.at(value);
+            if x < self.from.0 - 0.5 || x > self.to.0 + 0.5 {
+                continue;
+            }
+            canvas.line((x, self.from.1), (x, self.to.1), LIGHT, 1.0);
+            let half = width(&text, SMALL) / 2.0;
+            if x - half > free {
+                canvas.line((x, self.to.1), (x, self.to.1 + 4.0), INK, 1.0);
+                canvas.text((x, self.to.1 + 14.0), &text, SMALL, INK, Anchor::Middle);
+                free = x + half + 6.0;
+            }
+        }
+        canvas.text(((self.from.0 + self.to.0) / 2.0, self.to.1 + 34.0), label, TEXT, INK, Anchor::Middle);
+    }
+
+    /// Ticks, grid and label of the vertical axis; `labels` false leaves the grid only.
+    pub(super) fn vertical(&self, canvas: &mut Canvas<'_>, scale: &Scale, label: &str, labels: bool) {
+        let most = (((self.to.1 - self.from.1) / 50.0) as usize).clamp(2, 8);
+        let mut widest = 0.0_f64;
+        for (value, text) in scale.ticks(most) {
+            let y = scale.at(value);
+            canvas.line((self.from.0, y), (self.to.0, y), LIGHT, 1.0);
+            if labels {
+                canvas.line((self.from.0 - 4.0, y), (self.from.0, y), INK, 1.0);
+                canvas.text((self.from.0 - 7.0, y), &text, SMALL, INK, Anchor::Right);
+                widest = widest.max(width(&text, SMALL));
+            }
+        }
+        if labels {
+            canvas.upwards((self.from.0 - widest - 20.0, (self.from.1 + self.to.1) / 2.0), label, TEXT);
+        }
+    }
+
+    /// The two axis lines.
+    pub(super) fn axes(&self, canvas: &mut Canvas<'_>) {
+        canvas.line((self.from.0, self.to.1), self.to, INK, 1.0);
+        canvas.line(self.from, (self.from.0, self.to.1), INK, 1.0);
+    }
+
+    /// Bold heading above.
+    pub(super) fn heading(&self, canvas: &mut Canvas<'_>, text: &str) {
+        canvas.bold((self.from.0, self.from.1 - 12.0), text, TEXT);
+    }
+}
+
+/// A legend entry: its text and how its symbol is drawn, centred on a point.
+pub(super) type Entry<'a> = (String, Box<dyn Fn(&mut Canvas<'_>, Point) + 'a>);
+
+/// Height of a legend of these entries on a sheet of the given width.
+pub(super) fn legend_height(entries: &[Entry<'_>], wide: f64) -> f64 {
+    rows(entries, wide).len() as f64 * 22.0
+}
+
+/// Draws a legend from `top` down, in rows that fit the width.
+pub(super) fn legend(canvas: &mut Canvas<'_>, entries: &[Entry<'_>], wide: f64, top: f64) {
+    for (row, places) in rows(entries, wide).into_iter().enumerate() {
+        let y = top + 11.0 + 22.0 * row as f64;
+        for (at, x) in places {
+            (entries[at].1)(canvas, (x + 14.0, y));
+            canvas.text((x + 32.0, y), &entries[at].0, SMALL, INK, Anchor::Left);
+        }
+    }
+}
+
+fn rows(entries: &[Entry<'_>], wide: f64) -> Vec<Vec<(usize, f64)>> {
+    let (mut rows, mut row, mut x) = (Vec::new(), Vec::new(), 24.0);
+    for (at, (text, _)) in entries.iter().enumerate() {
+        let need = 46.0 + width(text, SMALL);
+        if !row.is_empty() && x + need > wide - 16.0 {
+            rows.push(std::mem::take(&mut row));
+            x = 24.0;
+        }
+        row.push((at, x));
+        x += need;
+    }
+    if !row.is_empty() {
+        rows.push(row);
+    }
+    rows
+}
+
+/// Moves labels apart: wished heights in, heights at least `gap` apart and inside the range out, in the same order.
+pub(super) fn spread(wished: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wished.len()).collect();
+    order.sort_by(|&a, &b| wished[a].total_cmp(&wished[b]));
+    let mut heights = wished.to_vec();
+    let mut last = f64::NEG_INFINITY;
+    for &at in &order {
+        heights[at] = wished[at].max(top).max(last + gap);
+        last = heights[at];
+    }
+    let mut next = bottom + gap;
+    for &at in order.iter().rev() {
+        heights[at] = heights[at].min(next - gap);
+        next = heights[at];
+    }
+    heights
+}
+
+/// A subtitle under the title: what was asked.
+pub(super) fn subtitle(canvas: &mut Canvas<'_>, text: &str) {
+    canvas.text((24.0, 47.0), text, SMALL, GREY, Anchor::Left);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let labels = |s: Scale, n| s.ticks(n).into_iter().map(|t| t.1).collect::<Vec<_>>();
+        assert_eq!(labels(Scale::exact(0.0, 1.0, (0.0, 1.0)), 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(Scale::exact(1.512, 1.98, (0.0, 1.0)), 5), ["1.6", "1.7", "1.8", "1.9"]);
+        assert_eq!(labels(Scale::around([1e4, 1e6], true, (0.0, 1.0)), 4), ["10k", "100k", "1M"]);
+        for (low, high) in [(0.0, 1e-6), (1.7, 1.701), (-3.0, 900.0), (4e9, 5e9)] {
+            for (value, _) in Scale::exact(low, high, (0.0, 1.0)).ticks(6) {
+                assert!(value >= low && value <= high);
+            }
+        }
+        assert!(Scale::around([5900.0, 10300.0], true, (0.0, 1.0)).ticks(5).len() >= 2);
+    }
+
+    #[test]
+    fn labels_are_moved_apart() {
+        let heights = spread(&[10.0, 10.0, 11.0, 95.0], 14.0, (0.0, 100.0));
+        let mut sorted = heights.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert!(sorted.windows(2).all(|w| w[1] - w[0] >= 14.0 - 1e-9), "{heights:?}");
+        assert!(sorted[0] >= 0.0 && sorted[3] <= 100.0);
+    }
+
+    #[test]
+    fn a_scale_of_one_value_is_still_a_scale() {
+        let scale = Scale::around([2.0], false, (0.0, 100.0));
+        assert_eq!(scale.at(2.0), 50.0);
+        assert!(Scale::around([f64::NAN], false, (0.0, 100.0)).at(1.5).is_finite());
+    }
+}

@@ -1,0 +1,38 @@
+//! Test MCC of every tokenizer on every labelled task; controls hollow.
+
+use super::Drawn;
+use super::dots::{self, Facet, Row, Words};
+use crate::comparison::{Comparison, Group, Task};
+use crate::error::Error;
+
+/// Draws one panel per group and task.
+pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let facets: Vec<Facet> = comparison
+        .groups
+        .iter()
+        .flat_map(|g| g.tasks.iter().map(move |t| facet(g, t)))
+        .filter(|f| !f.rows.is_empty())
+        .collect();
+    if facets.is_empty() {
+        return Ok(None);
+    }
+    let axis = "Matthews correlation on the test split (higher is better)";
+    dots::draw(&Words { title, subtitle: &super::common(comparison.groups.iter()), axis, tick: "" }, &facets).map(Some)
+}
+
+fn facet(group: &Group, task: &Task) -> Facet {
+    let row = |score: &crate::comparison::TaskScore| {
+        let estimate = score.mcc.clone()?;
+        let known = if score.control { &[][..] } else { &task.seeds[..] };
+        let seeds = (0..estimate.seeds.len())
+            .map(|at| known.get(at).map_or_else(|| format!("#{at}"), ToString::to_string))
+            .collect();
+        Some(Row { name: score.name.clone(), index: score.index, control: score.control, estimate, seeds, tick: None })
+    };
+    Facet {
+        group: group.label.clone(),
+        scope: task.name.clone(),
+        rows: task.scores.iter().filter_map(row).collect(),
+        lines: Vec::new(),
+    }
+}

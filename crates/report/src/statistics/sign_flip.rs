@@ -1,0 +1,135 @@
+//! The paired sign-flip (randomisation) test, two-sided. Under the hypothesis of no difference each pair's difference
+//! is as likely to carry the other sign (Fisher 1935, "The Design of Experiments", section 21); the statistic is the
+//! absolute mean of the differences.
+//!
+//! Up to [`EXACT_PAIRS`] pairs every assignment of signs is counted; beyond, [`DRAWS`] random ones with the +1 correction
+//! of Phipson and Smyth (2010), which keeps the test valid.
+//!
+//! ```
+//! let test = report::statistics::sign_flip::sign_flip(&[1.0, 2.0, 3.0], 0).unwrap();
+//! assert_eq!(test.p, 0.25); // 2 of the 8 assignments reach |mean| = 2
+//! ```
+
+use rand_chacha::rand_core::Rng;
+use serde::Serialize;
+
+use super::{Error, check, mean, stream};
+
+/// Largest number of pairs that is enumerated.
+pub const EXACT_PAIRS: usize = 20;
+
+/// Random assignments drawn beyond [`EXACT_PAIRS`].
+pub const DRAWS: u64 = 99_999;
+
+/// What the test says.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SignFlip {
+    /// Mean of the differences.
+    pub mean: f64,
+    /// Two-sided p.
+    pub p: f64,
+    /// True if every assignment was counted.
+    pub exact: bool,
+}
+
+/// Tests paired differences against "no difference". `seed` matters only beyond [`EXACT_PAIRS`] pairs.
+///
+/// # Errors
+/// No differences, or one that is not finite.
+pub fn sign_flip(differences: &[f64], seed: u64) -> Result<SignFlip, Error> {
+    check(differences)?;
+    let observed = differences.iter().sum::<f64>().abs();
+    // A tie must stay a tie however the sum was rounded: the scale of rounding is that of the sum of magnitudes.
+    let bar = observed - 1e-9 * differences.iter().map(|d| d.abs()).sum::<f64>();
+    let n = differences.len();
+    let flipped = |bits: u64| {
+        let sum: f64 = differences.iter().enumerate().map(|(i, d)| if bits >> i & 1 == 1 { -d } else { *d }).sum();
+        sum.abs() >= bar
+    };
+    let (p, exact) = if n <= EXACT_PAIRS {
+        // |sum| is the same for an assignment and its opposite, so the last sign stays as it is.
+        let count = (0..1_u64 << (n - 1)).filter(|&bits| flipped(bits)).count();
+        (count as f64 / (1_u64 << (n - 1)) as f64, true)
+    } else {
+        let mut rng = stream("sign-flip", seed);
+        let mut count = 0_u64;
+        for _ in 0..DRAWS {
+            let mut word = 0_u64;
+            let mut sum = 0.0;
+            for (i, d) in differences.iter().enumerate() {
+                if i % 64 == 0 {
+                    word = rng.next_u64();
+                }
+                sum += if word >> (i % 64) & 1 == 1 { -d } else { *d };
+            }
+            count += u64::from(sum.abs() >= bar);
+        }
+        ((count + 1) as f64 / (DRAWS + 1) as f64, false)
+    };
+    Ok(SignFlip { mean: mean(differences), p, exact })
+}
+
+/// Smallest p that `pairs` pairs can give: 2 / 2^pairs, or the resolution of the random draws.
+#[must_use]
+pub fn smallest_p(pairs: usize) -> f64 {
+    match pairs {
+        0 => 1.0,
+        1..=EXACT_PAIRS => 2.0_f64.powi(1 - pairs as i32),
+        _ => 1.0 / (DRAWS + 1) as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The slow obvious twin: all assignments, recursively, in whole numbers.
+    fn twin(d: &[i64]) -> f64 {
+        fn walk(d: &[i64], sum: i64, bar: i64) -> (u64, u64) {
+            let Some((first, rest)) = d.split_first() else { return (u64::from(sum.abs() >= bar), 1) };
+            let (a, b) = (walk(rest, sum + first, bar), walk(rest, sum - first, bar));
+            (a.0 + b.0, a.1 + b.1)
+        }
+        let (hits, all) = walk(d, 0, d.iter().sum::<i64>().abs());
+        hits as f64 / all as f64
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_twin(d in prop::collection::vec(-9_i64..10, 1..11), scale in 1e-6_f64..1e6) {
+            let real: Vec<f64> = d.iter().map(|&v| v as f64 * scale / 3.0).collect();
+            prop_assert_eq!(sign_flip(&real, 0).unwrap().p, twin(&d));
+        }
+    }
+
+    /// Darwin's maize (Fisher 1935, section 21): 15 pairs, 1,726 of 32,768 assignments reach the observed sum of 314.
+    #[test]
+    fn darwins_maize() {
+        let d = [49.0, -67.0, 8.0, 16.0, 6.0, 23.0, 28.0, 41.0, 14.0, 29.0, 56.0, 24.0, 75.0, 60.0, -48.0];
+        let test = sign_flip(&d, 0).unwrap();
+        assert_eq!(test.p, 1726.0 / 32768.0);
+        assert!(test.exact);
+    }
+
+    #[test]
+    fn smallest_p_is_reached_and_never_beaten() {
+        for n in 1..=12 {
+            let d: Vec<f64> = (1..=n).map(f64::from).collect();
+            assert_eq!(sign_flip(&d, 0).unwrap().p, smallest_p(n as usize), "{n} pairs");
+        }
+        assert_eq!(sign_flip(&[0.0, 0.0, 0.0], 0).unwrap().p, 1.0);
+    }
+
+    #[test]
+    fn many_pairs_are_drawn_and_agree_with_the_normal() {
+        let d: Vec<f64> = (0..40).map(|i| 0.3 + if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let test = sign_flip(&d, 1).unwrap();
+        assert!(!test.exact);
+        assert_eq!(test, sign_flip(&d, 1).unwrap());
+        // Twenty pairs of 1.3 and twenty of -0.7: sd of the sum is sqrt(20 (1.69 + 0.49)) = 6.60, the sum is 12.
+        assert!((test.p - 0.069).abs() < 0.02, "{}", test.p);
+        let strong = vec![1.0; 60];
+        assert_eq!(sign_flip(&strong, 0).unwrap().p, smallest_p(60));
+    }
+}

@@ -1,0 +1,269 @@
+//! The comparison as plain text for a terminal, at most 110 columns wide, and as CSV.
+//!
+//! Blocks: the total with its test, its parts and companions, cost, species, tasks; then notes. No lines are drawn:
+//! columns are aligned by blanks, so the text survives mail and logs.
+//!
+//! ```
+//! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
+//! let text = report::table(&comparison, false);
+//! assert!(text.contains("tokenizer") && text.contains("BPE totals are upper bounds"));
+//! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
+//! ```
+
+mod grid;
+mod notes;
+mod rows;
+
+use crate::comparison::{Bits, Comparison, Group, Subject, Test};
+use crate::words::{brief, plus_minus, signed, thousands};
+use grid::Grid;
+pub use rows::csv;
+pub(crate) use rows::{field, number};
+
+/// Widest line in columns.
+pub const WIDTH: usize = 110;
+
+/// Longest tokenizer name that is printed in full.
+const NAME: usize = 30;
+
+/// The table. `color` turns on ANSI bold for headings, the best total and decisive differences; the caller knows whether
+/// it writes to a terminal.
+#[must_use]
+pub fn table(comparison: &Comparison, color: bool) -> String {
+    let mut blocks = Vec::new();
+    for group in &comparison.groups {
+        let title =
+            if group.label.is_empty() { group.setting.clone() } else { format!("{}: {}", group.label, group.setting) };
+        blocks.push(grid::bold(&grid::wrap(&title, WIDTH, ""), color));
+        if group.subjects.iter().any(|s| s.bits.is_some()) {
+            blocks.push(totals(group).print(color));
+            blocks.push(parts(group).print(color));
+            if group.species.len() > 1 {
+                blocks.extend(species(group).iter().map(|g| g.print(color)));
+            }
+            blocks.push(cost(group).print(color));
+        }
+        if !group.tasks.is_empty() {
+            blocks.extend(tasks(group).iter().map(|g| g.print(color)));
+        }
+        blocks.push(notes::notes(group, comparison));
+    }
+    blocks.retain(|b| !b.is_empty());
+    blocks.join("\n\n") + "\n"
+}
+
+/// A name that fits its column.
+fn name(text: &str) -> String {
+    if text.chars().count() <= NAME {
+        return text.to_owned();
+    }
+    text.chars().take(NAME - 1).chain(['\u{2026}']).collect()
+}
+
+fn shown(group: &Group) -> impl Iterator<Item = (&Subject, Option<&Bits>)> {
+    group.subjects.iter().map(|s| (s, s.bits.as_ref()))
+}
+
+fn title(subject: &Subject) -> String {
+    if subject.control { name(&format!("{} (control)", subject.name)) } else { name(&subject.name) }
+}
+
+/// The test that belongs into the row of a subject.
+fn test<'a>(tests: &'a [Test], subject: &str, reference: Option<&str>) -> Option<&'a Test> {
+    reference.and_then(|_| tests.iter().find(|t| t.left == subject))
+}
+
+fn totals(group: &Group) -> Grid {
+    let mut grid = Grid::new(
+        "bits per masked base (lower is better)",
+        &["tokenizer", "total", "difference", "p (Holm)", "floor", "runs"],
+    );
+    let best = group.ranked().filter_map(|s| s.bits.as_ref()).map(|b| b.total.mean).fold(f64::INFINITY, f64::min);
+    for (subject, bits) in shown(group) {
+        let test = test(&group.tests, &subject.name, group.reference.as_deref());
+        let reference = group.reference.as_ref() == Some(&subject.name);
+        let total = bits.map_or("-".into(), |b| plus_minus(b.total.mean, b.total.half_width));
+        let floor = bits.and_then(|b| b.floor).map_or("-".into(), |f| format!("{f:.3}"));
+        let difference = match test {
+            Some(t) => signed(t.difference.mean, t.difference.half_width),
+            None if reference => "reference".into(),
+            None => "-".into(),
+        };
+        let p = test.map_or("-".into(), |t| crate::words::p_value(t.adjusted));
+        let mut troubles = Vec::new();
+        if subject.failed > 0 {
+            troubles.push(format!("{} failed", subject.failed));
+        }
+        if subject.collapsed > 0 {
+            troubles.push(format!("{} collapsed", subject.collapsed));
+        }
+        let runs = if troubles.is_empty() { "ok".into() } else { troubles.join(", ") };
+        let winner = !subject.control && bits.is_some_and(|b| b.total.mean <= best);
+        let loud = [
+            false,
+            winner,
+            test.is_some_and(|t| t.decisive),
+            test.is_some_and(|t| t.decisive),
+            false,
+            troubles.len() > 1,
+        ];
+        grid.row(vec![title(subject), total, difference, p, floor, runs], &loud);
+    }
+    for control in &group.markov {
+        grid.row(vec![name(&format!("{} (control)", control.name)), format!("{:.3}", control.total)], &[]);
+    }
+    if group.reference.is_none() {
+        let total = |name: &str| group.subject(name).and_then(|s| s.bits.as_ref()).map(|b| b.total.mean);
+        for t in group.tests.iter().filter(|t| total(&t.left).is_some()) {
+            let pair = name(&format!("{} - {}", t.left, t.right));
+            let difference = signed(t.difference.mean, t.difference.half_width);
+            grid.row(
+                vec![pair, String::new(), difference, crate::words::p_value(t.adjusted)],
+                &[false, false, t.decisive, t.decisive],
+            );
+        }
+    }
+    grid
+}
+
+fn parts(group: &Group) -> Grid {
+    let columns = ["tokenizer", "count", "length", "content", "no pair rule", "parallel", "its floor", "bias only"];
+    let mut grid = Grid::new("parts of the total, and totals beside it", &columns);
+    for (subject, bits) in shown(group) {
+        let Some(b) = bits else { continue };
+        let plain = [b.count, b.length, b.content, b.no_pair_rule, b.parallel].map(|v| format!("{v:.3}"));
+        let mut row = vec![title(subject)];
+        row.extend(plain);
+        row.push(b.parallel_floor.map_or("-".into(), |v| format!("{v:.3}")));
+        row.push(format!("{:.3}", b.bias_only));
+        grid.row(row, &[]);
+    }
+    grid
+}
+
+fn cost(group: &Group) -> Grid {
+    let columns =
+        ["tokenizer", "front end", "encoder", "head", "bases/token", "MACs/base", "passes", "bases/s", "hours/run"];
+    let mut grid = Grid::new("cost: parameters, multiply-accumulates, passes per scored window, time", &columns);
+    for (subject, bits) in shown(group) {
+        let Some(Bits { cost: c, .. }) = bits else { continue };
+        let row = vec![
+            title(subject),
+            brief(c.frontend_parameters),
+            brief(c.encoder_parameters),
+            brief(c.head_parameters),
+            format!("{:.2}", c.bases_per_token),
+            brief(c.macs_per_base),
+            format!("{:.1}", c.passes),
+            thousands(c.bases_per_second),
+            format!("{:.2}", c.hours),
+        ];
+        grid.row(row, &[]);
+    }
+    grid
+}
+
+/// Species in rows, tokenizers in columns, as many tables as the width asks for.
+fn species(group: &Group) -> Vec<Grid> {
+    let with: Vec<(&Subject, &Bits)> = shown(group).filter_map(|(s, b)| b.map(|b| (s, b))).collect();
+    let rows: Vec<String> = group.species.iter().map(|s| name(s)).collect();
+    let cells = |at: usize, (_, bits): &(&Subject, &Bits)| {
+        bits.species.get(at).map_or("-".into(), |s| plus_minus(s.total.mean, s.total.half_width))
+    };
+    let headings: Vec<String> = with.iter().map(|(s, _)| title(s)).collect();
+    let body: Vec<_> =
+        rows.iter().enumerate().map(|(at, row)| (row.clone(), with.iter().map(|w| cells(at, w)).collect())).collect();
+    grid::chunked("bits per masked base, by species", "species", &headings, &body)
+}
+
+/// Tasks in rows, tokenizers and controls in columns.
+fn tasks(group: &Group) -> Vec<Grid> {
+    let mut headings: Vec<String> = Vec::new();
+    for score in group.tasks.iter().flat_map(|t| &t.scores) {
+        if !headings.contains(&score.name) {
+            headings.push(score.name.clone());
+        }
+    }
+    let cell = |task: &crate::comparison::Task, heading: &String| {
+        let Some(score) = task.scores.iter().find(|s| s.name == *heading) else { return "-".to_owned() };
+        let Some(mcc) = &score.mcc else { return "failed".to_owned() };
+        let star = if task.tests.iter().any(|t| t.left == *heading && t.decisive && group.reference.is_some()) {
+            "*"
+        } else {
+            ""
+        };
+        let collapsed = if score.collapsed > 0 { format!(" ({} collapsed)", score.collapsed) } else { String::new() };
+        format!("{}{star}{collapsed}", plus_minus(mcc.mean, mcc.half_width))
+    };
+    let body: Vec<_> =
+        group.tasks.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
+    let short: Vec<String> = headings.iter().map(|h| name(h)).collect();
+    grid::chunked("tasks: Matthews correlation on the test split (higher is better)", "task", &short, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use crate::example::{Shape, records};
+
+    fn large() -> Shape {
+        let tokenizers = [
+            "base",
+            "kmer6",
+            "kmer6-nonoverlap",
+            "bpe512",
+            "bpe4096",
+            "mxdna",
+            "base-deep-with-a-name-that-does-not-end",
+        ];
+        Shape {
+            tokenizers: tokenizers.map(String::from).to_vec(),
+            seeds: 3,
+            species: ["human", "mouse", "fly", "yeast", "ecoli"].map(String::from).to_vec(),
+            tasks: ["prom_core_all", "splice_reconstructed"].map(String::from).to_vec(),
+            ..Shape::default()
+        }
+    }
+
+    #[test]
+    fn never_wider_than_the_width_and_no_holes() {
+        for shape in [Shape::default(), large()] {
+            let text = table(&Comparison::new(records(&shape), Options::default()).unwrap(), false);
+            for line in text.lines() {
+                assert!(line.chars().count() <= WIDTH, "{line}");
+                assert_eq!(line.trim_end(), line, "trailing blanks");
+            }
+            assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+            assert!(!text.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn the_small_table_line_by_line() {
+        let shape = Shape { tokenizers: vec!["base".into(), "bpe4096".into()], ..Shape::default() };
+        let comparison = Comparison::new(records(&shape), Options::default()).unwrap();
+        let text = table(&comparison, false);
+        let start: Vec<&str> = text.lines().take(6).collect();
+        assert_eq!(start[0], "synthetic, encoder 2 x 64, alibi-directed, window 252, spans of 12, 0.5 million bases");
+        assert_eq!(start[2], "bits per masked base (lower is better)");
+        assert_eq!(
+            start[3].split_whitespace().collect::<Vec<_>>(),
+            ["tokenizer", "total", "difference", "p", "(Holm)", "floor", "runs"]
+        );
+        assert!(start[4].starts_with("base ") && start[4].contains("reference"));
+        assert!(start[5].starts_with("bpe4096 ") && start[5].contains("0.016"));
+        assert!(text.contains("markov5 (control)") && text.contains("no pair rule"));
+        let bold = table(&comparison, true);
+        assert!(bold.contains("\u{1b}[1m"));
+        let plain = bold.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+        assert_eq!(plain, text, "bold must not move columns");
+    }
+
+    #[test]
+    fn all_pairs_are_listed() {
+        let options = Options { all_pairs: true, ..Options::default() };
+        let text = table(&Comparison::new(records(&Shape::default()), options).unwrap(), false);
+        assert!(text.contains("kmer6 - base") && text.contains("bpe4096 - kmer6"), "{text}");
+    }
+}

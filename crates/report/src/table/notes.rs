@@ -1,0 +1,127 @@
+//! What stands below a table: how to read it, and everything that went wrong.
+
+use super::WIDTH;
+use super::grid::wrap;
+use crate::comparison::{Comparison, Dropped, Group};
+use crate::statistics::{ALPHA, holm};
+use crate::words::{count, list, p_value, thousands};
+
+/// The notes of a group, one paragraph each.
+pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
+    let mut notes = Vec::new();
+    let seeds: Vec<String> = group.seeds.iter().map(ToString::to_string).collect();
+    let resamples = thousands(comparison.options.resamples as f64);
+    if !group.seeds.is_empty() {
+        notes.push(format!(
+            "± is the 95 % half-width of a bootstrap over seeds and genome blocks ({resamples} resamples); {} ({}), device {}.",
+            count(seeds.len(), "seed"),
+            seeds.join(" "),
+            comparison.device
+        ));
+    }
+    if !group.tests.is_empty() {
+        let smallest = holm::smallest_reachable(group.seeds.len(), group.tests.len());
+        let never = if smallest > ALPHA {
+            format!(": never decisive, {} would be the fewest", count(holm::fewest_seeds(group.tests.len()), "seed"))
+        } else {
+            String::new()
+        };
+        notes.push(format!(
+            "p: exact paired sign-flip test over seeds, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
+            count(group.tests.len(), "comparison"),
+            p_value(smallest)
+        ));
+        let visible: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
+        if !visible.is_empty() {
+            let worst = visible.iter().copied().fold(0.0, f64::max);
+            notes.push(format!(
+                "These seeds show a difference of {worst:.3} bits per base with a chance of 80 % (the noisiest pair)."
+            ));
+        }
+    }
+    if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.count + b.length > 0.0) {
+        notes.push(
+            "BPE totals are upper bounds: only the canonical cut is scored. \"no pair rule\" is the total if pairs that never occur in a cut \
+             were legal. Parts are not comparable between tokenizers; only the total is."
+                .into(),
+        );
+    }
+    if group.ranked().any(|s| s.bits.is_some()) {
+        let floor = group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.floor.is_some());
+        let floor = if floor { " floor is what the known source of the text allows at best." } else { "" };
+        notes.push(format!("bias only is the same tokenizer's model without any context.{floor} Controls are shown, never ranked or tested."));
+    }
+    failures(&mut notes, "", &group.dropped);
+    collapses(&mut notes, group);
+    for task in &group.tasks {
+        failures(&mut notes, &format!("{}: ", task.name), &task.dropped);
+    }
+    tasks(&mut notes, group);
+    notes.extend(group.remarks.iter().map(|r| format!("WARNING: {r}.")));
+    notes.iter().map(|n| wrap(n, WIDTH, "  ")).collect::<Vec<_>>().join("\n")
+}
+
+fn failures(notes: &mut Vec<String>, scope: &str, dropped: &[Dropped]) {
+    if dropped.is_empty() {
+        return;
+    }
+    let mut seeds: Vec<u64> = dropped.iter().map(|d| d.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
+    let why: Vec<String> = dropped.iter().map(|d| format!("{} seed {} ({})", d.tokenizer, d.seed, d.reason)).collect();
+    let noun = if seeds.len() == 1 { "seed" } else { "seeds" };
+    notes.push(format!(
+        "{scope}failed: {}. So {noun} {} left out for every tokenizer.",
+        why.join("; "),
+        list(&seeds) + if seeds.len() == 1 { " is" } else { " are" }
+    ));
+}
+
+fn collapses(notes: &mut Vec<String>, group: &Group) {
+    let mut all: Vec<String> = group
+        .subjects
+        .iter()
+        .filter(|s| s.collapsed > 0)
+        .map(|s| format!("{} ({})", s.name, count(s.collapsed, "run")))
+        .collect();
+    for (task, score) in
+        group.tasks.iter().flat_map(|t| t.scores.iter().map(move |s| (t, s))).filter(|(_, s)| s.collapsed > 0)
+    {
+        all.push(format!("{} on {} ({})", score.name, task.name, count(score.collapsed, "run")));
+    }
+    if !all.is_empty() {
+        notes.push(format!("collapsed, and counted in the means: {}.", list(&all)));
+    }
+}
+
+fn tasks(notes: &mut Vec<String>, group: &Group) {
+    if group.tasks.iter().any(|t| t.scores.iter().any(|s| s.mcc.is_some())) {
+        let star = if group.reference.is_some() {
+            " * decisive against the reference within its task (sign-flip, Holm)."
+        } else {
+            ""
+        };
+        notes.push(format!("tasks: ± is the 95 % half-width of a bootstrap over seeds and test rows.{star}"));
+    }
+    if let (Some(across), true) = (group.across.first(), group.across.len() < 12) {
+        let one = |a: &crate::comparison::Across| {
+            format!("{} - {} {:+.3} MCC (p {})", a.left, a.right, a.difference, p_value(a.adjusted))
+                .replace(" -0", " \u{2212}0")
+        };
+        let all: Vec<String> = group.across.iter().map(one).collect();
+        notes.push(format!(
+            "across {}, Wilcoxon signed-rank with Holm: {}.",
+            count(across.test.pairs, "task"),
+            all.join("; ")
+        ));
+    }
+    if let Some(friedman) = &group.friedman {
+        let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
+        notes.push(format!(
+            "Friedman over all tokenizers: chi2 = {:.2}, F = {f}, p {}.",
+            friedman.chi2,
+            p_value(friedman.p)
+        ));
+    }
+}

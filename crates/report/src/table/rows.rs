@@ -1,0 +1,147 @@
+//! The comparison as tidy CSV: one number a row.
+//!
+//! Columns: `group, subject, control, measure, scope, seed, value, low, high`. `scope` is a species or task, empty for
+//! the whole; `seed` is empty for means; `low` and `high` are the ends of the 95 % interval where there is one.
+
+use crate::comparison::{Comparison, Estimate, Group, Test};
+
+/// Writes one CSV field.
+pub(crate) fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// Writes one CSV number; nothing for what is not finite.
+pub(crate) fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value}") } else { String::new() }
+}
+
+/// Every number of the comparison.
+#[must_use]
+pub fn csv(comparison: &Comparison) -> String {
+    let mut text = String::from("group,subject,control,measure,scope,seed,value,low,high\n");
+    for group in &comparison.groups {
+        let mut writer = Writer { group: &group.label, text: &mut text };
+        bits(&mut writer, group);
+        for task in &group.tasks {
+            for score in &task.scores {
+                let Some(mcc) = &score.mcc else { continue };
+                let seeds: &[u64] = if score.control { &[] } else { &task.seeds };
+                writer.estimate(&score.name, score.control, "mcc", &task.name, mcc, seeds);
+                writer.plain(&score.name, score.control, "f1", &task.name, score.f1);
+                writer.plain(&score.name, score.control, "accuracy", &task.name, score.accuracy);
+                writer.plain(&score.name, score.control, "collapsed", &task.name, score.collapsed as f64);
+                writer.plain(&score.name, score.control, "failed", &task.name, score.failed as f64);
+            }
+            writer.tests("mcc", &task.name, &task.tests, &task.seeds);
+        }
+        for across in &group.across {
+            let pair = format!("{} - {}", across.left, across.right);
+            writer.plain(&pair, false, "mcc difference across tasks", "", across.difference);
+            writer.plain(&pair, false, "wilcoxon p (holm)", "", across.adjusted);
+        }
+    }
+    text
+}
+
+fn bits(writer: &mut Writer<'_>, group: &Group) {
+    for subject in &group.subjects {
+        let (name, control) = (&subject.name, subject.control);
+        writer.plain(name, control, "collapsed", "", subject.collapsed as f64);
+        writer.plain(name, control, "failed", "", subject.failed as f64);
+        let Some(b) = &subject.bits else { continue };
+        let seeds: &[u64] = if control { &[] } else { &group.seeds };
+        writer.estimate(name, control, "bits per base", "", &b.total, seeds);
+        for s in &b.species {
+            writer.estimate(name, control, "bits per base", &s.species, &s.total, seeds);
+            writer.plain(name, control, "bias only", &s.species, s.bias_only);
+            writer.plain(name, control, "floor", &s.species, s.floor.unwrap_or(f64::NAN));
+        }
+        let plain = [
+            ("count", b.count),
+            ("length", b.length),
+            ("content", b.content),
+            ("parallel", b.parallel),
+            ("no pair rule", b.no_pair_rule),
+            ("bias only", b.bias_only),
+            ("floor", b.floor.unwrap_or(f64::NAN)),
+            ("parallel floor", b.parallel_floor.unwrap_or(f64::NAN)),
+            ("front end parameters", b.cost.frontend_parameters),
+            ("encoder parameters", b.cost.encoder_parameters),
+            ("head parameters", b.cost.head_parameters),
+            ("bases per token", b.cost.bases_per_token),
+            ("MACs per base", b.cost.macs_per_base),
+            ("passes", b.cost.passes),
+            ("bases per second", b.cost.bases_per_second),
+            ("hours", b.cost.hours),
+            ("peak MiB", b.cost.peak_mib),
+        ];
+        for (measure, value) in plain {
+            writer.plain(name, control, measure, "", value);
+        }
+    }
+    for control in &group.markov {
+        writer.plain(&control.name, true, "bits per base", "", control.total);
+        for (species, value) in group.species.iter().zip(&control.species) {
+            writer.plain(&control.name, true, "bits per base", species, value.unwrap_or(f64::NAN));
+        }
+    }
+    writer.tests("bits per base", "", &group.tests, &group.seeds);
+}
+
+struct Writer<'a> {
+    group: &'a str,
+    text: &'a mut String,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, subject: &str, control: bool, measure: &str, scope: &str, seed: &str, values: [f64; 3]) {
+        if values[0].is_finite() {
+            let head =
+                [field(self.group), field(subject), control.to_string(), field(measure), field(scope), seed.to_owned()];
+            let values = values.map(number);
+            self.text.push_str(&format!("{},{}\n", head.join(","), values.join(",")));
+        }
+    }
+
+    fn plain(&mut self, subject: &str, control: bool, measure: &str, scope: &str, value: f64) {
+        self.line(subject, control, measure, scope, "", [value, f64::NAN, f64::NAN]);
+    }
+
+    /// Mean and interval, then the seeds; a control's own seeds are numbered by their place.
+    fn estimate(&mut self, subject: &str, control: bool, measure: &str, scope: &str, e: &Estimate, seeds: &[u64]) {
+        self.line(subject, control, measure, scope, "", [e.mean, e.low, e.high]);
+        for (at, value) in e.seeds.iter().enumerate() {
+            let seed = seeds.get(at).map_or_else(|| format!("#{at}"), ToString::to_string);
+            self.line(subject, control, measure, scope, &seed, [*value, f64::NAN, f64::NAN]);
+        }
+    }
+
+    fn tests(&mut self, measure: &str, scope: &str, tests: &[Test], seeds: &[u64]) {
+        for test in tests {
+            let pair = format!("{} - {}", test.left, test.right);
+            self.estimate(&pair, false, &format!("{measure} difference"), scope, &test.difference, seeds);
+            self.plain(&pair, false, &format!("{measure} p"), scope, test.p);
+            self.plain(&pair, false, &format!("{measure} p (holm)"), scope, test.adjusted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{Shape, records};
+
+    #[test]
+    fn every_row_has_nine_fields_and_finite_numbers() {
+        let shape = Shape { tasks: vec!["a,b".into(), "c".into()], ..Shape::default() };
+        let comparison = Comparison::new(records(&shape), crate::Options::default()).unwrap();
+        let text = csv(&comparison);
+        for line in text.lines().filter(|l| !l.contains('"')) {
+            assert_eq!(line.split(',').count(), 9, "{line}");
+            assert!(!line.contains("NaN"));
+        }
+        let total = comparison.groups[0].subjects[0].bits.as_ref().unwrap().total.mean;
+        assert!(text.contains(&format!(",base,false,bits per base,,,{total},")));
+        assert!(text.contains("\"a,b\""));
+    }
+}

@@ -1,0 +1,128 @@
+//! How numbers are written for people: decimals, magnitudes, p. Machines get full numbers (`numbers`, CSV).
+
+/// Decimals that show a half-width with at least one digit that is not zero: 3, or up to 5 for small ones.
+pub(crate) fn decimals(half_width: f64) -> usize {
+    match half_width.abs() {
+        w if w >= 0.0005 || w == 0.0 || !w.is_finite() => 3,
+        w if w >= 0.00005 => 4,
+        _ => 5,
+    }
+}
+
+/// `1.668 ± 0.012`.
+pub(crate) fn plus_minus(mean: f64, half_width: f64) -> String {
+    let digits = decimals(half_width);
+    format!("{mean:.digits$} ± {half_width:.digits$}")
+}
+
+/// `+0.021 ± 0.006`, with a sign always (a true minus sign).
+pub(crate) fn signed(mean: f64, half_width: f64) -> String {
+    let sign = if mean < 0.0 { '\u{2212}' } else { '+' };
+    format!("{sign}{}", plus_minus(mean.abs(), half_width))
+}
+
+/// p with two significant digits: `0.016`, `0.25`, `< 0.0001`.
+pub(crate) fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.0001 => "< 0.0001".into(),
+        p if p < 0.001 => format!("{p:.5}"),
+        p if p < 0.01 => format!("{p:.4}"),
+        p if p < 0.1 => format!("{p:.3}"),
+        p => format!("{p:.2}"),
+    }
+}
+
+/// `p = 0.016` or `p < 0.0001`.
+pub(crate) fn p_equals(p: f64) -> String {
+    let text = p_value(p);
+    if text.starts_with('<') { format!("p {text}") } else { format!("p = {text}") }
+}
+
+/// A count in words: `0.5 million`, `3.2 billion`, `48,000`.
+pub(crate) fn magnitude(value: f64) -> String {
+    let short = |v: f64| {
+        let text = format!("{v:.2}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    if value >= 1e9 {
+        format!("{} billion", short(value / 1e9))
+    } else if value >= 1e5 {
+        format!("{} million", short(value / 1e6))
+    } else {
+        thousands(value)
+    }
+}
+
+/// A whole number with commas: `1,234,567`.
+pub(crate) fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A short number for axes and narrow columns: `250`, `1.5k`, `86M`, `2G`.
+pub(crate) fn brief(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        v if v >= 1e9 => (value / 1e9, "G"),
+        v if v >= 1e6 => (value / 1e6, "M"),
+        v if v >= 1e3 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    let text = if scaled.abs() >= 100.0 { format!("{scaled:.0}") } else { format!("{scaled:.3}") };
+    let text = if text.contains('.') {
+        let cut = match scaled.abs() {
+            v if v >= 10.0 => format!("{scaled:.1}"),
+            _ => format!("{scaled:.2}"),
+        };
+        cut.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    };
+    format!("{text}{unit}")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [front @ .., last] => format!("{} and {last}", front.join(", ")),
+    }
+}
+
+/// `1 seed`, `7 seeds`.
+pub(crate) fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(plus_minus(1.6684, 0.0123), "1.668 ± 0.012");
+        assert_eq!(plus_minus(1.6684, 0.0001), "1.6684 ± 0.0001");
+        assert_eq!(signed(-0.021, 0.006), "−0.021 ± 0.006");
+        assert_eq!(
+            (p_value(0.015625), p_value(0.25), p_equals(1e-6)),
+            ("0.016".into(), "0.25".into(), "p < 0.0001".into())
+        );
+        assert_eq!(
+            (magnitude(500_000.0), magnitude(48_000.0), magnitude(3.2e9)),
+            ("0.5 million".into(), "48,000".into(), "3.2 billion".into())
+        );
+        assert_eq!(thousands(1_234_567.0), "1,234,567");
+        assert_eq!(thousands(123.0), "123");
+        let briefs: Vec<String> = [250.0, 1500.0, 86e6, 2e9, 0.25, 3.846, 12.34].iter().map(|v| brief(*v)).collect();
+        assert_eq!(briefs, ["250", "1.5k", "86M", "2G", "0.25", "3.85", "12.3"]);
+        assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+        assert_eq!(count(1, "seed"), "1 seed");
+    }
+}

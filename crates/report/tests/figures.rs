@@ -1,0 +1,175 @@
+//! Laws of every figure, over the list of figures: deterministic, finite, no text over text, CSV equal to what is drawn.
+
+use experiment::config::Position;
+use report::example::{Shape, records};
+use report::figure::{Drawn, FIGURES, find, locus, write_all};
+use report::{Comparison, Options};
+
+fn words(all: &[&str]) -> Vec<String> {
+    all.iter().map(|w| (*w).to_owned()).collect()
+}
+
+fn shapes() -> Vec<Shape> {
+    let large = Shape {
+        tokenizers: words(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+        seeds: 3,
+        species: words(&["human", "mouse", "fly", "yeast", "ecoli"]),
+        tasks: words(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
+        ..Shape::default()
+    };
+    let positions = Shape {
+        positions: vec![Position::Alibi, Position::AlibiDirected],
+        tasks: words(&["a", "b", "c", "d", "e"]),
+        ..Shape::default()
+    };
+    let one = Shape { tokenizers: words(&["base"]), seeds: 1, ..Shape::default() };
+    vec![Shape::default(), large, positions, one]
+}
+
+fn compare(shape: &Shape) -> Comparison {
+    let options = Options {
+        order: shape.tokenizers.clone(),
+        controls: words(&["base-deep"]),
+        resamples: 300,
+        ..Options::default()
+    };
+    Comparison::new(records(shape), options).unwrap()
+}
+
+/// Estimated boxes of all text: left, top, right, bottom, in pixels.
+fn boxes(svg: &str) -> Vec<([f64; 4], String)> {
+    let attribute = |tag: &str, name: &str| {
+        tag.split(&format!(" {name}=\"")).nth(1).and_then(|t| t.split('"').next()).unwrap_or("").to_owned()
+    };
+    let mut all = Vec::new();
+    for piece in svg.split("<text").skip(1) {
+        let (tag, rest) = piece.split_once('>').unwrap();
+        let text = rest.split("</text>").next().unwrap().trim();
+        let text = text.replace("&lt;", "<").replace("&amp;", "&");
+        let number = |name| attribute(tag, name).parse::<f64>().unwrap() / 10.0;
+        let (x, y, size) = (number("x"), number("y"), number("font-size"));
+        // Narrower than the guess of the layout: this is about real overlap, not about air.
+        let wide = text.chars().count() as f64 * size * 0.5;
+        let (left, right) = match attribute(tag, "text-anchor").as_str() {
+            "start" => (0.0, wide),
+            "end" => (-wide, 0.0),
+            _ => (-wide / 2.0, wide / 2.0),
+        };
+        let high = size * 0.45;
+        let own = if tag.contains("rotate") {
+            [x - high, y - right, x + high, y - left]
+        } else {
+            [x + left, y - high, x + right, y + high]
+        };
+        all.push((own, text));
+    }
+    all
+}
+
+fn sound(name: &str, drawn: &Drawn) {
+    for bad in ["NaN", "inf", "-9223372036854775808"] {
+        assert!(!drawn.svg.contains(bad) && !drawn.csv.contains(bad), "{name} holds {bad}");
+    }
+    assert!(drawn.svg.starts_with("<svg width=\"900\"") && drawn.svg.trim_end().ends_with("</svg>"), "{name}");
+    let high: f64 = drawn.svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+    let texts = boxes(&drawn.svg);
+    assert!(!texts.is_empty());
+    for (at, (a, left)) in texts.iter().enumerate() {
+        assert!(
+            a[0] >= 0.0 && a[1] >= 0.0 && a[2] <= 900.0 && a[3] <= high,
+            "{name}: \"{left}\" leaves the sheet: {a:?}"
+        );
+        for (b, right) in &texts[at + 1..] {
+            let apart = a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+            assert!(apart, "{name}: \"{left}\" lies over \"{right}\"");
+        }
+    }
+    let fields = drawn.csv.lines().next().unwrap().split(',').count();
+    assert!(drawn.csv.lines().count() > 1, "{name} has no numbers");
+    assert!(drawn.csv.lines().all(|l| l.split(',').count() == fields), "{name}: ragged CSV");
+}
+
+#[test]
+fn every_figure_of_every_shape_is_sound_and_deterministic() {
+    for shape in shapes() {
+        let comparison = compare(&shape);
+        for figure in FIGURES {
+            let drawn = figure.draw(&comparison).unwrap();
+            assert_eq!(drawn, figure.draw(&comparison).unwrap(), "{} differs between two drawings", figure.name);
+            if let Some(drawn) = drawn {
+                sound(figure.name, &drawn);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_order_of_records_does_not_matter() {
+    let shape = &shapes()[2];
+    let options = Options { order: shape.tokenizers.clone(), resamples: 100, ..Options::default() };
+    let straight = Comparison::new(records(shape), options.clone()).unwrap();
+    let mut reversed = records(shape);
+    reversed.reverse();
+    let reversed = Comparison::new(reversed, options).unwrap();
+    assert_eq!(straight, reversed);
+    for figure in FIGURES {
+        assert_eq!(figure.draw(&straight).unwrap(), figure.draw(&reversed).unwrap());
+    }
+}
+
+#[test]
+fn every_figure_is_drawn_where_there_is_something_and_only_there() {
+    let drawn = |shape: &Shape| {
+        let comparison = compare(shape);
+        FIGURES.iter().filter(|f| f.draw(&comparison).unwrap().is_some()).map(|f| f.name).collect::<Vec<_>>()
+    };
+    let all: Vec<&str> = FIGURES.iter().map(|f| f.name).collect();
+    assert_eq!(drawn(&shapes()[2]), all);
+    assert_eq!(drawn(&Shape::default()), ["bits_per_base", "parts", "curve", "cost", "lengths"]);
+}
+
+#[test]
+fn the_csv_holds_exactly_what_is_drawn() {
+    for shape in shapes() {
+        let comparison = compare(&shape);
+        let dots = find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
+        let rows = |kind: &str| dots.csv.lines().skip(1).filter(|l| l.contains(&format!(",{kind},"))).count();
+        // One circle a seed, and one in the legend.
+        assert_eq!(dots.svg.matches("<circle").count(), rows("seed") + 1);
+        // A marker a mean: one polygon each, with one in the legend for tokenizers and one for controls.
+        let legend = 1 + usize::from(shape.tokenizers.len() == 7);
+        assert_eq!(dots.svg.matches("<polygon").count(), rows("mean") + legend);
+        let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
+        let bars = parts.csv.lines().skip(1).filter(|l| !l.ends_with(",0")).count();
+        assert_eq!(parts.svg.matches("<rect").count(), bars + 3 + 1, "three in the legend, one is the paper");
+        let lengths = find("lengths").unwrap().draw(&comparison).unwrap().unwrap();
+        assert_eq!(lengths.svg.matches("<rect").count(), lengths.csv.lines().count());
+        let total = comparison.groups[0].subjects[0].bits.as_ref().unwrap().total.mean;
+        assert!(dots.csv.contains(&format!(",base,mean,,{total}\n")));
+    }
+}
+
+#[test]
+fn files_are_written_whole_and_the_same_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let comparison = compare(&Shape::default());
+    let files = write_all(&comparison, folder.path()).unwrap();
+    assert_eq!(files.len(), 10);
+    let before: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
+    assert_eq!(write_all(&comparison, folder.path()).unwrap(), files);
+    let after: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
+    assert_eq!(before, after);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10, "nothing temporary is left");
+}
+
+#[test]
+fn a_locus_is_sound() {
+    let bases = b"ACGTTGCATGACCTGATCGATTTACGGCATCAGCATCGACTACGACTAGCATCAGCAGACATCAGGGATCAC";
+    let cuts = vec![
+        ("kmer6".to_owned(), (0..bases.len() - 5).map(|i| i..i + 6).collect()),
+        ("bpe4096".to_owned(), (0..bases.len()).step_by(4).map(|i| i..(i + 4).min(bases.len())).collect()),
+    ];
+    let drawn = locus(bases, &cuts).unwrap();
+    sound("locus", &drawn);
+    assert_eq!(drawn.csv.lines().count(), 1 + (bases.len() - 5) + bases.len().div_ceil(4));
+}
