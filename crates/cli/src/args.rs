@@ -1,0 +1,268 @@
+//! Every flag of every command, once: parsing, help and completions derive from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Fair comparison of DNA tokenizers in front of one shared DNABERT-2 encoder.
+///
+/// Every tokenizer gets the same bases, the same hidden bases, the same encoder and paired seeds. The answer is a table,
+/// figures and one plain sentence, in bits per base: what the model pays for a base it cannot see, whatever the vocabulary.
+#[derive(Debug, Parser)]
+#[command(name = "tokbench", version, propagate_version = true, max_term_width = 100)]
+pub struct Tokbench {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare tokenizers: plan, train, score, conclude.
+    ///
+    /// Without any flag but --tokenizers it compares them on a small synthetic genome whose true entropy is known: no download,
+    /// some minutes. Finished runs are kept in the store; the same command again only draws the conclusions.
+    Compare(Compare),
+    /// Show what `compare` would do: runs, hours, memory, and what the seeds can decide.
+    Plan(Plan),
+    /// Do one run of a plan by its key. `compare` starts one such process per run.
+    Run(Run),
+    /// Draw table, figures and sentence again from records, without data or model.
+    Report(Report),
+    /// Show one stretch of DNA as each tokenizer cuts it, aligned under its bases.
+    Look(Look),
+    /// List tokenizers, corpora, tasks, encoders, devices and figures.
+    List(List),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+}
+
+/// The question: a file, and flags that override it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Question {
+    /// Experiment file (TOML). Flags override what it says.
+    #[arg(value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
+    pub spec: Option<PathBuf>,
+    /// Tokenizers, separated by commas: kmer6,bpe4096,mxdna. `tokbench list` shows all.
+    #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
+    pub tokenizers: Vec<String>,
+    /// The tokenizer that the others are compared with [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub reference: Option<String>,
+    /// Corpus to pretrain on: a name from `tokbench list`, a corpus file (TOML), or a FASTA or FASTQ file (plain or gzip).
+    #[arg(long, value_name = "NAME|FILE")]
+    pub corpus: Option<String>,
+    /// Labelled task to fine-tune on: a name from `tokbench list`, a task file (TOML), or a CSV with the columns
+    /// sequence,label (plain or gzip). May be given several times.
+    #[arg(long = "task", value_name = "NAME|FILE")]
+    pub tasks: Vec<String>,
+    /// Number of paired seeds. Two comparisons need 7 to be able to be decisive.
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<u64>,
+    /// Encoder: tiny (2 x 64), small (2 x 128) or base (DNABERT-2, 12 x 768).
+    #[arg(long, value_name = "NAME")]
+    pub encoder: Option<String>,
+    /// Position code, separated by commas: alibi-directed, alibi. Several are compared as a factor.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub positions: Vec<String>,
+    /// Bases each model sees in pretraining (1M, 500k, 5000000).
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub bases: Option<u64>,
+    /// Bases per window.
+    #[arg(long, value_name = "N")]
+    pub window: Option<usize>,
+    /// Windows per step.
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Bases per hidden span; a multiple of every K.
+    #[arg(long, value_name = "N")]
+    pub span: Option<usize>,
+    /// Learning rate, or several separated by commas: the same grid for every tokenizer, chosen on the validation split.
+    #[arg(long, value_delimiter = ',', value_name = "RATES")]
+    pub learning_rates: Vec<f64>,
+    /// Held-out bases that are scored.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub scoring_bases: Option<u64>,
+    /// Add the controls: random cuts, the iso-parameter control of mxdna, a Markov predictor; for tasks a k-mer
+    /// regression, a small CNN and the encoder without pretraining.
+    #[arg(long)]
+    pub controls: bool,
+    /// Where to compute: cpu, tch:cpu, tch:cuda, tch:cuda:N.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Folder of the data that names refer to.
+    #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Folder of finished and unfinished runs.
+    #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench", value_hint = ValueHint::DirPath)]
+    pub store: PathBuf,
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The question.
+    #[command(flatten)]
+    pub question: Question,
+    /// Folder for figures, table and records [default: tokbench-results/NAME].
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Runs at a time [default: one per thread].
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Threads of all runs together [default: all processors].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Try failed runs again.
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Seconds between checkpoints of a run.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub checkpoint_seconds: f64,
+    /// Make up all results instead of computing them, to try out a plan. Nothing that is shown then means anything.
+    #[arg(long, hide = true)]
+    pub mock: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The question.
+    #[command(flatten)]
+    pub question: Question,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Key of the run, 64 hexadecimal digits.
+    pub key: String,
+    /// Folder of runs.
+    #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench")]
+    pub store: PathBuf,
+    /// Threads of this run.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Where to compute [default: the run's own device].
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Folder of the data that names refer to.
+    #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Seconds between checkpoints.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub checkpoint_seconds: f64,
+    /// Tell progress as JSON lines on stdout and end when stdin closes: how `compare` starts runs.
+    #[arg(long, hide = true)]
+    pub attached: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Records, one JSON object a line.
+    #[arg(required = true, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
+    pub records: Vec<PathBuf>,
+    /// Folder for the figures; without it only table and sentence are printed.
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Order of the tokenizers, separated by commas [default: as in the records].
+    #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
+    pub tokenizers: Vec<String>,
+    /// The tokenizer that the others are compared with [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub reference: Option<String>,
+    /// Tokenizers that are controls: shown, never ranked.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub controls: Vec<String>,
+    /// Test all pairs instead of all against the reference.
+    #[arg(long)]
+    pub all_pairs: bool,
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `look`.
+#[derive(Debug, Args)]
+pub struct Look {
+    /// Tokenizers, separated by commas.
+    #[arg(long, short, value_delimiter = ',', value_name = "NAMES", default_value = "base,kmer6,kmer6-nonoverlap,bpe4096")]
+    pub tokenizers: Vec<String>,
+    /// The bases to look at, typed out.
+    #[arg(long, value_name = "BASES", conflicts_with = "locus")]
+    pub sequence: Option<String>,
+    /// Corpus that vocabularies are learned on and that a locus is taken from.
+    #[arg(long, value_name = "NAME|FILE", default_value = "order1")]
+    pub corpus: String,
+    /// A place in the corpus: RECORD:FIRST-LAST, counted from 1 [default: the first 120 bases of the first record].
+    #[arg(long, value_name = "RECORD:FIRST-LAST")]
+    pub locus: Option<String>,
+    /// Take learned cuts (mxdna) from the first finished run in this store.
+    #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench")]
+    pub store: PathBuf,
+    /// Also write the figure as SVG (and its CSV beside it).
+    #[arg(long, short, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Folder of the data that names refer to.
+    #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// A count with an optional k, M or G.
+fn count(text: &str) -> Result<u64, String> {
+    let clean = text.replace('_', "");
+    let (digits, factor) = match clean.chars().last() {
+        Some('k' | 'K') => (&clean[..clean.len() - 1], 1e3),
+        Some('m' | 'M') => (&clean[..clean.len() - 1], 1e6),
+        Some('g' | 'G') => (&clean[..clean.len() - 1], 1e9),
+        _ => (clean.as_str(), 1.0),
+    };
+    let number: f64 = digits.parse().map_err(|_| "not a number such as 500000, 500k or 5M".to_owned())?;
+    let value = number * factor;
+    if !(1.0..=1e15).contains(&value) {
+        return Err("must be at least 1".to_owned());
+    }
+    Ok(value.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_are_consistent() {
+        Tokbench::command().debug_assert();
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(count("500k"), Ok(500_000));
+        assert_eq!(count("1.5M"), Ok(1_500_000));
+        assert_eq!(count("1_000"), Ok(1000));
+        assert!(count("many").is_err() && count("0").is_err() && count("-3").is_err());
+    }
+}

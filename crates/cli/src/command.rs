@@ -1,0 +1,20 @@
+//! The commands, one file each.
+
+pub(crate) mod compare;
+pub(crate) mod list;
+pub(crate) mod look;
+pub(crate) mod plan;
+pub(crate) mod question;
+pub(crate) mod report;
+pub(crate) mod run;
+
+use clap::CommandFactory;
+
+use crate::args::Tokbench;
+use crate::failure::Failure;
+
+/// Prints a completion script.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    clap_complete::generate(shell, &mut Tokbench::command(), "tokbench", &mut std::io::stdout());
+    Ok(0)
+}

@@ -1,0 +1,159 @@
+//! `tokbench compare`: spec, plan, execute, compare, draw.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use experiment::plan::{Job, Plan, choose};
+use experiment::record::Record;
+use experiment::run::Work;
+use experiment::store::{Found, Store};
+use experiment::{Executor, Local, Mock, Spec, Summary, write_jsonl};
+
+use crate::args;
+use crate::command::question;
+use crate::command::report::conclude;
+use crate::failure::{DATA, Failure, INTERRUPTED, SOME_FAILED};
+use crate::fitting;
+use crate::progress::Board;
+use crate::resolve::{Data, data_root};
+
+pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+    let spec = question::spec(&args.question)?;
+    // Before anything is learned: is the device there?
+    let _ = model::device::open(&spec.device)?;
+    let data = Data::new(data_root(args.question.data.as_deref()));
+    let mut plan = question::plan(&spec, &data)?;
+    let store = Store::open(&args.question.store)?;
+    let before = store.records()?.0;
+    plan.calibrate(&before);
+    for remark in data.remarks.take() {
+        eprintln!("{remark}");
+    }
+    announce(&plan, &before);
+    let mut summary = execute(args, &spec, &plan, &data, &store, stop)?;
+    let mut records = collect(&store, &plan.jobs)?;
+    if plan.deferred > 0 || spec.grid().len() > 1 {
+        let chosen = choose(&records);
+        for ((tokenizer, position), rate) in &chosen {
+            eprintln!("learning rate of {tokenizer} ({position}), chosen on the validation split: {rate}");
+        }
+        data.choose(chosen.clone());
+        if plan.deferred > 0 && !summary.interrupted {
+            plan = question::plan(&spec, &data)?;
+            summary = execute(args, &spec, &plan, &data, &store, stop)?;
+            records = collect(&store, &plan.jobs)?;
+        }
+        records.retain(|record| match &record.run.work {
+            Work::Pretrain(p) => {
+                let rate = chosen.get(&(p.tokenizer.clone(), p.encoder.position.name()));
+                rate.is_none_or(|rate| *rate == p.training.learning_rate)
+            }
+            _ => true,
+        });
+    }
+    if summary.interrupted {
+        eprintln!("interrupted; the same command continues");
+        return Ok(INTERRUPTED);
+    }
+    let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
+    std::fs::create_dir_all(&output).map_err(|error| Failure::file(&output, &error))?;
+    let file = output.join("records.jsonl");
+    write_jsonl(&file, &records)?;
+    let options = report::Options {
+        order: plan.tokenizers.iter().chain(&plan.controls).cloned().collect(),
+        reference: Some(plan.reference.clone()),
+        controls: plan.controls.clone(),
+        ..report::Options::default()
+    };
+    if records.is_empty() {
+        return Err(Failure::new(SOME_FAILED, "no run has a result", "see the messages above"));
+    }
+    conclude(records, options, Some(&output), args.question.json)?;
+    if !args.question.json {
+        println!("records: {}", file.display());
+    }
+    if summary.complete() { Ok(0) } else { Ok(SOME_FAILED) }
+}
+
+/// What is about to happen, in a few lines.
+fn announce(plan: &Plan, before: &[Record]) {
+    let known: std::collections::HashSet<_> = before.iter().map(|record| &record.key).collect();
+    let left: Vec<&Job> = plan.jobs.iter().filter(|job| !known.contains(&job.key)).collect();
+    let seconds: f64 = left.iter().map(|job| job.estimate.seconds).sum();
+    eprintln!(
+        "{}: {} runs, {} finished before; smallest p that {} seeds can reach: {:.3}",
+        plan.name,
+        plan.jobs.len(),
+        plan.jobs.len() - left.len(),
+        plan.seeds.len(),
+        plan.smallest_p
+    );
+    if !left.is_empty() {
+        let how = if plan.calibrated { "measured" } else { "a guess" };
+        eprintln!("about {} of processor time left ({how})", experiment::describe::duration(seconds));
+    }
+}
+
+fn execute(args: &args::Compare, spec: &Spec, plan: &Plan, data: &Data, store: &Store, stop: &Arc<AtomicBool>) -> Result<Summary, Failure> {
+    let mut board = Board::new(plan);
+    let summary = if args.mock {
+        Mock::default().execute(&plan.jobs, store, &mut |event| board.event(event))
+    } else {
+        learn(spec, plan, data, store)?;
+        let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
+        let mut local = Local::new(program, threads);
+        // Small models gain more from a second run than from a second thread.
+        local.workers = args.workers.unwrap_or(threads).max(1);
+        local.retry_failed = args.retry_failed;
+        local.stop = Arc::clone(stop);
+        local.extra_args = vec!["--attached".to_owned(), "--device".to_owned(), spec.device.clone()];
+        local.extra_args.extend(["--checkpoint-seconds".to_owned(), args.checkpoint_seconds.to_string()]);
+        let root: PathBuf = std::path::absolute(&data.root).unwrap_or_else(|_| data.root.clone());
+        local.extra_args.extend(["--data".to_owned(), root.to_string_lossy().into_owned()]);
+        local.execute(&plan.jobs, store, &mut |event| board.event(event))
+    };
+    board.close();
+    Ok(summary?)
+}
+
+/// Learns vocabularies once, before several runs would each do it.
+fn learn(spec: &Spec, plan: &Plan, data: &Data, store: &Store) -> Result<(), Failure> {
+    let (corpus, _) = data.open_corpus(&spec.corpus)?;
+    let mut learned = std::collections::HashSet::new();
+    for job in &plan.jobs {
+        let Work::Pretrain(pretrain) = &job.run.work else { continue };
+        if !learned.insert(pretrain.tokenizer.clone()) || matches!(store.record(&job.key)?, Found::Done(_)) {
+            continue;
+        }
+        let recipe = fitting::recipe(&pretrain.tokenizer, job.data["tokenizer"].as_str())?;
+        if recipe.learned_vocabulary {
+            eprintln!("vocabulary of {}", recipe.name);
+        }
+        fitting::fit(store, &recipe, &corpus, pretrain.masking.span)?;
+    }
+    Ok(())
+}
+
+/// The records of a plan that are there.
+fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>, Failure> {
+    let mut records = Vec::new();
+    for job in jobs {
+        match store.record(&job.key)? {
+            Found::Done(record) => records.push(record),
+            Found::Missing => {}
+            Found::SetAside { reason, moved_to } => {
+                let message = format!("a record was damaged while it was being read: {reason}");
+                return Err(Failure::new(DATA, message, format!("it is set aside as {}; start again", moved_to.display())));
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// Whether text for people may be coloured: a terminal, and nobody said no.
+pub(crate) fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

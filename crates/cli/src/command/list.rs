@@ -1,0 +1,56 @@
+//! `tokbench list`: every kind of thing that has names, from the one list of each kind.
+
+use dataset::builtin;
+use serde_json::json;
+use tokenize::registry::KINDS;
+
+use crate::args;
+use crate::failure::Failure;
+
+pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
+    let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    let (corpora, tasks) = (names(builtin::CORPORA), names(builtin::TASKS));
+    let encoders = names(experiment::encoder::BUILT_IN);
+    let devices = model::device::available();
+    let figures: Vec<_> = report::FIGURES.iter().map(|figure| (figure.name, figure.title)).collect();
+    if args.json {
+        let tokenizers: Vec<_> = KINDS
+            .iter()
+            .map(|kind| json!({"pattern": kind.pattern, "help": kind.help, "examples": kind.examples}))
+            .collect();
+        let value = json!({"tokenizers": tokenizers, "corpora": corpora, "tasks": tasks, "encoders": encoders,
+            "devices": devices, "figures": figures.iter().map(|(name, _)| name).collect::<Vec<_>>()});
+        println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+        return Ok(0);
+    }
+    println!("tokenizers");
+    for kind in KINDS {
+        println!("  {:<34} {}", kind.pattern, kind.help);
+        if let Some(name) = kind.examples.first()
+            && let Ok(recipe) = tokenize::registry::parse(name)
+        {
+            match recipe.frontend {
+                tokenize::Frontend::MxDna(k) => println!(
+                    "  {:<34} front end: {} nucleotide layer(s), module, way back",
+                    "", k.nucleotide_layers
+                ),
+                tokenize::Frontend::Deep(k) => {
+                    println!("  {:<34} front end: {} nucleotide layer(s), way back", "", k.nucleotide_layers);
+                }
+                tokenize::Frontend::Lookup => {}
+            }
+        }
+    }
+    println!("\ncorpora (or a FASTA, FASTQ or TOML file)\n  {}", corpora.join("  "));
+    println!("\ntasks (or a CSV or TOML file)");
+    for chunk in tasks.chunks(6) {
+        println!("  {}", chunk.join("  "));
+    }
+    println!("\nencoders\n  {}", encoders.join("  "));
+    println!("\ndevices of this build on this machine\n  {}", devices.join("  "));
+    println!("\nfigures");
+    for (name, title) in figures {
+        println!("  {name:<22} {title}");
+    }
+    Ok(0)
+}

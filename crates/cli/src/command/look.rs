@@ -1,0 +1,182 @@
+//! `tokbench look`: one locus, cut by each tokenizer, aligned under its bases.
+
+use std::ops::Range;
+use std::path::Path;
+
+use dataset::Corpus;
+use experiment::record::Outcome;
+use experiment::run::Work;
+use experiment::store::Store;
+use serde_json::json;
+use tokenize::{Fitted, Frontend, registry};
+
+use crate::args;
+use crate::command::compare::colour;
+use crate::failure::{DATA, Failure, USAGE};
+use crate::resolve::{Data, data_root};
+
+/// Bases shown by default, and most bases shown.
+const DEFAULT: usize = 120;
+const MOST: usize = 10_000;
+/// Masked span of a default run; a vocabulary does not depend on it.
+const SPAN: usize = 12;
+
+pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
+    let data = Data::new(data_root(args.data.as_deref()));
+    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    let bases = match &args.sequence {
+        Some(text) => typed(text)?,
+        None => locus(&corpus, args.locus.as_deref())?,
+    };
+    let mut cuts = Vec::new();
+    for name in &args.tokenizers {
+        cuts.push((name.clone(), cut(name, &bases, &corpus, &args.store)?));
+    }
+    if args.json {
+        let value = json!({"bases": String::from_utf8_lossy(&bases), "cuts": cuts.iter().map(|(name, spans)| {
+            json!({"tokenizer": name, "spans": spans.iter().map(|span| [span.start, span.end]).collect::<Vec<_>>()})
+        }).collect::<Vec<_>>()});
+        println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+    } else {
+        print!("{}", aligned(&bases, &cuts, colour()));
+    }
+    if let Some(path) = &args.output {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+        let files = report::figure::write(&report::figure::locus(&bases, &cuts)?, folder, &name)?;
+        eprintln!("figure: {}", files[0].display());
+    }
+    Ok(0)
+}
+
+fn typed(text: &str) -> Result<Vec<u8>, Failure> {
+    let mut bases = Vec::new();
+    dataset::policy::normalise(text.as_bytes(), &mut bases, &mut dataset::Counts::default()).map_err(|_| {
+        Failure::new(USAGE, format!("{text:?} is not a DNA sequence"), "use the letters A, C, G, T, U, N and IUPAC codes")
+    })?;
+    if bases.is_empty() || bases.len() > MOST {
+        return Err(Failure::new(USAGE, format!("{} bases to look at", bases.len()), format!("give 1 to {MOST}")));
+    }
+    Ok(bases)
+}
+
+/// The bases of RECORD:FIRST-LAST.
+fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let records = || corpus.species().iter().flat_map(|species| &species.records);
+    let wrong = |reason: String| {
+        let known: Vec<&str> = records().take(3).map(|record| record.name.split_whitespace().next().unwrap_or("")).collect();
+        Failure::new(USAGE, reason, format!("write RECORD:FIRST-LAST, for example {}:1-120", known.join(":1-120 or ")))
+    };
+    let Some(place) = place else {
+        let record = records().next().ok_or_else(|| wrong("the corpus is empty".to_owned()))?;
+        return Ok(record.bases[..record.bases.len().min(DEFAULT)].to_vec());
+    };
+    let parts = place.rsplit_once(':').and_then(|(name, range)| {
+        let (first, last) = range.split_once('-')?;
+        Some((name, first.replace(',', "").parse::<usize>().ok()?, last.replace(',', "").parse::<usize>().ok()?))
+    });
+    let (name, first, last) = parts.ok_or_else(|| wrong(format!("{place:?} is not a place")))?;
+    let record = records()
+        .find(|record| record.name == name || record.name.split_whitespace().next() == Some(name))
+        .ok_or_else(|| wrong(format!("no record {name:?} in the corpus {}", corpus.name())))?;
+    if first == 0 || first > last || last > record.bases.len() || last - first >= MOST {
+        return Err(wrong(format!("{first}-{last} is not inside {name} (1 to {}, at most {MOST} bases)", record.bases.len())));
+    }
+    Ok(record.bases[first - 1..last].to_vec())
+}
+
+fn cut(name: &str, bases: &[u8], corpus: &Corpus, store: &Path) -> Result<Vec<Range<usize>>, Failure> {
+    let recipe = registry::parse(name)?;
+    if let Frontend::MxDna(_) = recipe.frontend {
+        return learned(&recipe.name, bases, corpus, store);
+    }
+    let mut tokens = Vec::new();
+    let fitted = if recipe.learned_vocabulary && store.exists() {
+        crate::fitting::fit(&Store::open(store)?, &recipe, corpus, SPAN)?.tokenizer
+    } else {
+        recipe.fit(&mut corpus.training_pieces())?
+    };
+    fitted.encode(bases, &mut tokens);
+    Ok(tokens.iter().map(|token| token.start as usize..token.end as usize).collect())
+}
+
+/// The units of a learned tokenizer, from the weights of a finished run on this corpus.
+fn learned(name: &str, bases: &[u8], corpus: &Corpus, folder: &Path) -> Result<Vec<Range<usize>>, Failure> {
+    let none = || {
+        Failure::new(
+            DATA,
+            format!("{name} learns its cut, and no finished run of it on {} is in {}", corpus.name(), folder.display()),
+            format!("run \"tokbench compare --tokenizers {name} --corpus ...\" first, or leave {name} out"),
+        )
+    };
+    if !folder.exists() {
+        return Err(none());
+    }
+    let store = Store::open(folder)?;
+    let found = store.records()?.0.into_iter().find_map(|record| match (&record.run.work, &record.outcome) {
+        (Work::Pretrain(p), Outcome::Pretrained(_)) if p.tokenizer == name && p.corpus.hash == corpus.hash() => {
+            Some((record.key, record.run.seed, p.clone()))
+        }
+        _ => None,
+    });
+    let (key, seed, pretrain) = found.ok_or_else(none)?;
+    let device = model::device::open("cpu")?;
+    let recipe = registry::parse(name)?;
+    let fitted: Fitted = crate::fitting::fit(&store, &recipe, corpus, pretrain.masking.span)?;
+    let shapes = model::pretrain::shapes(&pretrain, &fitted, None);
+    let empty = model::network::Model::new(&shapes, seed, &device);
+    let model = model::checkpoint::load_weights(&store.folder(&key)?, empty)?;
+    Ok(model::execute::cut(&model, &fitted, bases, &device))
+}
+
+/// Lines of bases and, under them, tokens: neighbours told apart by colour, or by capital and small letters without it.
+fn aligned(bases: &[u8], cuts: &[(String, Vec<Range<usize>>)], colour: bool) -> String {
+    const WIDE: usize = 80;
+    let margin = cuts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
+    let mut out = String::new();
+    for first in (0..bases.len()).step_by(WIDE) {
+        let last = (first + WIDE).min(bases.len());
+        out += &format!("{:>margin$}{}\n", format!("{} ", first + 1), String::from_utf8_lossy(&bases[first..last]));
+        for (name, spans) in cuts {
+            for (lane, row) in lanes(spans).iter().enumerate() {
+                let mut line = format!("{:<margin$}", if lane == 0 { name.as_str() } else { "" });
+                let mut at = first;
+                let mut any = false;
+                for &(number, ref span) in row.iter().filter(|(_, span)| span.end > first && span.start < last) {
+                    let (from, to) = (span.start.max(first), span.end.min(last));
+                    line += &" ".repeat(from.saturating_sub(at));
+                    let text = String::from_utf8_lossy(&bases[from..to]).into_owned();
+                    line += &match (colour, number % 2) {
+                        (true, 0) => format!("\x1b[36m{text}\x1b[0m"),
+                        (true, _) => format!("\x1b[33m{text}\x1b[0m"),
+                        (false, 0) => text,
+                        (false, _) => text.to_ascii_lowercase(),
+                    };
+                    (at, any) = (to, true);
+                }
+                if any {
+                    out += line.trim_end();
+                    out.push('\n');
+                }
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Tokens in lanes, so that those of a lane do not overlap.
+fn lanes(spans: &[Range<usize>]) -> Vec<Vec<(usize, Range<usize>)>> {
+    let mut lanes: Vec<Vec<(usize, Range<usize>)>> = Vec::new();
+    for span in spans {
+        let free = lanes.iter().position(|lane| lane.last().is_none_or(|(_, last)| last.end <= span.start));
+        let lane = free.unwrap_or_else(|| {
+            lanes.push(Vec::new());
+            lanes.len() - 1
+        });
+        let number = lanes[lane].len();
+        lanes[lane].push((number, span.clone()));
+    }
+    lanes
+}

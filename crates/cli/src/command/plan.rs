@@ -1,0 +1,26 @@
+//! `tokbench plan`.
+
+use experiment::Store;
+
+use crate::args;
+use crate::command::question;
+use crate::failure::Failure;
+use crate::resolve::{Data, data_root};
+
+pub(crate) fn run(args: &args::Plan) -> Result<u8, Failure> {
+    let spec = question::spec(&args.question)?;
+    let data = Data::new(data_root(args.question.data.as_deref()));
+    let mut plan = question::plan(&spec, &data)?;
+    for remark in data.remarks.take() {
+        eprintln!("{remark}");
+    }
+    if args.question.store.exists() {
+        plan.calibrate(&Store::open(&args.question.store)?.records()?.0);
+    }
+    if args.question.json {
+        println!("{}", serde_json::to_string_pretty(&plan).unwrap_or_default());
+    } else {
+        print!("{}", plan.describe());
+    }
+    Ok(0)
+}

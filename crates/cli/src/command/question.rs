@@ -1,0 +1,101 @@
+//! From file and flags to a spec: flags are sugar for the same value.
+
+use experiment::config::Position;
+use experiment::{EncoderChoice, Spec};
+
+use crate::args::Question;
+use crate::failure::{Failure, USAGE};
+use crate::resolve;
+
+/// The embedded default: a question that can be decided in minutes.
+pub(crate) const DEFAULT: &str = include_str!("../../../../configs/default.toml");
+
+/// The spec of a question.
+pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
+    let mut spec = match &question.spec {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+            Spec::from_toml(&text, &path.to_string_lossy())?
+        }
+        None => Spec::from_toml(DEFAULT, "configs/default.toml")?,
+    };
+    let own = question.spec.is_none();
+    if !question.tokenizers.is_empty() {
+        spec.tokenizers.clone_from(&question.tokenizers);
+        // A reference of the file that is no longer compared means nothing.
+        spec.reference = spec.reference.filter(|reference| question.tokenizers.contains(reference));
+    }
+    if let Some(reference) = &question.reference {
+        spec.reference = Some(reference.clone());
+    }
+    if let Some(corpus) = &question.corpus {
+        spec.corpus.clone_from(corpus);
+        if own {
+            spec.name = name_of(corpus);
+        }
+    }
+    if !question.tasks.is_empty() {
+        spec.tasks.clone_from(&question.tasks);
+    }
+    if let Some(seeds) = question.seeds {
+        spec.seeds = (1..=seeds).collect();
+    }
+    if let Some(encoder) = &question.encoder {
+        spec.encoder = EncoderChoice::named(encoder);
+    }
+    if !question.positions.is_empty() {
+        spec.positions = question.positions.iter().map(|name| position(name)).collect::<Result<_, _>>()?;
+    }
+    if let Some(bases) = question.bases {
+        spec.training.bases = bases;
+    }
+    if let Some(window) = question.window {
+        spec.training.window = window;
+    }
+    if let Some(batch) = question.batch {
+        spec.training.batch = batch;
+    }
+    if let Some(span) = question.span {
+        spec.masking.span = span;
+    }
+    match question.learning_rates.as_slice() {
+        [] => {}
+        [rate] => {
+            spec.training.learning_rate = *rate;
+            spec.learning_rates.clear();
+        }
+        several => spec.learning_rates = several.to_vec(),
+    }
+    if let Some(bases) = question.scoring_bases {
+        spec.scoring.bases = usize::try_from(bases).unwrap_or(usize::MAX);
+    }
+    spec.controls |= question.controls;
+    if let Some(device) = &question.device {
+        spec.device.clone_from(device);
+    }
+    spec.validate()?;
+    Ok(spec)
+}
+
+/// The spec as it is planned: the device's kind instead of its name, since an ordinal does not change the answer.
+pub(crate) fn planned(spec: &Spec) -> Result<Spec, Failure> {
+    Ok(Spec { device: model::device::kind(&spec.device)?, ..spec.clone() })
+}
+
+fn position(name: &str) -> Result<Position, Failure> {
+    [Position::AlibiDirected, Position::Alibi].into_iter().find(|position| position.name() == name).ok_or_else(|| {
+        Failure::new(USAGE, format!("unknown position code {name:?}"), "use alibi-directed or alibi")
+    })
+}
+
+/// A name for files, from the name or path of a corpus.
+fn name_of(corpus: &str) -> String {
+    let stem = corpus.rsplit('/').next().unwrap_or(corpus).split('.').next().unwrap_or(corpus);
+    let clean: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if clean.is_empty() { "comparison".to_owned() } else { clean }
+}
+
+/// The plan of a spec, and the data it speaks of.
+pub(crate) fn plan(spec: &Spec, data: &resolve::Data) -> Result<experiment::Plan, Failure> {
+    experiment::Plan::new(&planned(spec)?, data).map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))
+}

@@ -1,0 +1,89 @@
+//! An error as a person sees it: cause, remedy, exit code.
+
+use std::path::Path;
+
+/// Something failed that should not.
+pub(crate) const FAILED: u8 = 1;
+/// Wrong arguments or an experiment that means nothing.
+pub(crate) const USAGE: u8 = 2;
+/// Wrong or damaged data.
+pub(crate) const DATA: u8 = 3;
+/// Some runs failed.
+pub(crate) const SOME_FAILED: u8 = 4;
+/// Interrupted; what was done is kept.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why the program ends.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+    pub(crate) remedy: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, message: impl Into<String>, remedy: impl Into<String>) -> Failure {
+        Failure { code, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    pub(crate) fn file(path: &Path, error: &std::io::Error) -> Failure {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path",
+            std::io::ErrorKind::PermissionDenied => "check who may read and write there",
+            _ => "check the file and the disk",
+        };
+        Failure::new(DATA, format!("{}: {error}", path.display()), remedy)
+    }
+}
+
+impl From<dataset::Error> for Failure {
+    fn from(error: dataset::Error) -> Failure {
+        Failure { code: DATA, message: error.to_string(), remedy: error.remedy() }
+    }
+}
+
+impl From<tokenize::Error> for Failure {
+    fn from(error: tokenize::Error) -> Failure {
+        let code = match error {
+            tokenize::Error::Fit { .. } | tokenize::Error::File { .. } => DATA,
+            _ => USAGE,
+        };
+        Failure { code, message: error.to_string(), remedy: error.remedy() }
+    }
+}
+
+impl From<experiment::Error> for Failure {
+    fn from(error: experiment::Error) -> Failure {
+        use experiment::Error as E;
+        let code = match error {
+            E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } => USAGE,
+            E::Line { .. } => DATA,
+            _ => FAILED,
+        };
+        Failure { code, message: error.to_string(), remedy: error.remedy() }
+    }
+}
+
+impl From<model::Error> for Failure {
+    fn from(error: model::Error) -> Failure {
+        let code = match error {
+            model::Error::Interrupted { .. } => INTERRUPTED,
+            model::Error::Data(_) => DATA,
+            model::Error::Device(_) | model::Error::Tokenizer(_) => USAGE,
+            _ => FAILED,
+        };
+        Failure { code, message: error.to_string(), remedy: error.remedy() }
+    }
+}
+
+impl From<model::device::Error> for Failure {
+    fn from(error: model::device::Error) -> Failure {
+        Failure::from(model::Error::from(error))
+    }
+}
+
+impl From<report::Error> for Failure {
+    fn from(error: report::Error) -> Failure {
+        Failure { code: DATA, message: error.to_string(), remedy: None }
+    }
+}

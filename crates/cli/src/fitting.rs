@@ -1,0 +1,45 @@
+//! Vocabularies, learned once per corpus and span and kept in the store under their own key.
+
+use dataset::Corpus;
+use experiment::store::{Found, Store};
+use tokenize::registry::{self, Recipe};
+use tokenize::{Fitted, fitted};
+
+use crate::failure::{DATA, Failure};
+
+/// Raised by hand when the meaning of a fitted vocabulary changes.
+const VERSION: u32 = 1;
+/// Name of the file in the store.
+const FILE: &str = "fitted.json";
+
+/// The recipe behind a canonical name; `location` is the path behind a `file:` name.
+pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe, Failure> {
+    let Some(path) = location.filter(|_| canonical.starts_with("file:")) else {
+        return Ok(registry::parse(canonical)?);
+    };
+    let recipe = registry::parse(&format!("file:{path}"))?;
+    if recipe.name != canonical {
+        return Err(Failure::new(DATA, format!("{path} has changed: it is now {}", recipe.name), "plan again"));
+    }
+    Ok(recipe)
+}
+
+/// The fitted tokenizer: from the store, or learned now and kept.
+pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) -> Result<Fitted, Failure> {
+    let text = format!("{VERSION} {} {} {span} {} {}", recipe.name, corpus.hash(), fitted::SPANS, tokenize::huggingface::TRAINING_BASES);
+    let key = blake3::hash(text.as_bytes()).to_hex().to_string();
+    match store.fitted(&key, FILE)? {
+        Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
+            Ok(fitted) => return Ok(fitted),
+            Err(error) => eprintln!("warning: {error}; it is learned again"),
+        },
+        Found::SetAside { reason, moved_to } => {
+            eprintln!("warning: {} was damaged ({reason}) and set aside as {}; it is learned again", recipe.name, moved_to.display());
+        }
+        Found::Missing => {}
+    }
+    let pieces: Vec<&[u8]> = corpus.training_pieces().collect();
+    let fitted = Fitted::fit(recipe, &pieces, span)?;
+    store.put_fitted(&key, FILE, &fitted.save(span))?;
+    Ok(fitted)
+}

@@ -1,0 +1,200 @@
+//! Progress on stderr: bars on a terminal, plain lines elsewhere.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use experiment::executor::Event;
+use experiment::plan::Plan;
+use experiment::run::{Key, Run, Work};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+/// A run in words: `mxdna seed 3`, `tf/2 kmer6 seed 1`.
+pub(crate) fn words(run: &Run) -> String {
+    let task = run.task().map_or_else(String::new, |task| format!("{} ", task.name));
+    let position = match &run.work {
+        Work::Pretrain(p) => format!(" {}", p.encoder.position.name()),
+        _ => String::new(),
+    };
+    format!("{task}{}{position} seed {}", run.subject(), run.seed)
+}
+
+/// The bar of one run in this process.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    words: String,
+    began: Instant,
+}
+
+impl Bar {
+    pub(crate) fn single(run: &Run) -> Bar {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(1) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3}%  {msg}") {
+            bar.set_style(style);
+        }
+        eprintln!("{}", words(run));
+        Bar { bar, words: words(run), began: Instant::now() }
+    }
+
+    pub(crate) fn tell(&mut self, stage: &str, done: u64, of: u64) {
+        self.bar.set_length(of.max(1));
+        self.bar.set_position(done);
+        let rate = done as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
+        self.bar.set_message(format!("{} {stage} {}", self.words, speed(stage, rate)));
+    }
+}
+
+fn speed(stage: &str, rate: f64) -> String {
+    let unit = match stage {
+        "train" => "bases/s",
+        "score" => "windows/s",
+        _ => "rows/s",
+    };
+    match rate {
+        r if r >= 1e6 => format!("{:.1} M{unit}", r / 1e6),
+        r if r >= 1e3 => format!("{:.1} k{unit}", r / 1e3),
+        r => format!("{r:.1} {unit}"),
+    }
+}
+
+/// All runs of a plan.
+pub(crate) struct Board {
+    bar: ProgressBar,
+    terminal: bool,
+    names: HashMap<Key, String>,
+    /// Estimated seconds of each run.
+    cost: HashMap<Key, f64>,
+    all: f64,
+    finished: f64,
+    skipped: f64,
+    running: HashMap<Key, (String, f64, Instant, f64)>,
+    count: usize,
+    of: usize,
+    began: Instant,
+    last_line: Instant,
+}
+
+impl Board {
+    pub(crate) fn new(plan: &Plan) -> Board {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = if terminal { ProgressBar::new(1000) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar:.cyan} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        let cost: HashMap<Key, f64> = plan.jobs.iter().map(|job| (job.key.clone(), job.estimate.seconds.max(1e-6))).collect();
+        Board {
+            bar,
+            terminal,
+            names: plan.jobs.iter().map(|job| (job.key.clone(), words(&job.run))).collect(),
+            all: cost.values().sum(),
+            cost,
+            finished: 0.0,
+            skipped: 0.0,
+            running: HashMap::new(),
+            count: 0,
+            of: plan.jobs.len(),
+            began: Instant::now(),
+            last_line: Instant::now(),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.terminal {
+            self.bar.suspend(|| eprintln!("{line}"));
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        match event {
+            Event::Skipped { key } => {
+                let cost = self.cost.get(&key).copied().unwrap_or(0.0);
+                self.finished += cost;
+                self.skipped += cost;
+                self.count += 1;
+            }
+            Event::SetAside { key, reason, moved_to } => self.say(&format!(
+                "warning: the record of {} was damaged ({reason}); set aside as {}, computed again",
+                self.name(&key),
+                moved_to.display()
+            )),
+            Event::Warning { text } => self.say(&format!("warning: {text}")),
+            Event::Started { key } => {
+                if !self.terminal {
+                    self.say(&format!("started {}", self.name(&key)));
+                }
+                self.running.insert(key, ("start".to_owned(), 0.0, Instant::now(), 0.0));
+            }
+            Event::Progress { key, stage, done, of } => {
+                let share = done as f64 / of.max(1) as f64;
+                if let Some(entry) = self.running.get_mut(&key) {
+                    if entry.0 != stage {
+                        *entry = (stage, 0.0, Instant::now(), done as f64);
+                    }
+                    entry.1 = share;
+                    let seconds = entry.2.elapsed().as_secs_f64();
+                    if seconds > 0.5 {
+                        let rate = (done as f64 - entry.3) / seconds;
+                        let text = format!("{} {} {}", self.names.get(&key).map_or("", String::as_str), entry.0, speed(&entry.0, rate));
+                        self.show(&text);
+                    }
+                }
+            }
+            Event::Log { key, line } => self.say(&format!("{}: {line}", self.name(&key))),
+            Event::Finished { key, seconds } => {
+                self.end(&key);
+                self.say(&format!("{:>3}/{} {} in {}", self.count, self.of, self.name(&key), HumanDuration(Duration::from_secs_f64(seconds))));
+            }
+            Event::Failed { key, reason, stderr } => {
+                self.end(&key);
+                self.say(&format!("failed: {}: {reason}", self.name(&key)));
+                for line in stderr.iter().filter(|line| !line.contains(&reason)) {
+                    self.say(&format!("    {line}"));
+                }
+            }
+            Event::Pending { key, reason } => {
+                self.running.remove(&key);
+                self.say(&format!("not finished: {}: {reason}", self.name(&key)));
+            }
+        }
+    }
+
+    fn name(&self, key: &Key) -> String {
+        self.names.get(key).cloned().unwrap_or_else(|| key.short().to_owned())
+    }
+
+    fn end(&mut self, key: &Key) {
+        self.running.remove(key);
+        self.finished += self.cost.get(key).copied().unwrap_or(0.0);
+        self.count += 1;
+    }
+
+    fn show(&mut self, text: &str) {
+        let running: f64 = self
+            .running
+            .iter()
+            .map(|(key, (stage, share, _, _))| {
+                // Scoring is taken as the last tenth of a run.
+                let share = if stage == "score" { 0.9 + 0.1 * share } else { 0.9 * share };
+                self.cost.get(key).copied().unwrap_or(0.0) * share
+            })
+            .sum();
+        let done = (self.finished + running) / self.all.max(1e-9);
+        let now = (self.finished + running - self.skipped).max(1e-9);
+        let left = self.began.elapsed().as_secs_f64() * (self.all - self.finished - running).max(0.0) / now;
+        let left = HumanDuration(Duration::from_secs_f64(left.min(1e8)));
+        self.bar.set_position((done * 1000.0) as u64);
+        self.bar.set_message(format!("{}/{} runs, {text}, about {left} left", self.count, self.of));
+        // Without a terminal: a line now and then.
+        if !self.terminal && self.last_line.elapsed() > Duration::from_secs(30) {
+            self.last_line = Instant::now();
+            eprintln!("{:.0} % done, {}/{} runs, {text}, about {left} left", done * 100.0, self.count, self.of);
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+}
