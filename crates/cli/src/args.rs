@@ -191,7 +191,13 @@ pub struct Report {
 #[derive(Debug, Args)]
 pub struct Look {
     /// Tokenizers, separated by commas.
-    #[arg(long, short, value_delimiter = ',', value_name = "NAMES", default_value = "base,kmer6,kmer6-nonoverlap,bpe4096")]
+    #[arg(
+        long,
+        short,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "base,kmer6,kmer6-nonoverlap,bpe4096"
+    )]
     pub tokenizers: Vec<String>,
     /// The bases to look at, typed out.
     #[arg(long, value_name = "BASES", conflicts_with = "locus")]

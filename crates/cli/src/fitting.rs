@@ -26,7 +26,13 @@ pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe, 
 
 /// The fitted tokenizer: from the store, or learned now and kept.
 pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) -> Result<Fitted, Failure> {
-    let text = format!("{VERSION} {} {} {span} {} {}", recipe.name, corpus.hash(), fitted::SPANS, tokenize::huggingface::TRAINING_BASES);
+    let text = format!(
+        "{VERSION} {} {} {span} {} {}",
+        recipe.name,
+        corpus.hash(),
+        fitted::SPANS,
+        tokenize::huggingface::TRAINING_BASES
+    );
     let key = blake3::hash(text.as_bytes()).to_hex().to_string();
     match store.fitted(&key, FILE)? {
         Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
@@ -34,7 +40,11 @@ pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) 
             Err(error) => eprintln!("warning: {error}; it is learned again"),
         },
         Found::SetAside { reason, moved_to } => {
-            eprintln!("warning: {} was damaged ({reason}) and set aside as {}; it is learned again", recipe.name, moved_to.display());
+            eprintln!(
+                "warning: {} was damaged ({reason}) and set aside as {}; it is learned again",
+                recipe.name,
+                moved_to.display()
+            );
         }
         Found::Missing => {}
     }

@@ -82,7 +82,8 @@ impl Board {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        let cost: HashMap<Key, f64> = plan.jobs.iter().map(|job| (job.key.clone(), job.estimate.seconds.max(1e-6))).collect();
+        let cost: HashMap<Key, f64> =
+            plan.jobs.iter().map(|job| (job.key.clone(), job.estimate.seconds.max(1e-6))).collect();
         Board {
             bar,
             terminal,
@@ -137,7 +138,12 @@ impl Board {
                     let seconds = entry.2.elapsed().as_secs_f64();
                     if seconds > 0.5 {
                         let rate = (done as f64 - entry.3) / seconds;
-                        let text = format!("{} {} {}", self.names.get(&key).map_or("", String::as_str), entry.0, speed(&entry.0, rate));
+                        let text = format!(
+                            "{} {} {}",
+                            self.names.get(&key).map_or("", String::as_str),
+                            entry.0,
+                            speed(&entry.0, rate)
+                        );
                         self.show(&text);
                     }
                 }
@@ -145,7 +151,13 @@ impl Board {
             Event::Log { key, line } => self.say(&format!("{}: {line}", self.name(&key))),
             Event::Finished { key, seconds } => {
                 self.end(&key);
-                self.say(&format!("{:>3}/{} {} in {}", self.count, self.of, self.name(&key), HumanDuration(Duration::from_secs_f64(seconds))));
+                self.say(&format!(
+                    "{:>3}/{} {} in {}",
+                    self.count,
+                    self.of,
+                    self.name(&key),
+                    HumanDuration(Duration::from_secs_f64(seconds))
+                ));
             }
             Event::Failed { key, reason, stderr } => {
                 self.end(&key);

@@ -57,11 +57,17 @@ pub(crate) fn task_spec(name: &str) -> Result<TaskSpec, Failure> {
 
 fn looks_like_path(name: &str) -> bool {
     let name = name.trim_end_matches(".gz");
-    name.starts_with('.') || name.starts_with('/') || [".fa", ".fasta", ".fna", ".fq", ".fastq", ".csv", ".toml"].iter().any(|end| name.ends_with(end))
+    name.starts_with('.')
+        || name.starts_with('/')
+        || [".fa", ".fasta", ".fna", ".fq", ".fastq", ".csv", ".toml"].iter().any(|end| name.ends_with(end))
 }
 
 fn missing(what: &str, name: &str) -> Failure {
-    Failure::new(crate::failure::DATA, format!("{what} file {name}: no such file"), "check the path; \"tokbench list\" shows built-in names")
+    Failure::new(
+        crate::failure::DATA,
+        format!("{what} file {name}: no such file"),
+        "check the path; \"tokbench list\" shows built-in names",
+    )
 }
 
 fn in_file(path: &Path, error: &dataset::Error) -> Failure {
@@ -143,10 +149,19 @@ impl Resolver for Data {
             Frontend::Deep(knobs) => knobs.nucleotide_layers + 1,
         };
         let location = match name.trim().strip_prefix("file:") {
-            Some(path) => std::path::absolute(path).map_or(Value::Null, |path| Value::String(path.to_string_lossy().into_owned())),
+            Some(path) => {
+                std::path::absolute(path).map_or(Value::Null, |path| Value::String(path.to_string_lossy().into_owned()))
+            }
             None => Value::Null,
         };
-        Ok(TokenizerInfo { canonical: recipe.name, location, vocabulary, tokens_per_base, tokens_per_span, nucleotide_layers })
+        Ok(TokenizerInfo {
+            canonical: recipe.name,
+            location,
+            vocabulary,
+            tokens_per_base,
+            tokens_per_span,
+            nucleotide_layers,
+        })
     }
 
     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
@@ -167,7 +182,9 @@ impl Resolver for Data {
         let (task, spec) = open().map_err(|failure| self.refuse(failure))?;
         self.remarks.borrow_mut().push(format!("{}: {}; {}", task.name, task.counts, task.leaks));
         if task.dropped_dev > 0 {
-            self.remarks.borrow_mut().push(format!("{}: {} dev rows that are also in train were dropped", task.name, task.dropped_dev));
+            self.remarks
+                .borrow_mut()
+                .push(format!("{}: {} dev rows that are also in train were dropped", task.name, task.dropped_dev));
         }
         let bases = task.train.iter().map(|example| example.sequence.len()).max().unwrap_or(0);
         Ok(TaskInfo {

@@ -1,13 +1,15 @@
 //! `tokbench compare`: spec, plan, execute, compare, draw.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use dataset::Split;
 use experiment::plan::{Job, Plan, choose};
 use experiment::record::Record;
-use experiment::run::Work;
+use experiment::run::{Key, Work};
 use experiment::store::{Found, Store};
 use experiment::{Executor, Local, Mock, Spec, Summary, write_jsonl};
 
@@ -26,13 +28,17 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
     let store = Store::open(&args.question.store)?;
-    let before = store.records()?.0;
+    let (before, damaged) = store.records()?;
+    for sentence in damaged {
+        eprintln!("warning: damaged: {sentence}");
+    }
     plan.calibrate(&before);
     for remark in data.remarks.take() {
         eprintln!("{remark}");
     }
-    announce(&plan, &before);
-    let mut summary = execute(args, &spec, &plan, &data, &store, stop)?;
+    let known: HashSet<Key> = before.into_iter().map(|record| record.key).collect();
+    announce(&plan, &known);
+    let mut summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
     let mut records = collect(&store, &plan.jobs)?;
     if plan.deferred > 0 || spec.grid().len() > 1 {
         let chosen = choose(&records);
@@ -42,7 +48,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         data.choose(chosen.clone());
         if plan.deferred > 0 && !summary.interrupted {
             plan = question::plan(&spec, &data)?;
-            summary = execute(args, &spec, &plan, &data, &store, stop)?;
+            summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
             records = collect(&store, &plan.jobs)?;
         }
         records.retain(|record| match &record.run.work {
@@ -78,8 +84,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
 }
 
 /// What is about to happen, in a few lines.
-fn announce(plan: &Plan, before: &[Record]) {
-    let known: std::collections::HashSet<_> = before.iter().map(|record| &record.key).collect();
+fn announce(plan: &Plan, known: &HashSet<Key>) {
     let left: Vec<&Job> = plan.jobs.iter().filter(|job| !known.contains(&job.key)).collect();
     let seconds: f64 = left.iter().map(|job| job.estimate.seconds).sum();
     eprintln!(
@@ -96,12 +101,20 @@ fn announce(plan: &Plan, before: &[Record]) {
     }
 }
 
-fn execute(args: &args::Compare, spec: &Spec, plan: &Plan, data: &Data, store: &Store, stop: &Arc<AtomicBool>) -> Result<Summary, Failure> {
+fn execute(
+    args: &args::Compare,
+    spec: &Spec,
+    plan: &Plan,
+    data: &Data,
+    store: &Store,
+    known: &HashSet<Key>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Summary, Failure> {
     let mut board = Board::new(plan);
     let summary = if args.mock {
         Mock::default().execute(&plan.jobs, store, &mut |event| board.event(event))
     } else {
-        learn(spec, plan, data, store)?;
+        learn(spec, plan, data, store, known)?;
         let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
         let mut local = Local::new(program, threads);
@@ -120,12 +133,18 @@ fn execute(args: &args::Compare, spec: &Spec, plan: &Plan, data: &Data, store: &
 }
 
 /// Learns vocabularies once, before several runs would each do it.
-fn learn(spec: &Spec, plan: &Plan, data: &Data, store: &Store) -> Result<(), Failure> {
+fn learn(spec: &Spec, plan: &Plan, data: &Data, store: &Store, known: &HashSet<Key>) -> Result<(), Failure> {
     let (corpus, _) = data.open_corpus(&spec.corpus)?;
-    let mut learned = std::collections::HashSet::new();
+    // Better now than in every run: does every split have room for a window?
+    let window = spec.training.window;
+    corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
+    for split in [Split::Valid, Split::Test] {
+        corpus.scoring_windows(split, window, spec.scoring.bases)?;
+    }
+    let mut learned = HashSet::new();
     for job in &plan.jobs {
         let Work::Pretrain(pretrain) = &job.run.work else { continue };
-        if !learned.insert(pretrain.tokenizer.clone()) || matches!(store.record(&job.key)?, Found::Done(_)) {
+        if known.contains(&job.key) || !learned.insert(pretrain.tokenizer.clone()) {
             continue;
         }
         let recipe = fitting::recipe(&pretrain.tokenizer, job.data["tokenizer"].as_str())?;
@@ -146,7 +165,11 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>, Failure> {
             Found::Missing => {}
             Found::SetAside { reason, moved_to } => {
                 let message = format!("a record was damaged while it was being read: {reason}");
-                return Err(Failure::new(DATA, message, format!("it is set aside as {}; start again", moved_to.display())));
+                return Err(Failure::new(
+                    DATA,
+                    message,
+                    format!("it is set aside as {}; start again", moved_to.display()),
+                ));
             }
         }
     }

@@ -53,7 +53,11 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
 fn typed(text: &str) -> Result<Vec<u8>, Failure> {
     let mut bases = Vec::new();
     dataset::policy::normalise(text.as_bytes(), &mut bases, &mut dataset::Counts::default()).map_err(|_| {
-        Failure::new(USAGE, format!("{text:?} is not a DNA sequence"), "use the letters A, C, G, T, U, N and IUPAC codes")
+        Failure::new(
+            USAGE,
+            format!("{text:?} is not a DNA sequence"),
+            "use the letters A, C, G, T, U, N and IUPAC codes",
+        )
     })?;
     if bases.is_empty() || bases.len() > MOST {
         return Err(Failure::new(USAGE, format!("{} bases to look at", bases.len()), format!("give 1 to {MOST}")));
@@ -65,7 +69,8 @@ fn typed(text: &str) -> Result<Vec<u8>, Failure> {
 fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
     let records = || corpus.species().iter().flat_map(|species| &species.records);
     let wrong = |reason: String| {
-        let known: Vec<&str> = records().take(3).map(|record| record.name.split_whitespace().next().unwrap_or("")).collect();
+        let known: Vec<&str> =
+            records().take(3).map(|record| record.name.split_whitespace().next().unwrap_or("")).collect();
         Failure::new(USAGE, reason, format!("write RECORD:FIRST-LAST, for example {}:1-120", known.join(":1-120 or ")))
     };
     let Some(place) = place else {
@@ -81,7 +86,10 @@ fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
         .find(|record| record.name == name || record.name.split_whitespace().next() == Some(name))
         .ok_or_else(|| wrong(format!("no record {name:?} in the corpus {}", corpus.name())))?;
     if first == 0 || first > last || last > record.bases.len() || last - first >= MOST {
-        return Err(wrong(format!("{first}-{last} is not inside {name} (1 to {}, at most {MOST} bases)", record.bases.len())));
+        return Err(wrong(format!(
+            "{first}-{last} is not inside {name} (1 to {}, at most {MOST} bases)",
+            record.bases.len()
+        )));
     }
     Ok(record.bases[first - 1..last].to_vec())
 }

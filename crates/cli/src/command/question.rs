@@ -83,9 +83,10 @@ pub(crate) fn planned(spec: &Spec) -> Result<Spec, Failure> {
 }
 
 fn position(name: &str) -> Result<Position, Failure> {
-    [Position::AlibiDirected, Position::Alibi].into_iter().find(|position| position.name() == name).ok_or_else(|| {
-        Failure::new(USAGE, format!("unknown position code {name:?}"), "use alibi-directed or alibi")
-    })
+    [Position::AlibiDirected, Position::Alibi]
+        .into_iter()
+        .find(|position| position.name() == name)
+        .ok_or_else(|| Failure::new(USAGE, format!("unknown position code {name:?}"), "use alibi-directed or alibi"))
 }
 
 /// A name for files, from the name or path of a corpus.

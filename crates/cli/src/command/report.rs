@@ -26,7 +26,12 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
 }
 
 /// Table, sentence, figures.
-pub(crate) fn conclude(records: Vec<Record>, options: report::Options, output: Option<&Path>, json: bool) -> Result<(), Failure> {
+pub(crate) fn conclude(
+    records: Vec<Record>,
+    options: report::Options,
+    output: Option<&Path>,
+    json: bool,
+) -> Result<(), Failure> {
     let made_up = experiment::mock::any(&records);
     let comparison = report::Comparison::new(records, options)?;
     let sentence = report::sentence(&comparison);

@@ -32,7 +32,11 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     let store = Store::open(&args.store)?;
     let key = Key(args.key.clone());
     let Some(run) = store.run(&key)?.done() else {
-        return Err(Failure::new(DATA, format!("no run {key} in {}", args.store.display()), "\"tokbench plan --json\" shows keys; \"tokbench compare\" prepares runs"));
+        return Err(Failure::new(
+            DATA,
+            format!("no run {key} in {}", args.store.display()),
+            "\"tokbench plan --json\" shows keys; \"tokbench compare\" prepares runs",
+        ));
     };
     if let Found::Done(record) = store.record(&key)?
         && !matches!(record.outcome, experiment::record::Outcome::Failed { .. })
@@ -73,7 +77,9 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     let mut bar = (!args.attached).then(|| Bar::single(&run));
     let tell = |progress: model::Progress| match &mut bar {
         Some(bar) => bar.tell(progress.stage, progress.done, progress.of),
-        None => println!("{}", Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line()),
+        None => {
+            println!("{}", Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line())
+        }
     };
     let mut watch = Watch::new(tell, Arc::clone(stop));
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds.clamp(0.0, 1e6));
@@ -125,12 +131,20 @@ fn wanted_corpus(run: &Run) -> Option<&DataRef> {
 
 fn described<T: DeserializeOwned>(kind: &str, wanted: &DataRef, data: &Value) -> Result<T, Failure> {
     serde_json::from_value(data[kind].clone()).map_err(|error| {
-        Failure::new(DATA, format!("where the {kind} {} lies is not kept with the run ({error})", wanted.name), "start it through \"tokbench compare\"")
+        Failure::new(
+            DATA,
+            format!("where the {kind} {} lies is not kept with the run ({error})", wanted.name),
+            "start it through \"tokbench compare\"",
+        )
     })
 }
 
 fn changed(kind: &str, wanted: &DataRef) -> Failure {
-    Failure::new(DATA, format!("the {kind} {} is not what the run was planned for: its content has changed", wanted.name), "plan again with \"tokbench compare\"")
+    Failure::new(
+        DATA,
+        format!("the {kind} {} is not what the run was planned for: its content has changed", wanted.name),
+        "plan again with \"tokbench compare\"",
+    )
 }
 
 fn open_corpus(wanted: &DataRef, data: &Value, root: &Path) -> Result<Corpus, Failure> {
@@ -157,6 +171,7 @@ fn provenance(resumed: u32) -> Provenance {
 /// The processor in words, where the system tells (Linux).
 fn processor() -> String {
     let text = std::fs::read_to_string(PathBuf::from("/proc/cpuinfo")).unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    let model =
+        text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
     model.unwrap_or(std::env::consts::ARCH).to_owned()
 }

@@ -1,0 +1,100 @@
+//! From windows to tensors, and the loss over legal tokens (design sections 4.3 and 4.6).
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use tokenize::layout::Layout;
+use tokenize::legal::LegalSets;
+use tokenize::vocabulary::PAD;
+
+/// Added to the logit of a token that cannot stand at a place.
+const FORBIDDEN: f32 = -1e9;
+
+/// Several windows, padded on the right.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Ids `[batch, positions]`.
+    pub ids: Tensor<2, Int>,
+    /// Real positions of each row.
+    pub lengths: Vec<usize>,
+    /// Flat rows (`row * positions + position`) of the targets, `[targets]`.
+    pub rows: Vec<i64>,
+    /// True tokens at the targets.
+    pub tokens: Vec<u32>,
+    /// Bases hidden in the batch.
+    pub hidden: usize,
+}
+
+impl Batch {
+    /// Puts layouts side by side; `keep` says which targets of each are to be predicted.
+    #[must_use]
+    pub fn new(layouts: &[Layout], keep: impl Fn(usize, &tokenize::layout::Target) -> bool, device: &Device) -> Batch {
+        let positions = layouts.iter().map(|layout| layout.ids.len()).max().unwrap_or(0);
+        let mut ids = Vec::with_capacity(layouts.len() * positions);
+        let (mut rows, mut tokens) = (Vec::new(), Vec::new());
+        for (number, layout) in layouts.iter().enumerate() {
+            ids.extend(layout.ids.iter().map(|&id| i64::from(id)));
+            ids.resize((number + 1) * positions, i64::from(PAD));
+            for target in layout.targets.iter().filter(|target| keep(number, target)) {
+                rows.push((number * positions + target.position) as i64);
+                tokens.push(target.token);
+            }
+        }
+        Batch {
+            ids: Tensor::from_data(TensorData::new(ids, [layouts.len(), positions]), device),
+            lengths: layouts.iter().map(|layout| layout.ids.len()).collect(),
+            rows,
+            tokens,
+            hidden: layouts.iter().map(|layout| layout.hidden).sum(),
+        }
+    }
+
+    /// States at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
+    #[must_use]
+    pub fn gather(&self, states: Tensor<3>) -> Tensor<2> {
+        let [batch, positions, hidden] = states.dims();
+        let rows = TensorData::new(self.rows.clone(), [self.rows.len()]);
+        let device = states.device();
+        states.reshape([batch * positions, hidden]).select(0, Tensor::from_data(rows, &device))
+    }
+}
+
+/// The summed loss of the targets in nats, over legal tokens only. `logits` are `[targets, ids]` for the ids in `range`.
+#[must_use]
+pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, legal: Option<Tensor<2>>) -> Tensor<1> {
+    let device = logits.device();
+    let logits = match legal {
+        Some(mask) => logits + mask,
+        None => logits,
+    };
+    let truth: Vec<i64> = tokens.iter().map(|&token| i64::from(token) - range.start as i64).collect();
+    let truth = Tensor::<2, Int>::from_data(TensorData::new(truth, [tokens.len(), 1]), &device);
+    let chosen = activation::log_softmax(logits, 1).gather(1, truth);
+    chosen.reshape([1, tokens.len()]).sum_dim(1).reshape([1]).neg()
+}
+
+/// The mask of legal tokens `[targets, ids]`, 0 or strongly negative; `None` where all ids of the range are legal.
+pub fn legal(layouts: &[Layout], sets: &mut LegalSets, device: &Device) -> Option<Tensor<2>> {
+    if sets.fixed_range().is_some() {
+        return None;
+    }
+    let width = sets.vocabulary();
+    let targets: Vec<_> = layouts.iter().flat_map(|layout| &layout.targets).collect();
+    let mut mask = vec![0.0f32; targets.len() * width];
+    for (row, target) in mask.chunks_exact_mut(width).zip(&targets) {
+        sets.fill(target.legal, row, FORBIDDEN);
+    }
+    Some(Tensor::from_data(TensorData::new(mask, [targets.len(), width]), device))
+}
+
+impl crate::network::Model {
+    /// States at the targets `[targets, hidden]` to logits `[targets, ids]` over a range of ids only: what is not legal is
+    /// not computed.
+    #[must_use]
+    pub fn logits_of(&self, gathered: Tensor<2>, range: Range<usize>) -> Tensor<2> {
+        let head = &self.head;
+        let states = head.norm.forward(activation::gelu(head.dense.forward(gathered)));
+        let rows = self.frontend.embedding().slice([range.clone()]);
+        states.matmul(rows.transpose()) + head.bias.val().slice([range]).unsqueeze()
+    }
+}

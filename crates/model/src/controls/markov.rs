@@ -1,0 +1,44 @@
+//! A two-sided Markov predictor on the same plan: a chain fitted on the training split, its exact posterior given all
+//! visible bases on both sides of a span.
+
+use dataset::{Corpus, Markov, Split};
+use experiment::config::Scoring;
+use experiment::record::BlockScore;
+use tokenize::plan;
+
+use crate::error::Error;
+use crate::watch::Watch;
+
+/// Pseudo-count with which each context leans on the next shorter one.
+const PSEUDOCOUNT: f64 = 4.0;
+
+/// Bits of the predictor per species and block.
+///
+/// # Errors
+/// If the corpus has no scoring windows.
+pub fn score(
+    corpus: &Corpus,
+    order: usize,
+    window: usize,
+    span: usize,
+    scoring: &Scoring,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<BlockScore>, Error> {
+    let chain = Markov::fit(corpus.training_pieces(), order, PSEUDOCOUNT);
+    let windows = corpus.scoring_windows(Split::Test, window, scoring.bases)?;
+    let mut blocks: Vec<BlockScore> = Vec::new();
+    for (number, window) in windows.iter().enumerate() {
+        watch.tell("score", number as u64, windows.len() as u64);
+        let (mut bits, mut bases) = (0.0, 0);
+        for pass in 0..plan::PASSES {
+            let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();
+            bases += spans.iter().map(|span| span.len() as u64).sum::<u64>();
+            bits += chain.sequential_bits(&window.bases, &spans);
+        }
+        let block = crate::execute::block_of(&mut blocks, window);
+        block.bases += bases;
+        block.content += bits;
+        block.no_pair_rule += bits;
+    }
+    Ok(blocks)
+}

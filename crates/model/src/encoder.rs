@@ -1,0 +1,191 @@
+//! The shared DNABERT-2 encoder (Zhou et al., ICLR 2024): post-LayerNorm, fused query-key-value, GEGLU, a bias as position code.
+//!
+//! It never sees an id: it is given token vectors and gives back token states. The LayerNorm and the dropout on entry
+//! belong to it, so they are shared by all front ends. Rows are padded on the right; a row's states never depend on the
+//! other rows of its batch, and states at padding come back as zero.
+//!
+//! ```
+//! use burn::tensor::Tensor;
+//! use experiment::config::Encoder as Config;
+//! use model::{encoder::Encoder, layers::Init};
+//! let device = model::device::open("cpu").unwrap();
+//! let config = Config { hidden: 8, heads: 2, intermediate: 16, ..Config::default() };
+//! let encoder = Encoder::new(&Init::new(1, 0.1, &device), &config);
+//! let states = encoder.forward(Tensor::ones([2, 5, 8], &device), &[5, 3], None);
+//! assert_eq!(states.dims(), [2, 5, 8]);
+//! ```
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData, activation, s};
+use experiment::config::Encoder as Config;
+
+use crate::fused;
+use crate::layers::{Init, LayerNorm, Linear};
+use crate::noise::{Noise, dropout};
+use crate::position::{PositionBias, Sight};
+
+/// The shared encoder.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// LayerNorm on entry.
+    pub norm: LayerNorm,
+    /// The layers, first to last.
+    pub layers: Vec<Layer>,
+    #[module(skip)]
+    bias: PositionBias,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Encoder {
+    /// An encoder of the given sizes; parameters `encoder.norm.*`, `encoder.layers.N.*`.
+    #[must_use]
+    pub fn new(init: &Init, config: &Config) -> Encoder {
+        Encoder {
+            norm: LayerNorm::new(init, "encoder.norm", config.hidden, config.layer_norm_eps),
+            layers: (0..config.layers)
+                .map(|layer| Layer::new(init, &format!("encoder.layers.{layer}"), config))
+                .collect(),
+            bias: PositionBias::new(config.position, config.heads),
+            dropout: config.dropout,
+        }
+    }
+
+    /// Token vectors `[batch, tokens, hidden]`, of which `lengths[row]` are real, to states of the same shape.
+    #[must_use]
+    pub fn forward(&self, tokens: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
+        let states = self.entry(tokens, noise);
+        let states = run(&self.layers, &self.bias, states, lengths, noise);
+        blank(states, lengths)
+    }
+
+    /// LayerNorm and dropout on entry: `[batch, tokens, hidden]` to the same shape.
+    #[must_use]
+    pub fn entry(&self, tokens: Tensor<3>, noise: Option<&Noise>) -> Tensor<3> {
+        dropout(self.norm.forward(tokens), noise, "encoder.entry", self.dropout)
+    }
+}
+
+/// Runs `layers` on states `[batch, tokens, hidden]`; values at padding are finite and meaningless.
+#[must_use]
+pub fn run(
+    layers: &[Layer],
+    bias: &PositionBias,
+    states: Tensor<3>,
+    lengths: &[usize],
+    noise: Option<&Noise>,
+) -> Tensor<3> {
+    let [batch, tokens, hidden] = states.dims();
+    if layers.is_empty() {
+        return states;
+    }
+    let sight = bias.sight(tokens, lengths, &states.device());
+    let flat = states.reshape([batch * tokens, hidden]);
+    let flat = layers.iter().fold(flat, |flat, layer| layer.forward(flat, batch, &sight, noise));
+    flat.reshape([batch, tokens, hidden])
+}
+
+/// Zeroes the states `[batch, tokens, hidden]` at padding; does nothing where all rows are full.
+#[must_use]
+pub fn blank(states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+    let [batch, tokens, _] = states.dims();
+    if lengths.iter().all(|&length| length == tokens) {
+        return states;
+    }
+    let real = lengths.iter().flat_map(|&length| (0..tokens).map(move |token| if token < length { 1.0 } else { 0.0 }));
+    let real = TensorData::new(real.collect::<Vec<f32>>(), [batch, tokens, 1]);
+    let device = states.device();
+    states * Tensor::from_data(real, &device)
+}
+
+/// One layer: attention and gated feed-forward, each followed by its LayerNorm.
+#[derive(Module, Debug)]
+pub struct Layer {
+    /// `[hidden, 3 hidden]`: queries, keys, values; inside each third one block per head.
+    pub qkv: Linear,
+    /// `[hidden, hidden]`
+    pub output: Linear,
+    /// LayerNorm after attention.
+    pub attention_norm: LayerNorm,
+    /// `[hidden, 2 intermediate]` without bias: gate, then values.
+    pub up: Linear,
+    /// `[intermediate, hidden]`
+    pub down: Linear,
+    /// LayerNorm after the feed-forward block.
+    pub norm: LayerNorm,
+    #[module(skip)]
+    heads: usize,
+    #[module(skip)]
+    dropout: f64,
+    #[module(skip)]
+    name: String,
+}
+
+impl Layer {
+    /// A layer of the encoder's kind; `name` is the prefix of its parameters and of its noise.
+    #[must_use]
+    pub fn new(init: &Init, name: &str, config: &Config) -> Layer {
+        let (hidden, inner) = (config.hidden, config.intermediate);
+        let norm = |part: &str| LayerNorm::new(init, &format!("{name}.{part}"), hidden, config.layer_norm_eps);
+        Layer {
+            qkv: Linear::new(init, &format!("{name}.qkv"), hidden, 3 * hidden, true),
+            output: Linear::new(init, &format!("{name}.output"), hidden, hidden, true),
+            attention_norm: norm("attention_norm"),
+            up: Linear::new(init, &format!("{name}.up"), hidden, 2 * inner, false),
+            down: Linear::new(init, &format!("{name}.down"), inner, hidden, true),
+            norm: norm("norm"),
+            heads: config.heads,
+            dropout: config.dropout,
+            name: name.to_owned(),
+        }
+    }
+
+    /// `states` `[batch * tokens, hidden]` to the same shape.
+    #[must_use]
+    pub fn forward(&self, states: Tensor<2>, batch: usize, sight: &Sight, noise: Option<&Noise>) -> Tensor<2> {
+        let qkv = self.qkv.forward(states.clone());
+        let context = match sight {
+            Sight::Fused(view) => fused::attend(qkv, view),
+            Sight::Bias(bias) => self.attend(qkv, batch, bias.clone()),
+        };
+        let context = self.output.forward(context);
+        let context = dropout(context, noise, &format!("{}.attention", self.name), self.dropout);
+        let states = self.attention_norm.forward(states + context);
+        let forward = self.feed_forward(states.clone(), noise);
+        self.norm.forward(states + forward)
+    }
+
+    /// Softmax attention composed from burn's operations: `[batch * tokens, 3 hidden]` to `[batch * tokens, hidden]`.
+    fn attend(&self, qkv: Tensor<2>, batch: usize, bias: Tensor<4>) -> Tensor<2> {
+        let [rows, tripled] = qkv.dims();
+        let hidden = tripled / 3;
+        let (tokens, size) = (rows / batch, hidden / self.heads);
+        let split = |third: usize| {
+            let part = qkv.clone().slice(s![.., third * hidden..(third + 1) * hidden]);
+            part.reshape([batch, tokens, self.heads, size]).swap_dims(1, 2)
+        };
+        let query = split(0) * (1.0 / (size as f64).sqrt());
+        let scores = query.matmul(split(1).swap_dims(2, 3)) + bias;
+        let context = activation::softmax(scores, 3).matmul(split(2));
+        context.swap_dims(1, 2).reshape([rows, hidden])
+    }
+
+    /// Multiply-accumulates of one forward pass over `tokens` tokens of one sequence, see [`crate::network::Model::macs`].
+    #[must_use]
+    pub fn macs(&self, tokens: usize) -> u64 {
+        let ([hidden, tripled], [inner, _]) = (self.qkv.weight.dims(), self.down.weight.dims());
+        (tokens * hidden * (tripled + hidden + 3 * inner) + 2 * tokens * tokens * hidden) as u64
+    }
+
+    fn feed_forward(&self, states: Tensor<2>, noise: Option<&Noise>) -> Tensor<2> {
+        let up = self.up.forward(states);
+        let gated = if fused::on(&up.device()) {
+            fused::geglu(up)
+        } else {
+            let inner = up.dims()[1] / 2;
+            activation::gelu(up.clone().slice(s![.., ..inner])) * up.slice(s![.., inner..])
+        };
+        let gated = dropout(gated, noise, &format!("{}.feed_forward", self.name), self.dropout);
+        self.down.forward(gated)
+    }
+}

@@ -1,0 +1,296 @@
+//! From a run to its outcome: the one door that the program uses.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use dataset::{Corpus, ScoringWindow, Split, Task};
+use experiment::record::{BlockScore, Cost, Outcome, Pretrained, Timing};
+use experiment::run::{Control, Pretrain, Run, Work};
+use tokenize::layout::Cut;
+use tokenize::vocabulary::{CLS, SEP};
+use tokenize::{Fitted, Frontend, Token, plan};
+
+use crate::batch::Batch;
+use crate::checkpoint;
+use crate::controls;
+use crate::error::Error;
+use crate::finetune;
+use crate::network::Model;
+use crate::pretrain::{self, Trained};
+use crate::score::Scorer;
+use crate::watch::Watch;
+
+/// What a run needs beside its own description; absent where its kind does not need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The corpus.
+    pub corpus: Option<&'a Corpus>,
+    /// The labelled task.
+    pub task: Option<&'a Task>,
+    /// The tokenizer, fitted.
+    pub fitted: Option<&'a Fitted>,
+    /// The run's own folder: checkpoints and weights.
+    pub folder: &'a Path,
+    /// The folder of the run it starts from.
+    pub parent: Option<&'a Path>,
+    /// Where to compute; no tape.
+    pub device: &'a Device,
+}
+
+impl<'a> Inputs<'a> {
+    fn corpus(&self) -> Result<&'a Corpus, Error> {
+        self.corpus.ok_or_else(|| Error::Missing("this run needs a corpus".to_owned()))
+    }
+
+    fn task(&self) -> Result<&'a Task, Error> {
+        self.task.ok_or_else(|| Error::Missing("this run needs a labelled task".to_owned()))
+    }
+
+    fn fitted(&self) -> Result<&'a Fitted, Error> {
+        self.fitted.ok_or_else(|| Error::Missing("this run needs a tokenizer".to_owned()))
+    }
+}
+
+/// What a run came to, how long it took, how often it was resumed, and what a person should know.
+#[derive(Debug)]
+pub struct Executed {
+    /// The result; a loss that diverged is a result too.
+    pub outcome: Outcome,
+    /// Seconds and memory.
+    pub timing: Timing,
+    /// Times resumed from a checkpoint.
+    pub resumed: u32,
+    /// Checkpoints set aside and the like.
+    pub notes: Vec<String>,
+}
+
+/// Executes a run. A diverged loss becomes [`Outcome::Failed`]; whatever else goes wrong is an error.
+///
+/// # Errors
+/// If an input is missing or unusable, a file cannot be written, or the run is interrupted.
+pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
+    let result = match &run.work {
+        Work::Pretrain(pretrain) => pretraining(run.seed, pretrain, inputs, watch),
+        Work::Finetune(finetune) => {
+            let fitted = inputs.fitted()?;
+            let model = match (finetune.pretrained, inputs.parent) {
+                (true, Some(folder)) => Some(pretrain::weights(
+                    run.seed,
+                    &finetune.model,
+                    inputs.corpus()?,
+                    fitted,
+                    inputs.device,
+                    folder,
+                    watch,
+                )?),
+                (true, None) => return Err(Error::Missing("the pretrained model's folder is not given".to_owned())),
+                (false, _) => None,
+            };
+            timed(|| finetune::finetune(run.seed, finetune, inputs.task()?, fitted, model, inputs.device, watch))
+        }
+        Work::Control(Control::Markov { order, window, span, scoring, .. }) => {
+            let began = Instant::now();
+            let blocks = controls::markov::score(inputs.corpus()?, *order, *window, *span, scoring, watch)?;
+            let pretrained = Pretrained {
+                blocks,
+                curve: Vec::new(),
+                cost: Cost { frontend_parameters: 3 << (2 * order), bases_per_token: 1.0, ..Cost::default() },
+                lengths: Vec::new(),
+                planned_bases: 0,
+                hidden_bases: 0,
+                collapsed: false,
+            };
+            let timing = Timing { score_seconds: began.elapsed().as_secs_f64(), ..Timing::default() };
+            Ok(Executed { outcome: Outcome::Pretrained(Box::new(pretrained)), timing, resumed: 0, notes: Vec::new() })
+        }
+        Work::Control(Control::KmerLogistic { max_k, .. }) => {
+            timed(|| controls::logistic::run(run.seed, inputs.task()?, *max_k, inputs.device, watch))
+        }
+        Work::Control(Control::Cnn { finetuning, .. }) => {
+            timed(|| controls::cnn::run(run.seed, inputs.task()?, finetuning, inputs.device, watch))
+        }
+    };
+    match result {
+        Err(error @ Error::Diverged { .. }) => Ok(Executed {
+            outcome: Outcome::Failed { reason: error.to_string() },
+            timing: Timing::default(),
+            resumed: 0,
+            notes: Vec::new(),
+        }),
+        other => other,
+    }
+    .map(|mut executed| {
+        executed.timing.threads = rayon::current_num_threads();
+        executed.timing.peak_mib = peak_mib();
+        executed
+    })
+}
+
+fn timed(work: impl FnOnce() -> Result<experiment::record::Finetuned, Error>) -> Result<Executed, Error> {
+    let began = Instant::now();
+    let outcome = Outcome::Finetuned(Box::new(work()?));
+    let timing = Timing { train_seconds: began.elapsed().as_secs_f64(), ..Timing::default() };
+    Ok(Executed { outcome, timing, resumed: 0, notes: Vec::new() })
+}
+
+fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
+    let (corpus, fitted) = (inputs.corpus()?, inputs.fitted()?);
+    let Trained { model, state, steps, notes } =
+        pretrain::train(seed, run, corpus, fitted, inputs.device, inputs.folder, watch)?;
+    let began = Instant::now();
+    let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
+    let mut scorer = Scorer::new(&model, fitted, run.masking.span, inputs.device);
+    let every: Vec<usize> = (0..plan::PASSES).collect();
+    let mut blocks: Vec<BlockScore> = Vec::new();
+    let mut passes = 0;
+    for (number, window) in windows.iter().enumerate() {
+        if watch.stopped() {
+            // Scoring is short beside training: it starts again from the finished training.
+            checkpoint_end(inputs.folder, &model, run, &state)?;
+            return Err(Error::Interrupted { step: steps, steps });
+        }
+        watch.tell("score", number as u64, windows.len() as u64);
+        let score = scorer.window(&window.bases, &every, true);
+        passes += score.passes;
+        let block = block_of(&mut blocks, window);
+        block.bases += score.bases;
+        block.count += score.count;
+        block.length += score.length;
+        block.content += score.content;
+        block.parallel += score.parallel;
+        block.no_pair_rule += score.no_pair_rule;
+        block.bias_only += score.bias_only;
+        if let Some(source) = corpus.source() {
+            for pass in 0..plan::PASSES {
+                let spans = plan::scoring(&window.bases, run.masking.span, pass);
+                let parts = Cut::new(&*fitted.tokenizer, &window.bases, &spans).parts();
+                let spans: Vec<_> = spans.iter().map(|span| span.start..span.end).collect();
+                *block.floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &spans);
+                *block.parallel_floor.get_or_insert(0.0) += source.parallel_bits(&window.bases, &spans, &parts);
+            }
+        }
+    }
+    watch.tell("score", windows.len() as u64, windows.len() as u64);
+    let (lengths, tokens) = lengths(&model, fitted, &windows, inputs.device);
+    let bases: u64 = windows.iter().map(|window| window.bases.len() as u64).sum();
+    let (frontend, encoder, head) = model.parameters();
+    let per_token = bases as f64 / tokens.max(1) as f64;
+    let positions = positions(fitted, &windows);
+    let cost = Cost {
+        frontend_parameters: frontend as u64,
+        encoder_parameters: encoder as u64,
+        head_parameters: head as u64,
+        bases_per_token: per_token,
+        macs_per_base: model.macs(positions, tokens / windows.len().max(1), 0) as f64 / run.training.window as f64,
+        passes: passes as f64 / windows.len().max(1) as f64,
+        steps,
+    };
+    checkpoint::save_weights(inputs.folder, &model)?;
+    let collapsed = match (state.curve.first(), state.curve.last()) {
+        (Some(first), Some(last)) if state.curve.len() > 1 => last.loss >= first.loss,
+        _ => false,
+    };
+    let timing = Timing {
+        train_seconds: state.seconds,
+        score_seconds: began.elapsed().as_secs_f64(),
+        bases_per_second: state.bases as f64 / state.seconds.max(1e-9),
+        ..Timing::default()
+    };
+    let outcome = Outcome::Pretrained(Box::new(Pretrained {
+        blocks,
+        curve: state.curve,
+        cost,
+        lengths,
+        planned_bases: state.planned,
+        hidden_bases: state.hidden,
+        collapsed,
+    }));
+    Ok(Executed { outcome, timing, resumed: state.resumed, notes })
+}
+
+/// Keeps a finished training through an interruption of its scoring.
+fn checkpoint_end(folder: &Path, model: &Model, run: &Pretrain, state: &checkpoint::State) -> Result<(), Error> {
+    let settings = crate::optimize::Settings {
+        beta1: run.training.beta1,
+        beta2: run.training.beta2,
+        epsilon: run.training.epsilon,
+        weight_decay: run.training.weight_decay,
+    };
+    checkpoint::save(folder, model, &crate::optimize::adamw(&settings), state)
+}
+
+/// The block of a window, made if it is the first of its block.
+pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut BlockScore {
+    let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
+    let index = found.unwrap_or_else(|| {
+        blocks.push(BlockScore { species: window.species.clone(), block: window.block, ..BlockScore::default() });
+        blocks.len() - 1
+    });
+    &mut blocks[index]
+}
+
+/// Mean number of input positions of a window, frame included.
+fn positions(fitted: &Fitted, windows: &[ScoringWindow]) -> usize {
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut sum = 0;
+    for window in windows {
+        fitted.tokenizer.encode(&window.bases, &mut tokens);
+        sum += tokens.len() + 2;
+    }
+    sum / windows.len().max(1)
+}
+
+/// Tokens of each length that the scored windows are cut into (learned units where the front end learns them), and the
+/// number of encoder tokens.
+fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], device: &Device) -> (Vec<u64>, usize) {
+    let mut counts: Vec<u64> = Vec::new();
+    let mut add = |length: usize| {
+        if counts.len() < length {
+            counts.resize(length, 0);
+        }
+        if length > 0 {
+            counts[length - 1] += 1;
+        }
+    };
+    let mut number = 0;
+    for window in windows {
+        for range in cut(model, fitted, &window.bases, device) {
+            number += 1;
+            add(range.len());
+        }
+    }
+    (counts, number)
+}
+
+/// The cut of a sequence: spans of bases, from the tokenizer or, for a learned front end, from its route.
+pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<std::ops::Range<usize>> {
+    use burn::module::Module;
+    let mut tokens: Vec<Token> = Vec::new();
+    fitted.tokenizer.encode(bases, &mut tokens);
+    if !matches!(fitted.frontend, Frontend::MxDna(_)) {
+        return tokens.iter().map(|token| token.start as usize..token.end as usize).collect();
+    }
+    let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
+    let layout = tokenize::layout::Layout { ids, targets: Vec::new(), hidden: 0 };
+    let batch = Batch::new(&[layout], |_, _| true, device);
+    let route = model.valid().states(batch.ids, &batch.lengths, None).route;
+    match route {
+        crate::frontend::Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
+        // Position 0 is [CLS], the last one [SEP]: they stand for no base.
+        crate::frontend::Route::Units(rows) => rows
+            .first()
+            .into_iter()
+            .flatten()
+            .filter(|unit| unit.start > 0 && unit.start <= bases.len())
+            .map(|unit| unit.start - 1..unit.start - 1 + unit.length)
+            .collect(),
+    }
+}
+
+/// Peak resident memory of this process in MiB, where the system tells (Linux).
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).map_or(0.0, |kib| kib / 1024.0)
+}

@@ -1,0 +1,242 @@
+//! Fine-tuning on a labelled task: the whole model from the state of \[CLS\], the checkpoint chosen by dev loss, the test split
+//! predicted once with it, predictions kept. No sequence is truncated.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use dataset::{Example, Task, stream};
+use experiment::config::Finetuning;
+use experiment::record::Finetuned;
+use experiment::run::Finetune;
+use rand::RngExt;
+use tokenize::vocabulary::{CLS, PAD, SEP};
+use tokenize::{Fitted, Token, Tokenizer};
+
+use crate::error::Error;
+use crate::head::Classifier;
+use crate::layers::Init;
+use crate::metrics;
+use crate::network::{Model, count};
+use crate::noise::Noise;
+use crate::optimize::{self, Settings};
+use crate::pretrain::shapes;
+use crate::watch::Watch;
+
+/// Rows of a forward pass in evaluation.
+const ROWS: usize = 64;
+
+/// A classifier that can be trained by [`fit`]: what the network, the small CNN and the logistic regression share.
+pub trait Classify: Module {
+    /// A row as the model wants it.
+    type Input;
+
+    /// Class logits `[batch, classes]` of some rows, and an auxiliary loss.
+    fn logits(&self, rows: &[&Self::Input], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>);
+}
+
+impl Classify for Model {
+    /// Ids, framed.
+    type Input = Vec<u32>;
+
+    fn logits(&self, rows: &[&Vec<u32>], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
+        let positions = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let lengths: Vec<usize> = rows.iter().map(|ids| ids.len()).collect();
+        let padded = rows.iter().flat_map(|ids| {
+            let padding = std::iter::repeat_n(PAD, positions - ids.len());
+            ids.iter().copied().chain(padding).map(i64::from)
+        });
+        let data = TensorData::new(padded.collect::<Vec<i64>>(), [rows.len(), positions]);
+        self.classify(Tensor::<2, Int>::from_data(data, device), &lengths, noise)
+    }
+}
+
+/// Rows and their classes.
+#[derive(Debug)]
+pub struct Rows<T> {
+    /// Inputs.
+    pub inputs: Vec<T>,
+    /// Classes.
+    pub labels: Vec<u32>,
+}
+
+impl<T> Rows<T> {
+    /// From examples.
+    pub fn new(examples: &[Example], input: impl Fn(&[u8]) -> T) -> Rows<T> {
+        Rows {
+            inputs: examples.iter().map(|example| input(&example.sequence)).collect(),
+            labels: examples.iter().map(|example| example.label).collect(),
+        }
+    }
+}
+
+/// The three splits of a task.
+#[derive(Debug)]
+pub struct Splits<T> {
+    /// Rows to learn from.
+    pub train: Rows<T>,
+    /// Rows on which the checkpoint is chosen.
+    pub dev: Rows<T>,
+    /// Rows that are predicted once.
+    pub test: Rows<T>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl<T> Splits<T> {
+    /// From a task.
+    pub fn new(task: &Task, input: impl Fn(&[u8]) -> T) -> Splits<T> {
+        Splits {
+            train: Rows::new(&task.train, &input),
+            dev: Rows::new(&task.dev, &input),
+            test: Rows::new(&task.test, &input),
+            classes: task.classes as usize,
+        }
+    }
+}
+
+/// Fine-tunes `pretrained` (or, without it, a model of initial weights) on a task.
+///
+/// # Errors
+/// If the loss diverges or the run is interrupted.
+pub fn finetune(
+    seed: u64,
+    run: &Finetune,
+    task: &Task,
+    fitted: &Fitted,
+    pretrained: Option<Model>,
+    device: &Device,
+    watch: &mut Watch<'_>,
+) -> Result<Finetuned, Error> {
+    let tape = device.clone().autodiff();
+    let mut model = Model::new(&shapes(&run.model, fitted, Some(task.classes as usize)), seed, &tape);
+    if let Some(pretrained) = pretrained {
+        model.frontend = pretrained.frontend;
+        model.encoder = pretrained.encoder;
+        // A small head on a trained body: initial weights of the published scale.
+        let init = Init::new(seed, 0.02, &tape);
+        model.classifier =
+            Some(Classifier::new(&init, run.model.encoder.hidden, task.classes as usize, run.model.encoder.dropout));
+    }
+    let splits = Splits::new(task, |sequence| frame(&*fitted.tokenizer, sequence));
+    fit(seed, model, &splits, &run.finetuning, device, watch)
+}
+
+/// Ids of a whole sequence between \[CLS\] and \[SEP\].
+fn frame(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Vec<u32> {
+    let mut tokens: Vec<Token> = Vec::new();
+    tokenizer.encode(sequence, &mut tokens);
+    std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect()
+}
+
+/// Trains a classifier, keeps the checkpoint of lowest dev loss, predicts the test rows with it.
+///
+/// # Errors
+/// If the loss diverges or the run is interrupted.
+pub fn fit<M: Classify>(
+    seed: u64,
+    mut model: M,
+    splits: &Splits<M::Input>,
+    settings: &Finetuning,
+    device: &Device,
+    watch: &mut Watch<'_>,
+) -> Result<Finetuned, Error> {
+    let rows = splits.train.labels.len();
+    let tape = device.clone().autodiff();
+    let all = (rows as f64 * settings.epochs).round() as u64;
+    let steps = all.div_ceil(settings.batch as u64).max(1);
+    let every = steps.div_ceil(settings.evaluations.max(1) as u64);
+    let adamw = Settings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: settings.weight_decay };
+    let mut optimizer = optimize::adamw(&adamw);
+    let (mut epoch, mut order) = (u64::MAX, Vec::new());
+    let mut dev_losses = Vec::new();
+    let mut best: Option<(usize, M)> = None;
+    for step in 0..steps {
+        if watch.stopped() {
+            return Err(Error::Interrupted { step, steps });
+        }
+        let mut picked = Vec::with_capacity(settings.batch);
+        for draw in step * settings.batch as u64..((step + 1) * settings.batch as u64).min(all.max(1)) {
+            if draw / rows as u64 != epoch {
+                epoch = draw / rows as u64;
+                order = shuffled(rows, seed, epoch);
+            }
+            picked.push(order[(draw % rows as u64) as usize]);
+        }
+        let inputs: Vec<&M::Input> = picked.iter().map(|&row| &splits.train.inputs[row]).collect();
+        let labels: Vec<u32> = picked.iter().map(|&row| splits.train.labels[row]).collect();
+        let noise = Noise { seed, step };
+        let (logits, auxiliary) = model.logits(&inputs, Some(&noise), &tape);
+        let mut loss = cross_entropy(logits, &labels, &tape) / labels.len() as f64;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(Error::Diverged { step, steps, loss: value });
+        }
+        if let Some(auxiliary) = auxiliary {
+            loss = loss + auxiliary;
+        }
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+        optimize::clip(&model, &mut gradients, settings.clip);
+        let rate = optimize::rate(settings.learning_rate, settings.warmup, step, steps);
+        model = optimizer.step(rate, model, gradients);
+        watch.tell("finetune", (step + 1) * settings.batch as u64, steps * settings.batch as u64);
+        if (step + 1) % every == 0 || step + 1 == steps {
+            let (loss, _) = evaluate(&model.valid(), &splits.dev, device);
+            if best.is_none() || dev_losses.iter().all(|&before| loss < before) {
+                best = Some((dev_losses.len(), model.valid()));
+            }
+            dev_losses.push(loss);
+        }
+    }
+    let (best, model) = best.ok_or_else(|| Error::Missing("no evaluation was made".to_owned()))?;
+    let classes = splits.classes;
+    let (_, dev) = evaluate(&model, &splits.dev, device);
+    let (_, predicted) = evaluate(&model, &splits.test, device);
+    let labels = splits.test.labels.clone();
+    Ok(Finetuned {
+        classes,
+        rows,
+        dev_losses,
+        best,
+        dev_mcc: metrics::mcc(&splits.dev.labels, &dev, classes),
+        mcc: metrics::mcc(&labels, &predicted, classes),
+        f1: metrics::macro_f1(&labels, &predicted, classes),
+        accuracy: metrics::accuracy(&labels, &predicted),
+        collapsed: predicted.windows(2).all(|pair| pair[0] == pair[1]),
+        labels,
+        predicted,
+        parameters: count(&model) as u64,
+    })
+}
+
+fn shuffled(rows: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = stream(seed, &format!("finetune/epoch/{epoch}"));
+    let mut order: Vec<usize> = (0..rows).collect();
+    for i in (1..rows).rev() {
+        order.swap(i, rng.random_range(0..=i));
+    }
+    order
+}
+
+/// Summed cross-entropy in nats, `[1]`.
+fn cross_entropy(logits: Tensor<2>, labels: &[u32], device: &Device) -> Tensor<1> {
+    let truth: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    let truth = Tensor::<2, Int>::from_data(TensorData::new(truth, [labels.len(), 1]), device);
+    activation::log_softmax(logits, 1).gather(1, truth).sum_dim(0).reshape([1]).neg()
+}
+
+/// Mean loss (nats a row, summed in f64) and predicted classes.
+fn evaluate<M: Classify>(model: &M, rows: &Rows<M::Input>, device: &Device) -> (f64, Vec<u32>) {
+    let (mut loss, mut predicted) = (0.0, Vec::with_capacity(rows.labels.len()));
+    for (inputs, labels) in rows.inputs.chunks(ROWS).zip(rows.labels.chunks(ROWS)) {
+        let inputs: Vec<&M::Input> = inputs.iter().collect();
+        let logits = activation::log_softmax(model.logits(&inputs, None, device).0, 1);
+        let classes = logits.dims()[1];
+        let values: Vec<f32> = logits.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        for (row, &label) in values.chunks_exact(classes).zip(labels) {
+            loss -= f64::from(row[label as usize]);
+            let guess = (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            predicted.push(guess as u32);
+        }
+    }
+    (loss / rows.labels.len().max(1) as f64, predicted)
+}

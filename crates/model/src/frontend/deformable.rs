@@ -1,0 +1,125 @@
+//! MxDNA's assembly: a deformable convolution along the tokens, with learned offsets and factors per tap.
+//!
+//! `out_i = z_i + sum_e factor[i, e] W_e v(i - taps / 2 + e + offset[i, e])`, where `v` is the LayerNormed token sequence with
+//! [CLS], [SEP] and padding set to zero, read between whole indices by linear interpolation and zero outside. Offsets are
+//! unbounded and in tokens; they and the factors come from two small convolutions that start at zero, so the module starts
+//! as a plain convolution. Built from `select` and linear interpolation: burn's `deform_conv2d` is missing on LibTorch.
+//!
+//! The published code lets the two small convolutions see the padding of the batch, so the last token of a row depends on
+//! its batch mates. Here rows of padding are zeroed before them, unless `faithful` is asked for.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor, TensorData, activation, s};
+
+use super::experts::EPSILON;
+use crate::layers::{Init, LayerNorm};
+
+/// The deformable convolution.
+#[derive(Module, Debug)]
+pub struct Deformable {
+    /// LayerNorm on entry.
+    pub norm: LayerNorm,
+    /// Offsets then factors: weight `[hidden, taps * 2 taps]`, columns by window position, then offset or factor, then tap.
+    pub small: Param<Tensor<2>>,
+    /// Biases of offsets and of factors, `[2 taps]`.
+    pub small_bias: Param<Tensor<1>>,
+    /// `[taps * hidden, hidden]`: rows by tap, then by feature.
+    pub weight: Param<Tensor<2>>,
+    /// Let the small convolutions see the padding, as the published code does.
+    #[module(skip)]
+    pub faithful: bool,
+}
+
+impl Deformable {
+    /// A deformable convolution of `taps` taps (odd); parameters `NAME.*`.
+    #[must_use]
+    pub fn new(init: &Init, name: &str, hidden: usize, taps: usize) -> Deformable {
+        Deformable {
+            norm: LayerNorm::new(init, &format!("{name}.norm"), hidden, EPSILON),
+            small: init.constant(&format!("{name}.small"), [hidden, 2 * taps * taps], 0.0),
+            small_bias: init.constant(&format!("{name}.small_bias"), [2 * taps], 0.0),
+            weight: init.normal(&format!("{name}.weight"), [taps * hidden, hidden]),
+            faithful: false,
+        }
+    }
+
+    /// Number of taps.
+    #[must_use]
+    pub fn taps(&self) -> usize {
+        self.small_bias.dims()[0] / 2
+    }
+
+    /// Tokens `[batch, tokens, hidden]`, of which `lengths[row]` are real, the outer two being [CLS] and [SEP], to the same
+    /// shape. Values at padding are meaningless.
+    #[must_use]
+    pub fn forward(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+        let [batch, tokens, hidden] = states.dims();
+        let (taps, device) = (self.taps(), states.device());
+        let normed = self.norm.forward(states.clone().reshape([batch * tokens, hidden]));
+        let (offset, factor) = self.offsets(normed.clone(), batch, lengths);
+
+        // Where each tap reads, and how much it takes from the index below and from the one above.
+        let own = (0..batch * tokens)
+            .flat_map(|row| (0..taps).map(move |tap| (row % tokens + tap) as f32 - (taps / 2) as f32));
+        let own = TensorData::new(own.collect::<Vec<f32>>(), [batch, tokens, taps]);
+        let place = offset + Tensor::from_data(own, &device);
+        let below = place.clone().detach().floor();
+        let share = place - below.clone();
+        let end = tokens as f32;
+        let inside = |index: &Tensor<3>| {
+            (index.clone().greater_equal_scalar(0.0).float()) * index.clone().lower_scalar(end).float()
+        };
+        let above = below.clone() + 1.0;
+        let lower = factor.clone() * (-share.clone() + 1.0) * inside(&below);
+        let upper = factor * share * inside(&above);
+        let amounts = Tensor::stack::<4>(vec![lower, upper], 3).reshape([batch * tokens * taps * 2, 1]);
+        let first = (0..batch).map(|row| (row * tokens) as i64).collect::<Vec<_>>();
+        let first: Tensor<4, Int> = Tensor::from_data(TensorData::new(first, [batch, 1, 1, 1]), &device);
+        let indices = Tensor::stack::<4>(vec![below, above], 3).clamp(0.0, end - 1.0).int() + first;
+
+        let values = self.values(normed, batch, lengths);
+        let read = values.select(0, indices.reshape([batch * tokens * taps * 2])) * amounts;
+        let read = read.reshape([batch * tokens * taps, 2, hidden]).sum_dim(1).reshape([batch * tokens, taps * hidden]);
+        states + read.matmul(self.weight.val()).reshape([batch, tokens, hidden])
+    }
+
+    /// Offsets and factors `[batch, tokens, taps]` of normed tokens `[batch * tokens, hidden]`.
+    #[must_use]
+    pub fn offsets(&self, normed: Tensor<2>, batch: usize, lengths: &[usize]) -> (Tensor<3>, Tensor<3>) {
+        let [rows, _] = normed.dims();
+        let (taps, tokens, device) = (self.taps(), rows / batch, normed.device());
+        // Project first, then shift: the shifted tensors are narrow.
+        let mut projected = normed.matmul(self.small.val());
+        if !self.faithful && lengths.iter().any(|&length| length < tokens) {
+            projected = projected * mask(batch, tokens, &device, |row, token| token < lengths[row]);
+        }
+        let projected = projected.reshape([batch, tokens, taps * 2 * taps]);
+        let border = Tensor::zeros([batch, taps / 2, taps * 2 * taps], &device);
+        let padded = Tensor::cat(vec![border.clone(), projected, border], 1);
+        let window = |tap: usize| padded.clone().slice(s![.., tap..tap + tokens, tap * 2 * taps..(tap + 1) * 2 * taps]);
+        let sum = (1..taps).fold(window(0), |sum, tap| sum + window(tap)) + self.small_bias.val().unsqueeze();
+        let factor = activation::sigmoid(sum.clone().slice(s![.., .., taps..])) * 2.0;
+        (sum.slice(s![.., .., ..taps]), factor)
+    }
+
+    /// What the taps read: normed tokens with [CLS], [SEP] and padding set to zero.
+    fn values(&self, normed: Tensor<2>, batch: usize, lengths: &[usize]) -> Tensor<2> {
+        let tokens = normed.dims()[0] / batch;
+        let device = normed.device();
+        normed * mask(batch, tokens, &device, |row, token| token > 0 && token + 1 < lengths[row])
+    }
+
+    /// Multiply-accumulates for one token.
+    #[must_use]
+    pub fn macs(&self) -> usize {
+        let [rows, hidden] = self.weight.dims();
+        let taps = self.taps();
+        hidden * (2 * taps * taps + rows + 2 * taps)
+    }
+}
+
+/// Ones where `keep(row, token)`, else zeros: `[batch * tokens, 1]`.
+fn mask(batch: usize, tokens: usize, device: &burn::tensor::Device, keep: impl Fn(usize, usize) -> bool) -> Tensor<2> {
+    let ones = (0..batch * tokens).map(|index| if keep(index / tokens, index % tokens) { 1.0 } else { 0.0 });
+    Tensor::from_data(TensorData::new(ones.collect::<Vec<f32>>(), [batch * tokens, 1]), device)
+}

@@ -1,0 +1,150 @@
+//! The learned front end [`MxDna`] and its iso-parameter control [`Deep`]: the same nucleotide layers and the same way back,
+//! with and without the tokenization module between them.
+//!
+//! Nucleotide layers are of the encoder's own kind (post-LayerNorm, its position code, its dropout) and, like the encoder,
+//! have a LayerNorm and a dropout on entry: embedding, LayerNorm, dropout, layers. The encoder's own LayerNorm on entry then
+//! stands on the token vectors. At least one such layer is needed: without it neighbouring [MASK] rows are identical and tie.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+use experiment::config::Encoder as EncoderConfig;
+
+use super::suppression::Picked;
+use super::tokenization::Tokenization;
+use super::way_back::WayBack;
+use super::{Embedded, Lookup, Route, Unit};
+use crate::encoder::{Layer, run};
+use crate::layers::{Init, LayerNorm};
+use crate::noise::{Noise, dropout};
+use crate::position::PositionBias;
+
+/// Embedding, LayerNorm and layers on single nucleotides.
+#[derive(Module, Debug)]
+pub struct Nucleotides {
+    /// One row per id.
+    pub lookup: Lookup,
+    /// LayerNorm on entry of the layers.
+    pub norm: LayerNorm,
+    /// Layers of the encoder's own kind.
+    pub layers: Vec<Layer>,
+    #[module(skip)]
+    bias: PositionBias,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Nucleotides {
+    /// `layers` layers; parameters `frontend.embedding.*`, `frontend.norm.*`, `frontend.layers.N.*`.
+    #[must_use]
+    pub fn new(init: &Init, vocabulary: usize, layers: usize, config: &EncoderConfig) -> Nucleotides {
+        Nucleotides {
+            lookup: Lookup::new(init, vocabulary, config.hidden),
+            norm: LayerNorm::new(init, "frontend.norm", config.hidden, config.layer_norm_eps),
+            layers: (0..layers).map(|layer| Layer::new(init, &format!("frontend.layers.{layer}"), config)).collect(),
+            bias: PositionBias::new(config.position, config.heads),
+            dropout: config.dropout,
+        }
+    }
+
+    /// Ids `[batch, positions]` to states `[batch, positions, hidden]`; values at padding are meaningless.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
+        let rows = dropout(self.norm.forward(self.lookup.forward(ids)), noise, "frontend.entry", self.dropout);
+        run(&self.layers, &self.bias, rows, lengths, noise)
+    }
+
+    fn macs(&self, positions: usize) -> u64 {
+        self.layers.iter().map(|layer| layer.macs(positions)).sum()
+    }
+}
+
+/// MxDNA: nucleotide layers, the learned tokenization module, and its way back.
+#[derive(Module, Debug)]
+pub struct MxDna {
+    /// Embedding and nucleotide layers.
+    pub nucleotides: Nucleotides,
+    /// The learned tokenization module.
+    pub tokenization: Tokenization,
+    /// From token states back to nucleotides.
+    pub way_back: WayBack,
+    #[module(skip)]
+    balance: f64,
+}
+
+impl MxDna {
+    /// A front end with the given knobs.
+    #[must_use]
+    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::MxDna, config: &EncoderConfig) -> MxDna {
+        MxDna {
+            nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
+            tokenization: Tokenization::new(init, config.hidden, knobs),
+            way_back: WayBack::new(init, config.hidden, config.heads, config.intermediate),
+            balance: knobs.balance,
+        }
+    }
+
+    /// See [`super::Frontend::embed`].
+    #[must_use]
+    pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
+        let skip = self.nucleotides.forward(ids, lengths, noise);
+        let made = self.tokenization.forward(skip.clone(), lengths, noise);
+        let route = made.picked.iter().zip(lengths).map(|(picked, &length)| units(picked, length)).collect();
+        let auxiliary = made.balance.map(|balance| balance * self.balance);
+        Embedded { tokens: made.tokens, lengths: made.lengths, route: Route::Units(route), skip: Some(skip), auxiliary }
+    }
+
+    /// Multiply-accumulates for one sequence of which `tokens` tokens are made.
+    #[must_use]
+    pub fn macs(&self, positions: usize, tokens: usize) -> u64 {
+        let units = tokens.saturating_sub(2);
+        let module = self.tokenization.macs(positions.saturating_sub(2), units);
+        self.nucleotides.macs(positions) + module + self.way_back.macs(positions, tokens)
+    }
+}
+
+/// The tokens of a row: [CLS], its units, [SEP].
+fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
+    let frame = |centre: usize| Unit { centre, start: centre, length: 1 };
+    let cls = (length > 0).then(|| frame(0));
+    let sep = (length > 1).then(|| frame(length - 1));
+    cls.into_iter().chain(picked.iter().map(|picked| picked.unit)).chain(sep).collect()
+}
+
+/// The control: MxDNA without its module, so every nucleotide is a token.
+#[derive(Module, Debug)]
+pub struct Deep {
+    /// Embedding and nucleotide layers.
+    pub nucleotides: Nucleotides,
+    /// From token states back to nucleotides.
+    pub way_back: WayBack,
+}
+
+impl Deep {
+    /// A front end with the given knobs.
+    #[must_use]
+    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::Deep, config: &EncoderConfig) -> Deep {
+        Deep {
+            nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
+            way_back: WayBack::new(init, config.hidden, config.heads, config.intermediate),
+        }
+    }
+
+    /// See [`super::Frontend::embed`].
+    #[must_use]
+    pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
+        let skip = self.nucleotides.forward(ids, lengths, noise);
+        Embedded {
+            tokens: skip.clone(),
+            lengths: lengths.to_vec(),
+            route: Route::Same,
+            skip: Some(skip),
+            auxiliary: None,
+        }
+    }
+
+    /// Multiply-accumulates for one sequence.
+    #[must_use]
+    pub fn macs(&self, positions: usize) -> u64 {
+        self.nucleotides.macs(positions) + self.way_back.macs(positions, positions)
+    }
+}

@@ -1,0 +1,180 @@
+//! MxDNA's learned tokenization module (Qiao et al., NeurIPS 2024), the compact layout of its paper: score, choose units,
+//! turn each unit into a vector by the expert of its size, assemble by a deformable convolution.
+//!
+//! Nucleotides in no unit are carried by no token; with an expert of size 1 there are none.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData, activation};
+
+use super::deformable::Deformable;
+use super::experts::{EPSILON, Expert};
+use super::suppression::{Picked, suppress};
+use crate::layers::{Init, LayerNorm, Linear};
+use crate::noise::Noise;
+
+/// The module: from nucleotide states to token vectors.
+#[derive(Module, Debug)]
+pub struct Tokenization {
+    /// LayerNorm on entry; its output feeds the router and the experts.
+    pub norm: LayerNorm,
+    /// The router, `[hidden, experts]`, without bias.
+    pub gate: Linear,
+    /// One expert per kernel size.
+    pub experts: Vec<Expert>,
+    /// The assembly.
+    pub deformable: Deformable,
+    #[module(skip)]
+    sizes: Vec<usize>,
+    #[module(skip)]
+    jitter: f64,
+}
+
+/// What the module makes of a batch.
+#[derive(Clone, Debug)]
+pub struct Tokenized {
+    /// `[batch, tokens, hidden]`; values at padding are meaningless.
+    pub tokens: Tensor<3>,
+    /// Real tokens per row: the units, [CLS] and [SEP].
+    pub lengths: Vec<usize>,
+    /// The units of each row, in order of position, with their experts; without [CLS] and [SEP].
+    pub picked: Vec<Vec<Picked>>,
+    /// The balancing loss, one if all experts are equally used: `[1]`. Absent if there is no unit at all.
+    pub balance: Option<Tensor<1>>,
+}
+
+impl Tokenization {
+    /// A module with the given knobs; parameters `frontend.*`.
+    #[must_use]
+    pub fn new(init: &Init, hidden: usize, knobs: &tokenize::MxDna) -> Tokenization {
+        let sizes = knobs.kernel_sizes.iter().enumerate();
+        Tokenization {
+            norm: LayerNorm::new(init, "frontend.module.norm", hidden, EPSILON),
+            gate: Linear::new(init, "frontend.module.gate", hidden, knobs.kernel_sizes.len(), false),
+            experts: sizes
+                .map(|(j, &size)| Expert::new(init, &format!("frontend.module.experts.{j}"), hidden, size))
+                .collect(),
+            deformable: Deformable::new(init, "frontend.module.deformable", hidden, knobs.deformable),
+            sizes: knobs.kernel_sizes.clone(),
+            jitter: knobs.jitter,
+        }
+    }
+
+    /// Nucleotide states `[batch, positions, hidden]`, of which `lengths[row]` are real, to tokens.
+    #[must_use]
+    pub fn forward(&self, states: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tokenized {
+        let [batch, positions, hidden] = states.dims();
+        let flat = states.reshape([batch * positions, hidden]);
+        let normed = self.norm.forward(flat.clone());
+        let scores = self.scores(normed.clone(), noise);
+        // The one read-back of a forward pass.
+        let numbers =
+            scores.clone().detach().try_into_vec_as::<f32>().expect("scores can be read back from the device");
+        let rows = numbers.chunks_exact(positions * self.sizes.len());
+        let picked = rows.zip(lengths).map(|(row, &length)| suppress(row, &self.sizes, length)).collect();
+        self.assemble(flat, normed, scores, lengths, picked)
+    }
+
+    /// Scores `[batch * positions, experts]` of normed states; the router's input is jittered in training.
+    #[must_use]
+    pub fn scores(&self, normed: Tensor<2>, noise: Option<&Noise>) -> Tensor<2> {
+        let routed = match noise {
+            Some(noise) if self.jitter > 0.0 => {
+                let (shape, device) = (normed.dims(), normed.device());
+                normed * noise.uniform("frontend.jitter", shape, 1.0 - self.jitter, 1.0 + self.jitter, &device)
+            }
+            _ => normed,
+        };
+        self.gate.forward(routed)
+    }
+
+    /// Tokens for the units `picked`: states and normed states `[batch * positions, hidden]`, scores
+    /// `[batch * positions, experts]`.
+    #[must_use]
+    pub fn assemble(
+        &self,
+        states: Tensor<2>,
+        normed: Tensor<2>,
+        scores: Tensor<2>,
+        lengths: &[usize],
+        picked: Vec<Vec<Picked>>,
+    ) -> Tokenized {
+        let (batch, hidden, device) = (lengths.len().max(1), states.dims()[1], states.device());
+        let positions = states.dims()[0] / batch;
+        let indices = |values: Vec<i64>| -> Tensor<1, Int> {
+            let count = values.len();
+            Tensor::from_data(TensorData::new(values, [count]), &device)
+        };
+
+        // Units expert by expert; `order[row][unit]` is where a unit's vector will lie.
+        let mut order: Vec<Vec<usize>> = picked.iter().map(|row| vec![0; row.len()]).collect();
+        let (mut vectors, mut centres, mut own, mut counts) =
+            (Vec::new(), Vec::new(), Vec::new(), vec![0.0_f32; self.sizes.len()]);
+        for (number, expert) in self.experts.iter().enumerate() {
+            let mut covered = Vec::new();
+            for (row, units) in picked.iter().enumerate() {
+                for (at, picked) in units.iter().enumerate().filter(|(_, picked)| picked.expert == number) {
+                    let first = row * positions;
+                    covered.extend((first + picked.unit.start..).take(picked.unit.length).map(|index| index as i64));
+                    order[row][at] = centres.len();
+                    centres.push((first + picked.unit.centre) as i64);
+                    own.push(number as i64);
+                    counts[number] += 1.0;
+                }
+            }
+            // An expert without units is not in the graph at all.
+            if !covered.is_empty() {
+                vectors.push(expert.forward(normed.clone().select(0, indices(covered))));
+            }
+        }
+
+        let units = centres.len();
+        let (mut residual, mut vector, mut real) = (Vec::new(), Vec::new(), Vec::new());
+        let token_lengths: Vec<usize> =
+            picked.iter().zip(lengths).map(|(row, &length)| row.len() + length.min(2)).collect();
+        let tokens = token_lengths.iter().copied().max().unwrap_or(0).max(1);
+        for (row, (row_units, &length)) in picked.iter().zip(lengths).enumerate() {
+            let first = (row * positions) as i64;
+            let inner = row_units.iter().zip(&order[row]);
+            let inner = inner.map(|(picked, &at)| (first + picked.unit.centre as i64, at as i64, 1.0));
+            let none = units as i64;
+            let cls = (length > 0).then_some((first, none, 1.0));
+            let sep = (length > 1).then(|| (first + length as i64 - 1, none, 1.0));
+            let padding = std::iter::repeat_n((first, none, 0.0), tokens - token_lengths[row]);
+            for (from, at, share) in cls.into_iter().chain(inner).chain(sep).chain(padding) {
+                residual.push(from);
+                vector.push(at);
+                real.push(share);
+            }
+        }
+
+        let mut out = states.select(0, indices(residual));
+        if token_lengths.iter().any(|&length| length < tokens) {
+            out = out * Tensor::from_data(TensorData::new(real, [batch * tokens, 1]), &device);
+        }
+        let mut balance = None;
+        if units > 0 {
+            let shares = activation::softmax(scores.select(0, indices(centres)), 1);
+            let own = Tensor::from_data(TensorData::new(own, [units, 1]), &device);
+            let gated = Tensor::cat(vectors, 0) * shares.clone().gather(1, own);
+            let zero = Tensor::zeros([1, hidden], &device);
+            out = out + Tensor::cat(vec![gated, zero], 0).select(0, indices(vector));
+            // n sum_j F_j Q_j: F the share of units of expert j, Q the mean weight the router gives it at unit centres.
+            let scale = (counts.len() as f32) / (units * units) as f32;
+            let used: Vec<f32> = counts.iter().map(|count| count * scale).collect();
+            let used = Tensor::<2>::from_data(TensorData::new(used, [1, counts.len()]), &device);
+            balance = Some((shares.sum_dim(0) * used).sum_dim(1).reshape([1]));
+        }
+        let tokens = self.deformable.forward(out.reshape([batch, tokens, hidden]), &token_lengths);
+        Tokenized { tokens, lengths: token_lengths, picked, balance }
+    }
+
+    /// Multiply-accumulates for `positions` nucleotides in `units` units, taken to be of equal size.
+    #[must_use]
+    pub fn macs(&self, positions: usize, units: usize) -> u64 {
+        let [hidden, experts] = self.gate.weight.dims();
+        let nearest = |size: &usize| (size * units).abs_diff(positions);
+        let expert = self.experts.iter().zip(&self.sizes).min_by_key(|(_, size)| nearest(size));
+        let experts_cost = expert.map_or(0, |(expert, _)| expert.macs() * units);
+        (positions * hidden * experts + experts_cost + units * self.deformable.macs()) as u64
+    }
+}

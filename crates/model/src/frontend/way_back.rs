@@ -1,0 +1,136 @@
+//! MxDNA's way back to nucleotides: cross attention from the nucleotide states to the token states, then a SwiGLU
+//! block and a last LayerNorm.
+//!
+//! One shared LayerNorm stands before both sides; queries, keys, values and output have no bias; rotary position code
+//! (half-split, theta 10000) turns queries by their index and keys by the coordinate of their token. The coordinate is the
+//! centre of the token's unit, so both sides speak of the same places; the published compact code uses the token's index,
+//! which the caller can pass instead.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation, s};
+
+use super::experts::EPSILON;
+use crate::encoder::blank;
+use crate::layers::{Init, LayerNorm, Linear};
+
+/// The decoder layer.
+#[derive(Module, Debug)]
+pub struct WayBack {
+    /// LayerNorm before attention, for queries and for keys.
+    pub norm: LayerNorm,
+    /// `[hidden, hidden]`, without bias.
+    pub query: Linear,
+    /// `[hidden, 2 hidden]`, without bias: keys, then values.
+    pub key_value: Linear,
+    /// `[hidden, hidden]`, without bias.
+    pub output: Linear,
+    /// LayerNorm before the feed-forward block.
+    pub inner_norm: LayerNorm,
+    /// `[hidden, 2 intermediate]`, without bias: the half that passes SiLU, then the half it multiplies.
+    pub up: Linear,
+    /// `[intermediate, hidden]`, without bias.
+    pub down: Linear,
+    /// LayerNorm after the feed-forward block, before the head.
+    pub last_norm: LayerNorm,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl WayBack {
+    /// A decoder layer; parameters `frontend.way_back.*`.
+    #[must_use]
+    pub fn new(init: &Init, hidden: usize, heads: usize, intermediate: usize) -> WayBack {
+        let linear = |part: &str, inputs, outputs| {
+            Linear::new(init, &format!("frontend.way_back.{part}"), inputs, outputs, false)
+        };
+        WayBack {
+            norm: LayerNorm::new(init, "frontend.way_back.norm", hidden, EPSILON),
+            query: linear("query", hidden, hidden),
+            key_value: linear("key_value", hidden, 2 * hidden),
+            output: linear("output", hidden, hidden),
+            inner_norm: LayerNorm::new(init, "frontend.way_back.inner_norm", hidden, EPSILON),
+            up: linear("up", hidden, 2 * intermediate),
+            down: linear("down", intermediate, hidden),
+            last_norm: LayerNorm::new(init, "frontend.way_back.last_norm", hidden, EPSILON),
+            heads,
+        }
+    }
+
+    /// Nucleotide states `[batch, positions, hidden]` and token states `[batch, tokens, hidden]` to states of the positions.
+    /// `coordinates[row]` holds one number per real token; tokens beyond are padding.
+    #[must_use]
+    pub fn forward(&self, nucleotides: Tensor<3>, tokens: Tensor<3>, coordinates: &[Vec<usize>]) -> Tensor<3> {
+        let ([batch, positions, hidden], [_, keys, _]) = (nucleotides.dims(), tokens.dims());
+        let (size, device) = (hidden / self.heads, nucleotides.device());
+        let flat = nucleotides.reshape([batch * positions, hidden]);
+        let query = self.query.forward(self.norm.forward(flat.clone())) * (1.0 / (size as f64).sqrt());
+        let key_value = self.key_value.forward(self.norm.forward(tokens.reshape([batch * keys, hidden])));
+
+        let places: Vec<usize> = (0..positions).collect();
+        let query = turn(query.reshape([batch, positions, self.heads, size]), &angles(&places, size, 1, &device));
+        let padded =
+            |row: &Vec<usize>| -> Vec<usize> { row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect() };
+        let places: Vec<usize> = coordinates.iter().flat_map(padded).collect();
+        let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, self.heads, size]);
+        let key = turn(key, &angles(&places, size, batch, &device));
+        let value = key_value.slice(s![.., hidden..]).reshape([batch, keys, self.heads, size]).swap_dims(1, 2);
+
+        let mut scores = query.swap_dims(1, 2).matmul(key.permute([0, 2, 3, 1]));
+        if coordinates.iter().any(|row| row.len() < keys) {
+            // A row without any token looks at padding, which is zero, rather than at nothing.
+            let seen = |row: &Vec<usize>| if row.is_empty() { keys } else { row.len() };
+            let bias = coordinates
+                .iter()
+                .flat_map(|row| (0..keys).map(move |key| if key < seen(row) { 0.0 } else { f32::NEG_INFINITY }));
+            scores =
+                scores + Tensor::from_data(TensorData::new(bias.collect::<Vec<f32>>(), [batch, 1, 1, keys]), &device);
+        }
+        let context = activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch * positions, hidden]);
+        let states = flat + self.output.forward(context);
+        let up = self.up.forward(self.inner_norm.forward(states.clone()));
+        let inner = up.dims()[1] / 2;
+        let gated = activation::silu(up.clone().slice(s![.., ..inner])) * up.slice(s![.., inner..]);
+        self.last_norm.forward(states + self.down.forward(gated)).reshape([batch, positions, hidden])
+    }
+
+    /// The same, with zeros at the positions beyond `lengths[row]`.
+    #[must_use]
+    pub fn restore(
+        &self,
+        nucleotides: Tensor<3>,
+        tokens: Tensor<3>,
+        coordinates: &[Vec<usize>],
+        lengths: &[usize],
+    ) -> Tensor<3> {
+        blank(self.forward(nucleotides, tokens, coordinates), lengths)
+    }
+
+    /// Multiply-accumulates for one sequence.
+    #[must_use]
+    pub fn macs(&self, positions: usize, tokens: usize) -> u64 {
+        let [inner, hidden] = self.down.weight.dims();
+        let linear = positions * (2 * hidden * hidden + 3 * hidden * inner) + tokens * 2 * hidden * hidden;
+        (linear + 2 * positions * tokens * hidden) as u64
+    }
+}
+
+/// Cosines and sines `[batch, places, 1, size / 2]` of `places`, given row by row.
+fn angles(places: &[usize], size: usize, batch: usize, device: &Device) -> [Tensor<4>; 2] {
+    let half = size / 2;
+    let rate: Vec<f64> = (0..half).map(|pair| 10_000_f64.powf(-(pair as f64) / half as f64)).collect();
+    let all: Vec<f64> = places.iter().flat_map(|&place| rate.iter().map(move |rate| place as f64 * rate)).collect();
+    let shape = [batch, places.len() / batch, 1, half];
+    [f64::cos, f64::sin].map(|wave| {
+        let values: Vec<f32> = all.iter().map(|&angle| wave(angle) as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    })
+}
+
+/// Rotary position code, half-split: `[batch, places, heads, size]` to the same shape.
+fn turn(x: Tensor<4>, [cosine, sine]: &[Tensor<4>; 2]) -> Tensor<4> {
+    let half = x.dims()[3] / 2;
+    let (first, second) = (x.clone().slice(s![.., .., .., ..half]), x.slice(s![.., .., .., half..]));
+    let turned = first.clone() * cosine.clone() - second.clone() * sine.clone();
+    let other = second * cosine.clone() + first * sine.clone();
+    Tensor::cat(vec![turned, other], 3)
+}

@@ -1,0 +1,130 @@
+//! The model: front end, shared encoder, head. Its forward pass is a few lines.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Int, Tensor};
+use experiment::config::Encoder as EncoderConfig;
+
+use crate::encoder::Encoder;
+use crate::frontend::{Embedded, Frontend, Route};
+use crate::head::{Classifier, MlmHead};
+use crate::layers::Init;
+use crate::noise::Noise;
+
+/// Everything that fixes the shapes of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Number of ids, specials included.
+    pub vocabulary: usize,
+    /// What stands before the encoder.
+    pub frontend: tokenize::Frontend,
+    /// The shared encoder.
+    pub encoder: EncoderConfig,
+    /// Number of classes where a sequence is classified.
+    pub classes: Option<usize>,
+}
+
+/// Front end, encoder, head.
+#[derive(Module, Debug)]
+pub struct Model {
+    /// From ids to token vectors and back.
+    pub frontend: Frontend,
+    /// The shared encoder.
+    pub encoder: Encoder,
+    /// The masked-language-model head.
+    pub head: MlmHead,
+    /// The sequence head, where there are classes.
+    pub classifier: Option<Classifier>,
+}
+
+/// States of the positions of a batch.
+#[derive(Clone, Debug)]
+pub struct States {
+    /// `[batch, positions, hidden]`, zero at padding.
+    pub positions: Tensor<3>,
+    /// An auxiliary loss to be added as it is: `[1]`.
+    pub auxiliary: Option<Tensor<1>>,
+    /// Which token owns which positions.
+    pub route: Route,
+}
+
+impl Model {
+    /// A model with the initial values of `seed`. Parts of the same name and shape start equal whatever stands beside them.
+    #[must_use]
+    pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Model {
+        let encoder = &config.encoder;
+        let init = Init::new(seed, encoder.init_std, device);
+        Model {
+            frontend: Frontend::new(&init, config),
+            encoder: Encoder::new(&init, encoder),
+            head: MlmHead::new(&init, encoder.hidden, config.vocabulary, encoder.layer_norm_eps),
+            classifier: config.classes.map(|classes| Classifier::new(&init, encoder.hidden, classes, encoder.dropout)),
+        }
+    }
+
+    /// Ids `[batch, positions]`, of which `lengths[row]` are real (padding on the right), to states of the positions.
+    #[must_use]
+    pub fn states(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> States {
+        let Embedded { tokens, lengths: token_lengths, route, skip, auxiliary } =
+            self.frontend.embed(ids, lengths, noise);
+        let states = self.encoder.forward(tokens, &token_lengths, noise);
+        let positions = self.frontend.restore(states, &route, skip, lengths);
+        States { positions, auxiliary, route }
+    }
+
+    /// States at the targets `[targets, hidden]` to logits `[targets, vocabulary]`.
+    #[must_use]
+    pub fn logits(&self, gathered: Tensor<2>) -> Tensor<2> {
+        self.head.forward(gathered, self.frontend.embedding())
+    }
+
+    /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The way back of a learned front
+    /// end is left out: the state of the [CLS] token is classified.
+    ///
+    /// # Panics
+    /// If the model was built without classes.
+    #[must_use]
+    pub fn classify(
+        &self,
+        ids: Tensor<2, Int>,
+        lengths: &[usize],
+        noise: Option<&Noise>,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
+        let Some(classifier) = &self.classifier else { panic!("classify: this model was built without classes") };
+        let embedded = self.frontend.embed(ids, lengths, noise);
+        let states = self.encoder.forward(embedded.tokens, &embedded.lengths, noise);
+        (classifier.forward(states, noise), embedded.auxiliary)
+    }
+
+    /// Number of parameters of front end, encoder and head (the sequence head included where there is one).
+    #[must_use]
+    pub fn parameters(&self) -> (usize, usize, usize) {
+        let heads = count(&self.head) + self.classifier.as_ref().map_or(0, count);
+        (count(&self.frontend), count(&self.encoder), heads)
+    }
+
+    /// True multiply-accumulates of one forward pass over one sequence, logits at `targets` positions included.
+    ///
+    /// With h = hidden, i = intermediate, V = vocabulary: a layer on t tokens costs t (4 h² + 3 h i) + 2 t² h, the head
+    /// costs h² + h V a target. Element-wise work (norms, softmax, activations, biases) and row lookups count nothing. For
+    /// the front ends see [`Frontend::macs`]. `tokens` is what the encoder sees; for a fixed tokenizer it equals `positions`.
+    #[must_use]
+    pub fn macs(&self, positions: usize, tokens: usize, targets: usize) -> u64 {
+        let encoder: u64 = self.encoder.layers.iter().map(|layer| layer.macs(tokens)).sum();
+        let [vocabulary, hidden] = self.frontend.embedding().dims();
+        let head = targets * (hidden * hidden + hidden * vocabulary);
+        encoder + head as u64 + self.frontend.macs(positions, tokens)
+    }
+}
+
+/// Number of numbers in the parameters of a module.
+pub fn count<M: Module>(module: &M) -> usize {
+    struct Count(usize);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0 += parameter.shape().num_elements();
+        }
+    }
+    let mut total = Count(0);
+    module.visit(&mut total);
+    total.0
+}

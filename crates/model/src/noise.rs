@@ -1,0 +1,127 @@
+//! Random values by name: initial weights, dropout and router jitter.
+//!
+//! Everything is drawn from `dataset::stream(seed, name)` and uploaded, so no value depends on the order in which parts
+//! are built or run, nor on another run in the same process. burn's own generator is one global per backend and is never
+//! used here.
+//!
+//! ```
+//! use model::noise::Noise;
+//! let device = model::device::open("cpu").unwrap();
+//! let noise = Noise { seed: 7, step: 3 };
+//! let a = noise.uniform("router", [2, 3], 0.99, 1.01, &device);
+//! let b = noise.uniform("router", [2, 3], 0.99, 1.01, &device);
+//! assert_eq!(a.to_data(), b.to_data());
+//! ```
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// The noise of one training step. Evaluation passes `None` wherever an `Option<&Noise>` is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the step (or of the micro-batch): other numbers give other noise.
+    pub step: u64,
+}
+
+impl Noise {
+    /// Factors of an inverted dropout: 0 with probability `share`, else `1 / (1 - share)`. Shape as asked.
+    #[must_use]
+    pub fn dropout<const D: usize>(&self, name: &str, shape: [usize; D], share: f64, device: &Device) -> Tensor<D> {
+        // 16 bits a number: four times fewer bytes than f32, and the share is kept to 1 in 65536.
+        let threshold = (share * 65536.0).round().clamp(0.0, 65535.0) as u16;
+        let keep = 65536.0 / (65536.0 - f32::from(threshold));
+        let count = shape.iter().product::<usize>();
+        let mut bytes = vec![0_u8; count * 2];
+        self.stream(name).fill_bytes(&mut bytes);
+        let factor = |pair: &[u8]| if u16::from_le_bytes([pair[0], pair[1]]) < threshold { 0.0 } else { keep };
+        let values: Vec<f32> = bytes.chunks_exact(2).map(factor).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Numbers uniform in `low..high`. Shape as asked.
+    #[must_use]
+    pub fn uniform<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        low: f64,
+        high: f64,
+        device: &Device,
+    ) -> Tensor<D> {
+        let mut stream = self.stream(name);
+        let values: Vec<f32> =
+            (0..shape.iter().product()).map(|_| (low + (high - low) * unit(&mut stream)) as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn stream(&self, name: &str) -> ChaCha8Rng {
+        stream(self.seed, &format!("noise/{}/{name}", self.step))
+    }
+}
+
+/// Dropout at the site `name`: the identity without noise or with a share of zero.
+#[must_use]
+pub fn dropout<const D: usize>(states: Tensor<D>, noise: Option<&Noise>, name: &str, share: f64) -> Tensor<D> {
+    match noise {
+        Some(noise) if share > 0.0 => {
+            let factors = noise.dropout(name, states.dims(), share, &states.device());
+            states * factors
+        }
+        _ => states,
+    }
+}
+
+/// `count` draws of the standard normal distribution (Box-Muller on 32-bit uniforms, both values of each pair used).
+#[must_use]
+pub fn normal(stream: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        // 1 - u is in (0, 1], so the logarithm is finite.
+        let radius = (-2.0 * (1.0 - unit(stream)).ln()).sqrt();
+        let angle = std::f64::consts::TAU * unit(stream);
+        values.push(radius * angle.cos());
+        values.push(radius * angle.sin());
+    }
+    values.truncate(count);
+    values
+}
+
+pub(crate) fn stream(seed: u64, name: &str) -> ChaCha8Rng {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(name.as_bytes());
+    rand::SeedableRng::from_seed(*hasher.finalize().as_bytes())
+}
+
+/// A uniform number in `0..1`, from 32 bits.
+fn unit(stream: &mut ChaCha8Rng) -> f64 {
+    f64::from(stream.next_u32()) / 4_294_967_296.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropout_keeps_the_mean_and_the_share() {
+        let device = crate::device::open("cpu").unwrap();
+        let factors = Noise { seed: 1, step: 2 }.dropout("x", [100, 1000], 0.1, &device);
+        let values = factors.try_into_vec_as::<f32>().unwrap();
+        let zeros = values.iter().filter(|&&value| value == 0.0).count();
+        assert!((9_600..10_400).contains(&zeros), "{zeros}");
+        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / 1e5;
+        assert!((mean - 1.0).abs() < 5e-3, "{mean}");
+    }
+
+    #[test]
+    fn normal_has_unit_variance() {
+        let values = normal(&mut stream(1, "normal"), 100_001);
+        let mean = values.iter().sum::<f64>() / 1e5;
+        let variance = values.iter().map(|value| value * value).sum::<f64>() / 1e5;
+        assert_eq!(values.len(), 100_001);
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+    }
+}

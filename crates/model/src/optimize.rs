@@ -1,0 +1,111 @@
+//! AdamW with warm-up, linear decay and clipping of the global gradient norm.
+//!
+//! Weight decay (decoupled) falls on matrices only: biases and LayerNorms are left alone, as in the published recipe.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+
+/// Settings of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// First-moment decay.
+    pub beta1: f64,
+    /// Second-moment decay.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, multiplied by the learning rate.
+    pub weight_decay: f64,
+}
+
+/// The optimizer of a run.
+///
+/// # Panics
+/// Never: the patterns of the parameter group are constants.
+#[must_use]
+pub fn adamw(settings: &Settings) -> ModuleOptimizer {
+    let build = |decay: f64| {
+        AdamWConfig::new()
+            .with_beta_1(settings.beta1 as f32)
+            .with_beta_2(settings.beta2 as f32)
+            .with_epsilon(settings.epsilon as f32)
+            .with_weight_decay(decay as f32)
+            .build()
+    };
+    let plain =
+        ParamGroup::from_any_regexes(vec![r"(^|\.)bias$", r"(^|\.)gamma$", r"(^|\.)beta$"]).expect("constant patterns");
+    ModuleOptimizer::from(build(settings.weight_decay)).with_group(plain, build(0.0), None)
+}
+
+/// The learning rate of step `step` (from 0) of `steps`: linear warm-up to `peak` over `warmup` of the steps, then linear
+/// decay towards zero.
+#[must_use]
+pub fn rate(peak: f64, warmup: f64, step: u64, steps: u64) -> f64 {
+    let rising = (warmup * steps as f64).ceil().max(1.0);
+    let now = step as f64 + 1.0;
+    if now <= rising {
+        peak * now / rising
+    } else {
+        peak * (steps as f64 + 1.0 - now) / (steps as f64 + 1.0 - rising).max(1.0)
+    }
+}
+
+/// Scales all gradients so that their joint L2 norm is at most `largest`; gives the norm before.
+pub fn clip<M: Module>(module: &M, gradients: &mut GradientsParams, largest: f64) -> f64 {
+    let mut squares = Squares { gradients, sum: None };
+    module.visit(&mut squares);
+    let norm = squares.sum.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()).sqrt());
+    if norm > largest {
+        module.visit(&mut Scale { gradients, factor: largest / norm });
+    }
+    norm
+}
+
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            // Chained sums over one dimension: a full sum of a large tensor depends on the number of threads.
+            let dims = gradient.dims();
+            let last = dims[D - 1];
+            let rows = dims.iter().product::<usize>() / last.max(1);
+            let squares =
+                gradient.powi_scalar(2).reshape([rows, last]).sum_dim(1).reshape([1, rows]).sum_dim(1).reshape([1]);
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + squares,
+                None => squares,
+            });
+        }
+    }
+}
+
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient * self.factor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_rises_then_falls() {
+        let rates: Vec<f64> = (0..10).map(|step| rate(1.0, 0.2, step, 10)).collect();
+        assert!((rates[0] - 0.5).abs() < 1e-12 && (rates[1] - 1.0).abs() < 1e-12);
+        assert!(rates.windows(2).skip(1).all(|pair| pair[1] < pair[0]) && rates[9] > 0.0);
+        assert!(rate(1.0, 0.0, 0, 1).is_finite());
+    }
+}

@@ -1,0 +1,268 @@
+//! Masked-language-model training (design sections 4.5 to 4.8, 4.11).
+//!
+//! Every step draws its windows and its plan from streams named by seed and step number, so tokenizers of one seed see
+//! the same bases and the same planned spans, and a resumed run continues exactly.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use dataset::{Corpus, Split, stream};
+use experiment::config::MaskingUnit;
+use experiment::record::CurvePoint;
+use experiment::run::Pretrain;
+use tokenize::layout::{Cut, Layout, token_masking};
+use tokenize::legal::LegalSets;
+use tokenize::{Fitted, Token, plan};
+
+use crate::batch::{self, Batch};
+use crate::checkpoint::{self, State};
+use crate::error::Error;
+use crate::network::{Model, ModelConfig};
+use crate::noise::Noise;
+use crate::optimize::{self, Settings};
+use crate::score::Scorer;
+use crate::watch::Watch;
+
+/// A trained model and what happened on the way.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model, on the training device.
+    pub model: Model,
+    /// What the loop counted.
+    pub state: State,
+    /// Steps of the run.
+    pub steps: u64,
+    /// What a person should know (checkpoints set aside).
+    pub notes: Vec<String>,
+}
+
+/// The shapes of a run's model.
+#[must_use]
+pub fn shapes(pretrain: &Pretrain, fitted: &Fitted, classes: Option<usize>) -> ModelConfig {
+    ModelConfig {
+        vocabulary: fitted.tokenizer.vocabulary().len(),
+        frontend: fitted.frontend.clone(),
+        encoder: pretrain.encoder.clone(),
+        classes,
+    }
+}
+
+/// Optimiser steps that show the model about `training.bases` bases.
+#[must_use]
+pub fn steps(pretrain: &Pretrain) -> u64 {
+    // Windows are shortened by 0 .. span - 1 bases, in turn.
+    let mean = pretrain.training.window as f64 - (pretrain.masking.span as f64 - 1.0) / 2.0;
+    (pretrain.training.bases as f64 / (mean * pretrain.training.batch as f64)).round().max(1.0) as u64
+}
+
+/// One window under one plan, and the bases its plan hides.
+fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl rand::Rng) -> (Layout, u64) {
+    match pretrain.masking.unit {
+        MaskingUnit::Bases => {
+            let spans = plan::training(bases, pretrain.masking.span, pretrain.masking.share, rng);
+            let planned = spans.iter().map(|span| (span.end - span.start) as u64).sum();
+            (Cut::new(&*fitted.tokenizer, bases, &spans).training(), planned)
+        }
+        MaskingUnit::Tokens => {
+            let mut tokens: Vec<Token> = Vec::new();
+            fitted.tokenizer.encode(bases, &mut tokens);
+            let layout = token_masking(&tokens, pretrain.masking.share, fitted.tokenizer.vocabulary().len(), rng);
+            let planned = layout.hidden as u64;
+            (layout, planned)
+        }
+    }
+}
+
+/// The windows of one step, cut and masked; bases seen and planned.
+fn step_layouts(
+    seed: u64,
+    step: u64,
+    pretrain: &Pretrain,
+    corpus: &Corpus,
+    fitted: &Fitted,
+) -> Result<(Vec<Layout>, u64, u64), Error> {
+    let mut windows = stream(seed, &format!("windows/{step}"));
+    let mut masks = stream(seed, &format!("masking/{step}"));
+    let (mut layouts, mut seen, mut planned) = (Vec::new(), 0, 0);
+    for number in 0..pretrain.training.batch {
+        // Lengths go round in a fixed order, so that after any step every seed has seen equally many bases.
+        let shorter = (step * pretrain.training.batch as u64 + number as u64) % pretrain.masking.span as u64;
+        let length = pretrain.training.window - shorter as usize;
+        let window = corpus.sample_window(Split::Train, length, &mut windows)?;
+        let (layout, hides) = prepare(pretrain, fitted, window.bases, &mut masks);
+        seen += window.bases.len() as u64;
+        planned += hides;
+        layouts.push(layout);
+    }
+    Ok((layouts, seen, planned))
+}
+
+/// Steps after which a point of the curve is taken: the end, half of it, a quarter ...
+fn curve_steps(points: usize, steps: u64) -> Vec<u64> {
+    let mut at: Vec<u64> = (0..points.min(40)).map(|i| steps >> i).filter(|&step| step > 0).collect();
+    at.dedup();
+    at.reverse();
+    at
+}
+
+/// Trains a model, resuming from the newest checkpoint in `folder`. `device` has no tape; training puts one on it.
+///
+/// # Errors
+/// If the data cannot give windows, the loss diverges, a checkpoint cannot be written, or the run is interrupted.
+pub fn train(
+    seed: u64,
+    pretrain: &Pretrain,
+    corpus: &Corpus,
+    fitted: &Fitted,
+    device: &Device,
+    folder: &Path,
+    watch: &mut Watch<'_>,
+) -> Result<Trained, Error> {
+    let training = &pretrain.training;
+    let tape = device.clone().autodiff();
+    let settings = Settings {
+        beta1: training.beta1,
+        beta2: training.beta2,
+        epsilon: training.epsilon,
+        weight_decay: training.weight_decay,
+    };
+    let mut model = Model::new(&shapes(pretrain, fitted, None), seed, &tape);
+    let mut optimizer = optimize::adamw(&settings);
+    let (mut state, mut notes) = (State::default(), Vec::new());
+    if let Some(found) = checkpoint::load(folder, &model, || optimize::adamw(&settings), &mut notes) {
+        (model, optimizer, state) = found;
+        state.resumed += 1;
+    }
+    let steps = steps(pretrain);
+    let points = curve_steps(pretrain.scoring.curve_points, steps);
+    let mut sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
+    let range = match pretrain.masking.unit {
+        MaskingUnit::Bases => sets.fixed_range(),
+        MaskingUnit::Tokens => None,
+    };
+    let whole = 0..sets.vocabulary();
+    let (mut began, mut saved) = (Instant::now(), Instant::now());
+    while state.step < steps {
+        if watch.stopped() {
+            state.seconds += began.elapsed().as_secs_f64();
+            checkpoint::save(folder, &model, &optimizer, &state)?;
+            return Err(Error::Interrupted { step: state.step, steps });
+        }
+        let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
+        let batch = Batch::new(&layouts, |_, _| true, &tape);
+        if !batch.rows.is_empty() {
+            let noise = Noise { seed, step: state.step };
+            let states = model.states(batch.ids.clone(), &batch.lengths, Some(&noise));
+            let gathered = batch.gather(states.positions);
+            let sum = match &range {
+                Some(range) => batch::loss(model.logits_of(gathered, range.clone()), &batch.tokens, range, None),
+                None => {
+                    let legal = batch::legal(&layouts, &mut sets, &tape);
+                    batch::loss(model.logits_of(gathered, whole.clone()), &batch.tokens, &whole, legal)
+                }
+            };
+            let mut loss = sum / batch.hidden.max(1) as f64;
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            if !value.is_finite() {
+                return Err(Error::Diverged { step: state.step, steps, loss: value });
+            }
+            if let Some(auxiliary) = states.auxiliary {
+                loss = loss + auxiliary;
+            }
+            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+            optimize::clip(&model, &mut gradients, training.clip);
+            let rate = optimize::rate(training.learning_rate, training.warmup, state.step, steps);
+            model = optimizer.step(rate, model, gradients);
+            state.loss += value;
+            state.loss_steps += 1;
+        }
+        state.bases += seen;
+        state.planned += planned;
+        state.hidden += batch.hidden as u64;
+        state.step += 1;
+        watch.tell("train", state.bases, (state.bases as f64 * steps as f64 / state.step as f64) as u64);
+        if points.contains(&state.step) {
+            state.seconds += began.elapsed().as_secs_f64();
+            let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
+            state.curve.push(point);
+            (state.loss, state.loss_steps) = (0.0, 0);
+            began = Instant::now();
+        }
+        if saved.elapsed() >= watch.checkpoint_every && state.step < steps {
+            state.seconds += began.elapsed().as_secs_f64();
+            began = Instant::now();
+            checkpoint::save(folder, &model, &optimizer, &state)?;
+            saved = Instant::now();
+        }
+    }
+    state.seconds += began.elapsed().as_secs_f64();
+    Ok(Trained { model, state, steps, notes })
+}
+
+/// A point of the curve: validation windows, one pass of the plan, sequential order.
+fn measure(
+    pretrain: &Pretrain,
+    corpus: &Corpus,
+    fitted: &Fitted,
+    device: &Device,
+    model: &Model,
+    state: &State,
+) -> Result<CurvePoint, Error> {
+    let mut scorer = Scorer::new(model, fitted, pretrain.masking.span, device);
+    let bases = pretrain.scoring.curve_windows * pretrain.training.window * corpus.species().len();
+    let (mut bits, mut scored) = (0.0, 0);
+    for window in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)? {
+        let score = scorer.window(&window.bases, &[0], false);
+        bits += score.count + score.length + score.content;
+        scored += score.bases;
+    }
+    Ok(CurvePoint { bases: state.bases, bits, scored, loss: state.loss / state.loss_steps.max(1) as f64 })
+}
+
+/// Trains again for the weights alone, where a fine-tuning needs them and they are gone.
+///
+/// # Errors
+/// As [`train`].
+pub fn weights(
+    seed: u64,
+    pretrain: &Pretrain,
+    corpus: &Corpus,
+    fitted: &Fitted,
+    device: &Device,
+    folder: &Path,
+    watch: &mut Watch<'_>,
+) -> Result<Model, Error> {
+    let model = Model::new(&shapes(pretrain, fitted, None), seed, &device.clone().autodiff());
+    match checkpoint::load_weights(folder, model) {
+        Ok(model) => Ok(model),
+        Err(_) => {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Error::File { path: folder.to_owned(), reason: e.to_string() })?;
+            let trained = train(seed, pretrain, corpus, fitted, device, folder, watch)?;
+            checkpoint::save_weights(folder, &trained.model)?;
+            Ok(trained.model)
+        }
+    }
+}
+
+/// Parameters of a module, for records.
+#[must_use]
+pub fn parameters<M: Module>(module: &M) -> u64 {
+    crate::network::count(module) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curve_points_double() {
+        assert_eq!(curve_steps(4, 100), [12, 25, 50, 100]);
+        assert_eq!(curve_steps(6, 2), [1, 2]);
+        assert!(curve_steps(0, 9).is_empty());
+    }
+}

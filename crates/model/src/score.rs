@@ -1,0 +1,126 @@
+//! Bits that a model pays for held-out text (design sections 4.1 to 4.5), sequential and parallel.
+//!
+//! Logits come from the device; sums are made here in f64 in a fixed order, so a score does not depend on threads.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use tokenize::bill::{Bits, token_bits};
+use tokenize::layout::{Cut, Layout, Target};
+use tokenize::legal::LegalSets;
+use tokenize::{Fitted, plan};
+
+use crate::batch::Batch;
+use crate::network::Model;
+
+/// Rows of a forward pass in scoring.
+const ROWS: usize = 16;
+
+/// Sums over the masked bases of one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowScore {
+    /// Masked bases paid for.
+    pub bases: u64,
+    /// Bits for the numbers of tokens.
+    pub count: f64,
+    /// Bits for token lengths, sequential order.
+    pub length: f64,
+    /// Bits for tokens given their lengths, sequential order.
+    pub content: f64,
+    /// Total of the parallel order; 0 where it was not asked for.
+    pub parallel: f64,
+    /// Sequential total without the pair rule.
+    pub no_pair_rule: f64,
+    /// Sequential total of the bias-only model.
+    pub bias_only: f64,
+    /// Forward passes used.
+    pub passes: u64,
+}
+
+/// Scores windows with one model.
+#[derive(Debug)]
+pub struct Scorer<'a> {
+    model: Model,
+    fitted: &'a Fitted,
+    sets: LegalSets,
+    span: usize,
+    device: Device,
+}
+
+impl<'a> Scorer<'a> {
+    /// A scorer for `model`, whose tokenizer is `fitted`, with hidden spans of `span` bases. `device` has no tape.
+    #[must_use]
+    pub fn new(model: &Model, fitted: &'a Fitted, span: usize, device: &Device) -> Scorer<'a> {
+        let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
+        Scorer { model: model.valid(), fitted, sets, span, device: device.clone() }
+    }
+
+    /// The score of one window over the given passes of the plan. `parallel`: also the parallel order.
+    pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> WindowScore {
+        let mut score = WindowScore::default();
+        let mut work: Vec<(usize, Layout)> = Vec::new();
+        for &pass in passes {
+            let spans = plan::scoring(bases, self.span, pass);
+            let cut = Cut::new(&*self.fitted.tokenizer, bases, &spans);
+            score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
+            let count: f64 = cut.counts().map(|number| self.fitted.counts.bits(number)).sum();
+            score.count += count;
+            for total in [&mut score.parallel, &mut score.no_pair_rule, &mut score.bias_only] {
+                *total += count;
+            }
+            let steps = cut.counts().max().unwrap_or(0);
+            work.extend((0..steps).map(|step| (step, cut.step(step))));
+        }
+        score.passes = work.len() as u64;
+        for part in work.chunks(ROWS) {
+            let layouts: Vec<Layout> = part.iter().map(|(_, layout)| layout.clone()).collect();
+            let wanted =
+                |number: usize, target: &Target| target.order == part[number].0 || (parallel && part[number].0 == 0);
+            let targets = part.iter().enumerate().flat_map(|(number, (step, layout))| {
+                layout.targets.iter().filter(move |target| wanted(number, target)).map(move |target| (*step, target))
+            });
+            let targets: Vec<(usize, &Target)> = targets.collect();
+            let rows = self.logits(&Batch::new(&layouts, wanted, &self.device));
+            let width = rows.len() / targets.len().max(1);
+            for ((step, target), row) in targets.into_iter().zip(rows.chunks_exact(width.max(1))) {
+                let bits = self.bits(row, target);
+                if target.order == step {
+                    score.length += bits.length;
+                    score.content += bits.content;
+                    score.no_pair_rule += bits.no_pair_rule;
+                    score.bias_only += token_bits(&self.fitted.bias, target, &mut self.sets).total();
+                }
+                if parallel && step == 0 {
+                    score.parallel += bits.total();
+                }
+            }
+        }
+        if !parallel {
+            score.parallel = 0.0;
+        }
+        score
+    }
+
+    /// Logits of a batch's targets, row by row, over the fixed range of ids or over the vocabulary.
+    fn logits(&self, batch: &Batch) -> Vec<f32> {
+        if batch.rows.is_empty() {
+            return Vec::new();
+        }
+        let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
+        let range = self.sets.fixed_range().unwrap_or(0..self.sets.vocabulary());
+        let logits: Tensor<2> = self.model.logits_of(batch.gather(states), range);
+        logits.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
+    }
+
+    fn bits(&mut self, row: &[f32], target: &Target) -> Bits {
+        let Some(range) = self.sets.fixed_range() else {
+            return token_bits(row, target, &mut self.sets);
+        };
+        let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
+        let own = f64::from(row.get(target.token as usize - range.start).copied().unwrap_or(f32::NEG_INFINITY));
+        let content = (sum.ln() + highest - own) / std::f64::consts::LN_2;
+        Bits { length: 0.0, content, no_pair_rule: content }
+    }
+}

@@ -1,0 +1,280 @@
+//! Published DNABERT-2 weights: multimolecule's `model.safetensors`, the original release's names, and `pytorch_model.bin`.
+//!
+//! | multimolecule | original release | here |
+//! |---|---|---|
+//! | `model.embeddings.word_embeddings.weight` | `bert.embeddings.word_embeddings.weight` | `frontend.embedding.weight` |
+//! | `model.embeddings.token_type_embeddings.weight` | the same under `bert.` | row 0: `frontend.segment` |
+//! | `model.embeddings.layer_norm.*` | `bert.embeddings.LayerNorm.*` | `encoder.norm.*` |
+//! | `...layer.N.attention.self.{query,key,value}.*` | `...attention.self.Wqkv.*` | `encoder.layers.N.qkv.*` |
+//! | `...layer.N.attention.output.{dense,layer_norm}.*` | `...attention.output.{dense,LayerNorm}.*` | `...N.{output,attention_norm}.*` |
+//! | `...layer.N.mlp.{up_proj,down_proj,layer_norm}.*` | `...mlp.{gated_layers,wo,layernorm}.*` | `...N.{up,down,norm}.*` |
+//! | `lm_head.transform.{dense,layer_norm}.*` | `cls.predictions.transform.{dense,LayerNorm}.*` | `head.{dense,norm}.*` |
+//! | `lm_head.bias` | `cls.predictions.decoder.bias` | `head.bias` |
+//! | `lm_head.decoder.*`, tied | `cls.predictions.decoder.weight`, tied | checked to be tied, then left |
+//! | `model.pooler.dense.*`, rarely there | `bert.pooler.dense.*` | `classifier.pooler.*`, if the model has one |
+//!
+//! Matrices are `[out, in]` in the files and `[in, out]` here. f16 and bf16 files are widened to f32.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::module::Param;
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_store::pytorch_reader::PytorchReader;
+use safetensors::{Dtype, SafeTensors};
+use thiserror::Error;
+
+use crate::frontend::Frontend;
+use crate::layers::{LayerNorm, Linear};
+use crate::network::Model;
+
+/// Why weights could not be loaded. Every variant names the file or the tensor.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The file cannot be read, or is not in a known format.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// A tensor that the model needs is not in the file.
+    #[error("missing tensor {0}")]
+    Missing(String),
+    /// Tensors in the file that no part of the model takes.
+    #[error("unexpected tensors: {}", .0.join(", "))]
+    Unexpected(Vec<String>),
+    /// A tensor of another shape than the model's.
+    #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
+    Shape {
+        /// Name in the file, after renaming to multimolecule's.
+        name: String,
+        /// What the model has.
+        expected: Vec<usize>,
+        /// What the file has.
+        found: Vec<usize>,
+    },
+    /// The decoder in the file is not the embedding matrix.
+    #[error("tensor {0} is not tied to the embedding (or bias) it repeats: such a model cannot be expressed here")]
+    NotTied(String),
+    /// A learned front end has no published DNABERT-2 weights.
+    #[error("DNABERT-2 weights need a front end with one embedding row per id")]
+    Frontend,
+}
+
+/// One tensor of a file, in f32.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+/// The tensors of a file under multimolecule's names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Weights {
+    /// Reads `*.safetensors`, or (any other extension) a PyTorch file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a tensor that is not of floats.
+    pub fn read(path: &Path) -> Result<Weights, Error> {
+        let fail = |reason: String| Error::File { path: path.to_owned(), reason };
+        let safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
+        let raw = if safetensors { read_safetensors(path) } else { read_pytorch(path) };
+        raw.and_then(Weights::new).map_err(fail)
+    }
+
+    /// Named tensors, under either kind of names.
+    ///
+    /// # Errors
+    /// Says which tensor is not of floats.
+    pub fn new(tensors: impl IntoIterator<Item = (String, TensorData)>) -> Result<Weights, String> {
+        let mut weights = Weights { entries: BTreeMap::new() };
+        for (name, data) in tensors {
+            let shape = data.shape().to_vec();
+            let values =
+                data.convert::<f32>().try_to_vec::<f32>().map_err(|error| format!("tensor {name}: {error:?}"))?;
+            weights.entries.insert(canonical(&name), Entry { shape, values });
+        }
+        weights.join_qkv();
+        Ok(weights)
+    }
+
+    /// Puts the weights into `model`, all or nothing: on an error the model is gone and nothing was half loaded.
+    ///
+    /// # Errors
+    /// Missing, unexpected, misshapen or untied tensors.
+    pub fn load(mut self, mut model: Model) -> Result<Model, Error> {
+        self.untie()?;
+        let Frontend::Lookup(lookup) = &mut model.frontend else { return Err(Error::Frontend) };
+        let embeddings = "model.embeddings";
+        self.place(&mut lookup.embedding.weight, &format!("{embeddings}.word_embeddings.weight"))?;
+        let name = format!("{embeddings}.token_type_embeddings.weight");
+        if let Some(types) = self.entries.remove(&name) {
+            let hidden = lookup.embedding.weight.dims()[1];
+            if types.shape.len() != 2 || types.shape[0] == 0 || types.shape[1] != hidden {
+                return Err(Error::Shape { name, expected: vec![2, hidden], found: types.shape });
+            }
+            let device = lookup.embedding.weight.device();
+            let row = TensorData::new(types.values[..hidden].to_vec(), [hidden]);
+            let mut segment = Param::from_tensor(Tensor::from_data(row, &device));
+            segment.id = crate::layers::identity("frontend.segment");
+            lookup.segment = Some(segment);
+        }
+        self.place_norm(&mut model.encoder.norm, &format!("{embeddings}.layer_norm"))?;
+        for (number, layer) in model.encoder.layers.iter_mut().enumerate() {
+            let prefix = format!("model.encoder.layer.{number}");
+            self.place_linear(&mut layer.qkv, &format!("{prefix}.attention.self.qkv"))?;
+            self.place_linear(&mut layer.output, &format!("{prefix}.attention.output.dense"))?;
+            self.place_norm(&mut layer.attention_norm, &format!("{prefix}.attention.output.layer_norm"))?;
+            self.place_linear(&mut layer.up, &format!("{prefix}.mlp.up_proj"))?;
+            self.place_linear(&mut layer.down, &format!("{prefix}.mlp.down_proj"))?;
+            self.place_norm(&mut layer.norm, &format!("{prefix}.mlp.layer_norm"))?;
+        }
+        // The bare encoder is published too: then the head keeps its initial values.
+        if self.entries.keys().any(|name| name.starts_with("lm_head.")) {
+            self.place_linear(&mut model.head.dense, "lm_head.transform.dense")?;
+            self.place_norm(&mut model.head.norm, "lm_head.transform.layer_norm")?;
+            self.place(&mut model.head.bias, "lm_head.bias")?;
+        }
+        let pooler = "model.pooler.dense";
+        match &mut model.classifier {
+            Some(classifier) if self.entries.contains_key(&format!("{pooler}.weight")) => {
+                self.place_linear(&mut classifier.pooler, pooler)?;
+            }
+            _ => self.entries.retain(|name, _| !name.starts_with(pooler)),
+        }
+        if self.entries.is_empty() { Ok(model) } else { Err(Error::Unexpected(self.entries.into_keys().collect())) }
+    }
+
+    /// Query, key and value one after the other are `qkv`; the original release has them joined already.
+    fn join_qkv(&mut self) {
+        let parts: Vec<String> =
+            self.entries.keys().filter(|name| name.contains(".attention.self.query.")).cloned().collect();
+        for query in parts {
+            let names = ["query", "key", "value"].map(|part| query.replace(".query.", &format!(".{part}.")));
+            let Some(found) = names.iter().map(|name| self.entries.get(name)).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let mut shape = found[0].shape.clone();
+            shape[0] = found.iter().map(|entry| entry.shape[0]).sum();
+            let values = found.iter().flat_map(|entry| entry.values.iter().copied()).collect();
+            for name in &names {
+                self.entries.remove(name);
+            }
+            self.entries.insert(query.replace(".query.", ".qkv."), Entry { shape, values });
+        }
+    }
+
+    /// Removes the tied copies, after making sure that they are copies.
+    fn untie(&mut self) -> Result<(), Error> {
+        let (bias, weight) = ("lm_head.decoder.bias", "lm_head.decoder.weight");
+        if let Some(copy) = self.entries.remove(bias) {
+            match self.entries.get("lm_head.bias") {
+                None => drop(self.entries.insert("lm_head.bias".to_owned(), copy)),
+                Some(first) if *first == copy => {}
+                Some(_) => return Err(Error::NotTied(bias.to_owned())),
+            }
+        }
+        match self.entries.remove(weight) {
+            Some(copy) if self.entries.get("model.embeddings.word_embeddings.weight") != Some(&copy) => {
+                Err(Error::NotTied(weight.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn place<const D: usize>(&mut self, parameter: &mut Param<Tensor<D>>, name: &str) -> Result<(), Error> {
+        let entry = self.entries.remove(name).ok_or_else(|| Error::Missing(name.to_owned()))?;
+        let expected = parameter.dims();
+        if entry.shape != expected {
+            return Err(Error::Shape { name: name.to_owned(), expected: expected.to_vec(), found: entry.shape });
+        }
+        set(parameter, TensorData::new(entry.values, expected));
+        Ok(())
+    }
+
+    fn place_linear(&mut self, linear: &mut Linear, name: &str) -> Result<(), Error> {
+        let weight = format!("{name}.weight");
+        let entry = self.entries.remove(&weight).ok_or_else(|| Error::Missing(weight.clone()))?;
+        let [inputs, outputs] = linear.weight.dims();
+        if entry.shape != [outputs, inputs] {
+            return Err(Error::Shape { name: weight, expected: vec![outputs, inputs], found: entry.shape });
+        }
+        let transposed = (0..inputs * outputs).map(|index| entry.values[(index % outputs) * inputs + index / outputs]);
+        set(&mut linear.weight, TensorData::new(transposed.collect::<Vec<f32>>(), [inputs, outputs]));
+        match &mut linear.bias {
+            Some(bias) => self.place(bias, &format!("{name}.bias")),
+            None => Ok(()),
+        }
+    }
+
+    fn place_norm(&mut self, norm: &mut LayerNorm, name: &str) -> Result<(), Error> {
+        self.place(&mut norm.gamma, &format!("{name}.weight"))?;
+        self.place(&mut norm.beta, &format!("{name}.bias"))
+    }
+}
+
+/// Loads published weights into `model`; see the table above.
+///
+/// # Errors
+/// A file that cannot be read; missing, unexpected, misshapen or untied tensors.
+pub fn load(model: Model, path: &Path) -> Result<Model, Error> {
+    Weights::read(path)?.load(model)
+}
+
+fn set<const D: usize>(parameter: &mut Param<Tensor<D>>, data: TensorData) {
+    let device = parameter.device();
+    let value = Tensor::from_data(data, &device).set_require_grad(parameter.is_require_grad());
+    *parameter = parameter.clone().map(|_| value);
+}
+
+/// A name of the original release under multimolecule's rules; multimolecule's own names are left as they are.
+fn canonical(name: &str) -> String {
+    let name = name.strip_prefix("bert.").map_or_else(|| name.to_owned(), |rest| format!("model.{rest}"));
+    name.replace("cls.predictions.", "lm_head.")
+        .replace("LayerNorm", "layer_norm")
+        .replace(".layernorm.", ".layer_norm.")
+        .replace(".gated_layers.", ".up_proj.")
+        .replace(".mlp.wo.", ".mlp.down_proj.")
+        .replace(".Wqkv.", ".qkv.")
+}
+
+fn read_safetensors(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| error.to_string())?;
+    let mut tensors = Vec::new();
+    for (name, view) in file.tensors() {
+        let kind = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F64 => DType::F64,
+            other => return Err(format!("tensor {name} has type {other:?}, not a float")),
+        };
+        tensors.push((name, TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), kind)));
+    }
+    Ok(tensors)
+}
+
+fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
+    let file = PytorchReader::new(path).map_err(|error| error.to_string())?;
+    let mut tensors = Vec::new();
+    for (name, tensor) in file.into_tensors() {
+        let kind = format!("{:?}", tensor.dtype());
+        let kind = match kind.as_str() {
+            "F32" => DType::F32,
+            "F16" => DType::F16,
+            "BF16" => DType::BF16,
+            "F64" => DType::F64,
+            _ => return Err(format!("tensor {name} has type {kind}, not a float")),
+        };
+        let bytes = tensor.read().map_err(|error| error.to_string())?;
+        tensors.push((name, TensorData::from_bytes_vec(bytes, tensor.shape().to_vec(), kind)));
+    }
+    Ok(tensors)
+}

@@ -1,0 +1,200 @@
+//! Laws every front end and encoder keeps, on random weights.
+
+use burn::module::Param;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
+use experiment::config::{Encoder, Position};
+use model::frontend::deformable::Deformable;
+use model::frontend::{Frontend, Route};
+use model::layers::Init;
+use model::network::{Model, ModelConfig, count};
+use model::noise::Noise;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn devices() -> Vec<Device> {
+    model::device::available().into_iter().map(|name| model::device::open(name).unwrap()).collect()
+}
+
+fn frontends() -> Vec<tokenize::Frontend> {
+    let sizes = tokenize::MxDna { kernel_sizes: vec![1, 2, 3, 5], ..tokenize::MxDna::default() };
+    let deep = tokenize::Deep::default();
+    vec![tokenize::Frontend::Lookup, tokenize::Frontend::MxDna(sizes), tokenize::Frontend::Deep(deep)]
+}
+
+fn config(frontend: tokenize::Frontend, position: Position) -> ModelConfig {
+    let encoder = Encoder { hidden: 16, heads: 4, intermediate: 24, position, init_std: 0.3, ..Encoder::default() };
+    ModelConfig { vocabulary: 9, frontend, encoder, classes: Some(3) }
+}
+
+/// `[CLS] bases [SEP] [PAD]...` of the given lengths, padded to the longest.
+fn ids(lengths: &[usize], seed: u64, device: &Device) -> Tensor<2, Int> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let width = lengths.iter().copied().max().unwrap();
+    let mut values = Vec::new();
+    for &length in lengths {
+        let bases = (2..length).map(|_| 5 + i64::from(random.next_u32() % 4));
+        values.extend([1].into_iter().chain(bases.collect::<Vec<_>>()).chain([2]));
+        values.resize(values.len() + width - length, 3);
+    }
+    Tensor::from_data(TensorData::new(values, [lengths.len(), width]), device)
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_row_never_depends_on_its_batch_mates() {
+    for (device, frontend) in
+        devices().iter().flat_map(|device| frontends().into_iter().map(move |front| (device, front)))
+    {
+        for position in [Position::Alibi, Position::AlibiDirected] {
+            let mut model = Model::new(&config(frontend.clone(), position), 5, device);
+            // Offsets away from zero, or the deformable convolution could not tell.
+            if let Frontend::MxDna(front) = &mut model.frontend {
+                let small = &mut front.tokenization.deformable.small;
+                *small = Init::new(9, 0.5, device).normal("small", small.dims());
+            }
+            let lengths = [9, 31, 5, 2];
+            let all = ids(&lengths, 3, device);
+            let together = model.states(all.clone(), &lengths, None).positions;
+            let classes = model.classify(all.clone(), &lengths, None).0;
+            for (row, &length) in lengths.iter().enumerate() {
+                let own = all.clone().slice(s![row..row + 1, ..length]);
+                let alone = numbers(model.states(own.clone(), &[length], None).positions);
+                let beside = numbers(together.clone().slice(s![row..row + 1, ..length]));
+                assert!(distance(&alone, &beside) < 2e-5, "{frontend:?} {position:?} row {row}");
+                let alone = numbers(model.classify(own, &[length], None).0);
+                assert!(distance(&alone, &numbers(classes.clone().slice(s![row..row + 1]))) < 2e-5);
+                let padding = numbers(together.clone().slice(s![row..row + 1, length..]));
+                assert!(padding.iter().all(|&value| value == 0.0), "padding comes back as zero");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_directed_code_tells_left_from_right() {
+    for device in devices() {
+        for (position, symmetric) in [(Position::Alibi, true), (Position::AlibiDirected, false)] {
+            let model = Model::new(&config(tokenize::Frontend::Lookup, position), 5, &device);
+            let ids = ids(&[40], 3, &device);
+            let forward = numbers(model.states(ids.clone(), &[40], None).positions);
+            let turned = model.states(ids.flip([1]), &[40], None).positions.flip([1]);
+            let off = distance(&forward, &numbers(turned));
+            assert!(if symmetric { off < 1e-5 } else { off > 1e-2 }, "{position:?}: {off}");
+        }
+    }
+}
+
+#[test]
+fn deformable_gradients_equal_differences() {
+    for device in devices() {
+        let device = device.autodiff();
+        let (hidden, taps, lengths) = (4, 3, [9, 6]);
+        let init = Init::new(4, 0.4, &device);
+        let mut module = Deformable::new(&init, "deformable", hidden, taps);
+        module.small = init.normal("small", module.small.dims());
+        module.small_bias = init.normal("small_bias", module.small_bias.dims());
+        let x = init.normal("x", [2, 9, hidden]).val() * 3.0;
+        let probe = init.normal("probe", [2, 9, hidden]).val();
+        let loss = |module: &Deformable, x: Tensor<3>| (module.forward(x, &lengths) * probe.clone()).sum();
+        let x = x.detach().require_grad();
+        let gradients = loss(&module, x.clone()).backward();
+        let analytic = numbers(x.grad(&gradients).unwrap());
+        let bias = numbers(module.small_bias.val().grad(&gradients).unwrap());
+        let at = |values: Vec<f32>| {
+            numbers(loss(&module, Tensor::from_data(TensorData::new(values, [2, 9, hidden]), &device)))[0]
+        };
+        let values = numbers(x);
+        let values_of_x = values.clone();
+        let step = 1e-3;
+        let difference = |index: usize| {
+            let moved =
+                |by: f32| at(values.iter().enumerate().map(|(i, v)| if i == index { v + by } else { *v }).collect());
+            (moved(step) - moved(-step)) / (2.0 * step)
+        };
+        // A kink of the interpolation may lie within one of the steps: nearly all must agree, not all.
+        let good = (0..values.len()).filter(|&index| (difference(index) - analytic[index]).abs() < 2e-2).count();
+        assert!(good * 100 >= values.len() * 95, "{good} of {}", values.len());
+        for (index, gradient) in bias.iter().enumerate() {
+            let moved = |by: f32| {
+                let mut module = module.clone();
+                let mut values = numbers(module.small_bias.val());
+                values[index] += by;
+                module.small_bias = Param::from_tensor(Tensor::from_data(TensorData::new(values, [2 * taps]), &device));
+                numbers(loss(&module, Tensor::from_data(TensorData::new(values_of_x.clone(), [2, 9, hidden]), &device)))
+                    [0]
+            };
+            let difference = (moved(step) - moved(-step)) / (2.0 * step);
+            assert!(
+                (difference - gradient).abs() < 3e-2 * gradient.abs().max(1.0),
+                "bias {index}: {difference} {gradient}"
+            );
+        }
+    }
+}
+
+#[test]
+fn units_tile_the_bases_and_unused_experts_do_not_hinder_training() {
+    for device in devices() {
+        let device = device.autodiff();
+        let mut model = Model::new(&config(frontends()[1].clone(), Position::AlibiDirected), 5, &device);
+        let mut optimizer = AdamWConfig::new().init();
+        for step in 0..3 {
+            let noise = Noise { seed: 2, step };
+            // Three bases leave most experts without a unit.
+            let lengths = [5, 3];
+            let states = model.states(ids(&lengths, step, &device), &lengths, Some(&noise));
+            let Route::Units(rows) = &states.route else { panic!("units") };
+            for (units, length) in rows.iter().zip(lengths) {
+                let mut covered = vec![0; length];
+                units
+                    .iter()
+                    .for_each(|unit| covered[unit.start..][..unit.length].iter_mut().for_each(|times| *times += 1));
+                assert_eq!(covered, vec![1; length]);
+            }
+            let loss = states.positions.powf_scalar(2.0).mean() + states.auxiliary.unwrap();
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(1e-2, model, gradients);
+        }
+        let states = model.states(ids(&[8], 1, &device), &[8], None).positions;
+        assert!(numbers(states).iter().all(|value| value.is_finite()));
+    }
+}
+
+#[test]
+fn same_seed_same_model_and_the_shared_parts_start_equal() {
+    let device = model::device::open("cpu").unwrap();
+    let built = |front: usize, seed| Model::new(&config(frontends()[front].clone(), Position::Alibi), seed, &device);
+    let first = |model: &Model| numbers(model.encoder.layers[0].qkv.weight.val());
+    assert_eq!(first(&built(0, 1)), first(&built(1, 1)));
+    assert_ne!(first(&built(0, 1)), first(&built(0, 2)));
+    let (front, encoder, head) = built(1, 1).parameters();
+    assert_eq!(front + encoder + head, count(&built(1, 1)));
+    assert!(built(1, 1).macs(100, 40, 10) > built(0, 1).macs(100, 40, 10));
+}
+
+#[test]
+fn base_counts_are_the_published_ones() {
+    // reference/dnabert2.md, A.10 and A.11: encoder without embeddings, and multiply-accumulates at 512 tokens.
+    let device = model::device::open("cpu").unwrap();
+    let encoder = Encoder {
+        hidden: 768,
+        layers: 1,
+        heads: 12,
+        intermediate: 3072,
+        position: Position::Alibi,
+        ..Encoder::default()
+    };
+    let config = ModelConfig { vocabulary: 10, frontend: tokenize::Frontend::Lookup, encoder, classes: None };
+    let model = Model::new(&config, 1, &device);
+    assert_eq!(count(&model.encoder), 9_444_096 + 2 * 768);
+    assert_eq!(model.macs(512, 512, 0) * 12, 57_982_058_496 + 4_831_838_208);
+}

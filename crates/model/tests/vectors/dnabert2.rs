@@ -1,0 +1,191 @@
+//! DNABERT-2: states, logits, loss, gradients, eight AdamW steps, and the three weight files.
+
+use std::path::Path;
+
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use experiment::config::{Encoder as EncoderConfig, Position};
+use model::frontend::Frontend;
+use model::network::{Model, ModelConfig};
+use model::weights;
+
+use crate::files::{self, File, close, close_gradient, numbers, real};
+
+/// The model that `config.json` describes.
+pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
+    let text = std::fs::read_to_string(&files::listed(folder, "config", ".json")[0]).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let number = |name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name}")) as usize;
+    ModelConfig {
+        vocabulary: number("vocab_size"),
+        frontend: tokenize::Frontend::Lookup,
+        encoder: EncoderConfig {
+            hidden: number("hidden_size"),
+            layers: number("num_hidden_layers"),
+            heads: number("num_attention_heads"),
+            intermediate: number("intermediate_size"),
+            position: Position::Alibi,
+            dropout: 0.0,
+            init_std: 0.02,
+            layer_norm_eps: json["layer_norm_eps"].as_f64().unwrap(),
+        },
+        classes,
+    }
+}
+
+/// Logits at the labelled positions, their labels, and the mean cross entropy.
+struct Answer {
+    positions: Tensor<3>,
+    loss: Tensor<1>,
+}
+
+fn answer(model: &Model, file: &File, device: &Device) -> Answer {
+    let lengths = file.lengths("attention_mask");
+    let positions = model.states(file.ids("input_ids", device), &lengths, None).positions;
+    let hidden = positions.dims()[2];
+    let labels = file.ints("labels");
+    let at: Vec<i64> = (0..labels.len() as i64).filter(|&index| labels[index as usize] >= 0).collect();
+    let count = at.len();
+    let targets: Vec<i64> = at.iter().map(|&index| labels[index as usize]).collect();
+    let flat = positions.clone().reshape([labels.len(), hidden]);
+    let gathered = flat.select(0, Tensor::from_data(TensorData::new(at, [count]), device));
+    let log = activation::log_softmax(model.logits(gathered), 1);
+    let picked = log.gather(1, Tensor::from_data(TensorData::new(targets, [count, 1]), device));
+    Answer { positions, loss: -picked.mean() }
+}
+
+fn loaded(path: &Path, device: &Device) -> Model {
+    let config = config(path.parent().unwrap(), None);
+    weights::load(Model::new(&config, 1, device), path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn weight_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    [files::listed(folder, "model", ".safetensors"), files::listed(folder, "pytorch_model", ".bin")].concat()
+}
+
+#[test]
+fn vectors_states_logits_and_loss() {
+    for path in files::found("dnabert2", "masked_lm", ".safetensors") {
+        let file = File::read(&path);
+        let lengths = file.lengths("attention_mask");
+        for (name, device) in files::devices() {
+            let mut first: Option<Vec<f32>> = None;
+            for weights in weight_files(path.parent().unwrap()) {
+                let model = loaded(&weights, &device);
+                let Answer { positions, loss } = answer(&model, &file, &device);
+                let [batch, tokens, hidden] = positions.dims();
+                let mut worst = 0.0_f32;
+                for depth in 0..=model.encoder.layers.len() {
+                    let mut cut = model.clone();
+                    cut.encoder.layers.truncate(depth);
+                    let states = numbers(&cut.states(file.ids("input_ids", &device), &lengths, None).positions);
+                    let expected = real(&file.floats(&format!("hidden_states.{depth}")), &lengths, hidden);
+                    worst = worst.max(close(
+                        &format!("{name}: states {depth}"),
+                        &real(&states, &lengths, hidden),
+                        &expected,
+                        2e-5,
+                    ));
+                }
+                let whole = numbers(&positions);
+                let logits = numbers(&model.logits(positions.reshape([batch * tokens, hidden])));
+                let vocabulary = logits.len() / (batch * tokens);
+                let expected = real(&file.floats("logits"), &lengths, vocabulary);
+                let off = close(&format!("{name}: logits"), &real(&logits, &lengths, vocabulary), &expected, 2e-5);
+                let loss = close(&format!("{name}: loss"), &numbers(&loss), &file.floats("loss"), 1e-5);
+                println!("{name} {}: states {worst:e}, logits {off:e}, loss {loss:e}", weights.display());
+                match &first {
+                    Some(first) => assert_eq!(*first, whole, "{} gives other states", weights.display()),
+                    None => first = Some(whole),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_gradients_of_every_parameter() {
+    for path in files::found("dnabert2", "masked_lm", ".safetensors") {
+        let file = File::read(&path);
+        for (name, device) in files::devices() {
+            let device = device.autodiff();
+            let model = loaded(&weight_files(path.parent().unwrap())[0], &device);
+            let gradients = answer(&model, &file, &device).loss.backward();
+            let mut worst = 0.0_f32;
+            let mut expected = file.part("grad.");
+            let mut check = |name: String, found: Vec<f32>| {
+                let stored = expected.floats(&name);
+                worst = worst.max(close_gradient(&name, &found, &stored, 1e-4));
+                expected.tensors.remove(&name);
+            };
+            let of = |tensor: &Tensor<1>| numbers(&tensor.grad(&gradients).unwrap());
+            let matrix = |tensor: &Tensor<2>| numbers(&tensor.grad(&gradients).unwrap().transpose());
+            let Frontend::Lookup(lookup) = &model.frontend else { panic!("not a lookup") };
+            let (embedding, hidden) = ("model.embeddings", lookup.embedding.weight.dims()[1]);
+            let rows = numbers(&lookup.embedding.weight.val().grad(&gradients).unwrap());
+            check(format!("{embedding}.word_embeddings.weight"), rows);
+            // Row 1 of the token types is never used: its gradient is zero.
+            let mut types = of(&lookup.segment.as_ref().unwrap().val());
+            types.resize(2 * hidden, 0.0);
+            check(format!("{embedding}.token_type_embeddings.weight"), types);
+            let mut norm = |name: String, norm: &model::layers::LayerNorm| {
+                check(format!("{name}.weight"), of(&norm.gamma.val()));
+                check(format!("{name}.bias"), of(&norm.beta.val()));
+            };
+            norm(format!("{embedding}.layer_norm"), &model.encoder.norm);
+            norm("lm_head.transform.layer_norm".to_owned(), &model.head.norm);
+            for (number, layer) in model.encoder.layers.iter().enumerate() {
+                let prefix = format!("model.encoder.layer.{number}");
+                norm(format!("{prefix}.attention.output.layer_norm"), &layer.attention_norm);
+                norm(format!("{prefix}.mlp.layer_norm"), &layer.norm);
+            }
+            for (number, layer) in model.encoder.layers.iter().enumerate() {
+                let prefix = format!("model.encoder.layer.{number}");
+                let (weight, bias) = (matrix(&layer.qkv.weight.val()), of(&layer.qkv.bias.as_ref().unwrap().val()));
+                for (third, part) in ["query", "key", "value"].into_iter().enumerate() {
+                    let rows = third * hidden..(third + 1) * hidden;
+                    check(
+                        format!("{prefix}.attention.self.{part}.weight"),
+                        weight[rows.start * hidden..rows.end * hidden].to_vec(),
+                    );
+                    check(format!("{prefix}.attention.self.{part}.bias"), bias[rows].to_vec());
+                }
+                check(format!("{prefix}.attention.output.dense.weight"), matrix(&layer.output.weight.val()));
+                check(format!("{prefix}.attention.output.dense.bias"), of(&layer.output.bias.as_ref().unwrap().val()));
+                check(format!("{prefix}.mlp.up_proj.weight"), matrix(&layer.up.weight.val()));
+                check(format!("{prefix}.mlp.down_proj.weight"), matrix(&layer.down.weight.val()));
+                check(format!("{prefix}.mlp.down_proj.bias"), of(&layer.down.bias.as_ref().unwrap().val()));
+            }
+            check("lm_head.transform.dense.weight".to_owned(), matrix(&model.head.dense.weight.val()));
+            check("lm_head.transform.dense.bias".to_owned(), of(&model.head.dense.bias.as_ref().unwrap().val()));
+            check("lm_head.bias".to_owned(), of(&model.head.bias.val()));
+            assert!(expected.tensors.is_empty(), "not compared: {:?}", expected.tensors.keys());
+            println!("{name}: gradients off by {worst:e} of the largest entry");
+        }
+    }
+}
+
+#[test]
+fn vectors_eight_adamw_steps() {
+    for path in files::found("dnabert2", "masked_lm", ".safetensors") {
+        let file = File::read(&path);
+        for (name, device) in files::devices() {
+            let device = device.autodiff();
+            let mut model = loaded(&weight_files(path.parent().unwrap())[0], &device);
+            // As the README of the vectors says.
+            let settings =
+                AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
+            let mut optimizer = settings.init();
+            let mut losses = Vec::new();
+            let expected = file.floats("adamw_losses");
+            for _ in &expected {
+                let loss = answer(&model, &file, &device).loss;
+                losses.extend(numbers(&loss));
+                let gradients = GradientsParams::from_grads(loss.backward(), &model);
+                model = optimizer.step(1e-3, model, gradients);
+            }
+            let worst = close(&format!("{name}: AdamW losses"), &losses, &expected, 1e-4);
+            println!("{name}: AdamW losses off by {worst:e}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading vector files and comparing with them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use safetensors::{Dtype, SafeTensors};
+
+/// The folders of the vectors whose name starts with `prefix`; none (and a line saying so) where there are no vectors.
+pub(crate) fn folders(prefix: &str) -> Vec<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    let root = std::env::var_os("TOKBENCH_VECTORS").map_or_else(beside, PathBuf::from);
+    let found = listed(&root, prefix, "");
+    if found.is_empty() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no vectors \"{prefix}*\" in {}", root.display());
+        println!("SKIPPED: no vectors \"{prefix}*\" in {}", root.display());
+    }
+    found
+}
+
+/// The entries of `folder` whose name starts with `prefix` and ends with `end`, sorted.
+pub(crate) fn listed(folder: &Path, prefix: &str, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(end))
+        .collect();
+    found.sort();
+    found
+}
+
+/// All files `prefix*end` of all folders `folder*`; at least one in each folder.
+pub(crate) fn found(folder: &str, prefix: &str, end: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for folder in folders(folder) {
+        let files = listed(&folder, prefix, end);
+        assert!(!files.is_empty(), "no {prefix}*{end} in {}", folder.display());
+        all.extend(files);
+    }
+    all
+}
+
+/// The devices of this build.
+pub(crate) fn devices() -> Vec<(&'static str, Device)> {
+    let names = model::device::available().into_iter();
+    names.map(|name| (name, model::device::open(name).unwrap())).collect()
+}
+
+/// A safetensors file in memory, or a part of one.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) tensors: BTreeMap<String, TensorData>,
+}
+
+impl File {
+    pub(crate) fn read(path: &Path) -> File {
+        let bytes = std::fs::read(path).unwrap();
+        let mut tensors = BTreeMap::new();
+        for (name, view) in SafeTensors::deserialize(&bytes).unwrap().tensors() {
+            let kind = match view.dtype() {
+                Dtype::F32 => DType::F32,
+                Dtype::I64 => DType::I64,
+                Dtype::I32 => DType::I32,
+                other => panic!("{}: {name} is {other:?}", path.display()),
+            };
+            tensors.insert(name, TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), kind));
+        }
+        File { tensors }
+    }
+
+    /// The tensors whose name starts with `prefix`, without it.
+    pub(crate) fn part(&self, prefix: &str) -> File {
+        let strip = |(name, data): (&String, &TensorData)| {
+            name.strip_prefix(prefix).map(|name| (name.to_owned(), data.clone()))
+        };
+        File { tensors: self.tensors.iter().filter_map(strip).collect() }
+    }
+
+    pub(crate) fn data(&self, name: &str) -> TensorData {
+        self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).clone()
+    }
+
+    pub(crate) fn shape(&self, name: &str) -> Vec<usize> {
+        self.data(name).shape().to_vec()
+    }
+
+    pub(crate) fn floats(&self, name: &str) -> Vec<f32> {
+        self.data(name).convert::<f32>().try_to_vec::<f32>().unwrap()
+    }
+
+    pub(crate) fn ints(&self, name: &str) -> Vec<i64> {
+        self.data(name).convert::<i64>().try_to_vec::<i64>().unwrap()
+    }
+
+    pub(crate) fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(self.data(name), device)
+    }
+
+    pub(crate) fn ids(&self, name: &str, device: &Device) -> Tensor<2, Int> {
+        Tensor::from_data(self.data(name), device)
+    }
+
+    /// Sums of the rows of a matrix of ones and zeros: real positions per row.
+    pub(crate) fn lengths(&self, name: &str) -> Vec<usize> {
+        let width = self.shape(name)[1];
+        self.ints(name).chunks_exact(width).map(|row| row.iter().sum::<i64>() as usize).collect()
+    }
+
+    /// A `[out, in]` matrix as `[in, out]`.
+    pub(crate) fn transposed(&self, name: &str, device: &Device) -> Tensor<2> {
+        self.tensor::<2>(name, device).transpose()
+    }
+}
+
+pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.to_data().convert::<f32>().try_to_vec::<f32>().unwrap()
+}
+
+/// Rows `[batch, positions, width]` of numbers, real positions only.
+pub(crate) fn real(values: &[f32], lengths: &[usize], width: usize) -> Vec<f32> {
+    let row = values.len() / lengths.len();
+    let rows = values.chunks_exact(row).zip(lengths);
+    rows.flat_map(|(values, &length)| values[..length * width].iter().copied()).collect()
+}
+
+/// The largest difference; fails beyond `tolerance`.
+pub(crate) fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) -> f32 {
+    assert_eq!(found.len(), expected.len(), "{what}: number of values");
+    let pairs = found.iter().zip(expected);
+    let worst = pairs.map(|(found, expected)| if found.is_finite() { (found - expected).abs() } else { f32::INFINITY });
+    let worst = worst.fold(0.0, f32::max);
+    assert!(worst <= tolerance, "{what}: off by {worst:e}, allowed {tolerance:e}");
+    worst
+}
+
+/// The largest difference of a gradient as a share of its largest entry; fails beyond one in a thousand. Gradients that are
+/// zero in exact arithmetic (a bias on all keys) are compared against `floor`.
+pub(crate) fn close_gradient(what: &str, found: &[f32], expected: &[f32], floor: f32) -> f32 {
+    let scale = expected.iter().fold(floor, |scale, value| scale.max(value.abs()));
+    close(what, found, expected, 1e-3 * scale) / scale
+}
+
+/// The value of a parameter replaced by a tensor of the same shape.
+pub(crate) fn put<const D: usize>(parameter: &mut burn::module::Param<Tensor<D>>, value: Tensor<D>) {
+    assert_eq!(parameter.dims(), value.dims());
+    *parameter = burn::module::Param::from_tensor(value);
+}

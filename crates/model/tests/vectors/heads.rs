@@ -1,0 +1,69 @@
+//! The three downstream heads of DNABERT-2 on top of the encoder. Only the sequence head is part of the product; the other
+//! two are a line each and check the states they stand on.
+
+use burn::tensor::{Device, Tensor};
+use model::layers::Linear;
+use model::network::Model;
+use model::weights::Weights;
+
+use crate::dnabert2::config;
+use crate::files::{self, File, close, numbers, real};
+
+/// The model under `prefix`, and what is left of its tensors for the head.
+fn loaded(file: &File, prefix: &str, head: &str, folder: &std::path::Path, device: &Device) -> (Model, File) {
+    let mut encoder = file.part(&format!("{prefix}.param."));
+    let head = encoder.part(&format!("{head}."));
+    encoder.tensors.retain(|name, _| name.starts_with("model."));
+    let classes = head.shape("decoder.bias")[0];
+    let model = Model::new(&config(folder, Some(classes)), 1, device);
+    (Weights::new(encoder.tensors).unwrap().load(model).unwrap(), head)
+}
+
+fn decoder(mut linear: Linear, head: &File, device: &Device) -> Linear {
+    files::put(&mut linear.weight, head.transposed("decoder.weight", device));
+    files::put(linear.bias.as_mut().unwrap(), head.tensor("decoder.bias", device));
+    linear
+}
+
+#[test]
+fn vectors_of_the_three_heads() {
+    for path in files::found("dnabert2", "heads", ".safetensors") {
+        let folder = path.parent().unwrap();
+        let (file, input) = (File::read(&path), File::read(&files::listed(folder, "masked_lm", ".safetensors")[0]));
+        let lengths = input.lengths("attention_mask");
+        for (name, device) in files::devices() {
+            let ids = || input.ids("input_ids", &device);
+
+            let (mut model, head) = loaded(&file, "sequence", "sequence_head", folder, &device);
+            let classifier = model.classifier.as_mut().unwrap();
+            classifier.linear = decoder(classifier.linear.clone(), &head, &device);
+            let found = numbers(&model.classify(ids(), &lengths, None).0);
+            let sequence = close(&format!("{name}: sequence head"), &found, &file.floats("sequence"), 2e-5);
+
+            let (model, head) = loaded(&file, "token", "token_head", folder, &device);
+            let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
+            let found = numbers(&linear.forward(model.states(ids(), &lengths, None).positions));
+            let classes = linear.weight.dims()[1];
+            let expected = real(&file.floats("token"), &lengths, classes);
+            let token = close(&format!("{name}: token head"), &real(&found, &lengths, classes), &expected, 2e-5);
+
+            let (model, head) = loaded(&file, "contact", "contact_head", folder, &device);
+            let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
+            let states = model.states(ids(), &lengths, None).positions;
+            let pairs: Tensor<4> = states.clone().unsqueeze_dim::<4>(2) * states.unsqueeze_dim::<4>(1);
+            let pairs = linear.forward(pairs);
+            let found = numbers(&((pairs.clone() + pairs.swap_dims(1, 2)) / 2.0));
+            // Real pairs only: rows and columns at padding mean nothing.
+            let tokens = input.shape("input_ids")[1];
+            let kept = |values: &[f32]| -> Vec<f32> {
+                let at = |index: usize| {
+                    (index / classes / tokens / tokens, index / classes / tokens % tokens, index / classes % tokens)
+                };
+                let real = |index: &usize| matches!(at(*index), (row, i, j) if i < lengths[row] && j < lengths[row]);
+                (0..values.len()).filter(real).map(|index| values[index]).collect()
+            };
+            let contact = close(&format!("{name}: contact head"), &kept(&found), &kept(&file.floats("contact")), 2e-5);
+            println!("{name}: sequence {sequence:e}, token {token:e}, contact {contact:e}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! MxDNA: choice of units, experts, and the whole module in its compact layout.
+
+use burn::tensor::{Device, Tensor};
+use model::frontend::experts::{self, Expert};
+use model::frontend::suppression::{Picked, suppress};
+use model::frontend::tokenization::Tokenization;
+use model::layers::Init;
+
+use crate::deformable;
+use crate::files::{self, File, close, close_gradient, numbers};
+
+/// The stored gradients are those of `sum(tokens * probe) + BALANCE * balancing loss`, over real tokens.
+const BALANCE: f64 = 1.0;
+
+/// `(centre, cover)` of a row as the files hold them: expert or -1 at each position.
+fn marks(picked: &[Picked], positions: usize) -> (Vec<i64>, Vec<i64>) {
+    let (mut centre, mut cover) = (vec![-1; positions], vec![-1; positions]);
+    for picked in picked {
+        centre[picked.unit.centre] = picked.expert as i64;
+        cover[picked.unit.start..][..picked.unit.length].fill(picked.expert as i64);
+    }
+    (centre, cover)
+}
+
+#[test]
+fn vectors_of_the_choice_of_units() {
+    for path in files::found("mxdna", "nms_vectors", ".json") {
+        let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let ints = |value: &serde_json::Value| -> Vec<i64> {
+            value.as_array().unwrap().iter().map(|number| number.as_i64().unwrap()).collect()
+        };
+        let mut checked = 0;
+        for case in json["cases"].as_array().unwrap() {
+            let name = case["name"].as_str().unwrap();
+            let sizes: Vec<usize> = ints(&case["kernel_sizes"]).iter().map(|&size| size as usize).collect();
+            let shape = ints(&case["shape"]);
+            let positions = shape[1] as usize;
+            let logits: Vec<f32> =
+                case["logits"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+            for (row, &length) in ints(&case["lengths"]).iter().enumerate() {
+                let width = positions * sizes.len();
+                let picked = suppress(&logits[row * width..(row + 1) * width], &sizes, length as usize);
+                let (centre, cover) = marks(&picked, positions);
+                assert_eq!(centre, ints(&case["center"][row]), "{name}, row {row}: centres");
+                assert_eq!(cover, ints(&case["all"][row]), "{name}, row {row}: cover");
+                assert_eq!(picked.len() as i64, ints(&case["n_units"])[row], "{name}, row {row}");
+            }
+            checked += 1;
+        }
+        assert!(checked > 0);
+        println!("{}: {checked} cases exact", path.display());
+    }
+}
+
+/// An expert from `pointwise_conv_pre.weight`, `grouped_conv.weight`, `norm.*`, `pointwise_conv_post.weight`.
+fn expert(file: &File, device: &Device) -> Expert {
+    let shape = file.shape("grouped_conv.weight");
+    let (hidden, width, size) = (shape[0], shape[1], shape[2]);
+    assert_eq!(experts::groups(hidden, size), hidden / width, "groups of size {size} at {hidden}");
+    let mut expert = Expert::new(&Init::new(1, 0.02, device), "expert", hidden, size);
+    files::put(&mut expert.pre.weight, file.transposed("pointwise_conv_pre.weight", device));
+    files::put(&mut expert.post.weight, file.transposed("pointwise_conv_post.weight", device));
+    files::put(&mut expert.norm.gamma, file.tensor("norm.weight", device));
+    files::put(&mut expert.norm.beta, file.tensor("norm.bias", device));
+    // [groups * out, in, window] to [groups, (window, in), out].
+    let grouped = file.tensor::<3>("grouped_conv.weight", device).reshape([hidden / width, width, width, size]);
+    files::put(&mut expert.grouped, grouped.permute([0, 3, 2, 1]).reshape([hidden / width, size * width, width]));
+    expert
+}
+
+#[test]
+fn vectors_of_the_experts() {
+    for path in files::found("mxdna", "expert_vectors", ".safetensors") {
+        let whole = File::read(&path);
+        let mut cases: Vec<&str> = whole.tensors.keys().filter_map(|name| name.split('.').next()).collect();
+        cases.dedup();
+        for (name, device) in files::devices() {
+            let mut worst = 0.0_f32;
+            for case in &cases {
+                let file = whole.part(&format!("{case}."));
+                let found = numbers(&expert(&file, &device).forward(file.tensor("x", &device)));
+                worst = worst.max(close(case, &found, &file.floats("y"), 2e-5));
+            }
+            println!("{name}: {} experts off by {worst:e}", cases.len());
+        }
+    }
+}
+
+/// The module whose parameters are in `file` (`input_layernorm`, `gate`, `conv_moe.experts.N`, `deform_conv`).
+fn module(file: &File, device: &Device) -> Tokenization {
+    let part = |number: usize| file.part(&format!("conv_moe.experts.{number}."));
+    let count = file.shape("gate.weight")[0];
+    let sizes = (0..count).map(|number| part(number).shape("grouped_conv.weight")[2]);
+    let knobs = tokenize::MxDna {
+        kernel_sizes: sizes.collect(),
+        deformable: file.shape("deform_conv.regular_conv.weight")[2],
+        ..tokenize::MxDna::default()
+    };
+    let mut module = Tokenization::new(&Init::new(1, 0.02, device), file.shape("gate.weight")[1], &knobs);
+    files::put(&mut module.norm.gamma, file.tensor("input_layernorm.weight", device));
+    files::put(&mut module.norm.beta, file.tensor("input_layernorm.bias", device));
+    files::put(&mut module.gate.weight, file.transposed("gate.weight", device));
+    module.experts = (0..count).map(|number| expert(&part(number), device)).collect();
+    module.deformable = deformable::loaded(&file.part("deform_conv."), device);
+    module
+}
+
+#[test]
+fn vectors_of_the_whole_module() {
+    for path in files::found("mxdna", "module_vectors", ".safetensors") {
+        let file = File::read(&path);
+        let lengths = file.lengths("attention_mask");
+        for (name, device) in files::devices() {
+            let device = device.autodiff();
+            let module = module(&file.part("param."), &device);
+            let x = file.tensor::<3>("x", &device).require_grad();
+            let [batch, positions, hidden] = x.dims();
+            let flat = x.clone().reshape([batch * positions, hidden]);
+            let normed = module.norm.forward(flat.clone());
+            let scores = module.scores(normed.clone(), None);
+            // [CLS], [SEP] and padding are never scored, so only bases are compared.
+            let (found, stored) = (numbers(&scores), file.floats("router_logits"));
+            let special = file.ints("special_tokens_mask");
+            let experts = found.len() / special.len();
+            let bases = |values: &[f32]| -> Vec<f32> {
+                let kept = values.chunks_exact(experts).zip(&special).filter(|(_, special)| **special == 0);
+                kept.flat_map(|(values, _)| values.to_vec()).collect()
+            };
+            close("scores", &bases(&found), &bases(&stored), 2e-5);
+
+            // Units from the stored scores: recomputed ones may differ in the last digits.
+            let sizes = (0..experts)
+                .map(|number| file.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2]);
+            let sizes: Vec<usize> = sizes.collect();
+            let rows = stored.chunks_exact(positions * experts).zip(&lengths);
+            let picked: Vec<Vec<Picked>> = rows.map(|(row, &length)| suppress(row, &sizes, length)).collect();
+            let (centre, cover): (Vec<_>, Vec<_>) = picked.iter().map(|row| marks(row, positions)).unzip();
+            assert_eq!(centre.concat(), file.ints("center"));
+            assert_eq!(cover.concat(), file.ints("all"));
+
+            let made = module.assemble(flat, normed, scores, &lengths, picked);
+            assert_eq!(made.lengths, file.lengths("token_attention_mask"));
+            let off = close("tokens", &numbers(&made.tokens), &file.floats("tokens"), 2e-4);
+            let balance = made.balance.unwrap();
+            let loss = close("balancing loss", &numbers(&balance), &file.floats("balancing_loss"), 1e-5);
+
+            let real: Tensor<2> = file.tensor::<2>("token_attention_mask", &device);
+            let probe = file.tensor::<3>("probe", &device) * real.unsqueeze_dim::<3>(2);
+            let probed = (made.tokens * probe).sum() + balance * BALANCE;
+            let grads = probed.backward();
+            let stored = file.part("grad.");
+            let mut worst = 0.0_f32;
+            let mut check = |name: &str, found: Vec<f32>| {
+                worst = worst.max(close_gradient(name, &found, &stored.floats(name), 1e-4));
+            };
+            let vector = |tensor: Tensor<1>| numbers(&tensor.grad(&grads).unwrap());
+            check("gate.weight", numbers(&module.gate.weight.val().grad(&grads).unwrap().transpose()));
+            check("x", numbers(&x.grad(&grads).unwrap()));
+            check("input_layernorm.weight", vector(module.norm.gamma.val()));
+            check("input_layernorm.bias", vector(module.norm.beta.val()));
+            for (parameter, found) in deformable::gradients(&module.deformable, &grads) {
+                check(&format!("deform_conv.{parameter}"), found);
+            }
+            for (number, expert) in module.experts.iter().enumerate() {
+                let prefix = format!("conv_moe.experts.{number}");
+                let [groups, rows, width] = expert.grouped.dims();
+                // An expert without units is not in the graph; its gradient is zero.
+                let Some(grouped) = expert.grouped.val().grad(&grads) else {
+                    assert!(stored.floats(&format!("{prefix}.grouped_conv.weight")).iter().all(|&value| value == 0.0));
+                    continue;
+                };
+                let grouped = grouped.reshape([groups, rows / width, width, width]).permute([0, 3, 2, 1]);
+                check(&format!("{prefix}.grouped_conv.weight"), numbers(&grouped));
+                let matrix = |tensor: Tensor<2>| numbers(&tensor.grad(&grads).unwrap().transpose());
+                check(&format!("{prefix}.pointwise_conv_pre.weight"), matrix(expert.pre.weight.val()));
+                check(&format!("{prefix}.pointwise_conv_post.weight"), matrix(expert.post.weight.val()));
+                check(&format!("{prefix}.norm.weight"), vector(expert.norm.gamma.val()));
+                check(&format!("{prefix}.norm.bias"), vector(expert.norm.beta.val()));
+            }
+            println!(
+                "{name}: tokens off by {off:e}, balancing loss by {loss:e}, gradients by {worst:e} of the largest entry"
+            );
+        }
+    }
+}

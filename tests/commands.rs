@@ -1,0 +1,124 @@
+//! Commands that end well.
+
+use crate::house::{House, small};
+
+#[test]
+fn compare_tells_everything_and_the_second_time_takes_seconds() {
+    let house = House::new();
+    house.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
+    let first = house.run(&["compare", "q.toml"]).well();
+    for word in ["kmer3", "bpe64", "mxdna", "floor", "not decisive", "tokbench-results/small/bits_per_base.svg"] {
+        assert!(first.out.contains(word), "{word} is missing in {}", first.out);
+    }
+    assert!(first.err.contains("6 runs, 0 finished before"), "{}", first.err);
+    for figure in ["bits_per_base", "parts", "curve", "cost", "lengths"] {
+        for end in ["svg", "csv"] {
+            assert!(house.path(&format!("tokbench-results/small/{figure}.{end}")).exists(), "{figure}.{end}");
+        }
+    }
+    let began = std::time::Instant::now();
+    let second = house.run(&["compare", "q.toml"]).well();
+    assert_eq!(first.out, second.out);
+    assert!(second.err.contains("6 runs, 6 finished before"), "{}", second.err);
+    assert!(began.elapsed().as_secs() < 60);
+
+    // From the records alone: the same table and the same figures, byte for byte.
+    let records = house.path("tokbench-results/small/records.jsonl");
+    let records = records.to_str().unwrap();
+    let report = house
+        .run(&["report", records, "--tokenizers", "kmer3,bpe64,mxdna", "--reference", "kmer3", "--output", "again"])
+        .well();
+    for line in report.out.lines().filter(|line| !line.starts_with("figure")) {
+        assert!(first.out.contains(line), "{line}");
+    }
+    for figure in ["bits_per_base.svg", "parts.svg", "curve.csv", "lengths.svg", "table.csv", "numbers.json"] {
+        let read = |folder: &str| std::fs::read(house.path(folder).join(figure)).unwrap();
+        assert_eq!(read("tokbench-results/small"), read("again"), "{figure}");
+    }
+    let json = house.run(&["report", records, "--json"]).well().out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json.is_object());
+}
+
+#[test]
+fn own_data_in_one_line() {
+    let house = House::new();
+    let text: String =
+        (0..30_000u32).map(|i| ['A', 'C', 'G', 'T'][(i.wrapping_mul(2_654_435_761) >> 13) as usize % 4]).collect();
+    house.write("my.fa", format!(">one\n{text}\n"));
+    let rows = |from: usize, count: usize| -> String {
+        (0..count).map(|i| format!("{},{}\n", &text[(from + i) * 40..(from + i) * 40 + 40], (from + i) % 2)).collect()
+    };
+    house.write("my.csv", format!("sequence,label\n{}", rows(0, 200)));
+    house
+        .write("q.toml", small("'base', 'kmer2'", "my.fa", 2_000, 1) + "[finetuning]\nepochs = 1.0\nevaluations = 2\n");
+    let said = house.run(&["compare", "q.toml", "--task", "my.csv", "--output", "out"]).well();
+    assert!(said.out.contains("my"), "{}", said.out);
+    assert_eq!(house.records("out").len(), 4);
+    assert!(house.path("out/tasks.svg").exists());
+}
+
+#[test]
+fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
+    let house = House::new();
+    house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
+    let said = house.run(&["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--output", "out"]).well();
+    assert!(
+        said.err.contains("learning rate of base (alibi-directed), chosen on the validation split"),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("4 runs"), "the cost of the grid is counted: {}", said.err);
+    assert_eq!(house.records("out").len(), 2);
+}
+
+#[test]
+fn plan_says_what_it_would_cost_and_decide() {
+    let house = House::new();
+    let said = house.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).well();
+    for word in ["21 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
+        assert!(said.out.contains(word), "{word}: {}", said.out);
+    }
+    let six = house.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"]).well();
+    assert!(six.out.contains("0.0625"), "{}", six.out);
+    let json: serde_json::Value =
+        serde_json::from_str(&house.run(&["plan", "--tokenizers", "base,kmer6", "--json"]).well().out).unwrap();
+    assert_eq!(json["jobs"].as_array().unwrap().len(), 14);
+    assert!(!house.path(".tokbench").exists(), "planning leaves nothing behind");
+}
+
+#[test]
+fn look_aligns_every_cut_under_the_bases() {
+    let house = House::new();
+    let said = house
+        .run(&[
+            "look",
+            "--tokenizers",
+            "kmer3,kmer3-nonoverlap,bpe64",
+            "--sequence",
+            "ACGTNACGTACG",
+            "--output",
+            "locus.svg",
+        ])
+        .well();
+    assert!(said.out.lines().next().unwrap().ends_with("ACGTNACGTACG"), "{}", said.out);
+    let row = said.out.lines().find(|line| line.starts_with("kmer3-nonoverlap")).unwrap();
+    assert!(row.ends_with("ACGtNacgTACg"), "{row}");
+    assert!(house.path("locus.svg").exists() && house.path("locus.csv").exists());
+    house.run(&["look", "--tokenizers", "mxdna"]).failed(3, &["no finished run", "help: run"]);
+}
+
+#[test]
+fn list_and_completions() {
+    let house = House::new();
+    let said = house.run(&["list"]).well();
+    for word in ["bpe<V>", "gue/tf/2", "order1", "tiny", "cpu", "bits_per_base"] {
+        assert!(said.out.contains(word), "{word}");
+    }
+    serde_json::from_str::<serde_json::Value>(&house.run(&["list", "--json"]).well().out).unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(house.run(&["completions", shell]).well().out.contains("tokbench"));
+    }
+    let help = house.run(&["compare", "--help"]).well().out;
+    assert!(help.contains("--tokenizers") && help.contains("FASTA"), "{help}");
+}

@@ -1,0 +1,43 @@
+//! Committed figures are what committed records give, byte for byte.
+
+use std::path::Path;
+
+use crate::house::{House, root};
+
+fn check(name: &str, house: &House) {
+    let records = root().join("experiments").join(format!("{name}.jsonl"));
+    let options = root().join("experiments").join(format!("{name}.toml"));
+    let spec = experiment::Spec::from_toml(&std::fs::read_to_string(&options).unwrap(), name).unwrap();
+    let tokenizers = spec.tokenizers.join(",");
+    let out = house.path(name);
+    let mut args =
+        vec!["report", records.to_str().unwrap(), "--tokenizers", &tokenizers, "--reference", spec.reference()];
+    if spec.controls {
+        args.extend(["--controls", "base-deep,randomcut4096"]);
+    }
+    args.extend(["--output", out.to_str().unwrap()]);
+    house.run(&args).well();
+    let committed = root().join("figures").join(name);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&committed).unwrap_or_else(|e| panic!("{}: {e}", committed.display())) {
+        let path = entry.unwrap().path();
+        let file = path.file_name().map(Path::new).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(out.join(file)).unwrap(), "{}", path.display());
+        count += 1;
+    }
+    assert!(count > 4, "{name}: {count} files");
+}
+
+#[test]
+fn committed_figures_equal_what_committed_records_give() {
+    let house = House::new();
+    let mut checked = 0;
+    for entry in std::fs::read_dir(root().join("experiments")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            check(&path.file_stem().unwrap().to_string_lossy(), &house);
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no committed records");
+}

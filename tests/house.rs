@@ -1,0 +1,96 @@
+//! A fresh folder, a command, what came out.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use experiment::{Record, read_jsonl};
+
+/// A folder that goes away with its value.
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) fn new() -> House {
+        House { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        std::fs::write(&path, bytes).expect("writable");
+        path
+    }
+
+    /// The program, to be run in the folder, untouched by the caller's environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokbench"));
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        for name in ["TOKBENCH_DATA", "TOKBENCH_STORE", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
+        Said::new(self.command(args).output().expect("the program starts"))
+    }
+
+    /// The records that `compare` left.
+    pub(crate) fn records(&self, output: &str) -> Vec<Record> {
+        read_jsonl(&self.path(output).join("records.jsonl")).expect("records")
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    fn new(output: Output) -> Said {
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails unless the program ended well.
+    #[track_caller]
+    pub(crate) fn well(self) -> Said {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Fails unless the program ended with `code` and an error that holds all of `words`.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        let error = self.err.split("error: ").nth(1).unwrap_or_else(|| panic!("no error in {:?}", self.err));
+        for word in words {
+            assert!(error.contains(word), "{word:?} is not in {error:?}");
+        }
+    }
+}
+
+/// An experiment that takes seconds: a narrow encoder, few bases.
+pub(crate) fn small(tokenizers: &str, corpus: &str, bases: u64, seeds: u64) -> String {
+    format!(
+        "name = 'small'\ntokenizers = [{tokenizers}]\nseeds = {seeds}\ncorpus = '{corpus}'\n\
+         encoder = {{ from = 'tiny', hidden = 16, layers = 1, heads = 2, intermediate = 32 }}\n\
+         [training]\nbases = {bases}\nwindow = 120\n[masking]\nshare = 0.3\n[scoring]\nbases = 480\ncurve_points = 3\ncurve_windows = 1\n"
+    )
+}
+
+/// The workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

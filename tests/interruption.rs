@@ -1,0 +1,82 @@
+//! `kill -9` at any moment, then the same command: nothing finished is repeated, what was interrupted resumes, and the
+//! records equal those of an undisturbed execution.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::house::{House, small};
+
+/// Numbers that look random and never change.
+fn number(i: u64) -> f64 {
+    let mut x = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66;
+    x ^= x >> 29;
+    x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x ^= x >> 32;
+    (x >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[test]
+fn killed_twenty_times_gives_the_same_records() {
+    // A small genome, so that a start takes little and most kills fall into training, scoring and writing.
+    let spec = small("'kmer3', 'bpe64', 'mxdna'", "my.fa", 15_000, 2);
+    let text: String = (0..60_000).map(|i| ['A', 'C', 'G', 'T'][(number(i) * 4.0) as usize]).collect();
+    let genome = format!(">one\n{text}\n");
+    // A checkpoint after every step, so that many kills fall into the writing of one.
+    let args = ["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0", "--workers", "2"];
+    let calm = House::new();
+    calm.write("q.toml", &spec);
+    calm.write("my.fa", &genome);
+    let began = Instant::now();
+    calm.run(&args).well();
+    let whole = began.elapsed();
+    let expected: Vec<_> = calm.records("out").iter().map(experiment::Record::answer).collect();
+
+    let house = House::new();
+    house.write("q.toml", &spec);
+    house.write("my.fa", &genome);
+    let (mut kills, mut finished) = (0, 0);
+    for i in 0..20 {
+        let mut child = house.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        // Early enough that the work is not done before the twentieth kill, late enough to be in the middle of it.
+        let moment = Duration::from_millis(100) + whole.mul_f64(0.08 * number(i));
+        std::thread::sleep(moment);
+        match child.try_wait().expect("a child") {
+            None => kills += 1,
+            Some(_) => finished += 1,
+        }
+        child.kill().expect("killed");
+        child.wait().expect("a child");
+        // Runs end as soon as they see that their parent is gone; without waiting for it, as a person would not.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(kills >= 15, "{kills} kills, {finished} times it had ended before");
+    let records = |store: &str| {
+        std::fs::read_dir(house.path(store))
+            .map(|entries| entries.filter_map(Result::ok).filter(|e| e.path().join("record.json").exists()).count())
+            .unwrap_or(0)
+    };
+    let before = records(".tokbench");
+    let said = house.run(&args).well();
+    assert!(said.err.contains(&format!("6 runs, {before} finished before")), "{before}: {}", said.err);
+    let found = house.records("out");
+    let answers: Vec<_> = found.iter().map(experiment::Record::answer).collect();
+    assert_eq!(answers, expected);
+    let resumed: u32 = found.iter().map(|record| record.provenance.resumed).sum();
+    println!("undisturbed {whole:?}; {kills} kills, {before} runs finished under them, {resumed} resumptions");
+    assert!(resumed >= 3, "{resumed} resumptions");
+}
+
+#[test]
+fn the_number_of_threads_and_workers_does_not_matter() {
+    let spec = small("'kmer3', 'bpe64', 'mxdna'", "order1", 4_000, 1);
+    let answers = |threads: &str, workers: &str| {
+        let house = House::new();
+        house.write("q.toml", &spec);
+        house.run(&["compare", "q.toml", "--output", "out", "--threads", threads, "--workers", workers]).well();
+        house.records("out").iter().map(experiment::Record::answer).collect::<Vec<_>>()
+    };
+    let one = answers("1", "1");
+    assert_eq!(one, answers("1", "1"));
+    assert_eq!(one, answers("4", "1"));
+    assert_eq!(one, answers("2", "2"));
+}

@@ -1,0 +1,8 @@
+//! The program as a user meets it: a fresh folder and a command each.
+
+mod commands;
+mod errors;
+mod figures;
+mod house;
+mod interruption;
+mod laws;
