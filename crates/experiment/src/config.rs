@@ -151,12 +151,25 @@ impl Default for Training {
     }
 }
 
+/// What of a sequence's states a classifier reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// The state of \[CLS\], as published with DNABERT-2.
+    Cls,
+    /// The mean over all real tokens. The steep slopes of directed ALiBi let \[CLS\] see its neighbours only, so this is the
+    /// default.
+    Mean,
+}
+
 /// Fine-tuning on a labelled task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Finetuning {
     /// Passes over all training rows.
     pub epochs: f64,
+    /// Steps at least: small tasks get more passes.
+    pub steps: u64,
     /// Rows per step.
     pub batch: usize,
     /// Peak learning rate.
@@ -169,18 +182,31 @@ pub struct Finetuning {
     pub clip: f64,
     /// Evaluations on the dev split; the best checkpoint by dev loss is kept.
     pub evaluations: usize,
+    /// What the classifier reads.
+    pub pooling: Pooling,
+}
+
+impl Finetuning {
+    /// Optimiser steps for a task of `rows` training rows.
+    #[must_use]
+    pub fn steps_for(&self, rows: usize) -> u64 {
+        let passes = (rows as f64 * self.epochs / self.batch.max(1) as f64).ceil() as u64;
+        passes.max(self.steps).max(1)
+    }
 }
 
 impl Default for Finetuning {
     fn default() -> Self {
         Finetuning {
             epochs: 3.0,
+            steps: 0,
             batch: 32,
             learning_rate: 5e-4,
             warmup: 0.1,
             weight_decay: 0.01,
             clip: 1.0,
             evaluations: 6,
+            pooling: Pooling::Mean,
         }
     }
 }

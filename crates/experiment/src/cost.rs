@@ -121,7 +121,7 @@ pub(crate) fn kmer_logistic(task: &TaskInfo) -> Macs {
 
 fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
     Macs {
-        train: 3.0 * row * task.rows as f64 * f.epochs,
+        train: 3.0 * row * (f.steps_for(task.rows) * f.batch as u64) as f64,
         score: row * task.held_out as f64 * (f.evaluations as f64 + 1.0) / 2.0,
         mib: 200.0,
     }

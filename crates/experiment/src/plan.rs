@@ -245,7 +245,8 @@ impl Plan {
                             _ => resolver.chosen(&info.canonical, position),
                         };
                         deferred += usize::from(rate.is_none());
-                        let plain = (spec.controls && i < compared).then_some((spec.training.learning_rate, false));
+                        // The encoder without pretraining: the reference tokenizer stands for all.
+                        let plain = (spec.controls && i == reference).then_some((spec.training.learning_rate, false));
                         for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(plain) {
                             let finetune = Finetune {
                                 model: model(info, position, rate)?,

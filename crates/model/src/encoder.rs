@@ -189,3 +189,84 @@ impl Layer {
         self.down.forward(gated)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Init;
+    use crate::position::PositionBias;
+    use burn::tensor::{Gradients, module};
+    use experiment::config::Position;
+
+    fn distance<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> f32 {
+        (a.clone() - b.clone()).abs().max().into_scalar()
+    }
+
+    /// Output and input gradient of `f` at `x`, against a fixed probe.
+    fn both(f: impl Fn(Tensor<2>) -> Tensor<2>, x: &Tensor<2>) -> [Tensor<2>; 2] {
+        let x = x.clone().detach().require_grad();
+        let out = f(x.clone());
+        let probe = Init::new(3, 1.0, &out.device()).normal("probe", out.dims()).val();
+        let gradients: Gradients = (out.clone() * probe).sum().backward();
+        [out.detach().inner(), x.grad(&gradients).unwrap()]
+    }
+
+    #[test]
+    fn fused_operations_equal_the_composed_ones() {
+        let device = crate::device::open("cpu").unwrap().autodiff();
+        for (hidden, heads, tokens) in [(10, 2, 37), (48, 3, 70), (64, 4, 1)] {
+            for position in [Position::Alibi, Position::AlibiDirected] {
+                let config = Config { hidden, heads, intermediate: 2 * hidden + 3, position, ..Config::default() };
+                let init = Init::new(1, 0.7, &device);
+                let layer = Layer::new(&init, "layer", &config);
+                let bias = PositionBias::new(position, heads);
+                let lengths = [tokens, tokens.min(33), tokens / 2, 0];
+                let Sight::Fused(view) = bias.sight(tokens, &lengths, &device) else { panic!("fused") };
+                let table = bias.tensor(tokens, &lengths, &device);
+                let qkv = init.normal("qkv", [lengths.len() * tokens, 3 * hidden]).val();
+                let kept = |out: Tensor<2>| {
+                    blank(out.reshape([lengths.len(), tokens, hidden]), &lengths)
+                        .reshape([lengths.len() * tokens, hidden])
+                };
+                let one = both(|x| kept(fused::attend(x, &view)), &qkv);
+                let other = both(|x| kept(layer.attend(x, lengths.len(), table.clone())), &qkv);
+                for (one, other) in one.iter().zip(&other) {
+                    assert!(distance(one, other) < 5e-6, "attention {hidden} {position:?}");
+                }
+
+                let x = init.normal("x", [97, 2 * config.intermediate]).val() * 4.0;
+                let half = |x: &Tensor<2>, from| x.clone().slice(s![.., from..from + config.intermediate]);
+                let composed = both(|x| activation::gelu(half(&x, 0)) * half(&x, config.intermediate), &x);
+                let silu = both(|x| activation::silu(half(&x, 0)) * half(&x, config.intermediate), &x);
+                let pairs = [(both(fused::geglu, &x), composed), (both(fused::swiglu, &x), silu)];
+                for (one, other) in pairs.iter().flat_map(|(one, other)| one.iter().zip(other)) {
+                    assert!(distance(one, other) < 2e-5, "gate {hidden}");
+                }
+
+                let (gain, offset) = (init.normal("gain", [hidden]), init.normal("offset", [hidden]));
+                let x = init.normal("y", [97, hidden]).val() + 1.0;
+                let one = both(|x| fused::normalise(x, gain.val(), offset.val(), 1e-12), &x);
+                let other = both(|x| module::layer_norm(x, gain.val(), Some(offset.val()), 1e-12), &x);
+                for (one, other) in one.iter().zip(&other) {
+                    assert!(distance(one, other) < 1e-5, "LayerNorm {hidden}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let device = crate::device::open("cpu").unwrap().autodiff();
+        let config = Config { hidden: 16, heads: 4, intermediate: 32, ..Config::default() };
+        let init = Init::new(1, 0.3, &device);
+        let encoder = Encoder::new(&init, &config);
+        let x = init.normal("x", [3, 150, 16]).val();
+        let step = || {
+            let out = encoder.forward(x.clone(), &[150, 120, 7], None);
+            let gradients = out.clone().powf_scalar(2.0).sum().backward();
+            (out.into_data(), encoder.norm.gamma.val().grad(&gradients).unwrap().into_data())
+        };
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool(1).install(step), pool(4).install(step));
+    }
+}

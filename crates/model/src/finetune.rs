@@ -1,4 +1,4 @@
-//! Fine-tuning on a labelled task: the whole model from the state of \[CLS\], the checkpoint chosen by dev loss, the test split
+//! Fine-tuning on a labelled task: the whole model, the checkpoint chosen by dev loss, the test split
 //! predicted once with it, predictions kept. No sequence is truncated.
 
 use burn::module::Module;
@@ -117,6 +117,9 @@ pub fn finetune(
         model.classifier =
             Some(Classifier::new(&init, run.model.encoder.hidden, task.classes as usize, run.model.encoder.dropout));
     }
+    if let Some(classifier) = &mut model.classifier {
+        classifier.pooling = run.finetuning.pooling;
+    }
     let splits = Splits::new(task, |sequence| frame(&*fitted.tokenizer, sequence));
     fit(seed, model, &splits, &run.finetuning, device, watch)
 }
@@ -142,8 +145,7 @@ pub fn fit<M: Classify>(
 ) -> Result<Finetuned, Error> {
     let rows = splits.train.labels.len();
     let tape = device.clone().autodiff();
-    let all = (rows as f64 * settings.epochs).round() as u64;
-    let steps = all.div_ceil(settings.batch as u64).max(1);
+    let steps = settings.steps_for(rows);
     let every = steps.div_ceil(settings.evaluations.max(1) as u64);
     let adamw = Settings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: settings.weight_decay };
     let mut optimizer = optimize::adamw(&adamw);
@@ -155,7 +157,7 @@ pub fn fit<M: Classify>(
             return Err(Error::Interrupted { step, steps });
         }
         let mut picked = Vec::with_capacity(settings.batch);
-        for draw in step * settings.batch as u64..((step + 1) * settings.batch as u64).min(all.max(1)) {
+        for draw in step * settings.batch as u64..(step + 1) * settings.batch as u64 {
             if draw / rows as u64 != epoch {
                 epoch = draw / rows as u64;
                 order = shuffled(rows, seed, epoch);

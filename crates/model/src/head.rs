@@ -1,7 +1,8 @@
 //! What is asked of the states: masked tokens ([`MlmHead`]) or a class of the sequence ([`Classifier`]).
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, activation, s};
+use burn::tensor::{Tensor, TensorData, activation, s};
+use experiment::config::Pooling;
 
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::{Noise, dropout};
@@ -36,13 +37,16 @@ impl MlmHead {
     }
 }
 
-/// The sequence head of DNABERT-2: pooler (dense, tanh on the first token), dropout, linear.
+/// The sequence head of DNABERT-2: pooler (dense, tanh on the first token, or on the mean of all), dropout, linear.
 #[derive(Module, Debug)]
 pub struct Classifier {
     /// `[hidden, hidden]`
     pub pooler: Linear,
     /// `[hidden, classes]`
     pub linear: Linear,
+    /// What of the states is read.
+    #[module(skip)]
+    pub pooling: Pooling,
     #[module(skip)]
     dropout: f64,
 }
@@ -54,15 +58,23 @@ impl Classifier {
         Classifier {
             pooler: Linear::new(init, "classifier.pooler", hidden, hidden, true),
             linear: Linear::new(init, "classifier.linear", hidden, classes, true),
+            pooling: Pooling::Cls,
             dropout,
         }
     }
 
-    /// States `[batch, tokens, hidden]` to logits `[batch, classes]`; only the first token is read.
+    /// States `[batch, tokens, hidden]`, zero at padding, of which `lengths[row]` are real, to logits `[batch, classes]`.
     #[must_use]
-    pub fn forward(&self, states: Tensor<3>, noise: Option<&Noise>) -> Tensor<2> {
-        let first = states.slice(s![.., 0..1, ..]).squeeze_dim::<2>(1);
-        let pooled = activation::tanh(self.pooler.forward(first));
+    pub fn forward(&self, states: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<2> {
+        let read = match self.pooling {
+            Pooling::Cls => states.slice(s![.., 0..1, ..]).squeeze_dim::<2>(1),
+            Pooling::Mean => {
+                let shares: Vec<f32> = lengths.iter().map(|&length| 1.0 / length.max(1) as f32).collect();
+                let shares = Tensor::<2>::from_data(TensorData::new(shares, [lengths.len(), 1]), &states.device());
+                states.sum_dim(1).squeeze_dim::<2>(1) * shares
+            }
+        };
+        let pooled = activation::tanh(self.pooler.forward(read));
         self.linear.forward(dropout(pooled, noise, "classifier", self.dropout))
     }
 }

@@ -78,7 +78,7 @@ impl Model {
     }
 
     /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The way back of a learned front
-    /// end is left out: the state of the [CLS] token is classified.
+    /// end is left out: the classifier reads token states.
     ///
     /// # Panics
     /// If the model was built without classes.
@@ -92,7 +92,7 @@ impl Model {
         let Some(classifier) = &self.classifier else { panic!("classify: this model was built without classes") };
         let embedded = self.frontend.embed(ids, lengths, noise);
         let states = self.encoder.forward(embedded.tokens, &embedded.lengths, noise);
-        (classifier.forward(states, noise), embedded.auxiliary)
+        (classifier.forward(states, &embedded.lengths, noise), embedded.auxiliary)
     }
 
     /// Number of parameters of front end, encoder and head (the sequence head included where there is one).

@@ -57,7 +57,8 @@ impl PositionBias {
     #[must_use]
     pub fn sight(&self, tokens: usize, lengths: &[usize], device: &Device) -> Sight {
         if fused::on(device) {
-            Sight::Fused(Arc::new(View { tokens, lengths: lengths.to_vec(), heads: self.slopes(tokens) }))
+            let lengths = [lengths.to_vec(), lengths.to_vec()];
+            Sight::Fused(Arc::new(View { tokens: [tokens; 2], lengths, heads: self.slopes(tokens) }))
         } else {
             Sight::Bias(self.tensor(tokens, lengths, device))
         }

@@ -49,7 +49,7 @@ fn golden_keys() {
         keys,
         [
             "471424ec699cc5908ead49bc53ba857edfb7613989dd266fd81f9df5ef745828",
-            "b3f3864d7d973be11317696208e7e2ce29c21e837316094ab5823732187cd4ea",
+            "5be380c5c9413b3a8b3c7b5b43fbbbda55e50545d60244e4141cced9238e29ef",
             "90575d2e8b1a82d9bae689e32d7d89fc8201da82d04284357e8c83d1b53c969c"
         ]
     );

@@ -22,12 +22,12 @@ fn parents_come_first_and_every_run_once() {
     }
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
     assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
-    // 6 subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks; 4 of them also without pretraining;
+    // 6 subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks, the reference also without pretraining;
     // Markov once, logistic regression once and a CNN per seed for each task.
-    assert_eq!(plan.jobs.len(), 36 + 72 + 48 + 1 + 2 + 6);
+    assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 1 + 2 + 6);
     assert_eq!(plan.comparisons, 3);
     let corpora = plan.jobs.iter().filter(|j| j.data["corpus"] == "/here/toy").count();
-    assert_eq!(corpora, 36 + 72 + 48 + 1);
+    assert_eq!(corpora, 36 + 72 + 12 + 1);
 }
 
 #[test]

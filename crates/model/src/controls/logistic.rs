@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::Task;
-use experiment::config::Finetuning;
+use experiment::config::{Finetuning, Pooling};
 use experiment::record::Finetuned;
 
 use crate::error::Error;
@@ -76,7 +76,9 @@ pub fn run(seed: u64, task: &Task, max_k: usize, device: &Device, watch: &mut Wa
     let init = Init::new(seed, 0.0, &device.clone().autodiff());
     let model = Logistic { linear: Linear::new(&init, "logistic", width, task.classes as usize, true) };
     let settings = Finetuning {
+        pooling: Pooling::Mean,
         epochs: 20.0,
+        steps: 0,
         batch: 64,
         learning_rate: 2e-3,
         warmup: 0.05,

@@ -6,11 +6,14 @@
 //! centre of the token's unit, so both sides speak of the same places; the published compact code uses the token's index,
 //! which the caller can pass instead.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation, s};
 
 use super::experts::EPSILON;
 use crate::encoder::blank;
+use crate::fused::{self, Slope, View};
 use crate::layers::{Init, LayerNorm, Linear};
 
 /// The decoder layer.
@@ -63,33 +66,35 @@ impl WayBack {
         let ([batch, positions, hidden], [_, keys, _]) = (nucleotides.dims(), tokens.dims());
         let (size, device) = (hidden / self.heads, nucleotides.device());
         let flat = nucleotides.reshape([batch * positions, hidden]);
-        let query = self.query.forward(self.norm.forward(flat.clone())) * (1.0 / (size as f64).sqrt());
+        let query = self.query.forward(self.norm.forward(flat.clone()));
         let key_value = self.key_value.forward(self.norm.forward(tokens.reshape([batch * keys, hidden])));
 
         let places: Vec<usize> = (0..positions).collect();
         let query = turn(query.reshape([batch, positions, self.heads, size]), &angles(&places, size, 1, &device));
-        let padded =
-            |row: &Vec<usize>| -> Vec<usize> { row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect() };
+        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect::<Vec<_>>();
         let places: Vec<usize> = coordinates.iter().flat_map(padded).collect();
         let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, self.heads, size]);
         let key = turn(key, &angles(&places, size, batch, &device));
-        let value = key_value.slice(s![.., hidden..]).reshape([batch, keys, self.heads, size]).swap_dims(1, 2);
+        let value = key_value.slice(s![.., hidden..]);
 
-        let mut scores = query.swap_dims(1, 2).matmul(key.permute([0, 2, 3, 1]));
-        if coordinates.iter().any(|row| row.len() < keys) {
-            // A row without any token looks at padding, which is zero, rather than at nothing.
-            let seen = |row: &Vec<usize>| if row.is_empty() { keys } else { row.len() };
-            let bias = coordinates
-                .iter()
-                .flat_map(|row| (0..keys).map(move |key| if key < seen(row) { 0.0 } else { f32::NEG_INFINITY }));
-            scores =
-                scores + Tensor::from_data(TensorData::new(bias.collect::<Vec<f32>>(), [batch, 1, 1, keys]), &device);
-        }
-        let context = activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch * positions, hidden]);
+        let context = if fused::on(&device) {
+            let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
+            let plain = Slope { values: Arc::default(), left: true, right: true };
+            let view = Arc::new(View { tokens: [positions, keys], lengths, heads: vec![plain; self.heads] });
+            let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
+            fused::attend_across(query.reshape([batch * positions, hidden]), key_value, &view)
+        } else {
+            let value = value.reshape([batch, keys, self.heads, size]).swap_dims(1, 2);
+            attend(query.swap_dims(1, 2), key.permute([0, 2, 3, 1]), value, coordinates)
+        };
         let states = flat + self.output.forward(context);
         let up = self.up.forward(self.inner_norm.forward(states.clone()));
-        let inner = up.dims()[1] / 2;
-        let gated = activation::silu(up.clone().slice(s![.., ..inner])) * up.slice(s![.., inner..]);
+        let gated = if fused::on(&device) {
+            fused::swiglu(up)
+        } else {
+            let inner = up.dims()[1] / 2;
+            activation::silu(up.clone().slice(s![.., ..inner])) * up.slice(s![.., inner..])
+        };
         self.last_norm.forward(states + self.down.forward(gated)).reshape([batch, positions, hidden])
     }
 
@@ -112,6 +117,23 @@ impl WayBack {
         let linear = positions * (2 * hidden * hidden + 3 * hidden * inner) + tokens * 2 * hidden * hidden;
         (linear + 2 * positions * tokens * hidden) as u64
     }
+}
+
+/// Attention composed from burn's operations: queries `[batch, heads, positions, size]`, keys `[batch, heads, size, keys]`
+/// and values `[batch, heads, keys, size]` to `[batch * positions, hidden]`.
+fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, coordinates: &[Vec<usize>]) -> Tensor<2> {
+    let ([batch, heads, positions, size], keys) = (query.dims(), key.dims()[3]);
+    let device = query.device();
+    let mut scores = (query * (1.0 / (size as f64).sqrt())).matmul(key);
+    if coordinates.iter().any(|row| row.len() < keys) {
+        // A row without any token looks at padding, which is zero, rather than at nothing.
+        let seen = |row: &Vec<usize>| if row.is_empty() { keys } else { row.len() };
+        let bias = |key, seen| if key < seen { 0.0 } else { f32::NEG_INFINITY };
+        let bias = coordinates.iter().flat_map(|row| (0..keys).map(move |key| bias(key, seen(row))));
+        let bias = TensorData::new(bias.collect::<Vec<f32>>(), [batch, 1, 1, keys]);
+        scores = scores + Tensor::from_data(bias, &device);
+    }
+    activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch * positions, heads * size])
 }
 
 /// Cosines and sines `[batch, places, 1, size / 2]` of `places`, given row by row.

@@ -1,22 +1,36 @@
 //! Plain loops that compilers turn into vector code: exponential, normal distribution, small matrix products.
 //!
-//! Everything is generic over `FMA`: whether the processor multiplies and adds in one instruction (see [`fused`]). Callers
-//! run inside `pulp`'s dispatch, which compiles the loops for the processor at hand.
+//! Everything is generic over `FMA`: whether the processor multiplies and adds in one instruction. Callers are
+//! [`Kernel`]s, which `pulp` compiles for the processor at hand.
 
-/// Columns that are computed together; matrices given to [`product`] have widths that are multiples of it.
+use pulp::Simd;
+
+/// A multiple of the vector width of every processor; matrices given to [`product`] have widths that are multiples of it.
 pub(super) const LANES: usize = 16;
+/// Rows of a product computed together.
+const BLOCK: usize = 8;
 
-/// Runs `task` compiled for this processor.
-pub(super) fn dispatch<T: pulp::NullaryFnOnce>(task: T) -> T::Output {
-    pulp::Arch::new().dispatch(task)
+/// A piece of work that is compiled for each kind of processor. (A closure would do, but is not always inlined into the
+/// code compiled for the processor, and then runs a hundred times slower.)
+pub(super) trait Kernel {
+    /// What it gives.
+    type Output;
+    /// Does the work. Must be `#[inline(always)]`, as must be everything in it that is to be vector code.
+    fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
 }
 
-/// Whether this processor has a fused multiply-add.
-pub(super) fn fused() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
+/// Runs `kernel` in the version for this processor.
+pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    struct Any<K>(K);
+    impl<K: Kernel> pulp::WithSimd for Any<K> {
+        type Output = K::Output;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+            // All instruction sets but the plain one have the fused multiply-add.
+            if S::IS_SCALAR { self.0.run::<S, false>(simd) } else { self.0.run::<S, true>(simd) }
+        }
+    }
+    pulp::Arch::new().dispatch(Any(kernel))
 }
 
 /// `a b + c`.
@@ -64,6 +78,13 @@ pub(super) fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
     (if x < 0.0 { tail } else { 1.0 - tail }, bell)
 }
 
+/// The logistic function `1 / (1 + exp(-x))`.
+#[inline(always)]
+pub(super) fn logistic<const FMA: bool>(x: f32) -> f32 {
+    let small = exponential::<FMA>(-x.abs());
+    (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
+}
+
 /// A strided matrix: element (row, column) at `row * stride + column`.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -77,81 +98,68 @@ pub(super) fn matrix(values: &[f32], start: usize, stride: usize) -> Matrix<'_> 
     Matrix { values: &values[start..], stride }
 }
 
-/// `C = A B`, or `C += A B` if `add`, where A is given transposed: `a` holds `[inner, rows]`, `b` `[inner, columns]`, `c`
-/// `[rows, columns]`. `rows` and `columns` are multiples of [`LANES`].
+/// Shape and kind of a matrix product, see [`product`].
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    /// Rows of C, a multiple of 8.
+    pub(super) rows: usize,
+    /// Columns of C, a multiple of [`LANES`].
+    pub(super) columns: usize,
+    /// Columns of A and rows of B.
+    pub(super) inner: usize,
+    /// Whether to add to what C holds.
+    pub(super) add: bool,
+}
+
+/// `C = A B` with `a` `[rows, inner]`, `b` `[inner, columns]`, `c` `[rows, columns]`.
 #[inline(always)]
-pub(super) fn product_transposed<const FMA: bool>(
-    [rows, columns, inner]: [usize; 3],
-    a: Matrix,
-    b: Matrix,
-    c: &mut [f32],
-    stride: usize,
-    add: bool,
-) {
-    const BLOCK: usize = 8;
-    for row in (0..rows).step_by(BLOCK) {
-        for column in (0..columns).step_by(LANES) {
-            let mut sums = [[0.0_f32; LANES]; BLOCK];
-            for k in 0..inner {
-                let left: &[f32; BLOCK] = array(&a.values[k * a.stride + row..]);
-                let right: &[f32; LANES] = array(&b.values[k * b.stride + column..]);
-                for (sums, left) in sums.iter_mut().zip(left) {
-                    for (sum, right) in sums.iter_mut().zip(right) {
-                        *sum = multiply_add::<FMA>(*left, *right, *sum);
-                    }
+pub(super) fn product<S: Simd>(simd: S, shape: Product, a: Matrix, b: Matrix, c: &mut [f32], stride: usize) {
+    for row in (0..shape.rows).step_by(BLOCK) {
+        let rows: [&[f32]; BLOCK] = std::array::from_fn(|block| &a.values[(row + block) * a.stride..][..shape.inner]);
+        for column in (0..shape.columns).step_by(S::F32_LANES) {
+            let mut sums = [simd.splat_f32s(0.0); BLOCK];
+            for k in 0..shape.inner {
+                let right = load::<S>(&b.values[k * b.stride + column..]);
+                for (sum, row) in sums.iter_mut().zip(&rows) {
+                    *sum = simd.mul_add_f32s(simd.splat_f32s(row[k]), right, *sum);
                 }
             }
-            store(&sums, c, row * stride + column, stride, add);
+            store(simd, &sums, c, row * stride + column, stride, shape.add);
         }
     }
 }
 
-/// `C = A B`, or `C += A B` if `add`, with `a` `[rows, inner]`, `b` `[inner, columns]`, `c` `[rows, columns]`. `rows` and
-/// `columns` are multiples of [`LANES`].
+/// The same with A given transposed: `a` holds `[inner, rows]`.
 #[inline(always)]
-pub(super) fn product<const FMA: bool>(
-    [rows, columns, inner]: [usize; 3],
-    a: Matrix,
-    b: Matrix,
-    c: &mut [f32],
-    stride: usize,
-    add: bool,
-) {
-    const BLOCK: usize = 8;
-    for row in (0..rows).step_by(BLOCK) {
-        let left: [&[f32]; BLOCK] = std::array::from_fn(|block| &a.values[(row + block) * a.stride..][..inner]);
-        for column in (0..columns).step_by(LANES) {
-            let mut sums = [[0.0_f32; LANES]; BLOCK];
-            for k in 0..inner {
-                let right: &[f32; LANES] = array(&b.values[k * b.stride + column..]);
-                for (sums, left) in sums.iter_mut().zip(&left) {
-                    let left = left[k];
-                    for (sum, right) in sums.iter_mut().zip(right) {
-                        *sum = multiply_add::<FMA>(left, *right, *sum);
-                    }
+pub(super) fn product_transposed<S: Simd>(simd: S, shape: Product, a: Matrix, b: Matrix, c: &mut [f32], stride: usize) {
+    for row in (0..shape.rows).step_by(BLOCK) {
+        for column in (0..shape.columns).step_by(S::F32_LANES) {
+            let mut sums = [simd.splat_f32s(0.0); BLOCK];
+            for k in 0..shape.inner {
+                let left: &[f32; BLOCK] = match a.values[k * a.stride + row..].first_chunk() {
+                    Some(left) => left,
+                    None => panic!("a matrix is smaller than its shape says"),
+                };
+                let right = load::<S>(&b.values[k * b.stride + column..]);
+                for (sum, left) in sums.iter_mut().zip(left) {
+                    *sum = simd.mul_add_f32s(simd.splat_f32s(*left), right, *sum);
                 }
             }
-            store(&sums, c, row * stride + column, stride, add);
+            store(simd, &sums, c, row * stride + column, stride, shape.add);
         }
     }
 }
 
 #[inline(always)]
-fn store<const BLOCK: usize>(sums: &[[f32; LANES]; BLOCK], c: &mut [f32], start: usize, stride: usize, add: bool) {
-    for (block, sums) in sums.iter().enumerate() {
-        let out = &mut c[start + block * stride..][..LANES];
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = if add { *out + sum } else { *sum };
-        }
-    }
+fn load<S: Simd>(values: &[f32]) -> S::f32s {
+    S::as_simd_f32s(&values[..S::F32_LANES]).0[0]
 }
 
-/// The first `N` values of a slice that is long enough.
 #[inline(always)]
-fn array<const N: usize>(values: &[f32]) -> &[f32; N] {
-    match values.first_chunk() {
-        Some(values) => values,
-        None => panic!("a matrix is smaller than its shape says"),
+fn store<S: Simd>(simd: S, sums: &[S::f32s; BLOCK], c: &mut [f32], start: usize, stride: usize, add: bool) {
+    for (block, sum) in sums.iter().enumerate() {
+        let out = &mut S::as_mut_simd_f32s(&mut c[start + block * stride..][..S::F32_LANES]).0[0];
+        *out = if add { simd.add_f32s(*out, *sum) } else { *sum };
     }
 }
 

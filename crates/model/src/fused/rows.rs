@@ -1,99 +1,127 @@
-//! GEGLU and LayerNorm, row by row, forward and backward.
+//! Gated activations and LayerNorm, row by row, forward and backward.
 //!
 //! Rows are cut into blocks of a fixed number, so sums over rows are added in the same order whatever the number of threads.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
-use super::arithmetic::{LANES, dispatch, fused, multiply_add, normal};
+use super::arithmetic::{Kernel, LANES, dispatch, logistic, multiply_add, normal};
 
 /// Rows per block.
 const BLOCK: usize = 64;
 /// 1 / sqrt(2 pi).
 const PEAK: f32 = 0.398_942_3;
 
-/// `[rows, 2 inner]` to `[rows, inner]`.
-pub(super) fn geglu(up: &[f32], inner: usize) -> Vec<f32> {
+/// GELU (or SiLU) of the first half of the columns times the second half: `[rows, 2 inner]` to `[rows, inner]`.
+pub(super) fn gated(up: &[f32], inner: usize, gelu: bool) -> Vec<f32> {
     let mut out = vec![0.0; up.len() / 2];
-    let width = inner.max(1);
-    out.par_chunks_mut(BLOCK * width).zip(up.par_chunks(BLOCK * 2 * width)).for_each(|(out, up)| {
-        if fused() {
-            dispatch(
-                #[inline(always)]
-                || geglu_block::<true>(out, up, width),
-            );
-        } else {
-            dispatch(
-                #[inline(always)]
-                || geglu_block::<false>(out, up, width),
-            );
-        }
-    });
+    let inner = inner.max(1);
+    let blocks = out.par_chunks_mut(BLOCK * inner).zip(up.par_chunks(BLOCK * 2 * inner));
+    blocks.for_each(|(out, up)| dispatch(Gated { out, up, inner, gelu }));
     out
 }
 
-#[inline(always)]
-fn geglu_block<const FMA: bool>(out: &mut [f32], up: &[f32], inner: usize) {
-    for (out, up) in out.chunks_exact_mut(inner).zip(up.chunks_exact(2 * inner)) {
-        let (gate, value) = up.split_at(inner);
-        for ((out, &gate), &value) in out.iter_mut().zip(gate).zip(value) {
-            *out = gate * normal::<FMA>(gate).0 * value;
+struct Gated<'a> {
+    out: &'a mut [f32],
+    up: &'a [f32],
+    inner: usize,
+    gelu: bool,
+}
+
+impl Kernel for Gated<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, _: S) {
+        for (out, up) in self.out.chunks_exact_mut(self.inner).zip(self.up.chunks_exact(2 * self.inner)) {
+            let (gate, value) = up.split_at(self.inner);
+            if self.gelu {
+                for ((out, &gate), &value) in out.iter_mut().zip(gate).zip(value) {
+                    *out = gate * normal::<FMA>(gate).0 * value;
+                }
+            } else {
+                for ((out, &gate), &value) in out.iter_mut().zip(gate).zip(value) {
+                    *out = gate * logistic::<FMA>(gate) * value;
+                }
+            }
         }
     }
 }
 
 /// Gradient of `[rows, inner]` to that of `[rows, 2 inner]`.
-pub(super) fn geglu_back(gradient: &[f32], up: &[f32], inner: usize) -> Vec<f32> {
+pub(super) fn gated_back(gradient: &[f32], up: &[f32], inner: usize, gelu: bool) -> Vec<f32> {
     let mut out = vec![0.0; up.len()];
-    let width = inner.max(1);
-    let blocks = out.par_chunks_mut(BLOCK * 2 * width).zip(up.par_chunks(BLOCK * 2 * width));
-    blocks.zip(gradient.par_chunks(BLOCK * width)).for_each(|((out, up), gradient)| {
-        if fused() {
-            dispatch(
-                #[inline(always)]
-                || geglu_back_block::<true>(out, up, gradient, width),
-            );
-        } else {
-            dispatch(
-                #[inline(always)]
-                || geglu_back_block::<false>(out, up, gradient, width),
-            );
-        }
-    });
+    let inner = inner.max(1);
+    let blocks = out.par_chunks_mut(BLOCK * 2 * inner).zip(up.par_chunks(BLOCK * 2 * inner));
+    let blocks = blocks.zip(gradient.par_chunks(BLOCK * inner));
+    blocks.for_each(|((out, up), gradient)| dispatch(GatedBack { out, up, gradient, inner, gelu }));
     out
 }
 
-#[inline(always)]
-fn geglu_back_block<const FMA: bool>(out: &mut [f32], up: &[f32], gradient: &[f32], inner: usize) {
-    let rows = out.chunks_exact_mut(2 * inner).zip(up.chunks_exact(2 * inner)).zip(gradient.chunks_exact(inner));
-    for ((out, up), gradient) in rows {
-        let ((gate, value), (to_gate, to_value)) = (up.split_at(inner), out.split_at_mut(inner));
-        let numbers = gate.iter().zip(value).zip(gradient);
-        for (((&gate, &value), &gradient), (to_gate, to_value)) in numbers.zip(to_gate.iter_mut().zip(to_value)) {
-            let (share, bell) = normal::<FMA>(gate);
-            *to_gate = gradient * value * multiply_add::<FMA>(gate * PEAK, bell, share);
-            *to_value = gradient * gate * share;
+struct GatedBack<'a> {
+    out: &'a mut [f32],
+    up: &'a [f32],
+    gradient: &'a [f32],
+    inner: usize,
+    gelu: bool,
+}
+
+impl Kernel for GatedBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, _: S) {
+        let rows = self.out.chunks_exact_mut(2 * self.inner).zip(self.up.chunks_exact(2 * self.inner));
+        for ((out, up), gradient) in rows.zip(self.gradient.chunks_exact(self.inner)) {
+            let ((gate, value), (to_gate, to_value)) = (up.split_at(self.inner), out.split_at_mut(self.inner));
+            let numbers = gate.iter().zip(value).zip(gradient).zip(to_gate.iter_mut().zip(to_value));
+            if self.gelu {
+                for (((&gate, &value), &gradient), (to_gate, to_value)) in numbers {
+                    let (share, bell) = normal::<FMA>(gate);
+                    *to_gate = gradient * value * multiply_add::<FMA>(gate * PEAK, bell, share);
+                    *to_value = gradient * gate * share;
+                }
+            } else {
+                for (((&gate, &value), &gradient), (to_gate, to_value)) in numbers {
+                    let share = logistic::<FMA>(gate);
+                    *to_gate = gradient * value * share * multiply_add::<FMA>(gate, 1.0 - share, 1.0);
+                    *to_value = gradient * gate * share;
+                }
+            }
         }
     }
 }
 
 /// `[rows, features]` to the same shape.
 pub(super) fn normalise(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Vec<f32> {
-    let features = gamma.len().max(1);
     let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(BLOCK * features).zip(x.par_chunks(BLOCK * features)).for_each(|(out, x)| {
-        dispatch(
-            #[inline(always)]
-            || {
-                for (out, x) in out.chunks_exact_mut(features).zip(x.chunks_exact(features)) {
-                    let (mean, scale) = moments(x, epsilon);
-                    for (((out, x), gamma), beta) in out.iter_mut().zip(x).zip(gamma).zip(beta) {
-                        *out = (x - mean) * scale * gamma + beta;
-                    }
-                }
-            },
-        );
-    });
+    let width = BLOCK * gamma.len().max(1);
+    let blocks = out.par_chunks_mut(width).zip(x.par_chunks(width));
+    blocks.for_each(|(out, x)| dispatch(Normalise { out, x, gamma, beta, epsilon }));
     out
+}
+
+struct Normalise<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    epsilon: f32,
+}
+
+impl Kernel for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, _: S) {
+        let features = self.gamma.len();
+        for (out, x) in self.out.chunks_exact_mut(features).zip(self.x.chunks_exact(features)) {
+            let (mean, scale) = moments(x, self.epsilon);
+            for (((out, x), gamma), beta) in out.iter_mut().zip(x).zip(self.gamma).zip(self.beta) {
+                *out = (x - mean) * scale * gamma + beta;
+            }
+        }
+    }
 }
 
 /// Gradients of input, gain and offset.
@@ -103,81 +131,82 @@ pub(super) fn normalise_back(
     gamma: &[f32],
     epsilon: f32,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let features = gamma.len().max(1);
     let mut out = vec![0.0; x.len()];
-    let blocks = out.par_chunks_mut(BLOCK * features).zip(x.par_chunks(BLOCK * features));
-    let parts: Vec<Vec<f32>> = blocks
-        .zip(gradient.par_chunks(BLOCK * features))
-        .map(|((out, x), gradient)| {
-            dispatch(
-                #[inline(always)]
-                || normalise_back_block(out, x, gradient, gamma, epsilon),
-            )
-        })
-        .collect();
-    let mut sums = vec![0.0; 2 * features];
+    let width = BLOCK * gamma.len().max(1);
+    let blocks = out.par_chunks_mut(width).zip(x.par_chunks(width)).zip(gradient.par_chunks(width));
+    let parts: Vec<Vec<f32>> =
+        blocks.map(|((out, x), gradient)| dispatch(NormaliseBack { out, x, gradient, gamma, epsilon })).collect();
+    let mut sums = vec![0.0; 2 * gamma.len()];
     for part in parts {
         sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
-    let to_beta = sums.split_off(features);
+    let to_beta = sums.split_off(gamma.len());
     (out, sums, to_beta)
 }
 
-/// Writes the gradient of the input; gives those of gain and offset, one after the other.
-#[inline(always)]
-fn normalise_back_block(out: &mut [f32], x: &[f32], gradient: &[f32], gamma: &[f32], epsilon: f32) -> Vec<f32> {
-    let features = gamma.len();
-    let mut sums = vec![0.0; 2 * features];
-    let (to_gamma, to_beta) = sums.split_at_mut(features);
-    let mut weighted = vec![0.0; features];
-    let mut unit = vec![0.0; features];
-    let rows = out.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(gradient.chunks_exact(features));
-    for ((out, x), gradient) in rows {
-        let (mean, scale) = moments(x, epsilon);
-        for (unit, x) in unit.iter_mut().zip(x) {
-            *unit = (x - mean) * scale;
+struct NormaliseBack<'a> {
+    out: &'a mut [f32],
+    x: &'a [f32],
+    gradient: &'a [f32],
+    gamma: &'a [f32],
+    epsilon: f32,
+}
+
+impl Kernel for NormaliseBack<'_> {
+    /// Gradients of gain and offset, one after the other.
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, _: S) -> Vec<f32> {
+        let features = self.gamma.len();
+        let mut sums = vec![0.0; 2 * features];
+        let (to_gamma, to_beta) = sums.split_at_mut(features);
+        let (mut weighted, mut unit) = (vec![0.0; features], vec![0.0; features]);
+        let rows = self.out.chunks_exact_mut(features).zip(self.x.chunks_exact(features));
+        for ((out, x), gradient) in rows.zip(self.gradient.chunks_exact(features)) {
+            let (mean, scale) = moments(x, self.epsilon);
+            for (unit, x) in unit.iter_mut().zip(x) {
+                *unit = (x - mean) * scale;
+            }
+            for ((weighted, gradient), gamma) in weighted.iter_mut().zip(gradient).zip(self.gamma) {
+                *weighted = gradient * gamma;
+            }
+            for ((to_gamma, gradient), unit) in to_gamma.iter_mut().zip(gradient).zip(&unit) {
+                *to_gamma += gradient * unit;
+            }
+            for (to_beta, gradient) in to_beta.iter_mut().zip(gradient) {
+                *to_beta += gradient;
+            }
+            let share = 1.0 / features as f32;
+            let first = sum(&weighted, &weighted, |value, _| value) * share;
+            let second = sum(&weighted, &unit, |value, unit| value * unit) * share;
+            for ((out, weighted), unit) in out.iter_mut().zip(&weighted).zip(&unit) {
+                *out = scale * (weighted - first - unit * second);
+            }
         }
-        for (((weighted, gradient), gamma), (unit, (to_gamma, to_beta))) in weighted
-            .iter_mut()
-            .zip(gradient)
-            .zip(gamma)
-            .zip(unit.iter().zip(to_gamma.iter_mut().zip(to_beta.iter_mut())))
-        {
-            *weighted = gradient * gamma;
-            *to_gamma += gradient * unit;
-            *to_beta += gradient;
-        }
-        let share = 1.0 / features as f32;
-        let first = sum(&weighted, |_, value| value) * share;
-        let second = sum(&weighted, |index, value| value * unit[index]) * share;
-        for ((out, weighted), unit) in out.iter_mut().zip(&weighted).zip(&unit) {
-            *out = scale * (weighted - first - unit * second);
-        }
+        sums
     }
-    sums
 }
 
 /// Mean and one over the standard deviation.
 #[inline(always)]
 fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
     let share = 1.0 / x.len() as f32;
-    let mean = sum(x, |_, value| value) * share;
-    let variance = sum(x, |_, value| (value - mean) * (value - mean)) * share;
+    let mean = sum(x, x, |value, _| value) * share;
+    let variance = sum(x, x, |value, _| (value - mean) * (value - mean)) * share;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
-/// Sum of `f(index, value)`, in lanes.
+/// Sum of `f(a, b)` over two slices of one length, in lanes.
 #[inline(always)]
-fn sum(values: &[f32], f: impl Fn(usize, f32) -> f32) -> f32 {
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
-    let mut chunks = values.chunks_exact(LANES);
-    let mut start = 0;
-    for chunk in &mut chunks {
-        for (lane, (sum, value)) in lanes.iter_mut().zip(chunk).enumerate() {
-            *sum += f(start + lane, *value);
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += f(*a, *b);
         }
-        start += LANES;
     }
-    let rest: f32 = chunks.remainder().iter().enumerate().map(|(lane, value)| f(start + lane, *value)).sum();
+    let whole = a.len() / LANES * LANES;
+    let rest: f32 = a[whole..].iter().zip(&b[whole..]).map(|(a, b)| f(*a, *b)).sum();
     lanes.iter().sum::<f32>() + rest
 }
