@@ -104,7 +104,7 @@ pub struct Scoring {
 
 impl Default for Scoring {
     fn default() -> Self {
-        Scoring { bases: 16 * 252, curve_points: 6, curve_windows: 4 }
+        Scoring { bases: 16 * 252, curve_points: 6, curve_windows: 14 }
     }
 }
 

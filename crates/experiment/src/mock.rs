@@ -129,6 +129,7 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
                 bases: seen * i / 6,
                 bits: (bits + (2.0 - bits) * left) * 1008.0,
                 scored: 1008,
+                floor: None,
                 loss: 1.3 + 0.1 * left,
             }
         })

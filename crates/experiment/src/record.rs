@@ -94,6 +94,9 @@ pub struct CurvePoint {
     pub bits: f64,
     /// Masked bases paid for.
     pub scored: u64,
+    /// Exact floor of the same bits, where the source is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
     /// Mean training loss since the last point, nats per hidden base.
     #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,

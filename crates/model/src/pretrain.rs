@@ -203,7 +203,7 @@ pub fn train(
     Ok(Trained { model, state, steps, notes })
 }
 
-/// A point of the curve: validation windows, one pass of the plan, sequential order.
+/// A point of the curve: validation windows, each under one pass of the plan (they take turns), sequential order.
 fn measure(
     pretrain: &Pretrain,
     corpus: &Corpus,
@@ -212,15 +212,21 @@ fn measure(
     model: &Model,
     state: &State,
 ) -> Result<CurvePoint, Error> {
-    let mut scorer = Scorer::new(model, fitted, pretrain.masking.span, device);
+    let span = pretrain.masking.span;
+    let mut scorer = Scorer::new(model, fitted, span, device);
     let bases = pretrain.scoring.curve_windows * pretrain.training.window * corpus.species().len();
-    let (mut bits, mut scored) = (0.0, 0);
-    for window in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)? {
-        let score = scorer.window(&window.bases, &[0], false);
+    let (mut bits, mut scored, mut floor) = (0.0, 0, None);
+    for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
+        let pass = number % plan::PASSES;
+        let score = scorer.window(&window.bases, &[pass], false);
         bits += score.count + score.length + score.content;
         scored += score.bases;
+        if let Some(source) = corpus.source() {
+            let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();
+            *floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &spans);
+        }
     }
-    Ok(CurvePoint { bases: state.bases, bits, scored, loss: state.loss / state.loss_steps.max(1) as f64 })
+    Ok(CurvePoint { bases: state.bases, bits, scored, floor, loss: state.loss / state.loss_steps.max(1) as f64 })
 }
 
 /// Trains again for the weights alone, where a fine-tuning needs them and they are gone.

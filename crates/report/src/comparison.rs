@@ -186,6 +186,8 @@ pub struct Bits {
     pub parallel_floor: Option<f64>,
     /// Validation bits per base along the run, one per seed: (bases seen, bits per base).
     pub curves: Vec<Vec<(u64, f64)>>,
+    /// Exact floor of the curves (validation text, not the scored text), where known.
+    pub curve_floor: Option<f64>,
     /// Tokens of each length (index 0 = length 1), summed over seeds.
     pub lengths: Vec<u64>,
     /// What it costs.

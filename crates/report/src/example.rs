@@ -169,7 +169,13 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
     let point = |step: u64| {
         let bases = 500_000 >> (5 - step);
         let rate = end + (2.0 - end) * (-(step as f64) / 1.6).exp() + 0.002 * (5 - step) as f64;
-        CurvePoint { bases, bits: rate * 1000.0, scored: 1000, loss: rate * std::f64::consts::LN_2 }
+        CurvePoint {
+            bases,
+            bits: rate * 1000.0,
+            scored: 1000,
+            floor: Some(1530.0),
+            loss: rate * std::f64::consts::LN_2,
+        }
     };
     let (lengths, token) = match name {
         n if n.starts_with("base") || n.starts_with("mxdna") => (vec![4000], 1.0),

@@ -191,6 +191,7 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
         floor: known(overall(&floor_of)),
         parallel_floor: known(overall(&parallel_floor_of)),
         curves: done.iter().map(curve).collect(),
+        curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         lengths,
         cost: cost(records, &done),
     }

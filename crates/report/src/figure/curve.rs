@@ -77,7 +77,7 @@ fn rows(csv: &mut Csv, group: &Group) {
 }
 
 fn floor(group: &Group) -> Option<f64> {
-    group.subjects.iter().filter_map(|s| s.bits.as_ref()?.floor).next()
+    group.subjects.iter().filter_map(|s| s.bits.as_ref()?.curve_floor).next()
 }
 
 fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group) {
