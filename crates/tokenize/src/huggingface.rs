@@ -272,7 +272,7 @@ impl Tokenizer for HuggingFace {
                     id: self.ours.get(id).copied().unwrap_or(UNK),
                     start: *start as u32,
                     end: *end as u32,
-                }))
+                }));
             }
             Err(_) => out.extend((0..bases.len() as u32).map(|i| Token { id: UNK, start: i, end: i + 1 })),
         }

@@ -105,7 +105,7 @@ impl Cut {
     /// The layout in which every span shows the prefix that the plan drew for it (training).
     #[must_use]
     pub fn training(&self) -> Layout {
-        self.layout(|span, tokens| span.shown(tokens))
+        self.layout(super::plan::Span::shown)
     }
 
     /// The layout in which every span shows its first `step` tokens (scoring; step 0: nothing).

@@ -74,7 +74,7 @@ pub fn decode(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<u8> {
         let known = out.len().clamp(start, end);
         match vocabulary.bases(token.id) {
             Some(bases) if token.id != UNK && bases.len() == end - start => {
-                out.extend_from_slice(&bases[known - start..])
+                out.extend_from_slice(&bases[known - start..]);
             }
             _ => out.extend(std::iter::repeat_n(b'N', end - known)),
         }

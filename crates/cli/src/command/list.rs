@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
         {
             match recipe.frontend {
                 tokenize::Frontend::MxDna(k) => {
-                    println!("  {:<34} front end: {} nucleotide layer(s), module, way back", "", k.nucleotide_layers)
+                    println!("  {:<34} front end: {} nucleotide layer(s), module, way back", "", k.nucleotide_layers);
                 }
                 tokenize::Frontend::Deep(k) => {
                     println!("  {:<34} front end: {} nucleotide layer(s), way back", "", k.nucleotide_layers);

@@ -8,7 +8,7 @@ use crate::failure::{Failure, USAGE};
 use crate::resolve;
 
 /// The embedded default: a question that can be decided in minutes.
-pub(crate) const DEFAULT: &str = include_str!("../../../../configs/default.toml");
+pub(crate) const DEFAULT: &str = include_str!("../../../../experiments/default.toml");
 
 /// The spec of a question.
 pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
@@ -17,7 +17,7 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
             Spec::from_toml(&text, &path.to_string_lossy())?
         }
-        None => Spec::from_toml(DEFAULT, "configs/default.toml")?,
+        None => Spec::from_toml(DEFAULT, "experiments/default.toml")?,
     };
     let own = question.spec.is_none();
     if !question.tokenizers.is_empty() {

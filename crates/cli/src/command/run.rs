@@ -78,7 +78,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     let tell = |progress: model::Progress| match &mut bar {
         Some(bar) => bar.tell(progress.stage, progress.done, progress.of),
         None => {
-            println!("{}", Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line())
+            println!("{}", Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line());
         }
     };
     let mut watch = Watch::new(tell, Arc::clone(stop));
