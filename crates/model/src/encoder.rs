@@ -146,7 +146,7 @@ impl Layer {
         let qkv = self.qkv.forward(states.clone());
         let context = match sight {
             Sight::Fused(view) => fused::attend(qkv, view),
-            Sight::Bias(bias) => self.attend(qkv, batch, bias.clone()),
+            Sight::Bias(bias) => self.attend(&qkv, batch, bias.as_ref().clone()),
         };
         let context = self.output.forward(context);
         let context = dropout(context, noise, &format!("{}.attention", self.name), self.dropout);
@@ -156,7 +156,7 @@ impl Layer {
     }
 
     /// Softmax attention composed from burn's operations: `[batch * tokens, 3 hidden]` to `[batch * tokens, hidden]`.
-    fn attend(&self, qkv: Tensor<2>, batch: usize, bias: Tensor<4>) -> Tensor<2> {
+    fn attend(&self, qkv: &Tensor<2>, batch: usize, bias: Tensor<4>) -> Tensor<2> {
         let [rows, tripled] = qkv.dims();
         let hidden = tripled / 3;
         let (tokens, size) = (rows / batch, hidden / self.heads);
@@ -229,7 +229,7 @@ mod tests {
                         .reshape([lengths.len() * tokens, hidden])
                 };
                 let one = both(|x| kept(fused::attend(x, &view)), &qkv);
-                let other = both(|x| kept(layer.attend(x, lengths.len(), table.clone())), &qkv);
+                let other = both(|x| kept(layer.attend(&x, lengths.len(), table.clone())), &qkv);
                 for (one, other) in one.iter().zip(&other) {
                     assert!(distance(one, other) < 5e-6, "attention {hidden} {position:?}");
                 }

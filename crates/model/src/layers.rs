@@ -38,7 +38,7 @@ impl Init {
     /// A parameter drawn from N(0, std²).
     #[must_use]
     pub fn normal<const D: usize>(&self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
-        let mut stream = crate::noise::stream(self.seed, &format!("init/{name}"));
+        let mut stream = dataset::stream(self.seed, &format!("init/{name}"));
         let draws = crate::noise::normal(&mut stream, shape.iter().product());
         let values: Vec<f32> = draws.iter().map(|value| (value * self.std) as f32).collect();
         self.parameter(name, Tensor::from_data(TensorData::new(values, shape), &self.device))

@@ -58,7 +58,7 @@ impl Noise {
     }
 
     fn stream(&self, name: &str) -> ChaCha8Rng {
-        stream(self.seed, &format!("noise/{}/{name}", self.step))
+        dataset::stream(self.seed, &format!("noise/{}/{name}", self.step))
     }
 }
 
@@ -89,13 +89,6 @@ pub fn normal(stream: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
     values
 }
 
-pub(crate) fn stream(seed: u64, name: &str) -> ChaCha8Rng {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes());
-    hasher.update(name.as_bytes());
-    rand::SeedableRng::from_seed(*hasher.finalize().as_bytes())
-}
-
 /// A uniform number in `0..1`, from 32 bits.
 fn unit(stream: &mut ChaCha8Rng) -> f64 {
     f64::from(stream.next_u32()) / 4_294_967_296.0
@@ -118,7 +111,7 @@ mod tests {
 
     #[test]
     fn normal_has_unit_variance() {
-        let values = normal(&mut stream(1, "normal"), 100_001);
+        let values = normal(&mut dataset::stream(1, "normal"), 100_001);
         let mean = values.iter().sum::<f64>() / 1e5;
         let variance = values.iter().map(|value| value * value).sum::<f64>() / 1e5;
         assert_eq!(values.len(), 100_001);

@@ -43,7 +43,7 @@ pub enum Sight {
     /// Plain data for the fused attention.
     Fused(Arc<View>),
     /// An additive bias `[batch or 1, heads, tokens, tokens]`.
-    Bias(Tensor<4>),
+    Bias(Box<Tensor<4>>),
 }
 
 impl PositionBias {
@@ -60,7 +60,7 @@ impl PositionBias {
             let lengths = [lengths.to_vec(), lengths.to_vec()];
             Sight::Fused(Arc::new(View { tokens: [tokens; 2], lengths, heads: self.slopes(tokens) }))
         } else {
-            Sight::Bias(self.tensor(tokens, lengths, device))
+            Sight::Bias(Box::new(self.tensor(tokens, lengths, device)))
         }
     }
 
@@ -71,7 +71,9 @@ impl PositionBias {
         let slope = |head: usize| {
             let (slope, left, right) = match self.position {
                 Position::Alibi => (published[head], true, true),
-                Position::AlibiDirected => (2.0 * 0.25_f64.powi((head / 2) as i32), head % 2 == 0, head % 2 == 1),
+                Position::AlibiDirected => {
+                    (2.0 * 0.25_f64.powi((head / 2) as i32), head.is_multiple_of(2), head % 2 == 1)
+                }
             };
             let values = (1 - tokens as i64..tokens as i64).map(|distance| match distance {
                 ..=-1 if !left => f32::NEG_INFINITY,
@@ -135,7 +137,17 @@ mod tests {
     #[test]
     fn twelve_heads_have_the_published_slopes() {
         let expected = [
-            0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625, 0.70710678, 0.35355339, 0.1767767,
+            0.5,
+            0.25,
+            0.125,
+            0.0625,
+            0.03125,
+            0.015625,
+            0.0078125,
+            0.00390625,
+            0.5_f64.sqrt(),
+            0.35355339,
+            0.1767767,
             0.08838835,
         ];
         for (slope, expected) in slopes(12).iter().zip(expected) {

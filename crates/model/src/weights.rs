@@ -278,3 +278,77 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
     }
     Ok(tensors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::ModelConfig;
+    use experiment::config::Encoder;
+
+    fn model(layers: usize) -> Model {
+        let encoder = Encoder { hidden: 4, layers, heads: 2, intermediate: 6, ..Encoder::default() };
+        let config = ModelConfig { vocabulary: 7, frontend: tokenize::Frontend::Lookup, encoder, classes: None };
+        Model::new(&config, 1, &crate::device::open("cpu").unwrap())
+    }
+
+    /// The tensors of a one-layer model under the names of the original release, the tied decoder left out.
+    fn tensors() -> BTreeMap<String, TensorData> {
+        let layer = "bert.encoder.layer.0";
+        let shapes: [(String, &[usize]); 22] = [
+            ("bert.embeddings.word_embeddings.weight".into(), &[7, 4]),
+            ("bert.embeddings.token_type_embeddings.weight".into(), &[2, 4]),
+            ("bert.embeddings.LayerNorm.weight".into(), &[4]),
+            ("bert.embeddings.LayerNorm.bias".into(), &[4]),
+            (format!("{layer}.attention.self.Wqkv.weight"), &[12, 4]),
+            (format!("{layer}.attention.self.Wqkv.bias"), &[12]),
+            (format!("{layer}.attention.output.dense.weight"), &[4, 4]),
+            (format!("{layer}.attention.output.dense.bias"), &[4]),
+            (format!("{layer}.attention.output.LayerNorm.weight"), &[4]),
+            (format!("{layer}.attention.output.LayerNorm.bias"), &[4]),
+            (format!("{layer}.mlp.gated_layers.weight"), &[12, 4]),
+            (format!("{layer}.mlp.wo.weight"), &[4, 6]),
+            (format!("{layer}.mlp.wo.bias"), &[4]),
+            (format!("{layer}.mlp.layernorm.weight"), &[4]),
+            (format!("{layer}.mlp.layernorm.bias"), &[4]),
+            ("cls.predictions.transform.dense.weight".into(), &[4, 4]),
+            ("cls.predictions.transform.dense.bias".into(), &[4]),
+            ("cls.predictions.transform.LayerNorm.weight".into(), &[4]),
+            ("cls.predictions.transform.LayerNorm.bias".into(), &[4]),
+            ("cls.predictions.decoder.bias".into(), &[7]),
+            ("bert.pooler.dense.weight".into(), &[4, 4]),
+            ("bert.pooler.dense.bias".into(), &[4]),
+        ];
+        let ramp = |shape: &[usize]| (0..shape.iter().product()).map(|index: usize| index as f32).collect::<Vec<_>>();
+        shapes.into_iter().map(|(name, shape)| (name, TensorData::new(ramp(shape), shape.to_vec()))).collect()
+    }
+
+    fn loaded(tensors: BTreeMap<String, TensorData>, layers: usize) -> Result<Model, String> {
+        Weights::new(tensors).unwrap().load(model(layers)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_tied_decoder_may_be_there_but_must_be_tied() {
+        let first = |model: &Model| model.encoder.layers[0].down.weight.val().try_into_vec_as::<f32>().unwrap();
+        let without = loaded(tensors(), 1).unwrap();
+        // [out, in] in the file, [in, out] here.
+        assert_eq!(first(&without)[..5], [0.0, 6.0, 12.0, 18.0, 1.0]);
+        let mut with = tensors();
+        with.insert("cls.predictions.decoder.weight".into(), with["bert.embeddings.word_embeddings.weight"].clone());
+        assert_eq!(first(&loaded(with.clone(), 1).unwrap()), first(&without));
+        with.insert("cls.predictions.decoder.weight".into(), TensorData::new(vec![1.0_f32; 28], [7, 4]));
+        assert!(loaded(with, 1).unwrap_err().contains("lm_head.decoder.weight is not tied"));
+    }
+
+    #[test]
+    fn errors_name_the_tensor() {
+        let error = loaded(tensors(), 2).unwrap_err();
+        assert_eq!(error, "missing tensor model.encoder.layer.1.attention.self.qkv.weight");
+        let mut extra = tensors();
+        extra.insert("bert.encoder.layer.1.mlp.wo.bias".into(), TensorData::new(vec![0.0_f32; 4], [4]));
+        assert_eq!(loaded(extra, 1).unwrap_err(), "unexpected tensors: model.encoder.layer.1.mlp.down_proj.bias");
+        let mut misshapen = tensors();
+        misshapen.insert("cls.predictions.decoder.bias".into(), TensorData::new(vec![0.0_f32; 8], [8]));
+        assert_eq!(loaded(misshapen, 1).unwrap_err(), "tensor lm_head.bias: expected shape [7], found [8]");
+        assert!(load(model(1), Path::new("/no/such.safetensors")).unwrap_err().to_string().starts_with("/no/such"));
+    }
+}

@@ -31,7 +31,7 @@ fn canonical_json_of_a_run() {
             r#"{"device":"cpu","dtype":"f32","protocol":1,"seed":1,"work":{"corpus":{"hash":"746f79","name":"toy"},"#,
             r#""encoder":{"dropout":0.0,"heads":4,"hidden":64,"init_std":0.1,"intermediate":256,"layer_norm_eps":1e-12,"#,
             r#""layers":2,"position":"alibi-directed"},"kind":"pretrain","masking":{"share":0.15,"span":12,"unit":"bases"},"#,
-            r#""scoring":{"bases":4032,"curve_points":6,"curve_windows":4},"tokenizer":"bpe4096","#,
+            r#""scoring":{"bases":4032,"curve_points":6,"curve_windows":14},"tokenizer":"bpe4096","#,
             r#""training":{"bases":500000,"batch":4,"beta1":0.9,"beta2":0.98,"clip":1.0,"epsilon":1e-6,"#,
             r#""learning_rate":0.001,"warmup":0.06,"weight_decay":0.00001,"window":252}}}"#
         )
@@ -48,9 +48,9 @@ fn golden_keys() {
     assert_eq!(
         keys,
         [
-            "471424ec699cc5908ead49bc53ba857edfb7613989dd266fd81f9df5ef745828",
-            "5be380c5c9413b3a8b3c7b5b43fbbbda55e50545d60244e4141cced9238e29ef",
-            "90575d2e8b1a82d9bae689e32d7d89fc8201da82d04284357e8c83d1b53c969c"
+            "18cb19a1d38fce3fae2422f0b1f3f76c36c3c3764e54f1b74b25b9b57ae5ff88",
+            "fb0e782505374e84c74358f1d13c1965075ed47053b963ee4b52b5727879ae00",
+            "256e7380f747d18e7a2239deb6331013f3cdccb7ea1d950c2a10db11ca6d4b8a"
         ]
     );
 }

@@ -30,7 +30,7 @@ pub struct Expert {
 /// (1, hidden, 2, hidden / 2, ...) and the first of equally close ones is kept.
 #[must_use]
 pub fn groups(hidden: usize, size: usize) -> usize {
-    let pairs = (1..=hidden).take_while(|low| low * low <= hidden).filter(|low| hidden % low == 0);
+    let pairs = (1..=hidden).take_while(|low| low * low <= hidden).filter(|low| hidden.is_multiple_of(*low));
     // `min_by_key` keeps the first of equals.
     pairs.flat_map(|low| [low, hidden / low]).min_by_key(|divisor| divisor.abs_diff(size)).unwrap_or(1)
 }

@@ -71,7 +71,7 @@ impl Tokenization {
             scores.clone().detach().try_into_vec_as::<f32>().expect("scores can be read back from the device");
         let rows = numbers.chunks_exact(positions * self.sizes.len());
         let picked = rows.zip(lengths).map(|(row, &length)| suppress(row, &self.sizes, length)).collect();
-        self.assemble(flat, normed, scores, lengths, picked)
+        self.assemble(flat, &normed, scores, lengths, picked)
     }
 
     /// Scores `[batch * positions, experts]` of normed states; the router's input is jittered in training.
@@ -93,7 +93,7 @@ impl Tokenization {
     pub fn assemble(
         &self,
         states: Tensor<2>,
-        normed: Tensor<2>,
+        normed: &Tensor<2>,
         scores: Tensor<2>,
         lengths: &[usize],
         picked: Vec<Vec<Picked>>,

@@ -165,7 +165,7 @@ impl<'a> Task<'a> {
 pub(super) fn forward(inputs: Inputs) -> (Vec<f32>, Vec<f32>) {
     let view = inputs.view;
     let tasks = (0..view.tasks()).into_par_iter().map(|index| Task::new(inputs, index));
-    let parts: Vec<(Task, (Vec<f32>, Vec<f32>))> = tasks.map(|task| (task, dispatch(Forward(task)))).collect();
+    let parts: Vec<_> = tasks.map(|task| (task, dispatch(Forward(task)))).collect();
     let mut context = vec![0.0; view.rows(0) * inputs.hidden];
     let mut totals = vec![0.0; view.rows(0) * view.heads.len()];
     for (index, (task, (part, total))) in parts.iter().enumerate() {

@@ -138,7 +138,7 @@ fn vectors_of_the_whole_module() {
             assert_eq!(centre.concat(), file.ints("center"));
             assert_eq!(cover.concat(), file.ints("all"));
 
-            let made = module.assemble(flat, normed, scores, &lengths, picked);
+            let made = module.assemble(flat, &normed, scores, &lengths, picked);
             assert_eq!(made.lengths, file.lengths("token_attention_mask"));
             let off = close("tokens", &numbers(&made.tokens), &file.floats("tokens"), 2e-4);
             let balance = made.balance.unwrap();
