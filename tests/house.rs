@@ -37,12 +37,12 @@ impl House {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
-        Said::new(self.command(args).output().expect("the program starts"))
+        Said::new(&self.command(args).output().expect("the program starts"))
     }
 
     /// The records that `compare` left.
     pub(crate) fn records(&self, output: &str) -> Vec<Record> {
-        read_jsonl(&self.path(output).join("records.jsonl")).expect("records")
+        read_jsonl(self.path(output).join("records.jsonl")).expect("records")
     }
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn new(output: Output) -> Said {
+    fn new(output: &Output) -> Said {
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -38,7 +38,7 @@ pub struct Unit {
 pub enum Route {
     /// Token `i` is position `i`.
     Same,
-    /// For each row its tokens in order, [CLS] and [SEP] included. Positions in no unit are carried by no token.
+    /// For each row its tokens in order, \[CLS\] and \[SEP\] included. Positions in no unit are carried by no token.
     Units(Vec<Vec<Unit>>),
 }
 

@@ -1,7 +1,7 @@
 //! The position code: one additive bias `[batch or 1, heads, tokens, tokens]` per forward pass, shared by all layers.
 //!
 //! Two codes, see [`Position`]: ALiBi as published with DNABERT-2, symmetric, and the directed one, in which the heads come
-//! in pairs and each looks one way. Distances count tokens, [CLS] and [SEP] included. Padding enters here too: a padded key
+//! in pairs and each looks one way. Distances count tokens, \[CLS\] and \[SEP\] included. Padding enters here too: a padded key
 //! has a bias of minus infinity, so its weight is exactly zero. A padded query may look at itself, so no row is empty.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -20,7 +20,7 @@
 //! let kmer3 = registry::parse("kmer3").unwrap().fit(&mut std::iter::empty()).unwrap();
 //! let mut tokens: Vec<Token> = Vec::new();
 //! kmer3.encode(b"ACGTN", &mut tokens);
-//! // ACG, CGT overlap; N stands alone as [UNK].
+//! // ACG, CGT overlap; N stands alone as \[UNK\].
 //! let spans: Vec<_> = tokens.iter().map(|t| (t.start, t.end)).collect();
 //! assert_eq!(spans, [(0, 3), (1, 4), (4, 5)]);
 //! ```

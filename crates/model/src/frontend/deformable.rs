@@ -1,7 +1,7 @@
 //! MxDNA's assembly: a deformable convolution along the tokens, with learned offsets and factors per tap.
 //!
 //! `out_i = z_i + sum_e factor[i, e] W_e v(i - taps / 2 + e + offset[i, e])`, where `v` is the LayerNormed token sequence with
-//! [CLS], [SEP] and padding set to zero, read between whole indices by linear interpolation and zero outside. Offsets are
+//! \[CLS\], \[SEP\] and padding set to zero, read between whole indices by linear interpolation and zero outside. Offsets are
 //! unbounded and in tokens; they and the factors come from two small convolutions that start at zero, so the module starts
 //! as a plain convolution. Built from `select` and linear interpolation: burn's `deform_conv2d` is missing on LibTorch.
 //!
@@ -49,7 +49,7 @@ impl Deformable {
         self.small_bias.dims()[0] / 2
     }
 
-    /// Tokens `[batch, tokens, hidden]`, of which `lengths[row]` are real, the outer two being [CLS] and [SEP], to the same
+    /// Tokens `[batch, tokens, hidden]`, of which `lengths[row]` are real, the outer two being \[CLS\] and \[SEP\], to the same
     /// shape. Values at padding are meaningless.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
@@ -102,7 +102,7 @@ impl Deformable {
         (sum.slice(s![.., .., ..taps]), factor)
     }
 
-    /// What the taps read: normed tokens with [CLS], [SEP] and padding set to zero.
+    /// What the taps read: normed tokens with \[CLS\], \[SEP\] and padding set to zero.
     fn values(&self, normed: Tensor<2>, batch: usize, lengths: &[usize]) -> Tensor<2> {
         let tokens = normed.dims()[0] / batch;
         let device = normed.device();

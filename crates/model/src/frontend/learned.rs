@@ -3,7 +3,7 @@
 //!
 //! Nucleotide layers are of the encoder's own kind (post-LayerNorm, its position code, its dropout) and, like the encoder,
 //! have a LayerNorm and a dropout on entry: embedding, LayerNorm, dropout, layers. The encoder's own LayerNorm on entry then
-//! stands on the token vectors. At least one such layer is needed: without it neighbouring [MASK] rows are identical and tie.
+//! stands on the token vectors. At least one such layer is needed: without it neighbouring \[MASK\] rows are identical and tie.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -102,7 +102,7 @@ impl MxDna {
     }
 }
 
-/// The tokens of a row: [CLS], its units, [SEP].
+/// The tokens of a row: \[CLS\], its units, \[SEP\].
 fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
     let frame = |centre: usize| Unit { centre, start: centre, length: 1 };
     let cls = (length > 0).then(|| frame(0));

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use model::frontend::suppression::{Picked, suppress};
-//! // [CLS], two bases, [SEP]; experts of sizes 1 and 2. The size-2 unit centred at position 2 covers positions 1 and 2.
+//! // \[CLS\], two bases, \[SEP\]; experts of sizes 1 and 2. The size-2 unit centred at position 2 covers positions 1 and 2.
 //! let scores = [0.0, 0.0, 0.3, 0.1, 0.2, 0.9, 0.0, 0.0];
 //! let picked = suppress(&scores, &[1, 2], 4);
 //! assert_eq!(picked.len(), 1);
@@ -27,7 +27,7 @@ pub struct Picked {
 
 /// Units of one row in order of position. `scores` holds `[positions, experts]`, expert `j` covers `sizes[j]` positions, an
 /// odd window is centred and an even one has its centre right of the middle. Of the first `length` positions the outer two
-/// are [CLS] and [SEP] and belong to no unit.
+/// are \[CLS\] and \[SEP\] and belong to no unit.
 #[must_use]
 pub fn suppress(scores: &[f32], sizes: &[usize], length: usize) -> Vec<Picked> {
     let experts = sizes.len();

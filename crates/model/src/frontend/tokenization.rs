@@ -34,9 +34,9 @@ pub struct Tokenization {
 pub struct Tokenized {
     /// `[batch, tokens, hidden]`; values at padding are meaningless.
     pub tokens: Tensor<3>,
-    /// Real tokens per row: the units, [CLS] and [SEP].
+    /// Real tokens per row: the units, \[CLS\] and \[SEP\].
     pub lengths: Vec<usize>,
-    /// The units of each row, in order of position, with their experts; without [CLS] and [SEP].
+    /// The units of each row, in order of position, with their experts; without \[CLS\] and \[SEP\].
     pub picked: Vec<Vec<Picked>>,
     /// The balancing loss, one if all experts are equally used: `[1]`. Absent if there is no unit at all.
     pub balance: Option<Tensor<1>>,
