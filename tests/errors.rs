@@ -102,3 +102,34 @@ fn records_that_cannot_be_compared() {
     house.run(&["report", "torn.jsonl"]).failed(3, &["torn.jsonl", "1"]);
     house.run(&["report", "absent.jsonl"]).failed(3, &["absent.jsonl"]);
 }
+
+#[test]
+fn damaged_weights_and_checkpoints_are_set_aside_and_made_again() {
+    let house = House::new();
+    let spec = small("'base', 'kmer2'", "order1", 2_000, 1)
+        .replace("['base', 'kmer2']", "['base', 'kmer2']\ntasks = ['synthetic/motif']");
+    house.write("q.toml", spec + "[finetuning]\nepochs = 0.1\nevaluations = 1\n");
+    let compare = || house.run(&["compare", "q.toml", "--output", "out"]);
+    compare().well();
+    let answers = || house.records("out").iter().map(experiment::Record::answer).collect::<Vec<_>>();
+    let before = answers();
+    // Fine-tuning again, from weights in which one bit has flipped.
+    for record in house.records("out") {
+        let folder = house.path(&format!(".tokbench/{}", record.key));
+        if record.run.task().is_some() {
+            std::fs::remove_file(folder.join("record.json")).unwrap();
+        } else {
+            let path = folder.join("weights.bpk");
+            let mut bytes = std::fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let said = compare().well();
+    assert_eq!(answers(), before, "{}", said.err);
+    for record in house.records("out").iter().filter(|record| record.run.task().is_none()) {
+        let folder = house.path(&format!(".tokbench/{}", record.key));
+        assert!(folder.join("weights.bpk").exists() && folder.join("weights.bpk.corrupt-1").exists());
+    }
+}

@@ -1,7 +1,8 @@
 //! `kill -9` at any moment, then the same command: nothing finished is repeated, what was interrupted resumes, and the
 //! records equal those of an undisturbed execution.
 
-use std::process::Stdio;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::house::{House, small};
@@ -18,7 +19,7 @@ fn number(i: u64) -> f64 {
 #[test]
 fn killed_twenty_times_gives_the_same_records() {
     // A small genome, so that a start takes little and most kills fall into training, scoring and writing.
-    let spec = small("'kmer3', 'bpe64', 'mxdna'", "my.fa", 15_000, 2);
+    let spec = small("'kmer3', 'bpe64', 'mxdna'", "my.fa", 40_000, 2);
     let text: String = (0..60_000).map(|i| ['A', 'C', 'G', 'T'][(number(i) * 4.0) as usize]).collect();
     let genome = format!(">one\n{text}\n");
     // A checkpoint after every step, so that many kills fall into the writing of one.
@@ -36,18 +37,19 @@ fn killed_twenty_times_gives_the_same_records() {
     house.write("my.fa", &genome);
     let (mut kills, mut finished) = (0, 0);
     for i in 0..20 {
-        let mut child = house.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        let mut command = house.command(&args);
+        let mut child = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
         // Early enough that the work is not done before the twentieth kill, late enough to be in the middle of it.
-        let moment = Duration::from_millis(100) + whole.mul_f64(0.08 * number(i));
-        std::thread::sleep(moment);
+        std::thread::sleep(Duration::from_millis(60) + whole.mul_f64(0.04 * number(i)));
         match child.try_wait().expect("a child") {
             None => kills += 1,
             Some(_) => finished += 1,
         }
-        child.kill().expect("killed");
+        // Half of the times everything at once, runs in the middle of a write included; half of the times the parent alone:
+        // its runs see that it is gone and end by themselves while the next call is already at work.
+        let target = if i % 2 == 0 { format!("-{}", child.id()) } else { child.id().to_string() };
+        Command::new("kill").args(["-9", "--", &target]).stderr(Stdio::null()).status().expect("kill");
         child.wait().expect("a child");
-        // Runs end as soon as they see that their parent is gone; without waiting for it, as a person would not.
-        std::thread::sleep(Duration::from_millis(20));
     }
     assert!(kills >= 15, "{kills} kills, {finished} times it had ended before");
     let records = |store: &str| {

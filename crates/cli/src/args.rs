@@ -75,7 +75,7 @@ pub struct Question {
     /// Windows per step.
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Bases per hidden span; a multiple of every K.
+    /// Bases per hidden span; a multiple of every K [default: 12].
     #[arg(long, value_name = "N")]
     pub span: Option<usize>,
     /// Learning rate, or several separated by commas: the same grid for every tokenizer, chosen on the validation split.
@@ -84,7 +84,7 @@ pub struct Question {
     /// Held-out bases that are scored.
     #[arg(long, value_name = "N", value_parser = count)]
     pub scoring_bases: Option<u64>,
-    /// Add the controls: random cuts, the iso-parameter control of mxdna, a Markov predictor; for tasks a k-mer
+    /// Add the controls: random cuts, mxdna's layers without its module, a Markov predictor; for tasks a k-mer
     /// regression, a small CNN and the encoder without pretraining.
     #[arg(long)]
     pub controls: bool,
@@ -121,7 +121,7 @@ pub struct Compare {
     #[arg(long)]
     pub retry_failed: bool,
     /// Seconds between checkpoints of a run.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
     pub checkpoint_seconds: f64,
     /// Make up all results instead of computing them, to try out a plan. Nothing that is shown then means anything.
     #[arg(long, hide = true)]
@@ -154,7 +154,7 @@ pub struct Run {
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Seconds between checkpoints.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
     pub checkpoint_seconds: f64,
     /// Tell progress as JSON lines on stdout and end when stdin closes: how `compare` starts runs.
     #[arg(long, hide = true)]
@@ -170,7 +170,11 @@ pub struct Report {
     /// Folder for the figures; without it only table and sentence are printed.
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
-    /// Order of the tokenizers, separated by commas [default: as in the records].
+    /// The experiment (TOML) whose order, reference and controls are used [default: the file beside the records with the same
+    /// name and the ending .toml, if there is one].
+    #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
+    pub spec: Option<PathBuf>,
+    /// Order of the tokenizers, separated by commas [default: as in the experiment or the records].
     #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
     pub tokenizers: Vec<String>,
     /// The tokenizer that the others are compared with [default: the first].
@@ -237,6 +241,12 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
+/// A time between checkpoints.
+fn seconds(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if (0.0..=1e6).contains(&number) { Ok(number) } else { Err("must be between 0 and 1000000".to_owned()) }
+}
+
 /// A count with an optional k, M or G.
 fn count(text: &str) -> Result<u64, String> {
     let clean = text.replace('_', "");
@@ -249,7 +259,7 @@ fn count(text: &str) -> Result<u64, String> {
     let number: f64 = digits.parse().map_err(|_| "not a number such as 500000, 500k or 5M".to_owned())?;
     let value = number * factor;
     if !(1.0..=1e15).contains(&value) {
-        return Err("must be at least 1".to_owned());
+        return Err("must be between 1 and 10^15".to_owned());
     }
     Ok(value.round() as u64)
 }

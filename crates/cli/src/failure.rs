@@ -56,7 +56,7 @@ impl From<experiment::Error> for Failure {
     fn from(error: experiment::Error) -> Failure {
         use experiment::Error as E;
         let code = match error {
-            E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } => USAGE,
+            E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } | E::Name { .. } => USAGE,
             E::Line { .. } => DATA,
             _ => FAILED,
         };

@@ -137,7 +137,12 @@ impl Data {
 impl Resolver for Data {
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
         let recipe = registry::parse(name).map_err(|error| self.refuse(error.into()))?;
-        let number: usize = recipe.name.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+        // A vocabulary that is not learned is there already; one that is has its size in its name.
+        let fixed = (!recipe.learned_vocabulary).then(|| recipe.fit(&mut std::iter::empty()).ok()).flatten();
+        let number: usize = match fixed {
+            Some(tokenizer) => tokenizer.vocabulary().len(),
+            None => recipe.name.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0),
+        };
         let (vocabulary, tokens_per_base, tokens_per_span) = match recipe.reading {
             tokenize::Reading::Tiling(Some(k)) => (words(k), 1.0 / k as f64, span.div_ceil(k)),
             tokenize::Reading::Sliding { k, stride } => (words(k), 1.0 / stride as f64, span.div_ceil(k)),

@@ -19,6 +19,8 @@ pub struct Macs {
     pub score: f64,
     /// Peak MiB.
     pub mib: f64,
+    /// Forward passes per scored window; 0 where no window is scored.
+    pub passes: usize,
 }
 
 /// About what a run costs.
@@ -30,6 +32,9 @@ pub struct Estimate {
     pub seconds: f64,
     /// Peak memory in MiB.
     pub mib: f64,
+    /// Forward passes per scored window, at most; 0 where no window is scored by a model.
+    #[serde(default)]
+    pub passes: usize,
     /// True if the seconds are those of a finished record of an equal run (its seed aside).
     pub measured: bool,
 }
@@ -37,7 +42,8 @@ pub struct Estimate {
 impl Estimate {
     pub(crate) fn uncalibrated(run: &Run, macs: Macs) -> Estimate {
         let total = macs.train + macs.score;
-        Estimate { macs: total, seconds: seconds(total, guess(&run.device)), mib: macs.mib, measured: false }
+        let seconds = seconds(total, guess(&run.device));
+        Estimate { macs: total, seconds, mib: macs.mib, passes: macs.passes, measured: false }
     }
 }
 
@@ -100,6 +106,7 @@ pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize) -> Ma
         train: 3.0 * train * p.training.bases as f64 / bases,
         score: score * (held_out + curve),
         mib: mib(&p.encoder, info, tokens, bases, p.training.batch),
+        passes: passes(info.tokens_per_span),
     }
 }
 
@@ -116,7 +123,7 @@ pub(crate) fn cnn(task: &TaskInfo, f: &Finetuning) -> Macs {
 
 pub(crate) fn kmer_logistic(task: &TaskInfo) -> Macs {
     // At most six k-mers start at a base; some hundred passes.
-    Macs { train: 600.0 * (task.rows * task.bases) as f64, score: 0.0, mib: 200.0 }
+    Macs { train: 600.0 * (task.rows * task.bases) as f64, mib: 200.0, ..Macs::default() }
 }
 
 fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
@@ -124,6 +131,7 @@ fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
         train: 3.0 * row * (f.steps_for(task.rows) * f.batch as u64) as f64,
         score: row * task.held_out as f64 * (f.evaluations as f64 + 1.0) / 2.0,
         mib: 200.0,
+        passes: 0,
     }
 }
 

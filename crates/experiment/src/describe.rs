@@ -10,6 +10,7 @@ struct Row {
     subject: String,
     place: String,
     runs: usize,
+    passes: usize,
     macs: f64,
     seconds: f64,
     mib: f64,
@@ -25,11 +26,12 @@ impl Plan {
             let subject = job.run.subject();
             let index = rows.iter().position(|r| r.kind == kind && r.subject == subject && r.place == place);
             let index = index.unwrap_or_else(|| {
-                rows.push(Row { kind, subject, place, runs: 0, macs: 0.0, seconds: 0.0, mib: 0.0 });
+                rows.push(Row { kind, subject, place, runs: 0, passes: 0, macs: 0.0, seconds: 0.0, mib: 0.0 });
                 rows.len() - 1
             });
             let row = &mut rows[index];
             row.runs += 1;
+            row.passes = row.passes.max(job.estimate.passes);
             row.macs += job.estimate.macs;
             row.seconds += job.estimate.seconds;
             row.mib = row.mib.max(job.estimate.mib);
@@ -40,21 +42,25 @@ impl Plan {
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
-            "{:<9} {:<subject$} {:<place$} {:>5} {:>9} {:>9} {:>9}",
-            "kind", "subject", "where", "runs", "MACs", "time", "memory"
+            "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9} {:>9} {:>9}",
+            "kind", "subject", "where", "runs", "passes", "MACs", "time", "memory"
         );
         for r in &rows {
             let _ = writeln!(
                 out,
-                "{:<9} {:<subject$} {:<place$} {:>5} {:>9.1e} {:>9} {:>9}",
+                "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9.1e} {:>9} {:>9}",
                 r.kind,
                 r.subject,
                 r.place,
                 r.runs,
+                if r.passes == 0 { "-".to_owned() } else { r.passes.to_string() },
                 r.macs,
                 duration(r.seconds),
                 format!("{:.0} MiB", r.mib)
             );
+        }
+        if rows.iter().any(|r| r.passes > 0) {
+            let _ = writeln!(out, "passes: forward passes for each scored window, at most");
         }
         let most = rows.iter().map(|r| r.mib).fold(0.0, f64::max);
         let source = if self.calibrated { "measured on this device" } else { "a guess until a run has finished" };

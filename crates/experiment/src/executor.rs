@@ -1,7 +1,8 @@
 //! Who answers the runs of a plan: [`Local`](crate::local::Local) child processes, or the [`Mock`](crate::mock::Mock) of tests.
 //!
-//! An executor starts a run only when the records it waits for exist, skips what is finished, and keeps a run that failed
-//! by itself as data. A run that was killed stays pending: the next call resumes it.
+//! An executor starts a run only when the records it waits for exist and skips what is finished. A failed record is data,
+//! and only the run itself writes one (its loss diverged). Whatever else ends a run without a record (a signal, a panic, a
+//! missing file, a full disk) says nothing about the question: the run stays pending and the next call takes it up again.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::mock;
 use crate::plan::Job;
-use crate::record::Outcome;
+use crate::record::{Outcome, Record};
 use crate::run::Key;
 use crate::store::{Found, Store};
 
@@ -84,7 +86,7 @@ pub enum Event {
         /// Last lines that it said on stderr.
         stderr: Vec<String>,
     },
-    /// The run was killed or could not start; a later call takes it up again.
+    /// The run ended without a record (killed, an error, a panic) or could not start; a later call takes it up again.
     Pending {
         /// The run.
         key: Key,
@@ -102,7 +104,7 @@ pub struct Summary {
     pub skipped: Vec<Key>,
     /// Failed, now or before, and why.
     pub failed: Vec<(Key, String)>,
-    /// Not answered, and why: killed, interrupted, or waiting for a run that failed.
+    /// Not answered, and why: killed, interrupted, ended by an error, or waiting for a run without a result.
     pub pending: Vec<(Key, String)>,
     /// True if the person interrupted.
     pub interrupted: bool,
@@ -155,44 +157,76 @@ impl Progress {
     }
 }
 
+/// Which records an executor takes for answers.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    /// Failed runs are answered again.
+    pub(crate) retry_failed: bool,
+    /// Made-up records are answers too: only for the mock executor itself.
+    pub(crate) made_up: bool,
+}
+
 /// Sorts out what is finished; gives what is left to do. Shared by all executors.
 pub(crate) fn unfinished<'a>(
     plan: &'a [Job],
     store: &Store,
-    retry_failed: bool,
+    rules: Rules,
     summary: &mut Summary,
     events: &mut dyn FnMut(Event),
 ) -> Result<Vec<&'a Job>> {
     let mut left = Vec::new();
     let mut seen = HashSet::new();
+    let mut made_up = 0;
     for job in plan {
-        let key = job.key.clone();
-        if !seen.insert(key.clone()) {
+        if !seen.insert(&job.key) {
             continue;
         }
-        match store.record(&key)? {
-            Found::Done(record) => match record.outcome {
-                Outcome::Failed { .. } if retry_failed => left.push(job),
-                Outcome::Failed { reason } => {
-                    events(Event::Skipped { key: key.clone() });
-                    summary.failed.push((key, reason));
-                }
-                _ => {
-                    events(Event::Skipped { key: key.clone() });
-                    summary.skipped.push(key);
-                }
-            },
-            Found::Missing => left.push(job),
-            Found::SetAside { reason, moved_to } => {
-                events(Event::SetAside { key, reason, moved_to });
-                left.push(job);
-            }
+        if !rules.made_up && store.set_aside_made_up(&job.key)? {
+            made_up += 1;
         }
-        for text in store.take_warnings() {
-            events(Event::Warning { text });
+        if !answered(&job.key, store, rules, summary, events)? {
+            left.push(job);
         }
     }
+    if made_up > 0 {
+        events(Event::Warning { text: format!("{made_up} made-up records were set aside; these runs are computed") });
+    }
     Ok(left)
+}
+
+/// Whether the store has the answer by now; if so, that is told and counted.
+pub(crate) fn answered(
+    key: &Key,
+    store: &Store,
+    rules: Rules,
+    summary: &mut Summary,
+    events: &mut dyn FnMut(Event),
+) -> Result<bool> {
+    let found = store.record(key)?;
+    for text in store.take_warnings() {
+        events(Event::Warning { text });
+    }
+    let key = key.clone();
+    match found {
+        Found::Done(record) if !rules.made_up && mock::made_up(&record) => Ok(false),
+        Found::Done(Record { outcome: Outcome::Failed { reason }, .. }) => {
+            if !rules.retry_failed {
+                events(Event::Skipped { key: key.clone() });
+                summary.failed.push((key, reason));
+            }
+            Ok(!rules.retry_failed)
+        }
+        Found::Done(_) => {
+            events(Event::Skipped { key: key.clone() });
+            summary.skipped.push(key);
+            Ok(true)
+        }
+        Found::Missing => Ok(false),
+        Found::SetAside { reason, moved_to } => {
+            events(Event::SetAside { key, reason, moved_to });
+            Ok(false)
+        }
+    }
 }
 
 /// Whether a run may start.
@@ -203,18 +237,18 @@ pub(crate) enum Ready {
 }
 
 /// Looks at the records that a run waits for; `left` are the runs still to be answered in this call.
-pub(crate) fn ready(job: &Job, store: &Store, left: impl Fn(&Key) -> bool) -> Result<Ready> {
+pub(crate) fn ready(job: &Job, store: &Store, rules: Rules, left: impl Fn(&Key) -> bool) -> Result<Ready> {
     for parent in &job.after {
         if left(parent) {
             return Ok(Ready::NotYet);
         }
         match store.record(parent)? {
-            Found::Done(record) => {
+            Found::Done(record) if rules.made_up || !mock::made_up(&record) => {
                 if let Outcome::Failed { reason } = record.outcome {
                     return Ok(Ready::Never(format!("it starts from run {}, which failed: {reason}", parent.short())));
                 }
             }
-            Found::Missing | Found::SetAside { .. } => {
+            Found::Done(_) | Found::Missing | Found::SetAside { .. } => {
                 return Ok(Ready::Never(format!("it starts from run {}, which has no record", parent.short())));
             }
         }

@@ -9,8 +9,8 @@
 //! * A [`Spec`] is what a person writes. A [`Run`] is what that means: every default explicit, data named by
 //!   content. The hash of a run's canonical JSON is its [`Key`]; what does not change the answer is not in it.
 //! * The [`Store`] never trusts what it reads: a damaged file is set aside, said, and made again.
-//! * An [`Executor`] answers runs. A run that *fails* has a record that says why. A run that is *killed* has none and
-//!   is resumed by the next call.
+//! * An [`Executor`] answers runs. A run that *fails* (its loss diverged) has a record that says why. A run that ends in
+//!   any other way, killed or by an error, has none and is taken up again by the next call.
 //!
 //! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
 //! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](plan::choose) a rate and plan again.

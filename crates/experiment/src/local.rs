@@ -1,21 +1,23 @@
 //! Runs as child processes on this machine: `<program> run KEY --store S --threads T`, several at a time.
 //!
-//! Time, memory and crashes of a run are its own. A child that exits with an error leaves a failed record; one that was
-//! killed leaves nothing and is taken up again by the next call. A child must end when its stdin closes: that is how it
-//! learns that its parent is gone, even by `kill -9`.
+//! Time, memory and crashes of a run are its own. A child that writes a failed record itself (its loss diverged) has
+//! answered. One that ends without a record, by a signal, an error or a panic, is pending and is taken up again by the next
+//! call. A child must save what it has and end when its stdin closes: that is how it learns of an interrupt, and that its
+//! parent is gone, even by `kill -9`.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::executor::{Event, Executor, Ready, Summary, ready, unfinished};
+use crate::executor::{Event, Executor, Ready, Rules, Summary, answered, ready, unfinished};
+use crate::mock;
 use crate::output::{Said, Tail, follow};
 use crate::plan::Job;
-use crate::record::{Outcome, Provenance, Record, Timing};
+use crate::record::{Outcome, Record};
 use crate::run::Key;
 use crate::store::{Found, Store};
 
@@ -37,8 +39,10 @@ pub struct Local {
     pub threads: usize,
     /// Answers failed runs again.
     pub retry_failed: bool,
-    /// Set it (from a signal handler, say) to stop: children are killed, their checkpoints stay.
+    /// Set it (from a signal handler, say) to stop: children are told to save what they have and to end.
     pub stop: Arc<AtomicBool>,
+    /// How long they have for that before they are killed; 10 seconds at first.
+    pub grace: Duration,
 }
 
 impl Local {
@@ -53,6 +57,7 @@ impl Local {
             threads,
             retry_failed: false,
             stop: Arc::default(),
+            grace: Duration::from_secs(10),
         }
     }
 
@@ -85,7 +90,7 @@ impl Local {
             follow(&job.key, stdout, stderr, tell, &tail);
         }
         // `child.stdin` stays in `child`: it closes when this process ends, however it ends.
-        Ok(Running { key: job.key.clone(), child, tail, before, began: Instant::now(), threads })
+        Ok(Running { key: job.key.clone(), child, tail, before, began: Instant::now() })
     }
 }
 
@@ -96,43 +101,56 @@ struct Running {
     /// The failed record that this sitting is to replace.
     before: Option<Record>,
     began: Instant,
-    threads: usize,
 }
 
-/// Children that are killed when the call ends early, by an error or a panic in `events`.
-struct Children(Vec<Running>);
+/// Children that are ended when the call ends early, by an error or a panic in `events`.
+struct Children {
+    running: Vec<Running>,
+    grace: Duration,
+}
 
-impl Drop for Children {
-    fn drop(&mut self) {
-        for running in &mut self.0 {
+impl Children {
+    /// Tells all to save and end, waits for a while, and kills those that are still there.
+    fn end(&mut self) {
+        for running in &mut self.running {
+            drop(running.child.stdin.take());
+        }
+        let began = Instant::now();
+        let gone = |running: &mut Running| matches!(running.child.try_wait(), Ok(Some(_)));
+        while !self.running.iter_mut().all(gone) && began.elapsed() < self.grace {
+            std::thread::sleep(TICK);
+        }
+        for running in &mut self.running {
             let _ = running.child.kill();
             let _ = running.child.wait();
         }
     }
 }
 
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Executor for Local {
     fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
         let mut summary = Summary::default();
-        let mut waiting = unfinished(plan, store, self.retry_failed, &mut summary, events)?;
+        let rules = Rules { retry_failed: self.retry_failed, made_up: false };
+        let mut waiting = unfinished(plan, store, rules, &mut summary, events)?;
         let workers = self.workers.clamp(1, waiting.len().max(1));
         let threads = (self.threads / workers).max(1);
         let (tell, said) = channel();
-        let mut children = Children(Vec::new());
+        let mut children = Children { running: Vec::new(), grace: self.grace };
         let mut call = Call { store, summary, events };
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 call.summary.interrupted = true;
+                children.end();
                 call.collect(&said);
-                for mut running in std::mem::take(&mut children.0) {
+                for running in std::mem::take(&mut children.running) {
                     // It may have finished in this very moment.
-                    if let Ok(Some(status)) = running.child.try_wait() {
-                        call.ended(&running, status, &said)?;
-                    } else {
-                        let _ = running.child.kill();
-                        let _ = running.child.wait();
-                        call.pending(&running.key, "interrupted");
-                    }
+                    call.ended(&running, None, &said)?;
                 }
                 for job in waiting {
                     call.pending(&job.key, "interrupted");
@@ -140,11 +158,11 @@ impl Executor for Local {
                 return Ok(call.summary);
             }
             let mut index = 0;
-            while index < waiting.len() && children.0.len() < workers {
+            while index < waiting.len() && children.running.len() < workers {
                 let job = waiting[index];
                 let unanswered =
-                    |key: &Key| waiting.iter().any(|j| j.key == *key) || children.0.iter().any(|r| r.key == *key);
-                match ready(job, store, unanswered)? {
+                    |key: &Key| waiting.iter().any(|j| j.key == *key) || children.running.iter().any(|r| r.key == *key);
+                match ready(job, store, rules, unanswered)? {
                     Ready::NotYet => index += 1,
                     Ready::Never(reason) => {
                         waiting.remove(index);
@@ -154,12 +172,17 @@ impl Executor for Local {
                     }
                     Ready::Yes => {
                         waiting.remove(index);
-                        children.0.push(self.spawn(job, threads, store, &tell)?);
+                        // Another process may have answered it since this call began.
+                        if answered(&job.key, store, rules, &mut call.summary, call.events)? {
+                            index = 0;
+                            continue;
+                        }
+                        children.running.push(self.spawn(job, threads, store, &tell)?);
                         (call.events)(Event::Started { key: job.key.clone() });
                     }
                 }
             }
-            if children.0.is_empty() {
+            if children.running.is_empty() {
                 return match waiting.first() {
                     None => Ok(call.summary),
                     Some(job) => Err(Error::Cycle { key: job.key.short().to_owned() }),
@@ -171,13 +194,13 @@ impl Executor for Local {
             }
             call.collect(&said);
             let mut index = 0;
-            while index < children.0.len() {
-                let status = children.0[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
+            while index < children.running.len() {
+                let status = children.running[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
                 match status {
                     None => index += 1,
                     Some(status) => {
-                        let running = children.0.remove(index);
-                        call.ended(&running, status, &said)?;
+                        let running = children.running.remove(index);
+                        call.ended(&running, Some(status), &said)?;
                     }
                 }
             }
@@ -220,70 +243,60 @@ impl Call<'_> {
         self.summary.pending.push((key.clone(), reason.to_owned()));
     }
 
-    fn ended(&mut self, running: &Running, status: ExitStatus, said: &Receiver<(Key, Said)>) -> Result<()> {
+    /// A child has ended, by itself with a status or because it was told to.
+    fn ended(&mut self, running: &Running, status: Option<ExitStatus>, said: &Receiver<(Key, Said)>) -> Result<()> {
         let key = running.key.clone();
         running.tail.settle(Duration::from_millis(300));
         self.collect(said);
         let stderr = running.tail.lines();
-        let found = match self.store.record(&key)? {
-            // A failure from before is no news; another one was written by the child itself.
-            Found::Done(record) => (running.before.as_ref() != Some(&record)).then_some(record.outcome),
-            Found::Missing => None,
+        match self.store.record(&key)? {
+            Found::Done(record) if mock::made_up(&record) => {}
+            Found::Done(record) => match &record.outcome {
+                Outcome::Failed { reason } => {
+                    // A failure from before is no news; another one was written by the child itself.
+                    if running.before.as_ref() != Some(&record) {
+                        let reason = reason.clone();
+                        (self.events)(Event::Failed { key: key.clone(), reason: reason.clone(), stderr });
+                        self.summary.failed.push((key, reason));
+                        return Ok(());
+                    }
+                }
+                // Whoever wrote it: another process may have been faster.
+                Outcome::Pretrained(_) | Outcome::Finetuned(_) => {
+                    (self.events)(Event::Finished { key: key.clone(), seconds: running.began.elapsed().as_secs_f64() });
+                    self.summary.done.push(key);
+                    return Ok(());
+                }
+            },
+            Found::Missing => {}
             Found::SetAside { reason, moved_to } => {
                 (self.events)(Event::SetAside { key: key.clone(), reason, moved_to });
-                None
             }
-        };
-        match found {
-            Some(Outcome::Pretrained(_) | Outcome::Finetuned(_)) => {
-                (self.events)(Event::Finished { key: key.clone(), seconds: running.began.elapsed().as_secs_f64() });
-                self.summary.done.push(key);
-                return Ok(());
-            }
-            Some(Outcome::Failed { reason }) => return self.failed(running, reason, stderr, false),
-            None => {}
         }
-        if let Some(how) = killed(status) {
-            self.pending(&key, &how);
-            return Ok(());
-        }
-        let cause = match status.code() {
-            Some(0) | None => "ended without leaving a record".to_owned(),
-            Some(code) => format!("exited with code {code}"),
+        let reason = match status {
+            None => "interrupted".to_owned(),
+            Some(status) => killed(status)
+                .unwrap_or_else(|| why(status, &stderr).replace(&self.store.root().display().to_string(), "<store>")),
         };
-        let error = stderr.iter().rev().find(|line| line.trim_start().starts_with("error"));
-        let line = error.or_else(|| stderr.iter().rev().find(|line| !line.trim().is_empty()));
-        let reason = match line {
-            // Records are published: no paths of this machine in them.
-            Some(line) => {
-                let root = self.store.root().display().to_string();
-                format!("{cause}: {}", line.trim().replace(&root, "<store>"))
-            }
-            None => cause,
-        };
-        self.failed(running, reason, stderr, true)
-    }
-
-    fn failed(&mut self, running: &Running, reason: String, stderr: Vec<String>, keep: bool) -> Result<()> {
-        let key = running.key.clone();
-        if keep && let Found::Done(run) = self.store.run(&key)? {
-            let finished = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |t| t.as_secs());
-            self.store.put_record(&Record {
-                key: key.clone(),
-                run,
-                outcome: Outcome::Failed { reason: reason.clone() },
-                timing: Timing { threads: running.threads, ..Timing::default() },
-                provenance: Provenance {
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    commit: "unknown".to_owned(),
-                    finished,
-                    ..Provenance::default()
-                },
-            })?;
-        }
-        (self.events)(Event::Failed { key: key.clone(), reason: reason.clone(), stderr });
-        self.summary.failed.push((key, reason));
+        self.pending(&key, &reason);
         Ok(())
+    }
+}
+
+/// Why a child ended without leaving a record: its last `error` line, or what it panicked with, or its last line.
+fn why(status: ExitStatus, stderr: &[String]) -> String {
+    let cause = match status.code() {
+        Some(0) | None => "ended without leaving a record".to_owned(),
+        Some(code) => format!("exited with code {code}"),
+    };
+    let lines: Vec<&str> = stderr.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    let error = lines.iter().rposition(|line| line.starts_with("error"));
+    // The message stands below the place; a note about RUST_BACKTRACE follows.
+    let panic = || lines.iter().rposition(|line| line.contains("panicked at")).map(|at| (at + 1).min(lines.len() - 1));
+    let last = || lines.iter().rposition(|line| !line.starts_with("note: "));
+    match error.or_else(panic).or_else(last) {
+        Some(at) => format!("{cause}: {}", lines[at]),
+        None => cause,
     }
 }
 

@@ -1,9 +1,10 @@
 //! An executor that computes nothing: records made up from the key, equal every time. For tests of the whole program.
 //!
-//! Such a record says `mock` where the version stands; whoever draws a conclusion from one must say so.
+//! Such a record says `mock` where the version stands; whoever draws a conclusion from one must say so. It is no answer for
+//! other executors, which compute the run, and it never replaces a computed result.
 
 use crate::error::Result;
-use crate::executor::{Event, Executor, Ready, Summary, ready, unfinished};
+use crate::executor::{Event, Executor, Ready, Rules, Summary, ready, unfinished};
 use crate::plan::Job;
 use crate::record::{BlockScore, Cost, CurvePoint, Finetuned, Outcome, Pretrained, Provenance, Record, Timing};
 use crate::run::{Control, Run, Work};
@@ -27,10 +28,11 @@ pub struct Mock {
 impl Executor for Mock {
     fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
         let mut summary = Summary::default();
+        let rules = Rules { retry_failed: self.retry_failed, made_up: true };
         // Plans are ordered: parents come first.
-        for job in unfinished(plan, store, self.retry_failed, &mut summary, events)? {
+        for job in unfinished(plan, store, rules, &mut summary, events)? {
             let key = job.key.clone();
-            if let Ready::Never(reason) = ready(job, store, |_| false)? {
+            if let Ready::Never(reason) = ready(job, store, rules, |_| false)? {
                 events(Event::Pending { key: key.clone(), reason: reason.clone() });
                 summary.pending.push((key, reason));
                 continue;
@@ -208,5 +210,11 @@ impl Noise {
 /// True if any record was made up: a comparison of such records must say so.
 #[must_use]
 pub fn any(records: &[Record]) -> bool {
-    records.iter().any(|r| r.provenance.version == VERSION)
+    records.iter().any(made_up)
+}
+
+/// True if the record was made up.
+#[must_use]
+pub fn made_up(record: &Record) -> bool {
+    record.provenance.version == VERSION
 }

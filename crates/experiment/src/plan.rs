@@ -170,7 +170,8 @@ impl Plan {
     /// Unfolds a spec.
     ///
     /// # Errors
-    /// If the spec means nothing, or the resolver refuses a tokenizer, corpus or task.
+    /// If the spec means nothing, the resolver refuses a tokenizer, corpus or task, or the reference is none of the
+    /// tokenizers.
     pub fn new(spec: &Spec, resolver: &impl Resolver) -> Result<Plan> {
         spec.validate()?;
         let span = spec.masking.span;
@@ -189,13 +190,13 @@ impl Plan {
             subjects.push(info);
         }
         let compared = subjects.len();
-        for name in control_tokenizers(spec) {
+        let reference = reference(spec, &subjects, resolver)?;
+        for name in if spec.controls { control_tokenizers(&subjects) } else { Vec::new() } {
             let info = look_up(&name)?;
             if subjects.iter().all(|s| s.canonical != info.canonical) {
                 subjects.push(info);
             }
         }
-        let reference = spec.tokenizers.iter().position(|t| t == spec.reference()).unwrap_or(0);
         let corpus = resolver.corpus(&spec.corpus).map_err(|r| refused("corpus", r))?;
         let mut tasks = Vec::new();
         for task in &spec.tasks {
@@ -342,21 +343,32 @@ pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
         .collect()
 }
 
-/// `base-deep` beside `mxdna`, and `randomcut<V>` beside the first `bpe<V>`.
-fn control_tokenizers(spec: &Spec) -> Vec<String> {
+/// Which of the looked-up tokenizers is the reference, however it is spelled.
+fn reference(spec: &Spec, subjects: &[TokenizerInfo], resolver: &impl Resolver) -> Result<usize> {
+    let Some(name) = &spec.reference else { return Ok(0) };
+    let spelled = spec.tokenizers.iter().position(|t| t == name);
+    let meant = || {
+        let info = resolver.tokenizer(name, spec.masking.span).ok()?;
+        subjects.iter().position(|s| s.canonical == info.canonical)
+    };
+    spelled.or_else(meant).ok_or_else(|| {
+        let remedy = format!("add it there, or choose among {}", spec.tokenizers.join(", "));
+        Error::invalid("reference", format!("{name:?} is not among the tokenizers"), remedy)
+    })
+}
+
+/// `base-deep` beside `mxdna`, and `randomcut<V>` beside the first `bpe<V>`; canonical names.
+fn control_tokenizers(subjects: &[TokenizerInfo]) -> Vec<String> {
     let mut names = Vec::new();
-    if !spec.controls {
-        return names;
-    }
-    if spec.tokenizers.iter().any(|t| t == "mxdna" || t.starts_with("mxdna-")) {
+    if subjects.iter().any(|s| s.canonical == "mxdna" || s.canonical.starts_with("mxdna-")) {
         names.push("base-deep".to_owned());
     }
-    let vocabulary = |name: &String| -> Option<String> {
-        let digits: String = name.strip_prefix("bpe")?.chars().take_while(char::is_ascii_digit).collect();
+    let vocabulary = |s: &TokenizerInfo| -> Option<String> {
+        let digits: String = s.canonical.strip_prefix("bpe")?.chars().take_while(char::is_ascii_digit).collect();
         (!digits.is_empty()).then_some(digits)
     };
-    names.extend(spec.tokenizers.iter().find_map(vocabulary).map(|v| format!("randomcut{v}")));
-    names.retain(|name| !spec.tokenizers.contains(name));
+    names.extend(subjects.iter().find_map(vocabulary).map(|v| format!("randomcut{v}")));
+    names.retain(|name| subjects.iter().all(|s| s.canonical != *name));
     names
 }
 

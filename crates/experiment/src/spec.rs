@@ -18,6 +18,9 @@ use crate::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
 use crate::encoder::{EncoderChoice, choices};
 use crate::error::{Error, Result};
 
+/// Seeds of a spec at most.
+pub const MOST_SEEDS: usize = 10_000;
+
 /// The question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,7 +29,7 @@ pub struct Spec {
     pub name: String,
     /// Names of tokenizers, in the order of tables and legends.
     pub tokenizers: Vec<String>,
-    /// The tokenizer that all others are compared with; the first one if not given.
+    /// The tokenizer that all others are compared with, in any of its spellings; the first one if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// Seeds: a count (`7` means 1 to 7) or a list.
@@ -98,10 +101,22 @@ impl Spec {
         toml::to_string(self).map_err(|e| Error::invalid("spec", e.to_string(), "use smaller numbers"))
     }
 
-    /// The tokenizer that all others are compared with (empty only if there is no tokenizer).
+    /// The tokenizer that all others are compared with, as it is written (empty only if there is no tokenizer).
     #[must_use]
     pub fn reference(&self) -> &str {
         self.reference.as_deref().or(self.tokenizers.first().map(String::as_str)).unwrap_or_default()
+    }
+
+    /// Asks for the seeds 1 to `count`.
+    ///
+    /// # Errors
+    /// If there are more than [`MOST_SEEDS`]; nothing is changed then.
+    pub fn set_seeds(&mut self, count: u64) -> Result<()> {
+        if count > MOST_SEEDS as u64 {
+            return Err(too_many(count));
+        }
+        self.seeds = (1..=count).collect();
+        Ok(())
     }
 
     /// The encoder with one of the position codes.
@@ -125,6 +140,10 @@ impl Spec {
     }
 }
 
+pub(crate) fn too_many(seeds: u64) -> Error {
+    Error::invalid("seeds", format!("{seeds} seeds are too many"), format!("use at most {MOST_SEEDS}"))
+}
+
 fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
     struct Seeds;
     impl<'de> Visitor<'de> for Seeds {
@@ -135,7 +154,7 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
         }
 
         fn visit_u64<E: de::Error>(self, count: u64) -> Result<Vec<u64>, E> {
-            if count > 10_000 {
+            if count > MOST_SEEDS as u64 {
                 return Err(E::custom(format!("{count} seeds are too many")));
             }
             Ok((1..=count).collect())

@@ -21,7 +21,8 @@ use serde_json::Value;
 use crate::canonical;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::record::Record;
+use crate::mock;
+use crate::record::{Outcome, Record};
 use crate::run::{Key, Run};
 
 /// What the store has under a name.
@@ -131,13 +132,22 @@ impl Store {
         })
     }
 
-    /// Keeps a record (and its run) under its key, replacing an earlier one.
+    /// Keeps a record (and its run) under its key, replacing an earlier one. A computed result stays as it is: neither a
+    /// failure nor a made-up record replaces it, whoever comes last.
     ///
     /// # Errors
     /// If the record's key is not that of its run, JSON cannot hold it, or it cannot be written.
     pub fn put_record(&self, record: &Record) -> Result<()> {
         let body = keepable(record)?;
         self.put_run(&record.run)?;
+        let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || mock::made_up(r);
+        if weak(record)
+            && let Found::Done(earlier) = self.record(&record.key)?
+            // Among made-up records and failures the later one counts.
+            && !weak(&earlier)
+        {
+            return Ok(());
+        }
         let text = format!("{{\"blake3\":\"{}\",\"record\":{}}}\n", canonical::hash(&body), canonical::json(&body));
         files::write_atomic(&self.folder(&record.key)?.join("record.json"), text.as_bytes())
     }
@@ -164,6 +174,13 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Sets a made-up record aside, so that the run can be computed. Says whether there was one.
+    pub(crate) fn set_aside_made_up(&self, key: &Key) -> Result<bool> {
+        let path = self.folder(key)?.join("record.json");
+        let record = files::read(&path)?.and_then(|bytes| parse(&bytes, key).ok());
+        Ok(record.is_some_and(|r| mock::made_up(&r)) && files::set_aside(&path)?.is_some())
     }
 
     /// What was mended since the last call, in sentences.

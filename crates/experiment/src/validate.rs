@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Encoder, MaskingUnit};
+use crate::config::{Encoder, MaskingUnit, Position};
 use crate::encoder::EncoderChoice;
 use crate::error::{Error, Result};
-use crate::spec::Spec;
+use crate::spec::{MOST_SEEDS, Spec, too_many};
 
 impl Spec {
     /// Checks everything that can be checked without looking up a name.
@@ -36,6 +36,9 @@ impl Spec {
         if self.seeds.is_empty() {
             return Err(Error::invalid("seeds", "there is no seed", "write a number of seeds, e.g. seeds = 7"));
         }
+        if self.seeds.len() > MOST_SEEDS {
+            return Err(too_many(self.seeds.len() as u64));
+        }
         if let Some(seed) = self.seeds.iter().find(|&&s| s > i64::MAX as u64) {
             return Err(Error::invalid("seeds", format!("{seed} is too large"), "use seeds below 2^63"));
         }
@@ -62,12 +65,6 @@ impl Spec {
         no_double("seeds", self.seeds.iter().map(ToString::to_string).collect())?;
         no_double("positions", self.positions.iter().map(|p| format!("{:?}", p.name())).collect())?;
         no_double("learning_rates", self.learning_rates.iter().map(ToString::to_string).collect())?;
-        if let Some(reference) = &self.reference
-            && !self.tokenizers.contains(reference)
-        {
-            let remedy = format!("add it there, or choose among {}", self.tokenizers.join(", "));
-            return Err(Error::invalid("reference", format!("{reference:?} is not among the tokenizers"), remedy));
-        }
         Ok(())
     }
 
@@ -136,6 +133,12 @@ impl Spec {
             }
         }
         count("scoring.curve_points", self.scoring.curve_points as u64)?;
+        at_most(
+            "scoring.curve_points",
+            self.scoring.curve_points,
+            40,
+            "each point halves the steps of the one after it",
+        )?;
         count("scoring.curve_windows", self.scoring.curve_windows as u64)?;
         if self.scoring.bases < window {
             let cause = format!("{} bases are less than one window of {window}", self.scoring.bases);
@@ -152,7 +155,8 @@ impl Spec {
         share("finetuning.warmup", f.warmup)?;
         not_negative("finetuning.weight_decay", f.weight_decay)?;
         positive("finetuning.clip", f.clip)?;
-        count("finetuning.evaluations", f.evaluations as u64)
+        count("finetuning.evaluations", f.evaluations as u64)?;
+        at_most("finetuning.evaluations", f.evaluations, 10_000, "each one reads the whole dev split")
     }
 }
 
@@ -166,12 +170,18 @@ fn validate_encoder(e: &Encoder, choice: &EncoderChoice) -> Result<()> {
         count(key, value as u64)?;
     }
     if !e.hidden.is_multiple_of(e.heads) {
-        let fitting: Vec<String> =
-            (1..=e.hidden.min(64)).filter(|h| e.hidden.is_multiple_of(*h)).map(|h| h.to_string()).collect();
         let cause = format!("{} heads do not divide hidden = {}", e.heads, e.hidden);
-        return Err(Error::invalid("encoder.heads", cause, format!("use one of {}", fitting.join(", "))));
+        return Err(Error::invalid("encoder.heads", cause, fitting_heads(e)));
     }
-    if e.position == crate::config::Position::AlibiDirected && !e.heads.is_multiple_of(2) {
+    let size = e.hidden / e.heads;
+    if !size.is_multiple_of(2) {
+        let cause = format!(
+            "{} heads of hidden = {} are {size} wide each; rotary positions turn pairs of numbers, so this must be even",
+            e.heads, e.hidden
+        );
+        return Err(Error::invalid("encoder.heads", cause, fitting_heads(e)));
+    }
+    if e.position == Position::AlibiDirected && !e.heads.is_multiple_of(2) {
         let cause = format!("{} heads (encoder {:?}) cannot be paired: one left, one right", e.heads, choice.from);
         let remedy = "use an even number of heads, or positions = [\"alibi\"]";
         return Err(Error::invalid("encoder.heads", cause, remedy));
@@ -179,6 +189,24 @@ fn validate_encoder(e: &Encoder, choice: &EncoderChoice) -> Result<()> {
     share("encoder.dropout", e.dropout)?;
     positive("encoder.init_std", e.init_std)?;
     positive("encoder.layer_norm_eps", e.layer_norm_eps)
+}
+
+/// The numbers of heads that would do.
+fn fitting_heads(e: &Encoder) -> String {
+    let paired = e.position == Position::AlibiDirected;
+    let fits = |h: &usize| e.hidden.is_multiple_of(2 * h) && (!paired || h.is_multiple_of(2));
+    let fitting: Vec<String> = (1..=e.hidden.min(64)).filter(fits).map(|h| h.to_string()).collect();
+    if fitting.is_empty() {
+        return "no number of heads fits: set encoder.hidden to a multiple of 4".to_owned();
+    }
+    format!("use one of {}", fitting.join(", "))
+}
+
+fn at_most(key: &str, value: usize, most: usize, why: &str) -> Result<()> {
+    if value > most {
+        return Err(Error::invalid(key, format!("{value} is too large: {why}"), format!("use at most {most}")));
+    }
+    Ok(())
 }
 
 fn count(key: &str, value: u64) -> Result<()> {

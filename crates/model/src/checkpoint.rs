@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
 use experiment::record::CurvePoint;
 use serde::{Deserialize, Serialize};
 
@@ -48,24 +50,71 @@ fn failed(path: &Path, reason: impl std::fmt::Display) -> Error {
 /// If a file cannot be written.
 pub fn save<M: Module>(folder: &Path, model: &M, optimizer: &ModuleOptimizer, state: &State) -> Result<(), Error> {
     let all = folder.join("checkpoint");
-    let (new, done) = (all.join(format!("{:012}.new", state.step)), all.join(format!("{:012}", state.step)));
+    // The process number keeps two processes that answer the same run out of each other's way.
+    let new = all.join(format!("{:012}.new-{}", state.step, std::process::id()));
+    let done = all.join(format!("{:012}", state.step));
     let io = |path: &Path, result: std::io::Result<()>| result.map_err(|error| failed(path, error));
     let _ = fs::remove_dir_all(&new);
     io(&new, fs::create_dir_all(&new))?;
     model.clone().save_file(new.join("model.bpk")).map_err(|error| failed(&new, error))?;
     optimizer.save(new.join("optimizer.bpk")).map_err(|error| failed(&new, error))?;
-    let text = serde_json::to_vec(state).map_err(|error| failed(&new, error))?;
+    let sums = [sum(&new.join("model.bpk"))?, sum(&new.join("optimizer.bpk"))?];
+    let kept = Kept { sums, state: state.clone() };
+    let text = serde_json::to_vec(&kept).map_err(|error| failed(&new, error))?;
     io(&new, fs::write(new.join("state.json"), text))?;
     for name in ["model.bpk", "optimizer.bpk", "state.json"] {
         io(&new, File::open(new.join(name)).and_then(|file| file.sync_all()))?;
     }
     let _ = fs::remove_dir_all(&done);
-    io(&done, fs::rename(&new, &done))?;
-    io(&all, File::open(&all).and_then(|folder| folder.sync_all()))?;
+    if let Err(error) = fs::rename(&new, &done) {
+        let _ = fs::remove_dir_all(&new);
+        // Another process has just saved the same step: equal by construction.
+        if !done.join("state.json").exists() {
+            return Err(failed(&done, error));
+        }
+    }
+    // The folder may be gone if another process has finished the run meanwhile.
+    let _ = File::open(&all).and_then(|folder| folder.sync_all());
     for old in list(&all).into_iter().filter(|old| *old != done) {
         let _ = fs::remove_dir_all(old);
     }
     Ok(())
+}
+
+/// `state.json`: the state, and the BLAKE3 of the two files beside it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    sums: [String; 2],
+    state: State,
+}
+
+fn sum(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(|error| failed(path, error))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+/// The bytes of a file whose BLAKE3 is known. Read whole: burn would read on while another process removes the file.
+fn checked(path: &Path, expected: &str) -> Result<Bytes, Error> {
+    let bytes = fs::read(path).map_err(|error| failed(path, error))?;
+    if blake3::hash(&bytes).to_hex().as_str() != expected.trim() {
+        return Err(failed(path, "the checksum does not fit"));
+    }
+    Ok(Bytes::from_bytes_vec(bytes))
+}
+
+fn fill<M: Module>(model: M, path: &Path, bytes: Bytes) -> Result<M, Error> {
+    let record = ModuleRecord::from_bytes(bytes).map_err(|error| failed(path, error))?;
+    model.try_load_record(record).map_err(|error| failed(path, error))
+}
+
+/// Renames a damaged file or folder, never deletes it; gives its new name.
+fn set_aside(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let free = (1..).map(|i| path.with_file_name(format!("{name}.corrupt-{i}"))).find(|path| !path.exists());
+    let to = free.unwrap_or_else(|| path.with_extension("corrupt"));
+    let _ = fs::rename(path, &to);
+    to
 }
 
 /// Checkpoints in order of their steps, unfinished ones left out.
@@ -92,7 +141,12 @@ pub fn load<M: Module>(
     for path in list(&folder.join("checkpoint")).into_iter().rev() {
         match read(&path, model.clone(), optimizer()) {
             Ok(found) => return Some(found),
-            Err(error) => notes.push(format!("checkpoint set aside: {error}")),
+            // Removed by a process that finished the run: nothing is damaged.
+            Err(_) if !path.exists() => {}
+            Err(error) => {
+                let aside = set_aside(&path);
+                notes.push(format!("a checkpoint was damaged ({error}) and set aside as {}", aside.display()));
+            }
         }
     }
     None
@@ -100,9 +154,11 @@ pub fn load<M: Module>(
 
 fn read<M: Module>(path: &Path, model: M, optimizer: ModuleOptimizer) -> Result<(M, ModuleOptimizer, State), Error> {
     let text = fs::read(path.join("state.json")).map_err(|error| failed(path, error))?;
-    let state = serde_json::from_slice(&text).map_err(|error| failed(path, error))?;
-    let model = model.try_load_file(path.join("model.bpk")).map_err(|error| failed(path, error))?;
-    let optimizer = optimizer.load(path.join("optimizer.bpk")).map_err(|error| failed(path, error))?;
+    let Kept { sums, state } = serde_json::from_slice(&text).map_err(|error| failed(path, error))?;
+    let files = [checked(&path.join("model.bpk"), &sums[0])?, checked(&path.join("optimizer.bpk"), &sums[1])?];
+    let [parameters, moments] = files;
+    let model = fill(model, path, parameters)?;
+    let optimizer = optimizer.from_bytes(moments).map_err(|error| failed(path, error))?;
     Ok((model, optimizer, state))
 }
 
@@ -111,17 +167,28 @@ fn read<M: Module>(path: &Path, model: M, optimizer: ModuleOptimizer) -> Result<
 /// # Errors
 /// If the file cannot be written.
 pub fn save_weights<M: Module>(folder: &Path, model: &M) -> Result<(), Error> {
-    let (new, done) = (folder.join("weights.new.bpk"), folder.join("weights.bpk"));
+    let (new, done) = (folder.join(format!("weights.new-{}.bpk", std::process::id())), folder.join("weights.bpk"));
     let _ = fs::remove_file(&new);
     model.clone().save_file(&new).map_err(|error| failed(&new, error))?;
     let io = |result: std::io::Result<()>| result.map_err(|error| failed(&done, error));
     io(File::open(&new).and_then(|file| file.sync_all()))?;
-    io(fs::rename(&new, &done))?;
-    let _ = fs::remove_dir_all(folder.join("checkpoint"));
-    Ok(())
+    // First the sum, then the file: weights without a fitting sum are not believed.
+    let sums = folder.join(format!("weights.new-{}.b3", std::process::id()));
+    io(fs::write(&sums, sum(&new)?).and_then(|()| File::open(&sums)?.sync_all()))?;
+    io(fs::rename(&sums, folder.join("weights.b3")))?;
+    io(fs::rename(&new, &done))
 }
 
-/// Puts the final weights of `folder` into `model`.
+/// Removes the checkpoints of a run whose record and weights are kept.
+pub fn clear(folder: &Path) {
+    for checkpoint in list(&folder.join("checkpoint")) {
+        let _ = fs::remove_dir_all(checkpoint);
+    }
+    // Stays if something was set aside in it.
+    let _ = fs::remove_dir(folder.join("checkpoint"));
+}
+
+/// Puts the final weights of `folder` into `model`. Damaged weights are set aside.
 ///
 /// # Errors
 /// If they are absent or do not fit.
@@ -130,5 +197,12 @@ pub fn load_weights<M: Module>(folder: &Path, model: M) -> Result<M, Error> {
     if !path.exists() {
         return Err(failed(&path, "no such file"));
     }
-    model.try_load_file(&path).map_err(|error| failed(&path, error))
+    let expected = fs::read_to_string(folder.join("weights.b3")).unwrap_or_default();
+    match checked(&path, &expected).and_then(|bytes| fill(model, &path, bytes)) {
+        Ok(model) => Ok(model),
+        Err(error) => {
+            let aside = set_aside(&path);
+            Err(failed(&path, format!("{error}; set aside as {}", aside.display())))
+        }
+    }
 }

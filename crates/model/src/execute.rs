@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::tensor::Device;
 use dataset::{Corpus, ScoringWindow, Split, Task};
 use experiment::record::{BlockScore, Cost, Outcome, Pretrained, Timing};
@@ -16,10 +17,15 @@ use crate::checkpoint;
 use crate::controls;
 use crate::error::Error;
 use crate::finetune;
+use crate::frontend::Route;
 use crate::network::Model;
 use crate::pretrain::{self, Trained};
 use crate::score::Scorer;
 use crate::watch::Watch;
+
+/// A run collapsed if its validation bits never fell below its first point and it needs so many bits per base more than
+/// the model that sees nothing.
+const WORSE: f64 = 0.1;
 
 /// What a run needs beside its own description; absent where its kind does not need it.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +153,6 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     for (number, window) in windows.iter().enumerate() {
         if watch.stopped() {
             // Scoring is short beside training: it starts again from the finished training.
-            checkpoint_end(inputs.folder, &model, run, &state)?;
             return Err(Error::Interrupted { step: steps, steps });
         }
         watch.tell("score", number as u64, windows.len() as u64);
@@ -176,21 +181,26 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     let bases: u64 = windows.iter().map(|window| window.bases.len() as u64).sum();
     let (frontend, encoder, head) = model.parameters();
     let per_token = bases as f64 / tokens.max(1) as f64;
-    let positions = positions(fitted, &windows);
+    let seen = seen(&model, fitted, &windows, run.masking.span, inputs.device);
     let cost = Cost {
         frontend_parameters: frontend as u64,
         encoder_parameters: encoder as u64,
         head_parameters: head as u64,
         bases_per_token: per_token,
-        macs_per_base: model.macs(positions, tokens / windows.len().max(1), 0) as f64 / run.training.window as f64,
+        macs_per_base: model.macs(seen.positions, seen.tokens, seen.targets) as f64 / run.training.window as f64,
         passes: passes as f64 / windows.len().max(1) as f64,
         steps,
     };
     checkpoint::save_weights(inputs.folder, &model)?;
-    let collapsed = match (state.curve.first(), state.curve.last()) {
-        (Some(first), Some(last)) if state.curve.len() > 1 => last.loss >= first.loss,
-        _ => false,
+    let sum = |bits: fn(&BlockScore) -> f64| blocks.iter().map(bits).sum::<f64>();
+    let worse = sum(BlockScore::total) > sum(|block| block.bias_only) + WORSE * sum(|block| block.bases as f64);
+    let fell = match (state.curve.first(), state.curve.last()) {
+        (Some(first), Some(last)) if state.curve.len() > 1 => {
+            last.bits * (first.scored as f64) < first.bits * last.scored as f64
+        }
+        _ => true,
     };
+    let collapsed = worse && !fell;
     let timing = Timing {
         train_seconds: state.seconds,
         score_seconds: began.elapsed().as_secs_f64(),
@@ -209,17 +219,6 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
 }
 
-/// Keeps a finished training through an interruption of its scoring.
-fn checkpoint_end(folder: &Path, model: &Model, run: &Pretrain, state: &checkpoint::State) -> Result<(), Error> {
-    let settings = crate::optimize::Settings {
-        beta1: run.training.beta1,
-        beta2: run.training.beta2,
-        epsilon: run.training.epsilon,
-        weight_decay: run.training.weight_decay,
-    };
-    checkpoint::save(folder, model, &crate::optimize::adamw(&settings), state)
-}
-
 /// The block of a window, made if it is the first of its block.
 pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut BlockScore {
     let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
@@ -230,15 +229,37 @@ pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWind
     &mut blocks[index]
 }
 
-/// Mean number of input positions of a window, frame included.
-fn positions(fitted: &Fitted, windows: &[ScoringWindow]) -> usize {
-    let mut tokens: Vec<Token> = Vec::new();
-    let mut sum = 0;
-    for window in windows {
-        fitted.tokenizer.encode(&window.bases, &mut tokens);
-        sum += tokens.len() + 2;
+/// What a forward pass of scoring sees, means over windows.
+struct Seen {
+    /// Input positions, frame included.
+    positions: usize,
+    /// Tokens of the encoder, frame included.
+    tokens: usize,
+    /// Targets.
+    targets: usize,
+}
+
+fn seen(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], span: usize, device: &Device) -> Seen {
+    let model = model.valid();
+    let (mut positions, mut tokens, mut targets) = (0, 0, 0);
+    for (number, window) in windows.iter().enumerate() {
+        let spans = plan::scoring(&window.bases, span, number % plan::PASSES);
+        let layout = Cut::new(&*fitted.tokenizer, &window.bases, &spans).step(0);
+        positions += layout.ids.len();
+        targets += layout.targets.len();
+        tokens += match fitted.frontend {
+            Frontend::MxDna(_) => {
+                let batch = Batch::new(std::slice::from_ref(&layout), |_, _| true, device);
+                match model.states(batch.ids, &batch.lengths, None).route {
+                    Route::Units(rows) => rows.first().map_or(0, Vec::len),
+                    Route::Same => layout.ids.len(),
+                }
+            }
+            _ => layout.ids.len(),
+        };
     }
-    sum / windows.len().max(1)
+    let mean = |sum: usize| (sum as f64 / windows.len().max(1) as f64).round() as usize;
+    Seen { positions: mean(positions), tokens: mean(tokens), targets: mean(targets) }
 }
 
 /// Tokens of each length that the scored windows are cut into (learned units where the front end learns them), and the
@@ -265,7 +286,6 @@ fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], device: &D
 
 /// The cut of a sequence: spans of bases, from the tokenizer or, for a learned front end, from its route.
 pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<std::ops::Range<usize>> {
-    use burn::module::Module;
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
     if !matches!(fitted.frontend, Frontend::MxDna(_)) {
@@ -276,9 +296,9 @@ pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec
     let batch = Batch::new(&[layout], |_, _| true, device);
     let route = model.valid().states(batch.ids, &batch.lengths, None).route;
     match route {
-        crate::frontend::Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
+        Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
         // Position 0 is [CLS], the last one [SEP]: they stand for no base.
-        crate::frontend::Route::Units(rows) => rows
+        Route::Units(rows) => rows
             .first()
             .into_iter()
             .flatten()

@@ -112,14 +112,13 @@ pub fn finetune(
     if let Some(pretrained) = pretrained {
         model.frontend = pretrained.frontend;
         model.encoder = pretrained.encoder;
-        // A small head on a trained body: initial weights of the published scale.
-        let init = Init::new(seed, 0.02, &tape);
-        model.classifier =
-            Some(Classifier::new(&init, run.model.encoder.hidden, task.classes as usize, run.model.encoder.dropout));
     }
-    if let Some(classifier) = &mut model.classifier {
-        classifier.pooling = run.finetuning.pooling;
-    }
+    // A small head of the published scale, on a trained body and on one that is not: the control differs in nothing else.
+    let init = Init::new(seed, 0.02, &tape);
+    let encoder = &run.model.encoder;
+    let mut classifier = Classifier::new(&init, encoder.hidden, task.classes as usize, encoder.dropout);
+    classifier.pooling = run.finetuning.pooling;
+    model.classifier = Some(classifier);
     let splits = Splits::new(task, |sequence| frame(&*fitted.tokenizer, sequence));
     fit(seed, model, &splits, &run.finetuning, device, watch)
 }

@@ -137,6 +137,7 @@ pub fn train(
         (model, optimizer, state) = found;
         state.resumed += 1;
     }
+    let saved_step = state.step;
     let steps = steps(pretrain);
     let points = curve_steps(pretrain.scoring.curve_points, steps);
     let mut sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
@@ -200,6 +201,10 @@ pub fn train(
         }
     }
     state.seconds += began.elapsed().as_secs_f64();
+    // Scoring can be killed too: then it starts again from the finished training.
+    if saved_step != state.step {
+        checkpoint::save(folder, &model, &optimizer, &state)?;
+    }
     Ok(Trained { model, state, steps, notes })
 }
 
@@ -245,7 +250,8 @@ pub fn weights(
     let model = Model::new(&shapes(pretrain, fitted, None), seed, &device.clone().autodiff());
     match checkpoint::load_weights(folder, model) {
         Ok(model) => Ok(model),
-        Err(_) => {
+        Err(error) => {
+            eprintln!("warning: {error}; the model is trained again");
             std::fs::create_dir_all(folder)
                 .map_err(|e| Error::File { path: folder.to_owned(), reason: e.to_string() })?;
             let trained = train(seed, pretrain, corpus, fitted, device, folder, watch)?;

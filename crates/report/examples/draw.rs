@@ -5,6 +5,11 @@ use experiment::config::Position;
 use report::example::{Shape, records};
 use report::{Comparison, Options};
 
+/// The control among these tokenizers.
+fn controls(tokenizers: &[String]) -> Vec<String> {
+    tokenizers.iter().filter(|name| *name == "base-deep").cloned().collect()
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder =
         std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "figures-of-made-up-records".into()));
@@ -26,11 +31,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     for (name, shape) in sets {
         let options =
-            Options { order: shape.tokenizers.clone(), controls: vec!["base-deep".into()], ..Options::default() };
+            Options { order: shape.tokenizers.clone(), controls: controls(&shape.tokenizers), ..Options::default() };
         let comparison = Comparison::new(records(&shape), options)?;
         print!("{}", report::table(&comparison, false));
         println!("\n{}\n", report::sentence(&comparison));
         report::figure::write_all(&comparison, &folder.join(name))?;
+    }
+    // Files of records after the folder are drawn too, each into a folder of its name.
+    for file in std::env::args().skip(2).map(std::path::PathBuf::from) {
+        let records = experiment::read_jsonl(&file)?;
+        let comparison = Comparison::new(records, Options::default())?;
+        print!("{}", report::table(&comparison, false));
+        println!("\n{}\n", report::sentence(&comparison));
+        report::figure::write_all(&comparison, &folder.join(file.file_stem().unwrap_or_default()))?;
     }
     let bases: Vec<u8> = (0..130_usize).map(|i| b"ACGT"[(i * i / 3 + i) % 4]).collect();
     let bpe = (0..130).step_by(5).map(|i| i..i + 3 + i % 3).scan(0, |from, r| {

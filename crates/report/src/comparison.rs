@@ -21,6 +21,9 @@ use serde::Serialize;
 use crate::statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use gather::Comparisons;
 
+/// Bits per base by which a model must beat its bias-only model to count as one that uses context.
+pub const CONTEXT: f64 = 0.005;
+
 /// What the caller decides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Options {
@@ -40,6 +43,9 @@ pub struct Options {
     pub resamples: usize,
     /// Seed of the bootstrap.
     pub seed: u64,
+    /// Some runs are unfinished: compare the seeds that all tokenizers have instead of refusing, and say so. A name in
+    /// `order` that has no record yet is then a tokenizer that is missing; otherwise it is an error.
+    pub partial: bool,
 }
 
 impl Default for Options {
@@ -53,6 +59,7 @@ impl Default for Options {
             task_effect: 0.01,
             resamples: RESAMPLES,
             seed: 0,
+            partial: false,
         }
     }
 }
@@ -68,6 +75,8 @@ pub struct Comparison {
     pub order: Vec<String>,
     /// The groups, in order of their settings.
     pub groups: Vec<Group>,
+    /// True if any record was made up by [`experiment::mock`]: nothing here is a measurement.
+    pub made_up: bool,
     /// What the caller decided.
     pub options: Options,
 }
@@ -81,9 +90,10 @@ pub struct Group {
     pub setting: String,
     /// Bases seen in training.
     pub budget: u64,
-    /// Reference tokenizer, absent with all pairs.
+    /// Reference tokenizer, absent with all pairs; the next one, with a remark, if the asked one has no score.
     pub reference: Option<String>,
-    /// Seeds at which every ranked tokenizer has a score, ascending; all means and tests use these.
+    /// Seeds at which every compared tokenizer has a score, ascending; all means and tests use these. A ranked tokenizer
+    /// without a single score is left out of the comparison, with a remark.
     pub seeds: Vec<u64>,
     /// Seeds left out of all means and tests of the pretraining part, and why.
     pub dropped: Vec<Dropped>,
@@ -109,6 +119,12 @@ impl Group {
     /// The ranked tokenizers.
     pub fn ranked(&self) -> impl Iterator<Item = &Subject> {
         self.subjects.iter().filter(|s| !s.control)
+    }
+
+    /// The ranked tokenizers that have a result on any task: those compared across tasks.
+    pub fn tasked(&self) -> impl Iterator<Item = &Subject> {
+        let has = |s: &&Subject| self.tasks.iter().flat_map(|t| &t.scores).any(|r| r.name == s.name && r.mcc.is_some());
+        self.ranked().filter(has)
     }
 
     /// A subject by name.
@@ -192,6 +208,14 @@ pub struct Bits {
     pub lengths: Vec<u64>,
     /// What it costs.
     pub cost: Cost,
+}
+
+impl Bits {
+    /// False if the model is no better than its bias-only model (within [`CONTEXT`]): it has not learned to use context.
+    #[must_use]
+    pub fn uses_context(&self) -> bool {
+        !self.bias_only.is_finite() || self.total.mean < self.bias_only - CONTEXT
+    }
 }
 
 /// Scores on one species.

@@ -49,6 +49,22 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// A name in the order or among the controls that no record has.
+    #[error("\"{name}\" in the {what} is not among the tokenizers: {known}")]
+    UnknownName {
+        /// `order` or `controls`.
+        what: &'static str,
+        /// Asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Runs are unfinished, and no seed is complete anywhere.
+    #[error("nothing can be compared yet: {why}")]
+    NothingComplete {
+        /// What is missing where.
+        why: String,
+    },
     /// A record contradicts itself.
     #[error("record {key} ({subject}, seed {seed}) contradicts itself: {what}")]
     Contradiction {

@@ -129,7 +129,8 @@ pub fn model(tokenizer: &str, position: Position) -> Pretrain {
 }
 
 fn data(name: &str) -> DataRef {
-    DataRef { name: name.into(), hash: format!("{:0<64}", name.len()) }
+    let hash: String = name.bytes().map(|b| format!("{b:02x}")).collect();
+    DataRef { name: name.into(), hash: format!("{hash:0<64.64}") }
 }
 
 /// Uniform in -1..1.

@@ -15,9 +15,10 @@
 //!
 //! A **group** is a set of runs that were asked the same question: same encoder and position code, corpus, window, span,
 //! budget and scoring; tokenizer, seed and learning rate may differ. Comparisons are made inside a group only. Its **seeds**
-//! are those at which every ranked tokenizer has a score. The **total** is the sum of bits over all masked bases of a species
-//! divided by their number, averaged over species, then over seeds. The **reference** is the tokenizer that all others are
-//! tested against. **Controls** (Markov, k-mer regression, CNN, no pretraining, and tokenizers named as such) are shown and
+//! are those at which every compared tokenizer has a score; one that failed at every seed is left out, and named. The
+//! **total** is the sum of bits over all masked bases of a species divided by their number, averaged over species, then over
+//! seeds. The **reference** is the tokenizer that all others are tested against. **Controls** (Markov, k-mer regression,
+//! CNN, no pretraining, and tokenizers named as such) are shown and
 //! never ranked.
 //!
 //! # What is decided, and how

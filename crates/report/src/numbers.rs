@@ -17,6 +17,8 @@ pub struct Numbers<'a> {
     pub layout: u32,
     /// The closing sentence.
     pub sentence: String,
+    /// True if any record was made up by a mock run: nothing here is a measurement.
+    pub made_up: bool,
     /// Device kind.
     pub device: &'a str,
     /// Machines in words.
@@ -33,6 +35,7 @@ pub fn numbers(comparison: &Comparison) -> Numbers<'_> {
     Numbers {
         layout: 1,
         sentence: crate::sentence(comparison),
+        made_up: comparison.made_up,
         device: &comparison.device,
         machines: &comparison.machines,
         options: &comparison.options,

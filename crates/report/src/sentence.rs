@@ -12,8 +12,8 @@
 //! ```
 
 use crate::comparison::{Comparison, Group, Subject, Test};
-use crate::statistics::ALPHA;
-use crate::words::{count, list, magnitude, p_equals, plus_minus, signed};
+use crate::statistics::{ALPHA, holm};
+use crate::words::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
 
 /// The sentence; one per group, with the group's label in front where there are several.
 #[must_use]
@@ -29,24 +29,34 @@ fn one(group: &Group, options: &crate::Options) -> String {
     if group.tests.is_empty() {
         return without_tests(group, options);
     }
-    let mut text = match best(group) {
+    let test = match best(group) {
         // The reference itself is best: name its closest rival.
         Some(best) if group.reference.as_deref() == Some(best.name.as_str()) || group.reference.is_none() => {
             let rival = group.tests.iter().filter(|t| t.left == best.name || t.right == best.name);
-            rival
-                .min_by(|a, b| a.difference.mean.abs().total_cmp(&b.difference.mean.abs()))
-                .map(|t| verdict(group, t, &best.name, options))
+            rival.min_by(|a, b| a.difference.mean.abs().total_cmp(&b.difference.mean.abs())).map(|t| (t, best))
         }
-        Some(best) => group.tests.iter().find(|t| t.left == best.name).map(|t| verdict(group, t, &best.name, options)),
+        Some(best) => group.tests.iter().find(|t| t.left == best.name).map(|t| (t, best)),
         None => None,
-    }
-    .unwrap_or_default();
+    };
+    let mut text = test.map_or_else(String::new, |(t, best)| verdict(group, t, &best.name, options));
     text.push_str(&format!("; after {} bases.", magnitude(group.budget as f64)));
     if group.tests.len() > 1 {
         text.push(' ');
         text.push_str(&others(group));
     }
-    text
+    let named: Vec<&str> = test.map_or_else(Vec::new, |(t, _)| vec![t.left.as_str(), t.right.as_str()]);
+    text + &caveat(group, &named)
+}
+
+/// A warning if one of these has not learned to use context.
+fn caveat(group: &Group, names: &[&str]) -> String {
+    let flat = |name: &&&str| group.subject(name).and_then(|s| s.bits.as_ref()).is_some_and(|b| !b.uses_context());
+    let all: Vec<String> = names.iter().filter(flat).map(|n| (*n).to_owned()).collect();
+    match all.len() {
+        0 => String::new(),
+        1 => format!(" {} is no better than its bias-only model at this budget.", all[0]),
+        _ => format!(" {} are no better than their bias-only models at this budget.", list(&all)),
+    }
 }
 
 /// The ranked tokenizer with the smallest total.
@@ -80,7 +90,7 @@ fn verdict(group: &Group, test: &Test, subject: &str, options: &crate::Options) 
         return format!(
             "{lead}: {} can never be decisive here: the smallest reachable p is {}",
             count(seeds, "seed"),
-            crate::words::p_value(test.smallest)
+            p_value(test.smallest)
         );
     }
     match test.needed {
@@ -127,15 +137,16 @@ fn others(group: &Group) -> String {
 
 /// Nothing to test on bits per base: one tokenizer, no common seed, or tasks only.
 fn without_tests(group: &Group, options: &crate::Options) -> String {
-    let ranked: Vec<&Subject> = group.ranked().collect();
+    let ranked: Vec<&Subject> = group.ranked().filter(|s| s.bits.is_some()).collect();
     if let [only] = ranked[..]
         && let Some(bits) = &only.bits
     {
         let total = plus_minus(bits.total.mean, bits.total.half_width);
         let (seeds, budget) = (count(group.seeds.len(), "seed"), magnitude(group.budget as f64));
         return format!(
-            "{} needs {total} bits per base ({seeds}); after {budget} bases. There is nothing to compare it with.",
-            only.name
+            "{} needs {total} bits per base ({seeds}); after {budget} bases. There is nothing to compare it with.{}",
+            only.name,
+            caveat(group, &[&only.name])
         );
     }
     if !group.dropped.is_empty() && group.seeds.is_empty() {
@@ -152,7 +163,13 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
             .map(|a| format!("{} against {} ({:+.3} MCC, {})", a.left, a.right, a.difference, p_equals(a.adjusted)))
             .collect();
         let tasks = count(group.tasks.len(), "task");
-        return if decisive.is_empty() {
+        let smallest = holm::smallest_reachable(group.across[0].test.pairs, group.across.len());
+        return if smallest > ALPHA {
+            format!(
+                "not decisive over {tasks}: so few can never be; the smallest reachable p is {}.",
+                p_value(smallest)
+            )
+        } else if decisive.is_empty() {
             format!("not decisive over {tasks}: no pair of tokenizers differs.")
         } else {
             format!("over {tasks}: {}.", list(&decisive))

@@ -143,7 +143,7 @@ fn parts(group: &Group) -> Grid {
 
 fn cost(group: &Group) -> Grid {
     let columns =
-        ["tokenizer", "front end", "encoder", "head", "bases/token", "MACs/base", "passes", "bases/s", "hours/run"];
+        ["tokenizer", "front end", "encoder", "head", "bases/token", "MACs/base", "passes", "bases/s", "time/run"];
     let mut grid = Grid::new("cost: parameters, multiply-accumulates, passes per scored window, time", &columns);
     for (subject, bits) in shown(group) {
         let Some(Bits { cost: c, .. }) = bits else { continue };
@@ -156,7 +156,7 @@ fn cost(group: &Group) -> Grid {
             brief(c.macs_per_base),
             format!("{:.1}", c.passes),
             thousands(c.bases_per_second),
-            format!("{:.2}", c.hours),
+            crate::words::duration(c.hours),
         ];
         grid.row(row, &[]);
     }

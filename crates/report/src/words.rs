@@ -53,6 +53,19 @@ pub(crate) fn magnitude(value: f64) -> String {
     }
 }
 
+/// A time in the unit that suits it: `24 s`, `8 min`, `3.2 h`.
+pub(crate) fn duration(hours: f64) -> String {
+    let seconds = hours * 3600.0;
+    match seconds {
+        s if !s.is_finite() => "-".into(),
+        s if s < 9.95 => format!("{s:.1} s"),
+        s if s < 119.5 => format!("{s:.0} s"),
+        s if s < 7170.0 => format!("{:.0} min", s / 60.0),
+        s if s < 359_640.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} h", s / 3600.0),
+    }
+}
+
 /// A whole number with commas: `1,234,567`.
 pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
@@ -118,6 +131,8 @@ mod tests {
             (magnitude(500_000.0), magnitude(48_000.0), magnitude(3.2e9)),
             ("0.5 million".into(), "48,000".into(), "3.2 billion".into())
         );
+        let times: Vec<String> = [0.4, 24.0, 480.0, 11_520.0, 720_000.0].iter().map(|s| duration(s / 3600.0)).collect();
+        assert_eq!(times, ["0.4 s", "24 s", "8 min", "3.2 h", "200 h"]);
         assert_eq!(thousands(1_234_567.0), "1,234,567");
         assert_eq!(thousands(123.0), "123");
         let briefs: Vec<String> = [250.0, 1500.0, 86e6, 2e9, 0.25, 3.846, 12.34].iter().map(|v| brief(*v)).collect();

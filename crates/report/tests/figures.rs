@@ -29,7 +29,7 @@ fn shapes() -> Vec<Shape> {
 fn compare(shape: &Shape) -> Comparison {
     let options = Options {
         order: shape.tokenizers.clone(),
-        controls: words(&["base-deep"]),
+        controls: shape.tokenizers.iter().filter(|n| *n == "base-deep").cloned().collect(),
         resamples: 300,
         ..Options::default()
     };
@@ -140,7 +140,11 @@ fn the_csv_holds_exactly_what_is_drawn() {
         let legend = 1 + usize::from(shape.tokenizers.len() == 7);
         assert_eq!(dots.svg.matches("<polygon").count(), rows("mean") + legend);
         let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
-        let bars = parts.csv.lines().skip(1).filter(|l| !l.ends_with(",0")).count();
+        let bars =
+            parts.csv.lines().skip(1).filter(|l| {
+                [",count,", ",length,", ",content,"].iter().any(|part| l.contains(part)) && !l.ends_with(",0")
+            });
+        let bars = bars.count();
         assert_eq!(parts.svg.matches("<rect").count(), bars + 3 + 1, "three in the legend, one is the paper");
         let lengths = find("lengths").unwrap().draw(&comparison).unwrap().unwrap();
         assert_eq!(lengths.svg.matches("<rect").count(), lengths.csv.lines().count());
@@ -172,4 +176,20 @@ fn a_locus_is_sound() {
     let drawn = locus(bases, &cuts).unwrap();
     sound("locus", &drawn);
     assert_eq!(drawn.csv.lines().count(), 1 + (bases.len() - 5) + bases.len().div_ceil(4));
+}
+
+#[test]
+fn paired_differences_stand_beside_the_totals_as_tested() {
+    let comparison = compare(&Shape::default());
+    let drawn = find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
+    assert!(drawn.svg.contains("paired difference to base") && drawn.svg.contains("\nreference\n"));
+    for test in &comparison.groups[0].tests {
+        let row = format!(",paired difference to base,{},mean,,{}\n", test.left, test.difference.mean);
+        assert!(drawn.csv.contains(&row), "{row}");
+    }
+    let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
+    let bits = comparison.groups[0].subjects[0].bits.as_ref().unwrap();
+    for (mark, value) in [("floor", bits.floor.unwrap()), ("bias only", bits.bias_only), ("total", bits.total.mean)] {
+        assert!(parts.csv.contains(&format!(",base,{mark},{value}\n")));
+    }
 }

@@ -2,7 +2,7 @@
 
 use experiment::config::Position;
 use experiment::record::{Outcome, Record};
-use experiment::run::Work;
+use experiment::run::{Control, Work};
 use report::example::{Shape, finetuned_from, model, record, records};
 use report::{Comparison, Error, Options};
 
@@ -167,19 +167,132 @@ fn collapses_are_counted_and_kept() {
     );
 }
 
-#[test]
-fn every_seed_failed_is_a_conclusion_not_a_crash() {
-    let mut all = records(&Shape { seeds: 2, ..Shape::default() });
-    for seed in 0..2 {
-        let at = place(&all, "base", seed);
-        all[at].outcome = Outcome::Failed { reason: "killed".into() };
+fn fail(all: &mut [Record], tokenizer: &str, reason: &str) {
+    for r in all.iter_mut().filter(|r| matches!(&r.run.work, Work::Pretrain(p) if p.tokenizer == tokenizer)) {
+        r.outcome = Outcome::Failed { reason: reason.into() };
     }
+}
+
+#[test]
+fn every_run_failed_is_a_conclusion_not_a_crash() {
+    let mut all = records(&Shape { seeds: 2, ..Shape::default() });
+    ["base", "kmer6", "bpe4096"].iter().for_each(|name| fail(&mut all, name, "killed"));
     let comparison = Comparison::new(all, fast()).unwrap();
     assert!(report::sentence(&comparison).starts_with("nothing to conclude: at every seed a run failed"));
     assert!(!report::table(&comparison, false).is_empty());
     for figure in report::FIGURES {
         figure.draw(&comparison).unwrap();
     }
+}
+
+#[test]
+fn a_tokenizer_that_always_fails_is_left_out_and_the_rest_is_compared() {
+    let mut all = records(&with_tasks());
+    fail(&mut all, "base", "out of memory");
+    // What could not start from its pretraining has no record.
+    all.retain(|r| !matches!(&r.run.work, Work::Finetune(f) if f.pretrained && f.model.tokenizer == "base"));
+    let comparison = Comparison::new(all, fast()).unwrap();
+    let group = &comparison.groups[0];
+    assert_eq!(group.reference.as_deref(), Some("kmer6"));
+    assert_eq!((group.seeds.len(), group.tests.len(), group.dropped.len()), (4, 1, 0));
+    assert!(group.subject("base").is_some_and(|s| s.bits.is_none() && s.failed == 4));
+    assert!(group.tasks.iter().all(|t| t.tests.len() == 1 && t.seeds.len() == 4));
+    assert_eq!(group.across.len(), 1);
+    let text = report::table(&comparison, false);
+    assert!(
+        text.contains("base is left out of the comparison: no usable run, 4 of 4 failed (out of memory)"),
+        "{text}"
+    );
+    assert!(text.contains("the reference base cannot be compared; kmer6 is the reference instead"), "{text}");
+    assert!(text.contains("4 failed") && text.contains("smallest reachable p is 0.12"), "{text}");
+    assert!(text.contains("Wilcoxon across 2 tasks cannot be decisive"), "{text}");
+    for figure in report::FIGURES {
+        figure.draw(&comparison).unwrap();
+    }
+}
+
+#[test]
+fn unfinished_runs_are_compared_only_if_asked() {
+    let partial = Options { partial: true, ..fast() };
+    let mut all = records(&Shape::default());
+    all.remove(place(&all, "kmer6", 5));
+    all.remove(place(&all, "bpe4096", 2));
+    let comparison = Comparison::new(all.clone(), partial.clone()).unwrap();
+    let group = &comparison.groups[0];
+    assert_eq!((group.seeds.clone(), group.tests.len()), (vec![0, 1, 3, 4, 6], 2));
+    let told = "2 runs are unfinished (kmer6 lacks 5; bpe4096 lacks 2); these are the seeds that are complete";
+    assert_eq!(group.remarks, [told]);
+    // The reference has no record yet.
+    let all: Vec<Record> = all.into_iter().filter(|r| r.run.subject() != "base").collect();
+    let order = ["base", "kmer6", "bpe4096"].map(String::from).to_vec();
+    let options = Options { order: order.clone(), reference: Some("base".into()), ..partial.clone() };
+    let comparison = Comparison::new(all.clone(), options.clone()).unwrap();
+    let group = &comparison.groups[0];
+    assert_eq!((group.reference.as_deref(), group.tests.len()), (Some("kmer6"), 1));
+    assert!(group.remarks[0].contains("base is left out of the comparison: none of its runs is finished"));
+    assert!(Comparison::new(all.clone(), Options { partial: false, ..options.clone() }).is_err());
+    // No seed in common.
+    let all: Vec<Record> =
+        all.into_iter().filter(|r| r.run.subject() == if r.run.seed < 3 { "kmer6" } else { "bpe4096" }).collect();
+    let text = Comparison::new(all, options).unwrap_err().to_string();
+    assert!(text.starts_with("nothing can be compared yet: ") && text.contains("kmer6 lacks 3, 4"), "{text}");
+}
+
+#[test]
+fn misspelt_names_are_refused_with_the_list() {
+    let refuse = |options| Comparison::new(records(&Shape::default()), options).unwrap_err().to_string();
+    let known = "is not among the tokenizers: base, kmer6, bpe4096";
+    let text = refuse(Options { order: vec!["kmr6".into()], ..fast() });
+    assert_eq!(text, format!("\"kmr6\" in the order {known}"));
+    let text = refuse(Options { controls: vec!["bsae".into()], partial: true, ..fast() });
+    assert_eq!(text, format!("\"bsae\" in the controls {known}"));
+}
+
+#[test]
+fn a_model_without_context_is_remarked_and_in_the_sentence() {
+    let mut all = records(&Shape::default());
+    for r in all.iter_mut().filter(|r| r.run.subject() == "base") {
+        if let Outcome::Pretrained(done) = &mut r.outcome {
+            done.blocks.iter_mut().for_each(|b| b.bias_only = b.total());
+        }
+    }
+    let comparison = Comparison::new(all, fast()).unwrap();
+    assert!(comparison.groups[0].remarks[0].starts_with("base has not learned to use context yet"));
+    let text = report::sentence(&comparison);
+    assert!(text.ends_with(" base is no better than its bias-only model at this budget."), "{text}");
+}
+
+#[test]
+fn made_up_records_are_marked() {
+    let mut all = records(&Shape::default());
+    let marked = |all: Vec<Record>| {
+        let comparison = Comparison::new(all, fast()).unwrap();
+        serde_json::to_value(report::numbers(&comparison)).unwrap()["made_up"].clone()
+    };
+    assert_eq!(marked(all.clone()), false);
+    all[1].provenance.version = experiment::mock::VERSION.into();
+    assert_eq!(marked(all), true);
+}
+
+#[test]
+fn controls_join_a_task_by_its_content() {
+    let mut all = records(&with_tasks());
+    for r in &mut all {
+        match &mut r.run.work {
+            // The same data under another name, and other data under the same name.
+            Work::Control(Control::Cnn { task, .. }) => task.name = format!("{} (renamed)", task.name),
+            Work::Control(Control::KmerLogistic { task, .. }) => task.hash = "f".repeat(64),
+            _ => {}
+        }
+        r.key = r.run.key();
+    }
+    let comparison = Comparison::new(all, fast()).unwrap();
+    let group = &comparison.groups[0];
+    assert_eq!(group.tasks.len(), 2);
+    for task in &group.tasks {
+        assert!(task.scores.iter().any(|s| s.name == "cnn") && task.scores.iter().all(|s| s.name != "kmer-logistic6"));
+    }
+    assert!(group.remarks[0].contains("kmer-logistic6 on promoters was run on other data of that name"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub enum Frontend {
     Lookup,
     /// MxDNA: nucleotide layers, then a learned tokenization module and its way back.
     MxDna(MxDna),
-    /// The iso-parameter control of MxDNA: the same nucleotide layers and the same way back, no module.
+    /// The control of MxDNA: the same nucleotide layers and the same way back, no module.
     Deep(Deep),
 }
 
@@ -39,7 +39,7 @@ impl Default for MxDna {
     }
 }
 
-/// Knobs of the iso-parameter control.
+/// Knobs of the control without the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deep {

@@ -197,6 +197,11 @@ impl HuggingFace {
         if !model.is_object() {
             return Err(failed("no \"model\" in it".to_owned()));
         }
+        if model["dropout"].as_f64().is_some_and(|dropout| dropout > 0.0) {
+            return Err(failed(
+                "BPE dropout makes every cut a random one, so no two runs would see the same tokens".to_owned(),
+            ));
+        }
         let inner = HfTokenizer::from_bytes(json).map_err(|e| failed(format!("not a tokenizer: {e}")))?;
         let unknown = model["unk_token"].as_str();
         let mut theirs: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
@@ -220,7 +225,26 @@ impl HuggingFace {
             return Err(failed(format!("no token for the single base(s) {missing}, so not every sequence can be cut")));
         }
         let merges = Merges::new(model, &vocabulary);
-        Ok(HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, merges })
+        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, merges };
+        if !tokenizer.tiles_dna() {
+            return Err(failed("it cuts plain DNA into unknown tokens or leaves bases out".to_owned()));
+        }
+        Ok(tokenizer)
+    }
+
+    /// Whether plain DNA becomes tokens of A, C, G, T that lie side by side and stand for exactly their bases.
+    fn tiles_dna(&self) -> bool {
+        // A de Bruijn-like text: every word of three letters stands in it.
+        let text: Vec<u8> = (0..64usize).flat_map(|i| [16, 4, 1].map(|place| b"ACGT"[i / place % 4])).collect();
+        let mut tokens = Vec::new();
+        self.encode(&text, &mut tokens);
+        let mut covered = 0;
+        let whole = tokens.iter().all(|token| {
+            let here = token.start == covered;
+            covered = token.end;
+            here && self.vocabulary.bases(token.id) == text.get(token.start as usize..token.end as usize)
+        });
+        whole && covered as usize == text.len()
     }
 
     /// The `tokenizers` crate's own object.

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     let _ = model::device::open(&spec.device)?;
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
-    let store = Store::open(&args.question.store)?;
+    // Made-up records never stand beside real ones.
+    let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
+    let store = Store::open(store)?;
     let (before, damaged) = store.records()?;
     for sentence in damaged {
         eprintln!("warning: damaged: {sentence}");
@@ -36,7 +38,8 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     for remark in data.remarks.take() {
         eprintln!("{remark}");
     }
-    let known: HashSet<Key> = before.into_iter().map(|record| record.key).collect();
+    let known: HashSet<Key> =
+        before.into_iter().filter(|record| !experiment::mock::made_up(record)).map(|record| record.key).collect();
     announce(&plan, &known);
     let mut summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
     let mut records = collect(&store, &plan.jobs)?;
@@ -67,12 +70,21 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     std::fs::create_dir_all(&output).map_err(|error| Failure::file(&output, &error))?;
     let file = output.join("records.jsonl");
     write_jsonl(&file, &records)?;
+    // Beside its records, the question: `tokbench report` draws the same conclusions from both.
+    let question = output.join("records.toml");
+    std::fs::write(&question, spec.to_toml()?).map_err(|error| Failure::file(&question, &error))?;
     let options = report::Options {
-        order: plan.tokenizers.iter().chain(&plan.controls).cloned().collect(),
+        order: plan.tokenizers.iter().cloned().chain(sorted(&plan.controls)).collect(),
         reference: Some(plan.reference.clone()),
-        controls: plan.controls.clone(),
+        controls: sorted(&plan.controls),
         ..report::Options::default()
     };
+    if !summary.pending.is_empty() {
+        eprintln!("{} runs are not finished; the same command continues", summary.pending.len());
+    }
+    if !summary.failed.is_empty() {
+        eprintln!("{} runs failed; --retry-failed tries them again", summary.failed.len());
+    }
     if records.is_empty() {
         return Err(Failure::new(SOME_FAILED, "no run has a result", "see the messages above"));
     }
@@ -81,6 +93,12 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         println!("records: {}", file.display());
     }
     if summary.complete() { Ok(0) } else { Ok(SOME_FAILED) }
+}
+
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
 }
 
 /// What is about to happen, in a few lines.

@@ -129,6 +129,7 @@ fn learned(name: &str, bases: &[u8], corpus: &Corpus, folder: &Path) -> Result<V
         _ => None,
     });
     let (key, seed, pretrain) = found.ok_or_else(none)?;
+    eprintln!("{name}: as cut by the run {} (seed {seed}, {} bases)", key.short(), pretrain.training.bases);
     let device = model::device::open("cpu")?;
     let recipe = registry::parse(name)?;
     let fitted: Fitted = crate::fitting::fit(&store, &recipe, corpus, pretrain.masking.span)?;

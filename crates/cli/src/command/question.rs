@@ -23,7 +23,9 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
-        spec.reference = spec.reference.filter(|reference| question.tokenizers.contains(reference));
+        let name = |name: &String| tokenize::registry::parse(name).map_or_else(|_| name.clone(), |recipe| recipe.name);
+        let named: Vec<String> = question.tokenizers.iter().map(name).collect();
+        spec.reference = spec.reference.filter(|reference| named.contains(&name(reference)));
     }
     if let Some(reference) = &question.reference {
         spec.reference = Some(reference.clone());
@@ -38,7 +40,7 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
         spec.tasks.clone_from(&question.tasks);
     }
     if let Some(seeds) = question.seeds {
-        spec.seeds = (1..=seeds).collect();
+        spec.set_seeds(seeds)?;
     }
     if let Some(encoder) = &question.encoder {
         spec.encoder = EncoderChoice::named(encoder);

@@ -1,9 +1,11 @@
 //! `tokbench report`: conclusions from records alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use experiment::Spec;
 use experiment::read_jsonl;
 use experiment::record::Record;
+use experiment::run::Work;
 
 use crate::args;
 use crate::command::compare::colour;
@@ -14,15 +16,57 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     for path in &args.records {
         records.extend(read_jsonl(path).map_err(|error| Failure { code: DATA, ..Failure::from(error) })?);
     }
-    let options = report::Options {
-        order: args.tokenizers.clone(),
-        reference: args.reference.clone(),
-        controls: args.controls.clone(),
-        all_pairs: args.all_pairs,
-        ..report::Options::default()
-    };
+    let mut options = report::Options { all_pairs: args.all_pairs, ..report::Options::default() };
+    if let Some(path) = spec_path(args) {
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
+        options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, options)?;
+    }
+    if !args.tokenizers.is_empty() {
+        options.order = canonical(&args.tokenizers)?;
+    }
+    if let Some(reference) = &args.reference {
+        options.reference = canonical(std::slice::from_ref(reference))?.pop();
+    }
+    if !args.controls.is_empty() {
+        options.controls = canonical(&args.controls)?;
+    }
     conclude(records, options, args.output.as_deref(), args.json)?;
     Ok(0)
+}
+
+/// The experiment behind the records: as said, or the file of the same name beside them.
+fn spec_path(args: &args::Report) -> Option<PathBuf> {
+    let beside = || match args.records.as_slice() {
+        [one] => Some(one.with_extension("toml")).filter(|path| path.exists()),
+        _ => None,
+    };
+    args.spec.clone().or_else(beside)
+}
+
+/// Names as records have them; `file:` names have a content hash there and stay as they are written.
+fn canonical(names: &[String]) -> Result<Vec<String>, Failure> {
+    let one = |name: &String| {
+        if name.contains('@') { Ok(name.clone()) } else { Ok(tokenize::registry::parse(name)?.name) }
+    };
+    names.iter().map(one).collect()
+}
+
+/// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls.
+fn of_spec(spec: &Spec, records: &[Record], options: report::Options) -> Result<report::Options, Failure> {
+    let order = canonical(&spec.tokenizers)?;
+    let mut controls: Vec<String> = Vec::new();
+    for record in records {
+        if let Work::Pretrain(pretrain) = &record.run.work
+            && !order.contains(&pretrain.tokenizer)
+            && !controls.contains(&pretrain.tokenizer)
+        {
+            controls.push(pretrain.tokenizer.clone());
+        }
+    }
+    controls.sort();
+    let reference = canonical(&[spec.reference().to_owned()])?.pop();
+    let order = order.into_iter().chain(controls.iter().cloned()).collect();
+    Ok(report::Options { order, reference, controls, ..options })
 }
 
 /// Table, sentence, figures.

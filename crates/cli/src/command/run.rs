@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
@@ -24,7 +24,7 @@ use crate::resolve::data_root;
 
 pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     if args.attached {
-        end_with_parent();
+        end_with_parent(stop);
     }
     if let Some(threads) = args.threads {
         model::device::threads(threads);
@@ -40,6 +40,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     };
     if let Found::Done(record) = store.record(&key)?
         && !matches!(record.outcome, experiment::record::Outcome::Failed { .. })
+        && !experiment::mock::made_up(&record)
     {
         eprintln!("{} is finished", key.short());
         return Ok(0);
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
         }
     };
     let mut watch = Watch::new(tell, Arc::clone(stop));
-    watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds.clamp(0.0, 1e6));
+    watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let executed = execute(&run, &inputs, &mut watch)?;
     for note in &executed.notes {
         eprintln!("warning: {note}");
@@ -99,17 +100,22 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
         provenance: provenance(executed.resumed),
     };
     store.put_record(&record)?;
+    // Only now: a run killed between its last step and its record must find its work again.
+    model::checkpoint::clear(&folder);
     match failed {
         Some(reason) => Err(Failure { code: crate::failure::FAILED, message: reason, remedy: None }),
         None => Ok(0),
     }
 }
 
-/// Ends this process as soon as its parent is gone, even by `kill -9`: then stdin closes. Files are written so that any
-/// moment is a good one.
-fn end_with_parent() {
-    std::thread::spawn(|| {
+/// Ends this process when its parent lets go of it or is gone, even by `kill -9`: then stdin closes. What is done is
+/// saved; if that takes long, it ends all the same: files are written so that any moment is a good one.
+fn end_with_parent(stop: &Arc<AtomicBool>) {
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        stop.store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_secs(8));
         std::process::exit(i32::from(INTERRUPTED));
     });
 }

@@ -16,6 +16,7 @@ pub(crate) fn data(name: &str) -> DataRef {
 
 impl Resolver for Known {
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
+        let name = &*name.to_lowercase();
         let (canonical, vocabulary, tokens_per_base, tokens_per_span) = match name {
             "kmr6" => {
                 let remedy = Some("did you mean \"kmer6\"?".to_owned());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use experiment::record::Outcome;
-use experiment::{Event, Executor, Found, Job, Local, Mock, Store, Summary, mock};
+use experiment::{Event, Executor, Found, Job, Local, Mock, Record, Store, Summary, mock};
 
 use crate::common::jobs;
 
@@ -25,7 +25,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let prepared = Store::open(folder.path().join("prepared")).unwrap();
         for job in &jobs {
-            prepared.put_record(&mock::record(&job.run)).unwrap();
+            prepared.put_record(&computed(job)).unwrap();
             let from = prepared.folder(&job.key).unwrap().join("record.json");
             fs::copy(from, folder.path().join(format!("{}.json", job.key))).unwrap();
         }
@@ -50,6 +50,17 @@ impl Bench {
         let summary = executor.execute(&self.jobs, &self.store, &mut |e| events.push(e)).unwrap();
         (summary, events)
     }
+}
+
+/// What a child leaves: made up, but not said so.
+fn computed(job: &Job) -> Record {
+    let mut record = mock::record(&job.run);
+    record.provenance.version = "0.1.0".to_owned();
+    record
+}
+
+fn failure(job: &Job, reason: &str) -> Record {
+    Record { outcome: Outcome::Failed { reason: reason.to_owned() }, ..computed(job) }
 }
 
 fn pretraining() -> Vec<Job> {
@@ -120,22 +131,21 @@ fn progress_and_other_lines() {
 fn a_failure_is_data_and_its_children_wait() {
     let bench = Bench::new(jobs());
     let bad = bench.jobs[0].key.clone();
+    let prepared = Store::open(bench.path("failed")).unwrap();
+    prepared.put_record(&failure(&bench.jobs[0], "the loss is not a number")).unwrap();
     let script = format!(
-        "if [ $2 = {bad} ] && [ ! -e $7/mended ]; then seq 30 >&2; echo \"error: no $4/corpus\" >&2; \
-         echo 'help: look' >&2; exit 3; fi; {ANSWER}"
+        "if [ $2 = {bad} ] && [ ! -e $7/mended ]; then seq 30 >&2; echo 'error: diverged' >&2; \
+         mkdir -p $4/$2; cp $7/failed/$2/record.json $4/$2/record.json; exit 1; fi; {ANSWER}"
     );
     let local = bench.local(&script, 2);
     let (summary, events) = bench.run(&local);
-    let reason = "exited with code 3: error: no <store>/corpus".to_owned();
-    assert_eq!(summary.failed, [(bad.clone(), reason.clone())]);
+    assert_eq!(summary.failed, [(bad.clone(), "the loss is not a number".to_owned())]);
     assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
     assert!(summary.pending[0].1.starts_with("it starts from run "), "{:?}", summary.pending);
-    let record = bench.store.record(&bad).unwrap().done().unwrap();
-    assert_eq!(record.outcome, Outcome::Failed { reason });
     let Some(Event::Failed { stderr, .. }) = events.iter().find(|e| matches!(e, Event::Failed { .. })) else {
         panic!("{events:?}")
     };
-    assert_eq!((stderr.len(), stderr[0].as_str(), stderr[19].as_str()), (20, "13", "help: look"));
+    assert_eq!((stderr.len(), stderr[0].as_str(), stderr[19].as_str()), (20, "12", "error: diverged"));
 
     fs::write(bench.path("mended"), "").unwrap();
     let (summary, _) = bench.run(&local);
@@ -146,10 +156,102 @@ fn a_failure_is_data_and_its_children_wait() {
 }
 
 #[test]
-fn a_run_that_leaves_no_record_failed() {
+fn whatever_else_ends_a_run_leaves_it_pending() {
+    let panic = "echo \"thread 'main' panicked at src/x.rs:1:2:\" >&2; echo 'out of range' >&2; \
+                 echo 'note: run with `RUST_BACKTRACE=1`' >&2; exit 101";
+    for (script, reason) in [
+        (
+            "seq 30 >&2; echo \"error: no $4/corpus\" >&2; echo 'help: look' >&2; exit 3",
+            "exited with code 3: error: no <store>/corpus",
+        ),
+        (panic, "exited with code 101: out of range"),
+        ("echo 'disk?' >&2; echo 'note: x' >&2; exit 1", "exited with code 1: disk?"),
+        ("exit 1", "exited with code 1"),
+        ("exit 0", "ended without leaving a record"),
+    ] {
+        let bench = Bench::new(pretraining()[..1].to_vec());
+        let key = bench.jobs[0].key.clone();
+        let (summary, events) = bench.run(&bench.local(script, 1));
+        assert_eq!(summary.pending, [(key.clone(), reason.to_owned())]);
+        assert!(summary.failed.is_empty() && !summary.complete());
+        assert!(events.contains(&Event::Pending { key: key.clone(), reason: reason.to_owned() }));
+        assert_eq!(bench.store.record(&key).unwrap(), Found::Missing, "nothing is written");
+        let (summary, _) = bench.run(&bench.local(ANSWER, 1));
+        assert_eq!(summary.done, [key], "a later call tries again");
+    }
+}
+
+#[test]
+fn a_failure_from_before_is_no_news() {
     let bench = Bench::new(pretraining()[..1].to_vec());
-    let (summary, _) = bench.run(&bench.local("exit 0", 1));
-    assert_eq!(summary.failed[0].1, "ended without leaving a record");
+    let earlier = failure(&bench.jobs[0], "the loss is not a number");
+    bench.store.put_record(&earlier).unwrap();
+    let (summary, _) = bench.run(&Local { retry_failed: true, ..bench.local("echo 'error: no file' >&2; exit 1", 1) });
+    assert_eq!((summary.failed.len(), summary.pending.len()), (0, 1));
+    assert_eq!(bench.store.record(&earlier.key).unwrap(), Found::Done(earlier));
+}
+
+#[test]
+fn another_process_may_be_faster() {
+    let bench = Bench::new(pretraining()[..3].to_vec());
+    let [first, second, third] = [0, 1, 2].map(|i| bench.jobs[i].key.clone());
+    // While the first runs, somebody answers the second; the third is answered while its own child looks on.
+    let script = format!(
+        "[ $2 != {second} ] || exit 9; if [ $2 = {first} ]; then mkdir -p $4/{second}; \
+         cp $7/{second}.json $4/{second}/record.json; fi; {ANSWER}; if [ $2 = {third} ]; then \
+         echo 'it is finished' >&2; exit 1; fi"
+    );
+    let (summary, events) = bench.run(&bench.local(&script, 1));
+    assert!(summary.complete(), "{summary:?}");
+    assert_eq!((summary.done, summary.skipped), (vec![first, third], vec![second.clone()]));
+    assert!(events.contains(&Event::Skipped { key: second.clone() }));
+    assert!(!events.contains(&Event::Started { key: second }));
+}
+
+#[test]
+fn made_up_records_are_computed() {
+    let bench = Bench::new(jobs());
+    assert!(bench.run(&Mock::default()).0.complete());
+    // A run does not start from a made-up parent.
+    let mut starts = bench.jobs.clone();
+    starts.retain(|job| !job.after.is_empty());
+    let summary = bench.local(ANSWER, 2).execute(&starts, &bench.store, &mut |_| {}).unwrap();
+    assert_eq!((summary.done.len(), summary.pending.len()), (0, 4));
+    assert!(summary.pending.iter().all(|(_, reason)| reason.ends_with("which has no record")), "{summary:?}");
+    assert!(bench.run(&Mock::default()).0.complete());
+    // As the program does: what has a record is finished.
+    let script = format!("[ ! -e $4/$2/record.json ] || exit 0; {ANSWER}");
+    let (summary, events) = bench.run(&bench.local(&script, 2));
+    assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0), "{summary:?}");
+    let text = "8 made-up records were set aside; these runs are computed".to_owned();
+    assert!(events.contains(&Event::Warning { text }));
+    assert!(!mock::any(&bench.store.records().unwrap().0));
+    // The other way round nothing is lost.
+    assert_eq!(bench.run(&Mock { retry_failed: true, ..Mock::default() }).0.skipped.len(), 8);
+}
+
+#[test]
+fn an_interrupt_lets_children_save() {
+    let bench = Bench::new(pretraining()[..2].to_vec());
+    let script = "echo ready; cat > /dev/null; mkdir -p $4/$2/checkpoint; echo saved; exit 130";
+    let stop = Arc::new(AtomicBool::new(false));
+    let local = Local { stop: Arc::clone(&stop), ..bench.local(script, 2) };
+    let began = Instant::now();
+    let mut lines = Vec::new();
+    let summary = local
+        .execute(&bench.jobs, &bench.store, &mut |e| {
+            if let Event::Log { line, .. } = e {
+                lines.push(line);
+                stop.store(lines.len() >= 2, Ordering::Relaxed);
+            }
+        })
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(9), "nobody had to be killed");
+    assert_eq!(lines, ["ready", "ready", "saved", "saved"]);
+    assert!(summary.interrupted && summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
+    for job in &bench.jobs {
+        assert!(bench.store.folder(&job.key).unwrap().join("checkpoint").is_dir());
+    }
 }
 
 #[test]
@@ -157,7 +259,7 @@ fn a_torn_record_is_no_record() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let key = bench.jobs[0].key.clone();
     let (summary, _) = bench.run(&bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
-    assert_eq!(summary.failed.len(), 1);
+    assert_eq!(summary.pending.len(), 1);
     // One that is torn later is answered again.
     let path = bench.store.folder(&key).unwrap().join("record.json");
     fs::write(&path, "{").unwrap();
@@ -189,7 +291,8 @@ fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
     let first = bench.jobs[0].key.clone();
     let script = format!("[ $2 = {first} ] || exec sleep 60; {ANSWER}");
     let stop = Arc::new(AtomicBool::new(false));
-    let local = Local { stop: Arc::clone(&stop), ..bench.local(&script, 2) };
+    let grace = Duration::from_millis(300);
+    let local = Local { stop: Arc::clone(&stop), grace, ..bench.local(&script, 2) };
     let began = Instant::now();
     let mut events = Vec::new();
     let summary = local

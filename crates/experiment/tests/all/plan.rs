@@ -6,7 +6,7 @@ use experiment::plan::choose;
 use experiment::run::Work;
 use experiment::{Plan, mock};
 
-use crate::common::{Known, jobs, plan, spec};
+use crate::common::{self, Known, jobs, plan, spec};
 
 #[test]
 fn parents_come_first_and_every_run_once() {
@@ -28,6 +28,27 @@ fn parents_come_first_and_every_run_once() {
     assert_eq!(plan.comparisons, 3);
     let corpora = plan.jobs.iter().filter(|j| j.data["corpus"] == "/here/toy").count();
     assert_eq!(corpora, 36 + 72 + 12 + 1);
+}
+
+#[test]
+fn spelling_does_not_matter() {
+    let plan = plan("tokenizers = ['MXDNA', 'Bpe4096', 'KMER6']\ncontrols = true\nreference = 'kmer06'");
+    assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "kmer6"]);
+    assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
+    assert_eq!(plan.reference, "kmer6");
+    // A control that is compared anyway is not added.
+    let there = common::plan("tokenizers = ['MXDNA', 'Base-Deep']\ncontrols = true");
+    assert_eq!(there.controls, Vec::<String>::new());
+}
+
+#[test]
+fn a_reference_that_is_not_compared_is_refused() {
+    for name in ["bpe4096", "kmr6"] {
+        let spec = spec(&format!("tokenizers = ['base', 'kmer6']\nreference = '{name}'"));
+        let error = Plan::new(&spec, &Known::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("reference: {name:?} is not among the tokenizers"));
+        assert_eq!(error.remedy().unwrap(), "add it there, or choose among base, kmer6");
+    }
 }
 
 #[test]
@@ -130,8 +151,9 @@ fn hours_and_spread_come_from_records() {
 fn the_table_says_what_it_costs_and_can_show() {
     let text = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']").describe();
     for part in [
-        "pretrain  base    alibi-directed               6 ",
-        "finetune  bpe4096 enhancers alibi-directed     6 ",
+        "pretrain  base    alibi-directed               6     84 ",
+        "pretrain  kmer6   alibi-directed               6     14 ",
+        "finetune  bpe4096 enhancers alibi-directed     6      - ",
         "36 runs, ",
         "a guess until a run has finished",
         "smallest reachable Holm-adjusted p: 0.0625 (2 comparisons with base, 6 seeds)",

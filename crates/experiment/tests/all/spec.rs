@@ -79,11 +79,6 @@ fn what_means_nothing_names_key_and_remedy() {
     fails(&with("tasks = ['a', 'a']"), "tasks: \"a\" is named twice", "name it once");
     fails(&with("seeds = [1, 2, 1]"), "seeds: 1 is named twice", "name it once");
     fails(&with("seeds = 0"), "seeds: there is no seed", "write a number of seeds, e.g. seeds = 7");
-    fails(
-        &with("reference = 'bpe'"),
-        "reference: \"bpe\" is not among the tokenizers",
-        "add it there, or choose among base, kmer6",
-    );
     fails(&with("name = '../up'"), "name: \"../up\" cannot be part of a file name", "use letters, digits, '-' and '_'");
     fails(
         &with("[training]\nwindow = 250"),
@@ -119,17 +114,46 @@ fn what_means_nothing_names_key_and_remedy() {
     fails(
         &with("encoder = { from = 'tiny', heads = 5 }"),
         "encoder.heads: 5 heads do not divide hidden = 64",
-        "use one of 1, 2, 4, 8, 16, 32, 64",
+        "use one of 2, 4, 8, 16, 32",
     );
     fails(
         &with("encoder = { from = 'tiny', heads = 1 }"),
         "encoder.heads: 1 heads (encoder \"tiny\") cannot be paired: one left, one right",
         "use an even number of heads, or positions = [\"alibi\"]",
     );
+    let wide = "64 heads of hidden = 64 are 1 wide each; rotary positions turn pairs of numbers, so this must be even";
+    let heads = with("encoder = { from = 'tiny', heads = 64 }");
+    fails(&heads, &format!("encoder.heads: {wide}"), "use one of 2, 4, 8, 16, 32");
+    fails(
+        &with("encoder = { from = 'tiny', hidden = 7, heads = 1 }"),
+        "encoder.heads: 1 heads of hidden = 7 are 7 wide each; rotary positions turn pairs of numbers, so this must be even",
+        "no number of heads fits: set encoder.hidden to a multiple of 4",
+    );
+    fails(&with("[scoring]\ncurve_points = 0"), "scoring.curve_points: 0 is not positive", "use at least 1");
+    fails(
+        &with("[scoring]\ncurve_points = 41"),
+        "scoring.curve_points: 41 is too large: each point halves the steps of the one after it",
+        "use at most 40",
+    );
+    fails(&with("[finetuning]\nevaluations = 0"), "finetuning.evaluations: 0 is not positive", "use at least 1");
     fails(&with("[finetuning]\nwarmup = 1.0"), "finetuning.warmup: 1 is not in 0..1", "use 0 or more, and less than 1");
     fails(
         &with("[scoring]\nbases = 251"),
         "scoring.bases: 251 bases are less than one window of 252",
         "use at least 252",
     );
+}
+
+#[test]
+fn too_many_seeds_are_refused_before_they_are_made() {
+    let mut s = spec("tokenizers = ['base']");
+    let error = s.set_seeds(u64::MAX).unwrap_err();
+    assert_eq!(error.to_string(), "seeds: 18446744073709551615 seeds are too many");
+    assert_eq!(error.remedy().unwrap(), "use at most 10000");
+    assert_eq!(s.seeds, [1, 2, 3], "nothing changed");
+    s.set_seeds(10_000).unwrap();
+    s.validate().unwrap();
+    s.seeds.push(10_001);
+    assert_eq!(s.validate().unwrap_err().to_string(), "seeds: 10001 seeds are too many");
+    assert!(Spec::from_toml("seeds = 10001", "q.toml").unwrap_err().to_string().ends_with("10001 seeds are too many"));
 }

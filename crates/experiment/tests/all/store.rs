@@ -44,6 +44,27 @@ fn what_is_put_is_found() {
 }
 
 #[test]
+fn a_result_outlasts_failures_and_made_up_records() {
+    let (_folder, store, made_up, _path) = new();
+    let now = || store.record(&made_up.key).unwrap().done().unwrap();
+    let mut result = made_up.clone();
+    result.provenance.version = "0.1.0".to_owned();
+    let failure = Record { outcome: Outcome::Failed { reason: "diverged".to_owned() }, ..result.clone() };
+    // A failure may replace what is made up, and a result replaces a failure.
+    for record in [&failure, &made_up, &failure, &result] {
+        store.put_record(record).unwrap();
+        assert_eq!(now(), *record);
+    }
+    for weaker in [&failure, &made_up] {
+        store.put_record(weaker).unwrap();
+        assert_eq!(now(), result);
+    }
+    result.timing.threads += 1;
+    store.put_record(&result).unwrap();
+    assert_eq!(now(), result);
+}
+
+#[test]
 fn a_crash_before_the_rename_leaves_the_old_record() {
     let (_folder, store, record, path) = new();
     let half = path.with_file_name(".tmp-1-2-3");

@@ -2,11 +2,11 @@
 //!
 //! Sums over blocks, then one quotient per species; species count alike; seeds are averaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 
-use super::gather::{Heap, family, shared_seeds};
+use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
 use super::{Bits, Cost, Estimate, Group, Markov, Options, SpeciesBits, Test};
 use crate::error::Error;
 use crate::statistics::bootstrap::{Blocks, Draws, Interval, blocks};
@@ -41,16 +41,17 @@ fn pretrained(record: &Record) -> Option<&Pretrained> {
 /// Fills the pretraining part of a group.
 pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
-    let ranked: Vec<&str> = ranked.iter().map(String::as_str).collect();
-    if ranked.iter().any(|n| heap.pretrained.contains_key(*n)) {
-        (group.seeds, group.dropped) = shared_seeds(scope, &ranked, &heap.pretrained, unusable)?;
+    let shared = pairing(&ranked, heap, scope, options)?;
+    group.remarks.extend(shared.remarks);
+    if !shared.seeds.is_empty() {
+        group.reference = stand_in(group.reference.as_deref(), &shared.names, &mut group.remarks);
     }
+    (group.seeds, group.dropped) = (shared.seeds, shared.dropped);
     let plan = plan(heap, scope)?;
     group.species = plan.keys().map(|(species, _)| species.clone()).collect();
     group.species.dedup();
     let refuse = |source| Error::Statistics { scope: scope.to_owned(), source };
-    let usable = |name: &str, seed: u64| heap.pretrained.get(name).and_then(|r| r.get(&seed)).is_some();
-    let joint: Vec<&str> = ranked.iter().copied().filter(|n| group.seeds.iter().all(|s| usable(n, *s))).collect();
+    let joint: Vec<&str> = shared.names.iter().map(String::as_str).collect();
     let draws = if group.seeds.is_empty() || joint.is_empty() {
         None
     } else {
@@ -90,8 +91,27 @@ pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Option
         group.tests = tests(&pairs, value, interval, options.effect, options.seed).map_err(refuse)?;
     }
     group.markov = heap.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
-    group.remarks = remarks(group, heap);
+    let more = remarks(group, heap);
+    group.remarks.extend(more);
     Ok(())
+}
+
+/// Who is compared at which seeds. With unfinished runs, tokenizers of the order that have no record are missing too.
+fn pairing(ranked: &[String], heap: &Heap, scope: &str, options: &Options) -> Result<Shared, Error> {
+    let mut names: Vec<&str> = ranked.iter().map(String::as_str).collect();
+    let runs = |name: &str| heap.pretrained.get(name);
+    let union: BTreeSet<u64> = names.iter().filter_map(|n| runs(n)).flat_map(|r| r.keys().copied()).collect();
+    if union.is_empty() {
+        return Ok(Shared::default());
+    }
+    if options.partial {
+        let absent = options.order.iter().filter(|n| !options.controls.contains(n) && !ranked.contains(n));
+        names.extend(absent.map(String::as_str));
+    }
+    shared_seeds(scope, &names, &union, options.partial, |name, seed| match runs(name).and_then(|r| r.get(&seed)) {
+        None => State::Missing,
+        Some(record) => unusable(record).map_or(State::Usable, State::Failed),
+    })
 }
 
 fn at<'a>(heap: &'a Heap, name: &str, seeds: &[u64]) -> Vec<&'a Record> {
@@ -278,6 +298,14 @@ fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
         let error = deviation(&bits.total.seeds) / (bits.total.seeds.len() as f64).sqrt();
         if bits.floor.is_some_and(|floor| bits.total.mean < floor - 3.0 * error) {
             remarks.push(format!("{} is below the floor by more than 3 standard errors: suspect a leak", subject.name));
+        }
+    }
+    for subject in &group.subjects {
+        if subject.bits.as_ref().is_some_and(|b| !b.uses_context()) {
+            remarks.push(format!(
+                "{} has not learned to use context yet (no better than its bias-only model): a short run ranks learning speed",
+                subject.name
+            ));
         }
     }
     for seed in &group.seeds {

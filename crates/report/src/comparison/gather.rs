@@ -1,6 +1,6 @@
 //! From a heap of records to groups: what must agree, what distinguishes, who is a control. No statistics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use experiment::config::MaskingUnit;
 use experiment::record::{Finetuned, Outcome, Record};
@@ -26,6 +26,8 @@ pub(super) struct Heap {
     pub tasks: BTreeMap<String, BTreeMap<String, BTreeMap<u64, Record>>>,
     /// Markov controls by name and seed.
     pub markov: BTreeMap<String, BTreeMap<u64, Record>>,
+    /// Controls that could not be placed.
+    pub remarks: BTreeSet<String>,
 }
 
 impl Comparison {
@@ -33,7 +35,7 @@ impl Comparison {
     ///
     /// # Errors
     /// Records that may not be compared (mixed devices, protocols or number formats, unequal seeds, different text,
-    /// duplicates) or that contradict themselves; an unknown reference. The message names the offenders.
+    /// duplicates) or that contradict themselves; a name that no record has; nothing complete (`partial`). The message names the offenders.
     pub fn new(records: Vec<Record>, options: Options) -> Result<Comparison, Error> {
         let records = distinct(records);
         if records.is_empty() {
@@ -42,10 +44,12 @@ impl Comparison {
         uniform(&records)?;
         records.iter().try_for_each(check)?;
         let order = order(&records, &options);
+        unknown(&order, &options)?;
         let known: Vec<String> = order.iter().filter(|n| !options.controls.contains(n)).cloned().collect();
         if let Some(name) = options.reference.as_ref().filter(|name| !known.contains(name)) {
             return Err(Error::UnknownReference { name: name.clone(), known: known.join(", ") });
         }
+        let made_up = records.iter().any(|r| r.provenance.version == experiment::mock::VERSION);
         let device = records
             .iter()
             .find(|r| encoder(r).is_some())
@@ -61,11 +65,21 @@ impl Comparison {
         for ((key, heap), leaves) in heaps.iter().zip(&settings) {
             groups.push(group(key, label(leaves, &settings), heap, &order, &options)?);
         }
-        if groups.len() > 1 && known.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
+        let ranked: BTreeSet<&str> = groups.iter().flat_map(|g| g.ranked().map(|s| s.name.as_str())).collect();
+        if groups.len() > 1 && ranked.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
             let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
             return Err(Error::Mixed { what: "settings".into(), offenders });
         }
-        Ok(Comparison { device, machines, order, groups, options })
+        let something = |g: &Group| {
+            g.subjects.iter().any(|s| s.bits.is_some())
+                || g.tasks.iter().any(|t| t.scores.iter().any(|s| s.mcc.is_some()))
+        };
+        let why: Vec<String> = groups.iter().flat_map(|g| g.remarks.iter().cloned()).collect();
+        if options.partial && !known.is_empty() && !groups.iter().any(something) {
+            let why = if why.is_empty() { "no seed has a score of every tokenizer".into() } else { why.join("; ") };
+            return Err(Error::NothingComplete { why });
+        }
+        Ok(Comparison { device, machines, order, groups, made_up, options })
     }
 }
 
@@ -168,9 +182,23 @@ fn order(records: &[Record], options: &Options) -> Vec<String> {
             met.push(name);
         }
     }
+    if options.partial {
+        let missing: Vec<String> = options.order.iter().filter(|name| !met.contains(name)).cloned().collect();
+        met.extend(missing);
+    }
     let place = |name: &String| options.order.iter().position(|o| o == name).unwrap_or(usize::MAX);
     met.sort_by_key(|name| (options.controls.contains(name), place(name)));
     met
+}
+
+/// Names that were asked for and that nothing has.
+fn unknown(known: &[String], options: &Options) -> Result<(), Error> {
+    for (what, names) in [("order", &options.order), ("controls", &options.controls)] {
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+            return Err(Error::UnknownName { what, name: name.clone(), known: known.join(", ") });
+        }
+    }
+    Ok(())
 }
 
 /// The question a run asks, as canonical JSON: everything but tokenizer and learning rate (chosen per tokenizer).
@@ -250,9 +278,22 @@ fn place_control(key: &str, heap: &mut Heap, record: &Record) -> Result<(), Erro
             if plan { insert(heap.markov.entry(name).or_default(), record.clone(), "controls") } else { Ok(()) }
         }
         Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
-            if heap.tasks.contains_key(&task.name) || key == "{}" {
-                let place = heap.tasks.entry(task.name.clone()).or_default().entry(name).or_default();
-                insert(place, record.clone(), &task.name)?;
+            // Names are for people: the same data is the same task.
+            let hash = |runs: &BTreeMap<String, BTreeMap<u64, Record>>| {
+                runs.values().flat_map(BTreeMap::values).find_map(|r| r.run.task().map(|t| t.hash.clone()))
+            };
+            let same: Vec<String> = (heap.tasks.iter())
+                .filter(|(_, runs)| hash(runs).is_some_and(|found| found == task.hash))
+                .map(|(name, _)| name.clone())
+                .collect();
+            let namesake = heap.tasks.contains_key(&task.name);
+            if same.is_empty() && namesake {
+                heap.remarks.insert(format!("{name} on {} was run on other data of that name: left out", task.name));
+            }
+            let alone = (key == "{}" && same.is_empty() && !namesake).then(|| task.name.clone());
+            for title in same.into_iter().chain(alone) {
+                let place = heap.tasks.entry(title.clone()).or_default().entry(name.clone()).or_default();
+                insert(place, record.clone(), &title)?;
             }
             Ok(())
         }
@@ -317,10 +358,11 @@ fn group(key: &str, label: String, heap: &Heap, order: &[String], options: &Opti
             Subject { name: name.clone(), index, control, bits: None, collapsed: 0, failed: 0 }
         })
         .collect();
-    let reference = options.reference.clone().filter(|name| subjects.iter().any(|s| s.name == *name));
-    let reference = reference
-        .or_else(|| subjects.iter().find(|s| !s.control).map(|s| s.name.clone()))
-        .filter(|_| !options.all_pairs);
+    let reference = options.reference.clone().or_else(|| {
+        let first = order.iter().find(|n| !options.controls.contains(n) && (options.partial || present(n)));
+        first.cloned()
+    });
+    let reference = reference.filter(|_| !options.all_pairs);
     let mut group = Group {
         label,
         setting: model.map_or_else(|| key.to_owned(), setting),
@@ -335,7 +377,7 @@ fn group(key: &str, label: String, heap: &Heap, order: &[String], options: &Opti
         tasks: Vec::new(),
         across: Vec::new(),
         friedman: None,
-        remarks: Vec::new(),
+        remarks: heap.remarks.iter().cloned().collect(),
     };
     bits::fill(&mut group, heap, &scope, options)?;
     tasks::fill(&mut group, heap, options)?;
@@ -358,39 +400,90 @@ pub(super) fn family(names: &[&str], reference: Option<&str>) -> Comparisons {
     }
 }
 
-/// Seeds that all `names` share; refuses unequal ones and drops those at which one of them has no score.
+/// What became of one run.
+pub(super) enum State {
+    /// It has a score.
+    Usable,
+    /// It has none, and why.
+    Failed(String),
+    /// It was not run, or is not finished.
+    Missing,
+}
+
+/// Who is compared at which seeds.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Tokenizers that have a score at every one of the seeds.
+    pub names: Vec<String>,
+    /// The seeds, ascending.
+    pub seeds: Vec<u64>,
+    /// Seeds at which a compared tokenizer failed.
+    pub dropped: Vec<Dropped>,
+    /// Who is left out, what is unfinished.
+    pub remarks: Vec<String>,
+}
+
+/// Seeds that `names` share. A tokenizer without a single score is left out; unequal seeds are refused unless `partial`.
 pub(super) fn shared_seeds(
     scope: &str,
     names: &[&str],
-    records: &BTreeMap<String, BTreeMap<u64, Record>>,
-    reason: impl Fn(&Record) -> Option<String>,
-) -> Result<(Vec<u64>, Vec<Dropped>), Error> {
-    let runs = |name: &str| records.get(name);
-    let mut union: Vec<u64> = names.iter().filter_map(|n| runs(n)).flat_map(|r| r.keys().copied()).collect();
-    union.sort_unstable();
-    union.dedup();
-    let lacking: Vec<String> = names
-        .iter()
-        .filter_map(|name| {
-            let lacks: Vec<String> = union
-                .iter()
-                .filter(|s| runs(name).is_none_or(|r| !r.contains_key(s)))
-                .map(ToString::to_string)
-                .collect();
-            (!lacks.is_empty()).then(|| format!("{name} lacks {}", lacks.join(", ")))
-        })
-        .collect();
-    if !lacking.is_empty() {
-        return Err(Error::UnequalSeeds { scope: scope.into(), offenders: lacking.join("; ") });
-    }
-    let mut dropped = Vec::new();
-    for (name, runs) in names.iter().filter_map(|n| runs(n).map(|r| (n, r))) {
-        for (seed, record) in runs {
-            if let Some(reason) = reason(record) {
-                dropped.push(Dropped { tokenizer: (*name).to_owned(), seed: *seed, reason });
+    union: &BTreeSet<u64>,
+    partial: bool,
+    state: impl Fn(&str, u64) -> State,
+) -> Result<Shared, Error> {
+    let mut shared = Shared::default();
+    let (mut lacking, mut unfinished) = (Vec::new(), 0);
+    let mut failures = Vec::new();
+    let mut usable: Vec<(&str, BTreeSet<u64>)> = Vec::new();
+    for name in names {
+        let (mut fine, mut lacks) = (BTreeSet::new(), Vec::new());
+        for seed in union {
+            match state(name, *seed) {
+                State::Usable => drop(fine.insert(*seed)),
+                State::Failed(reason) => failures.push(Dropped { tokenizer: (*name).into(), seed: *seed, reason }),
+                State::Missing => lacks.push(seed.to_string()),
             }
         }
+        unfinished += lacks.len();
+        if !lacks.is_empty() {
+            lacking.push(format!("{name} lacks {}", lacks.join(", ")));
+        }
+        usable.push((name, fine));
     }
-    union.retain(|seed| dropped.iter().all(|d| d.seed != *seed));
-    Ok((union, dropped))
+    if !lacking.is_empty() && !partial {
+        return Err(Error::UnequalSeeds { scope: scope.into(), offenders: lacking.join("; ") });
+    }
+    let (kept, out): (Vec<_>, Vec<_>) = usable.into_iter().partition(|(_, fine)| !fine.is_empty());
+    for (name, _) in out.iter().filter(|_| !kept.is_empty()) {
+        let failed = failures.iter().filter(|d| d.tokenizer == *name).count();
+        let why = failures.iter().find(|d| d.tokenizer == *name).map_or_else(
+            || "none of its runs is finished".to_owned(),
+            |d| format!("no usable run, {failed} of {} failed ({})", union.len(), d.reason),
+        );
+        shared.remarks.push(format!("{name} is left out of the comparison: {why}"));
+    }
+    if unfinished > 0 {
+        let runs = if unfinished == 1 { "1 run is".to_owned() } else { format!("{unfinished} runs are") };
+        shared
+            .remarks
+            .push(format!("{runs} unfinished ({}); these are the seeds that are complete", lacking.join("; ")));
+    }
+    shared.seeds =
+        union.iter().copied().filter(|s| !kept.is_empty() && kept.iter().all(|(_, f)| f.contains(s))).collect();
+    shared.names = kept.iter().map(|(name, _)| (*name).to_owned()).collect();
+    shared.dropped =
+        failures.into_iter().filter(|d| kept.is_empty() || kept.iter().any(|(n, _)| *n == d.tokenizer)).collect();
+    Ok(shared)
+}
+
+/// The reference among `names`: the asked one, or the first with a remark in `remarks`.
+pub(super) fn stand_in(asked: Option<&str>, names: &[String], remarks: &mut Vec<String>) -> Option<String> {
+    let asked = asked?;
+    match names.first() {
+        Some(first) if !names.iter().any(|n| n == asked) => {
+            remarks.push(format!("the reference {asked} cannot be compared; {first} is the reference instead"));
+            Some(first.clone())
+        }
+        _ => Some(asked.to_owned()),
+    }
 }

@@ -1,12 +1,12 @@
 //! Labelled tasks of a group: test MCC per tokenizer and seed, tests per task and across tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use experiment::record::{Finetuned, Outcome, Record};
 use experiment::run::Work;
 
 use super::bits::{estimate, tests};
-use super::gather::{Heap, family, shared_seeds};
+use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
 use super::{Across, Estimate, Group, Options, Task, TaskScore};
 use crate::error::Error;
 use crate::statistics::bootstrap::{Interval, Rows, rows};
@@ -38,25 +38,63 @@ fn unusable(record: &Record) -> Option<String> {
 pub(super) fn fill(group: &mut Group, heap: &Heap, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
     for (name, runs) in &heap.tasks {
-        let task = task(group, name, runs, &ranked, options)?;
+        let mut shared = pairing(&ranked, heap, name, runs, &group.label, options)?;
+        let mut remarks = std::mem::take(&mut shared.remarks);
+        let reference = if shared.seeds.is_empty() {
+            group.reference.clone()
+        } else {
+            stand_in(group.reference.as_deref(), &shared.names, &mut remarks)
+        };
+        let task = task(group, name, runs, shared, reference.as_deref(), options)?;
         group.tasks.push(task);
+        group.remarks.extend(remarks.into_iter().map(|r| format!("{name}: {r}")));
     }
-    let (across, friedman) = across(group, &ranked)?;
+    let (across, friedman) = across(group)?;
     group.across = across;
     group.friedman = friedman;
     Ok(())
 }
 
-fn task(group: &Group, name: &str, runs: &Runs, ranked: &[String], options: &Options) -> Result<Task, Error> {
-    let scope = if group.label.is_empty() { name.to_owned() } else { format!("{name} ({})", group.label) };
+fn scope(name: &str, label: &str) -> String {
+    if label.is_empty() { name.to_owned() } else { format!("{name} ({label})") }
+}
+
+/// Who is compared at which seeds. A run that could not start because its pretraining failed has failed.
+fn pairing(
+    ranked: &[String],
+    heap: &Heap,
+    task: &str,
+    runs: &Runs,
+    label: &str,
+    options: &Options,
+) -> Result<Shared, Error> {
+    let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
+    let union: BTreeSet<u64> = names.iter().filter_map(|n| runs.get(*n)).flat_map(|r| r.keys().copied()).collect();
+    if union.is_empty() {
+        return Ok(Shared::default());
+    }
+    shared_seeds(&scope(task, label), &names, &union, options.partial, |name, seed| {
+        let parent = || heap.pretrained.get(name)?.get(&seed).map(|r| &r.outcome);
+        match (runs.get(name).and_then(|r| r.get(&seed)), parent()) {
+            (Some(record), _) => unusable(record).map_or(State::Usable, State::Failed),
+            (None, Some(Outcome::Failed { reason })) => State::Failed(format!("its pretraining failed: {reason}")),
+            (None, _) => State::Missing,
+        }
+    })
+}
+
+fn task(
+    group: &Group,
+    name: &str,
+    runs: &Runs,
+    shared: Shared,
+    reference: Option<&str>,
+    options: &Options,
+) -> Result<Task, Error> {
+    let scope = scope(name, &group.label);
     let refuse = |source| Error::Statistics { scope: scope.clone(), source };
     let labels = labels(&scope, runs)?;
-    let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
-    let (seeds, dropped) = if names.iter().any(|n| runs.contains_key(*n)) {
-        shared_seeds(&scope, &names, runs, unusable)?
-    } else {
-        (Vec::new(), Vec::new())
-    };
+    let Shared { names, seeds, dropped, .. } = shared;
     let predictions = |name: &str, seeds: &[u64]| -> Vec<&Finetuned> {
         runs.get(name).map_or_else(Vec::new, |r| seeds.iter().filter_map(|s| r.get(s).and_then(finetuned)).collect())
     };
@@ -65,7 +103,7 @@ fn task(group: &Group, name: &str, runs: &Runs, ranked: &[String], options: &Opt
         let predicted = all.iter().map(|one| one.iter().map(|f| f.predicted.as_slice()).collect()).collect();
         rows(&Rows { classes, labels: &labels, predicted }, options.resamples, options.seed)
     };
-    let joint: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names };
+    let joint: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
     let draws = if joint.is_empty() {
         None
     } else {
@@ -105,7 +143,7 @@ fn task(group: &Group, name: &str, runs: &Runs, ranked: &[String], options: &Opt
             let value =
                 |name: &str| scores.iter().find(|s| s.name == name)?.mcc.as_ref().map(|m: &Estimate| m.seeds.clone());
             let place = |name: &str| joint.iter().position(|n| *n == name).unwrap_or(0);
-            let pairs = family(&joint, group.reference.as_deref());
+            let pairs = family(&joint, reference);
             let interval = |left: &str, right: &str| draws.difference(place(left), place(right));
             tests(&pairs, value, interval, options.task_effect, options.seed).map_err(refuse)?
         }
@@ -166,12 +204,11 @@ fn labels(scope: &str, runs: &Runs) -> Result<Vec<u32>, Error> {
 }
 
 /// Wilcoxon over tasks for each pair of the family, Holm-adjusted; Friedman where there is enough.
-fn across(
-    group: &Group,
-    ranked: &[String],
-) -> Result<(Vec<Across>, Option<crate::statistics::friedman::Friedman>), Error> {
+fn across(group: &Group) -> Result<(Vec<Across>, Option<crate::statistics::friedman::Friedman>), Error> {
     let scope = || "across tasks".to_owned();
     let score = |task: &Task, name: &str| task.scores.iter().find(|s| s.name == name)?.mcc.as_ref().map(|m| m.mean);
+    // A tokenizer without any result is out of this family, not the end of it.
+    let ranked: Vec<String> = group.tasked().map(|s| s.name.clone()).collect();
     let complete: Vec<Vec<f64>> =
         group.tasks.iter().filter_map(|t| ranked.iter().map(|n| score(t, n)).collect::<Option<Vec<f64>>>()).collect();
     if complete.len() < 2 {
@@ -179,7 +216,9 @@ fn across(
     }
     let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
     let mut all = Vec::new();
-    for (left, right) in family(&names, group.reference.as_deref()) {
+    // The remark was made where the reference was lost.
+    let reference = stand_in(group.reference.as_deref(), &ranked, &mut Vec::new());
+    for (left, right) in family(&names, reference.as_deref()) {
         let place = |name: &str| names.iter().position(|n| *n == name).unwrap_or(0);
         let differences: Vec<f64> = complete.iter().map(|row| row[place(&left)] - row[place(&right)]).collect();
         let test = wilcoxon::wilcoxon(&differences).map_err(|source| Error::Statistics { scope: scope(), source })?;

@@ -2,33 +2,39 @@
 
 use super::Drawn;
 use super::dots::{self, Facet, Line, Row, Words};
-use crate::comparison::{Bits, Comparison, Estimate, Group, Subject};
+use crate::comparison::{Bits, Comparison, Estimate, Group, Subject, Test};
 use crate::error::Error;
 
-/// Draws one panel per group and scope: all species together, then each where there are several.
+/// Draws one line of panels per group, the totals and beside them the paired differences to the reference; then a panel per
+/// species where there are several. Intervals of totals hold what all tokenizers share (which text, which seed) and overlap
+/// where the differences, in which that cancels, are decisive: hence both.
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
-    let mut facets = Vec::new();
+    let mut lines = Vec::new();
     for group in comparison.groups.iter().filter(|g| g.subjects.iter().any(|s| s.bits.is_some())) {
         let several = group.species.len() > 1;
         let whole = if several { "all species" } else { "" };
         let markov = group.markov.iter().map(|m| (m.name.clone(), Some(m.total)));
-        facets.push(facet(group, whole, |b| (b.total.clone(), b.bias_only, b.floor), markov));
+        let total = facet(group, whole, |b| (b.total.clone(), b.bias_only, b.floor), markov);
+        lines.push(std::iter::once(total).chain(differences(group)).collect());
+        let mut facets = Vec::new();
         for (at, species) in group.species.iter().enumerate().filter(|_| several) {
             let markov = group.markov.iter().map(|m| (m.name.clone(), m.species.get(at).copied().flatten()));
             let pick = move |b: &Bits| (b.species[at].total.clone(), b.species[at].bias_only, b.species[at].floor);
             facets.push(facet(group, species, pick, markov));
         }
+        lines.extend(dots::lines(facets));
     }
-    if facets.is_empty() {
+    if lines.is_empty() {
         return Ok(None);
     }
     let words = Words {
         title,
         subtitle: &super::common(comparison.groups.iter()),
         axis: "bits per masked base (lower is better)",
+        interval: "text and seeds",
         tick: "bias only",
     };
-    dots::draw(&words, &facets).map(Some)
+    dots::draw(&words, &lines).map(Some)
 }
 
 fn facet(
@@ -64,5 +70,31 @@ fn facet(
             lines.push(Line { name, value, dash: (2.0, 3.0) });
         }
     }
-    Facet { group: group.label.clone(), scope: scope.to_owned(), rows, lines }
+    Facet { group: group.label.clone(), scope: scope.to_owned(), rows, lines, word: None }
+}
+
+/// The paired differences to the reference, as tested; none where all pairs are tested.
+fn differences(group: &Group) -> Option<Facet> {
+    let reference = group.reference.clone()?;
+    let row = |test: &Test| {
+        Some(Row {
+            name: test.left.clone(),
+            index: Some(group.subject(&test.left)?.index),
+            control: false,
+            estimate: test.difference.clone(),
+            seeds: group.seeds.iter().map(ToString::to_string).collect(),
+            tick: None,
+        })
+    };
+    let rows: Vec<Row> = group.tests.iter().filter_map(row).collect();
+    let zero = Line { name: "no difference".into(), value: 0.0, dash: (1000.0, 1.0) };
+    let name = if reference.chars().count() > 24 { "the reference" } else { &reference };
+    let scope = format!("paired difference to {name}");
+    (!rows.is_empty()).then(|| Facet {
+        group: group.label.clone(),
+        scope,
+        rows,
+        lines: vec![zero],
+        word: Some((reference, "reference")),
+    })
 }

@@ -17,7 +17,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         let Some(friedman) = &group.friedman else { continue };
         let Ok(cd) = critical_difference(friedman.ranks.len(), friedman.tasks) else { continue };
         let mut ranked: Vec<(f64, &str, usize)> =
-            group.ranked().zip(&friedman.ranks).map(|(s, rank)| (*rank, s.name.as_str(), s.index)).collect();
+            group.tasked().zip(&friedman.ranks).map(|(s, rank)| (*rank, s.name.as_str(), s.index)).collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
         ranked.iter().for_each(|(rank, name, _)| csv.row(&[&group.label, name], &[*rank, cd]));
         axes.push((group, friedman, cd, ranked));

@@ -1,6 +1,6 @@
 //! Rows of dots with intervals in one panel or many: the drawing behind `bits_per_base` and `tasks`.
 
-use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
+use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use super::{Csv, Drawn, heading};
 use crate::comparison::Estimate;
@@ -42,6 +42,8 @@ pub(super) struct Facet {
     pub(super) rows: Vec<Row>,
     /// Its lines.
     pub(super) lines: Vec<Line>,
+    /// A row that has no dots but this word at the first line: the reference of differences.
+    pub(super) word: Option<(String, &'static str)>,
 }
 
 /// What is written around the panels.
@@ -49,14 +51,35 @@ pub(super) struct Words<'a> {
     pub(super) title: &'a str,
     pub(super) subtitle: &'a str,
     pub(super) axis: &'a str,
+    /// What the intervals are over.
+    pub(super) interval: &'a str,
     /// Name of the tick, if rows have one.
     pub(super) tick: &'a str,
 }
 
 const WIDE: f64 = 900.0;
 
-/// Draws the facets, at most three beside each other; rows with the same name stand at the same height.
-pub(super) fn draw(words: &Words<'_>, facets: &[Facet]) -> Result<Drawn, Error> {
+/// Facets in lines, at most three beside each other.
+pub(super) fn lines(facets: Vec<Facet>) -> Vec<Vec<Facet>> {
+    let columns = match facets.len() {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    };
+    let mut lines: Vec<Vec<Facet>> = Vec::new();
+    for facet in facets {
+        match lines.last_mut().filter(|line| line.len() < columns) {
+            Some(line) => line.push(facet),
+            None => lines.push(vec![facet]),
+        }
+    }
+    lines
+}
+
+/// Draws lines of facets; rows with the same name stand at the same height. The facets of a line share its width; a line
+/// under three facets keeps their columns.
+pub(super) fn draw(words: &Words<'_>, lines: &[Vec<Facet>]) -> Result<Drawn, Error> {
+    let facets: Vec<&Facet> = lines.iter().flatten().collect();
     let mut names: Vec<(&str, bool)> = Vec::new();
     for row in facets.iter().flat_map(|f| &f.rows) {
         if !names.iter().any(|(n, _)| *n == row.name) {
@@ -65,36 +88,37 @@ pub(super) fn draw(words: &Words<'_>, facets: &[Facet]) -> Result<Drawn, Error> 
     }
     // Tokenizers before controls, whatever panel they were first met in.
     names.sort_by_key(|(_, control)| *control);
-    let columns = match facets.len() {
-        0 | 1 => 1,
-        2 | 4 => 2,
-        _ => 3,
+    let step = if lines.len() < 3 && names.len() < 6 && lines.iter().all(|l| l.len() < 3) {
+        52.0
+    } else {
+        30.0_f64.max(200.0 / names.len() as f64).min(38.0)
     };
-    let step = if columns == 1 && names.len() < 6 { 52.0 } else { 30.0_f64.max(200.0 / names.len() as f64).min(38.0) };
     let margin = names.iter().map(|(n, _)| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
     let body = step * names.len() as f64 + 10.0;
     let (above, below, gap) = (36.0, 26.0, 28.0);
-    let wide = (WIDE - margin - 26.0 - gap * (columns - 1) as f64) / columns as f64;
-    let lines = facets.len().div_ceil(columns);
-    let entries = entries(words, facets);
+    let entries = entries(words, &facets);
     let top = 56.0;
-    let axis = top + lines as f64 * (above + body + below) + 16.0;
+    let axis = top + lines.len() as f64 * (above + body + below) + 16.0;
     let high = axis + 22.0 + legend_height(&entries, WIDE) + 12.0;
     let svg = sheet(words.title, (WIDE, high), |canvas| {
         subtitle(canvas, words.subtitle);
-        for (at, facet) in facets.iter().enumerate() {
-            let (column, line) = ((at % columns) as f64, (at / columns) as f64);
-            let from = (margin + column * (wide + gap), top + line * (above + body + below) + above);
+        let places = lines.iter().enumerate().flat_map(|(line, row)| (0..row.len()).map(move |column| (line, column)));
+        for (line, column) in places {
+            let facet = &lines[line][column];
+            let before = if line > 0 { lines[line - 1].len() } else { 0 };
+            let columns = if before == 3 && facet.word.is_none() { 3 } else { lines[line].len() };
+            let wide = (WIDE - margin - 26.0 - gap * (columns - 1) as f64) / columns as f64;
+            let from = (margin + column as f64 * (wide + gap), top + line as f64 * (above + body + below) + above);
             let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
             // The same scope in several groups keeps its scale, so that groups can be read against each other.
-            let values = facets.iter().filter(|f| f.scope == facet.scope).flat_map(values);
+            let values = facets.iter().filter(|f| f.scope == facet.scope).flat_map(|f| values(f));
             let scale = Scale::around(values, false, (panel.from.0, panel.to.0));
-            one(canvas, &panel, &scale, facet, &names, step, at % columns == 0);
+            one(canvas, &panel, &scale, facet, &names, step, column == 0);
         }
         canvas.text((margin + (WIDE - margin - 26.0) / 2.0, axis), words.axis, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, axis + 20.0);
     })?;
-    Ok(Drawn { svg, csv: csv(words, facets) })
+    Ok(Drawn { svg, csv: csv(words, &facets) })
 }
 
 /// Everything that a facet's axis must hold.
@@ -115,7 +139,9 @@ fn one(
     step: f64,
     margin: bool,
 ) {
-    panel.heading(canvas, &heading(&facet.group, &facet.scope));
+    // Differences stand beside the panel that names the group.
+    let group = if facet.word.is_some() { "" } else { &facet.group };
+    panel.heading(canvas, &heading(group, &facet.scope));
     panel.horizontal(canvas, scale, "");
     let height = |name: &str| {
         let place = names.iter().position(|(n, _)| *n == name).unwrap_or(0);
@@ -132,6 +158,12 @@ fn one(
     for line in &facet.lines {
         let x = scale.at(line.value);
         canvas.dashed((x, panel.from.1), (x, panel.to.1), INK, 1.3, line.dash);
+    }
+    if let (Some((name, word)), Some(line)) = (&facet.word, facet.lines.first()) {
+        let (x, y) = (scale.at(line.value), height(name));
+        let (x, anchor) =
+            if x < (panel.from.0 + panel.to.0) / 2.0 { (x + 8.0, Anchor::Left) } else { (x - 8.0, Anchor::Right) };
+        canvas.text((x, y), word, SMALL, GREY, anchor);
     }
     for row in &facet.rows {
         let y = height(&row.name);
@@ -161,10 +193,10 @@ fn one(
     }
 }
 
-fn entries<'a>(words: &Words<'_>, facets: &[Facet]) -> Vec<Entry<'a>> {
+fn entries<'a>(words: &Words<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'a>> = vec![
         (
-            "mean with 95 % interval".into(),
+            format!("mean with 95 % interval ({})", words.interval),
             Box::new(|c, (x, y)| {
                 c.line((x - 12.0, y), (x + 12.0, y), INK, 2.2);
                 c.marker((x, y), 0, INK, Fill::Solid, 0.8);
@@ -196,7 +228,7 @@ fn entries<'a>(words: &Words<'_>, facets: &[Facet]) -> Vec<Entry<'a>> {
     entries
 }
 
-fn csv(words: &Words<'_>, facets: &[Facet]) -> String {
+fn csv(words: &Words<'_>, facets: &[&Facet]) -> String {
     let mut csv = Csv::new("group,scope,subject,kind,seed,value");
     for facet in facets {
         for row in &facet.rows {

@@ -89,7 +89,18 @@ pub(super) struct Panel {
 impl Panel {
     /// Ticks, grid and label of the horizontal axis.
     pub(super) fn horizontal(&self, canvas: &mut Canvas<'_>, scale: &Scale, label: &str) {
-        let most = (((self.to.0 - self.from.0) / 56.0) as usize).clamp(2, 8);
+        let mut most = (((self.to.0 - self.from.0) / 56.0) as usize).clamp(2, 8);
+        // Fewer ticks rather than ticks without labels, so that zero keeps its own.
+        let crowded = |most: usize| {
+            let ticks = scale.ticks(most);
+            ticks.windows(2).any(|w| {
+                let half = (width(&w[0].1, SMALL) + width(&w[1].1, SMALL)) / 2.0;
+                (scale.at(w[1].0) - scale.at(w[0].0)).abs() < half + 6.0
+            })
+        };
+        while !scale.log && most > 2 && crowded(most) {
+            most -= 1;
+        }
         let mut free = f64::NEG_INFINITY;
         for (value, text) in scale.ticks(most) {
             let x = scale.at(value);

@@ -17,7 +17,9 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         return Ok(None);
     }
     let axis = "Matthews correlation on the test split (higher is better)";
-    dots::draw(&Words { title, subtitle: &super::common(comparison.groups.iter()), axis, tick: "" }, &facets).map(Some)
+    let subtitle = super::common(comparison.groups.iter());
+    let words = Words { title, subtitle: &subtitle, axis, interval: "test rows and seeds", tick: "" };
+    dots::draw(&words, &dots::lines(facets)).map(Some)
 }
 
 fn facet(group: &Group, task: &Task) -> Facet {
@@ -34,5 +36,6 @@ fn facet(group: &Group, task: &Task) -> Facet {
         scope: task.name.clone(),
         rows: task.scores.iter().filter_map(row).collect(),
         lines: Vec::new(),
+        word: None,
     }
 }

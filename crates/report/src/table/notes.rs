@@ -104,6 +104,33 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
         };
         notes.push(format!("tasks: ± is the 95 % half-width of a bootstrap over seeds and test rows.{star}"));
     }
+    let reach = group.tasks.iter().filter(|t| !t.tests.is_empty()).map(|t| (t.seeds.len(), t.tests.len()));
+    if let Some((seeds, tests)) =
+        reach.max_by(|a, b| holm::smallest_reachable(a.0, a.1).total_cmp(&holm::smallest_reachable(b.0, b.1)))
+    {
+        let smallest = holm::smallest_reachable(seeds, tests);
+        let never = if smallest > ALPHA { ": never decisive" } else { "" };
+        notes.push(format!(
+            "within a task ({}, Holm over {}) the smallest reachable p is {}{never}.",
+            count(seeds, "seed"),
+            count(tests, "comparison"),
+            p_value(smallest)
+        ));
+    }
+    if let Some(across) = group.across.first() {
+        // As few as 2 of the 2^N signs of N tasks are as extreme as all of one sign: the count of the sign-flip test.
+        let (tasks, tests) = (across.test.pairs, group.across.len());
+        let smallest = holm::smallest_reachable(tasks, tests);
+        if smallest > ALPHA {
+            notes.push(format!(
+                "Wilcoxon across {} cannot be decisive: the smallest two-sided p is {}, {} with Holm over {}.",
+                count(tasks, "task"),
+                p_value(holm::smallest_reachable(tasks, 1)),
+                p_value(smallest),
+                count(tests, "comparison")
+            ));
+        }
+    }
     if let (Some(across), true) = (group.across.first(), group.across.len() < 12) {
         let one = |a: &crate::comparison::Across| {
             format!("{} - {} {:+.3} MCC (p {})", a.left, a.right, a.difference, p_value(a.adjusted))
