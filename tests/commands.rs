@@ -31,7 +31,7 @@ fn compare_tells_everything_and_the_second_time_takes_seconds() {
     }
     for figure in ["bits_per_base.svg", "parts.svg", "curve.csv", "lengths.svg", "table.csv", "numbers.json"] {
         let read = |folder: &str| std::fs::read(house.path(folder).join(figure)).unwrap();
-        assert_eq!(read("tokbench-results/small"), read("again"), "{figure}");
+        assert!(read("tokbench-results/small") == read("again"), "{figure}");
     }
     let json = house.run(&["report", records, "--json"]).well().out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

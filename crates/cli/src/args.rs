@@ -186,6 +186,9 @@ pub struct Report {
     /// Test all pairs instead of all against the reference.
     #[arg(long)]
     pub all_pairs: bool,
+    /// Conclude from unfinished experiments: only the seeds that every tokenizer has are used, and what is missing is named.
+    #[arg(long)]
+    pub partial: bool,
     /// Machine-readable answer on stdout.
     #[arg(long)]
     pub json: bool,

@@ -77,6 +77,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         order: plan.tokenizers.iter().cloned().chain(sorted(&plan.controls)).collect(),
         reference: Some(plan.reference.clone()),
         controls: sorted(&plan.controls),
+        partial: !summary.pending.is_empty(),
         ..report::Options::default()
     };
     if !summary.pending.is_empty() {

@@ -16,7 +16,8 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     for path in &args.records {
         records.extend(read_jsonl(path).map_err(|error| Failure { code: DATA, ..Failure::from(error) })?);
     }
-    let mut options = report::Options { all_pairs: args.all_pairs, ..report::Options::default() };
+    let mut options =
+        report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, options)?;
