@@ -20,7 +20,7 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
-        options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, options)?;
+        options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, &options)?;
     }
     if !args.tokenizers.is_empty() {
         options.order = canonical(&args.tokenizers)?;
@@ -53,7 +53,7 @@ fn canonical(names: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls.
-fn of_spec(spec: &Spec, records: &[Record], options: report::Options) -> Result<report::Options, Failure> {
+fn of_spec(spec: &Spec, records: &[Record], options: &report::Options) -> Result<report::Options, Failure> {
     let order = canonical(&spec.tokenizers)?;
     let mut controls: Vec<String> = Vec::new();
     for record in records {
@@ -67,7 +67,7 @@ fn of_spec(spec: &Spec, records: &[Record], options: report::Options) -> Result<
     controls.sort();
     let reference = canonical(&[spec.reference().to_owned()])?.pop();
     let order = order.into_iter().chain(controls.iter().cloned()).collect();
-    Ok(report::Options { order, reference, controls, ..options })
+    Ok(report::Options { order, reference, controls, ..options.clone() })
 }
 
 /// Table, sentence, figures.
