@@ -97,14 +97,6 @@ impl Store {
         Ok(self.root.join(&key.0))
     }
 
-    /// The folder of a run's checkpoint, created if need be.
-    ///
-    /// # Errors
-    /// If the key is none or the folder cannot be created.
-    pub fn checkpoint(&self, key: &Key) -> Result<PathBuf> {
-        self.create(self.folder(key)?.join("checkpoint"))
-    }
-
     /// Remembers what is asked and gives its key. Nothing is written if it is there already.
     ///
     /// # Errors

@@ -95,12 +95,6 @@ pub fn available() -> Vec<&'static str> {
     ["cpu", "tch:cpu", "tch:cuda"].into_iter().filter(|name| open(name).is_ok()).collect()
 }
 
-/// One line for provenance: which devices this build holds, and how many threads it will use.
-#[must_use]
-pub fn describe() -> String {
-    format!("burn 0.22.1; devices {}; {} threads", available().join(", "), rayon::current_num_threads())
-}
-
 /// Sets the number of threads of this process, once, before anything is computed. Does not change results.
 pub fn threads(number: usize) {
     // Fails only if the pool exists already; then RAYON_NUM_THREADS has decided.

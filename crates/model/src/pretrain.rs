@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use dataset::{Corpus, Split, stream};
@@ -259,12 +258,6 @@ pub fn weights(
             Ok(trained.model)
         }
     }
-}
-
-/// Parameters of a module, for records.
-#[must_use]
-pub fn parameters<M: Module>(module: &M) -> u64 {
-    crate::network::count(module) as u64
 }
 
 #[cfg(test)]

@@ -77,9 +77,9 @@ pub(crate) fn conclude(
     output: Option<&Path>,
     json: bool,
 ) -> Result<(), Failure> {
-    let made_up = experiment::mock::any(&records);
     let comparison = report::Comparison::new(records, options)?;
     let sentence = report::sentence(&comparison);
+    let numbers = serde_json::to_string_pretty(&report::numbers(&comparison)).unwrap_or_default();
     let mut files = Vec::new();
     if let Some(folder) = output {
         files = report::write_all(&comparison, folder)?;
@@ -89,15 +89,14 @@ pub(crate) fn conclude(
         };
         write("table.csv", report::csv(&comparison))?;
         write("table.txt", format!("{}\n{sentence}\n", report::table(&comparison, false)))?;
-        let numbers = serde_json::to_string_pretty(&report::numbers(&comparison)).unwrap_or_default();
         write("numbers.json", format!("{numbers}\n"))?;
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&report::numbers(&comparison)).unwrap_or_default());
+        println!("{numbers}");
         return Ok(());
     }
     println!("{}", report::table(&comparison, colour()));
-    if made_up {
+    if comparison.made_up {
         println!("THESE RECORDS ARE MADE UP: nothing above means anything.\n");
     }
     println!("{sentence}\n");
