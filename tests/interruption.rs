@@ -19,7 +19,8 @@ fn number(i: u64) -> f64 {
 #[test]
 fn killed_twenty_times_gives_the_same_records() {
     // A small genome, so that a start takes little and most kills fall into training, scoring and writing.
-    let spec = small("'kmer3', 'bpe64', 'mxdna'", "my.fa", 40_000, 2);
+    let spec = small("'kmer3', 'bpe64', 'mxdna'", "my.fa", 40_000, 2).replacen("seeds", "tasks = ['motif']\nseeds", 1)
+        + "[finetuning]\nepochs = 0.01\nsteps = 60\nbatch = 8\nevaluations = 3\n";
     let text: String = (0..60_000).map(|i| ['A', 'C', 'G', 'T'][(number(i) * 4.0) as usize]).collect();
     let genome = format!(">one\n{text}\n");
     // A checkpoint after every step, so that many kills fall into the writing of one.
@@ -59,13 +60,20 @@ fn killed_twenty_times_gives_the_same_records() {
     };
     let before = records(".tokbench");
     let said = house.run(&args).well();
-    assert!(said.err.contains(&format!("6 runs, {before} finished before")), "{before}: {}", said.err);
+    assert!(said.err.contains(&format!("12 runs, {before} finished before")), "{before}: {}", said.err);
     let found = house.records("out");
     let answers: Vec<_> = found.iter().map(experiment::Record::answer).collect();
     assert_eq!(answers, expected);
-    let resumed: u32 = found.iter().map(|record| record.provenance.resumed).sum();
-    println!("undisturbed {whole:?}; {kills} kills, {before} runs finished under them, {resumed} resumptions");
-    assert!(resumed >= 3, "{resumed} resumptions");
+    let resumed = |task: bool| -> u32 {
+        let of_kind = found.iter().filter(|record| record.run.task().is_some() == task);
+        of_kind.map(|record| record.provenance.resumed).sum()
+    };
+    let (pretraining, finetuning) = (resumed(false), resumed(true));
+    println!(
+        "undisturbed {whole:?}; {kills} kills, {before} runs finished under them; resumed: pretraining {pretraining}, \
+         fine-tuning {finetuning}"
+    );
+    assert!(pretraining >= 3 && finetuning >= 1, "resumed {pretraining} and {finetuning}");
 }
 
 #[test]

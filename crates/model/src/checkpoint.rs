@@ -1,9 +1,11 @@
 //! Work saved so that a run stopped and resumed equals the run never stopped.
 //!
-//! `checkpoint/<step>/{model.bpk, optimizer.bpk, state.json}` under the run's folder. A checkpoint is written under another
-//! name, flushed to disk and renamed, so it is there whole or not at all; then older ones are removed. Random numbers need
-//! no saving: every step draws from streams named by its number.
+//! `checkpoint/<step>/{model.bpk, optimizer.bpk, state.json}` under the run's folder, and `best.bpk` where a fine-tuning keeps
+//! the model of lowest dev loss. A checkpoint is written under another name, flushed to disk and renamed, so it is there whole
+//! or not at all; then older ones are removed. Random numbers need no saving: every step draws from streams named by its
+//! number.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -12,11 +14,18 @@ use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use experiment::record::CurvePoint;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// What a training loop must remember beside parameters and optimizer state.
+/// What a loop must remember beside parameters and optimizer state.
+pub trait Progressed: Serialize + DeserializeOwned {
+    /// Steps done.
+    fn step(&self) -> u64;
+}
+
+/// What pretraining must remember.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
@@ -40,36 +49,70 @@ pub struct State {
     pub resumed: u32,
 }
 
+impl Progressed for State {
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
+/// A checkpoint that was read (no `Debug`: burn's optimizer has none).
+pub struct Loaded<M, S> {
+    /// Parameters.
+    pub model: M,
+    /// Optimizer and its moments.
+    pub optimizer: ModuleOptimizer,
+    /// The model kept as the best so far, where one was saved.
+    pub best: Option<M>,
+    /// What the loop counted.
+    pub state: S,
+}
+
+const MODEL: &str = "model.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+const BEST: &str = "best.bpk";
+const STATE: &str = "state.json";
+
 fn failed(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::File { path: path.to_owned(), reason: reason.to_string() }
 }
 
-/// Saves a checkpoint in `folder`.
+/// Saves a checkpoint in `folder`; `best` is the model kept as the best so far.
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn save<M: Module>(folder: &Path, model: &M, optimizer: &ModuleOptimizer, state: &State) -> Result<(), Error> {
+pub fn save<M: Module, S: Progressed>(
+    folder: &Path,
+    model: &M,
+    optimizer: &ModuleOptimizer,
+    best: Option<&M>,
+    state: &S,
+) -> Result<(), Error> {
     let all = folder.join("checkpoint");
     // The process number keeps two processes that answer the same run out of each other's way.
-    let new = all.join(format!("{:012}.new-{}", state.step, std::process::id()));
-    let done = all.join(format!("{:012}", state.step));
+    let new = all.join(format!("{:012}.new-{}", state.step(), std::process::id()));
+    let done = all.join(format!("{:012}", state.step()));
     let io = |path: &Path, result: std::io::Result<()>| result.map_err(|error| failed(path, error));
     let _ = fs::remove_dir_all(&new);
     io(&new, fs::create_dir_all(&new))?;
-    model.clone().save_file(new.join("model.bpk")).map_err(|error| failed(&new, error))?;
-    optimizer.save(new.join("optimizer.bpk")).map_err(|error| failed(&new, error))?;
-    let sums = [sum(&new.join("model.bpk"))?, sum(&new.join("optimizer.bpk"))?];
-    let kept = Kept { sums, state: state.clone() };
-    let text = serde_json::to_vec(&kept).map_err(|error| failed(&new, error))?;
-    io(&new, fs::write(new.join("state.json"), text))?;
-    for name in ["model.bpk", "optimizer.bpk", "state.json"] {
+    model.clone().save_file(new.join(MODEL)).map_err(|error| failed(&new, error))?;
+    optimizer.save(new.join(OPTIMIZER)).map_err(|error| failed(&new, error))?;
+    if let Some(best) = best {
+        best.clone().save_file(new.join(BEST)).map_err(|error| failed(&new, error))?;
+    }
+    let mut sums = BTreeMap::new();
+    for name in [MODEL, OPTIMIZER].into_iter().chain(best.map(|_| BEST)) {
+        sums.insert(name.to_owned(), sum(&new.join(name))?);
+    }
+    let text = serde_json::to_vec(&Kept { sums: sums.clone(), state }).map_err(|error| failed(&new, error))?;
+    io(&new, fs::write(new.join(STATE), text))?;
+    for name in sums.keys().map(String::as_str).chain([STATE]) {
         io(&new, File::open(new.join(name)).and_then(|file| file.sync_all()))?;
     }
     let _ = fs::remove_dir_all(&done);
     if let Err(error) = fs::rename(&new, &done) {
         let _ = fs::remove_dir_all(&new);
         // Another process has just saved the same step: equal by construction.
-        if !done.join("state.json").exists() {
+        if !done.join(STATE).exists() {
             return Err(failed(&done, error));
         }
     }
@@ -81,12 +124,12 @@ pub fn save<M: Module>(folder: &Path, model: &M, optimizer: &ModuleOptimizer, st
     Ok(())
 }
 
-/// `state.json`: the state, and the BLAKE3 of the two files beside it.
+/// `state.json`: the state, and the BLAKE3 of the files beside it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
-    sums: [String; 2],
-    state: State,
+struct Kept<S> {
+    sums: BTreeMap<String, String>,
+    state: S,
 }
 
 fn sum(path: &Path) -> Result<String, Error> {
@@ -132,14 +175,14 @@ fn list(all: &Path) -> Vec<PathBuf> {
 
 /// The newest checkpoint in `folder` that can be read, put into `model` and `optimizer`; `None` if there is none. One that
 /// cannot be read is left out of account and named in `notes`.
-pub fn load<M: Module>(
+pub fn load<M: Module, S: Progressed>(
     folder: &Path,
     model: &M,
     optimizer: impl Fn() -> ModuleOptimizer,
     notes: &mut Vec<String>,
-) -> Option<(M, ModuleOptimizer, State)> {
+) -> Option<Loaded<M, S>> {
     for path in list(&folder.join("checkpoint")).into_iter().rev() {
-        match read(&path, model.clone(), optimizer()) {
+        match read(&path, model, optimizer()) {
             Ok(found) => return Some(found),
             // Removed by a process that finished the run: nothing is damaged.
             Err(_) if !path.exists() => {}
@@ -152,14 +195,19 @@ pub fn load<M: Module>(
     None
 }
 
-fn read<M: Module>(path: &Path, model: M, optimizer: ModuleOptimizer) -> Result<(M, ModuleOptimizer, State), Error> {
-    let text = fs::read(path.join("state.json")).map_err(|error| failed(path, error))?;
-    let Kept { sums, state } = serde_json::from_slice(&text).map_err(|error| failed(path, error))?;
-    let files = [checked(&path.join("model.bpk"), &sums[0])?, checked(&path.join("optimizer.bpk"), &sums[1])?];
-    let [parameters, moments] = files;
-    let model = fill(model, path, parameters)?;
-    let optimizer = optimizer.from_bytes(moments).map_err(|error| failed(path, error))?;
-    Ok((model, optimizer, state))
+fn read<M: Module, S: Progressed>(path: &Path, model: &M, optimizer: ModuleOptimizer) -> Result<Loaded<M, S>, Error> {
+    let text = fs::read(path.join(STATE)).map_err(|error| failed(path, error))?;
+    let Kept { sums, state } = serde_json::from_slice::<Kept<S>>(&text).map_err(|error| failed(path, error))?;
+    let bytes = |name: &str| checked(&path.join(name), sums.get(name).map_or("", String::as_str));
+    // All files before any is unpacked: another process may remove them at any moment.
+    let (parameters, moments) = (bytes(MODEL)?, bytes(OPTIMIZER)?);
+    let best = if sums.contains_key(BEST) { Some(bytes(BEST)?) } else { None };
+    Ok(Loaded {
+        model: fill(model.clone(), path, parameters)?,
+        optimizer: optimizer.from_bytes(moments).map_err(|error| failed(path, error))?,
+        best: best.map(|bytes| fill(model.valid(), path, bytes)).transpose()?,
+        state,
+    })
 }
 
 /// Saves the final weights as `weights.bpk` in `folder`, atomically.

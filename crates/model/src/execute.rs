@@ -16,7 +16,7 @@ use crate::batch::Batch;
 use crate::checkpoint;
 use crate::controls;
 use crate::error::Error;
-use crate::finetune;
+use crate::finetune::{self, Fit};
 use crate::frontend::Route;
 use crate::network::Model;
 use crate::pretrain::{self, Trained};
@@ -45,15 +45,15 @@ pub struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn corpus(&self) -> Result<&'a Corpus, Error> {
+    pub(crate) fn corpus(&self) -> Result<&'a Corpus, Error> {
         self.corpus.ok_or_else(|| Error::Missing("this run needs a corpus".to_owned()))
     }
 
-    fn task(&self) -> Result<&'a Task, Error> {
+    pub(crate) fn task(&self) -> Result<&'a Task, Error> {
         self.task.ok_or_else(|| Error::Missing("this run needs a labelled task".to_owned()))
     }
 
-    fn fitted(&self) -> Result<&'a Fitted, Error> {
+    pub(crate) fn fitted(&self) -> Result<&'a Fitted, Error> {
         self.fitted.ok_or_else(|| Error::Missing("this run needs a tokenizer".to_owned()))
     }
 }
@@ -93,7 +93,7 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
                 (true, None) => return Err(Error::Missing("the pretrained model's folder is not given".to_owned())),
                 (false, _) => None,
             };
-            timed(|| finetune::finetune(run.seed, finetune, inputs.task()?, fitted, model, inputs.device, watch))
+            finetune::finetune(run.seed, finetune, inputs, model, watch).map(Executed::from)
         }
         Work::Control(Control::Markov { order, window, span, scoring, .. }) => {
             let began = Instant::now();
@@ -111,10 +111,10 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
             Ok(Executed { outcome: Outcome::Pretrained(Box::new(pretrained)), timing, resumed: 0, notes: Vec::new() })
         }
         Work::Control(Control::KmerLogistic { max_k, .. }) => {
-            timed(|| controls::logistic::run(run.seed, inputs.task()?, *max_k, inputs.device, watch))
+            controls::logistic::run(run.seed, *max_k, inputs, watch).map(Executed::from)
         }
         Work::Control(Control::Cnn { finetuning, .. }) => {
-            timed(|| controls::cnn::run(run.seed, inputs.task()?, finetuning, inputs.device, watch))
+            controls::cnn::run(run.seed, finetuning, inputs, watch).map(Executed::from)
         }
     };
     match result {
@@ -133,11 +133,12 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
     })
 }
 
-fn timed(work: impl FnOnce() -> Result<experiment::record::Finetuned, Error>) -> Result<Executed, Error> {
-    let began = Instant::now();
-    let outcome = Outcome::Finetuned(Box::new(work()?));
-    let timing = Timing { train_seconds: began.elapsed().as_secs_f64(), ..Timing::default() };
-    Ok(Executed { outcome, timing, resumed: 0, notes: Vec::new() })
+impl From<Fit> for Executed {
+    fn from(fit: Fit) -> Executed {
+        let Fit { result, train_seconds, score_seconds, resumed, notes } = fit;
+        let timing = Timing { train_seconds, score_seconds, ..Timing::default() };
+        Executed { outcome: Outcome::Finetuned(Box::new(result)), timing, resumed, notes }
+    }
 }
 
 fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {

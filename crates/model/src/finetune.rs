@@ -1,5 +1,9 @@
 //! Fine-tuning on a labelled task: the whole model, the checkpoint chosen by dev loss, the test split
-//! predicted once with it, predictions kept. No sequence is truncated.
+//! predicted once with it, predictions kept. No sequence is truncated. What is done is saved on the way: a run stopped and
+//! resumed equals the run never stopped.
+
+use std::path::Path;
+use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -9,10 +13,13 @@ use experiment::config::Finetuning;
 use experiment::record::Finetuned;
 use experiment::run::Finetune;
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use tokenize::vocabulary::{CLS, PAD, SEP};
-use tokenize::{Fitted, Token, Tokenizer};
+use tokenize::{Token, Tokenizer};
 
+use crate::checkpoint::{self, Progressed};
 use crate::error::Error;
+use crate::execute::Inputs;
 use crate::head::Classifier;
 use crate::layers::Init;
 use crate::metrics;
@@ -97,17 +104,16 @@ impl<T> Splits<T> {
 /// Fine-tunes `pretrained` (or, without it, a model of initial weights) on a task.
 ///
 /// # Errors
-/// If the loss diverges or the run is interrupted.
+/// If an input is missing, the loss diverges, a checkpoint cannot be written, or the run is interrupted.
 pub fn finetune(
     seed: u64,
     run: &Finetune,
-    task: &Task,
-    fitted: &Fitted,
+    inputs: &Inputs<'_>,
     pretrained: Option<Model>,
-    device: &Device,
     watch: &mut Watch<'_>,
-) -> Result<Finetuned, Error> {
-    let tape = device.clone().autodiff();
+) -> Result<Fit, Error> {
+    let (task, fitted) = (inputs.task()?, inputs.fitted()?);
+    let tape = inputs.device.clone().autodiff();
     let mut model = Model::new(&shapes(&run.model, fitted, Some(task.classes as usize)), seed, &tape);
     if let Some(pretrained) = pretrained {
         model.frontend = pretrained.frontend;
@@ -120,7 +126,7 @@ pub fn finetune(
     classifier.pooling = run.finetuning.pooling;
     model.classifier = Some(classifier);
     let splits = Splits::new(task, |sequence| frame(&*fitted.tokenizer, sequence));
-    fit(seed, model, &splits, &run.finetuning, device, watch)
+    fit(seed, model, &splits, &run.finetuning, inputs, watch)
 }
 
 /// Ids of a whole sequence between \[CLS\] and \[SEP\].
@@ -130,18 +136,54 @@ fn frame(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Vec<u32> {
     std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect()
 }
 
-/// Trains a classifier, keeps the checkpoint of lowest dev loss, predicts the test rows with it.
+/// What a fine-tuning must remember beside parameters, optimizer state and its best model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    step: u64,
+    /// Nats a row at each evaluation; `None` stands for not-a-number and infinity, which JSON does not have.
+    dev_losses: Vec<Option<f64>>,
+    /// The evaluation whose model is kept.
+    best: usize,
+    seconds: f64,
+    resumed: u32,
+}
+
+impl Progressed for State {
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
+/// A classifier's result, and how it came about.
+#[derive(Debug)]
+pub struct Fit {
+    /// The result.
+    pub result: Finetuned,
+    /// Seconds of training over all sittings, evaluations on the way included.
+    pub train_seconds: f64,
+    /// Seconds of the last evaluation and of the test rows.
+    pub score_seconds: f64,
+    /// Times resumed.
+    pub resumed: u32,
+    /// What a person should know (checkpoints set aside).
+    pub notes: Vec<String>,
+}
+
+/// Trains a classifier, keeps the checkpoint of lowest dev loss, predicts the test rows with it. Resumes from the newest
+/// checkpoint in the run's folder.
 ///
 /// # Errors
-/// If the loss diverges or the run is interrupted.
+/// If the loss diverges, a checkpoint cannot be written, or the run is interrupted.
 pub fn fit<M: Classify>(
     seed: u64,
     mut model: M,
     splits: &Splits<M::Input>,
     settings: &Finetuning,
-    device: &Device,
+    inputs: &Inputs<'_>,
     watch: &mut Watch<'_>,
-) -> Result<Finetuned, Error> {
+) -> Result<Fit, Error> {
+    let (device, folder): (&Device, &Path) = (inputs.device, inputs.folder);
     let rows = splits.train.labels.len();
     let tape = device.clone().autodiff();
     let steps = settings.steps_for(rows);
@@ -149,12 +191,24 @@ pub fn fit<M: Classify>(
     let adamw = Settings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: settings.weight_decay };
     let mut optimizer = optimize::adamw(&adamw);
     let (mut epoch, mut order) = (u64::MAX, Vec::new());
-    let mut dev_losses = Vec::new();
-    let mut best: Option<(usize, M)> = None;
-    for step in 0..steps {
-        if watch.stopped() {
-            return Err(Error::Interrupted { step, steps });
+    let (mut state, mut best, mut notes) = (State::default(), None, Vec::new());
+    if let Some(found) = checkpoint::load::<M, State>(folder, &model, || optimize::adamw(&adamw), &mut notes) {
+        (model, optimizer, best, state) = (found.model, found.optimizer, found.best, found.state);
+        state.resumed += 1;
+    }
+    let (mut began, mut saved) = (Instant::now(), Instant::now());
+    while state.step < steps {
+        let stopped = watch.stopped();
+        if stopped || (saved.elapsed() >= watch.checkpoint_every && state.step > 0) {
+            state.seconds += began.elapsed().as_secs_f64();
+            began = Instant::now();
+            checkpoint::save(folder, &model, &optimizer, best.as_ref(), &state)?;
+            saved = Instant::now();
         }
+        if stopped {
+            return Err(Error::Interrupted { step: state.step, steps });
+        }
+        let step = state.step;
         let mut picked = Vec::with_capacity(settings.batch);
         for draw in step * settings.batch as u64..(step + 1) * settings.batch as u64 {
             if draw / rows as u64 != epoch {
@@ -179,25 +233,29 @@ pub fn fit<M: Classify>(
         optimize::clip(&model, &mut gradients, settings.clip);
         let rate = optimize::rate(settings.learning_rate, settings.warmup, step, steps);
         model = optimizer.step(rate, model, gradients);
-        watch.tell("finetune", (step + 1) * settings.batch as u64, steps * settings.batch as u64);
-        if (step + 1) % every == 0 || step + 1 == steps {
+        state.step += 1;
+        watch.tell("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
+        if state.step % every == 0 || state.step == steps {
             let (loss, _) = evaluate(&model.valid(), &splits.dev, device);
-            if best.is_none() || dev_losses.iter().all(|&before| loss < before) {
-                best = Some((dev_losses.len(), model.valid()));
+            if best.is_none() || state.dev_losses.iter().all(|&before| loss < before.unwrap_or(f64::NAN)) {
+                best = Some(model.valid());
+                state.best = state.dev_losses.len();
             }
-            dev_losses.push(loss);
+            state.dev_losses.push(loss.is_finite().then_some(loss));
         }
     }
-    let (best, model) = best.ok_or_else(|| Error::Missing("no evaluation was made".to_owned()))?;
+    state.seconds += began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let model = best.ok_or_else(|| Error::Missing("no evaluation was made".to_owned()))?;
     let classes = splits.classes;
     let (_, dev) = evaluate(&model, &splits.dev, device);
     let (_, predicted) = evaluate(&model, &splits.test, device);
     let labels = splits.test.labels.clone();
-    Ok(Finetuned {
+    let result = Finetuned {
         classes,
         rows,
-        dev_losses,
-        best,
+        dev_losses: state.dev_losses.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect(),
+        best: state.best,
         dev_mcc: metrics::mcc(&splits.dev.labels, &dev, classes),
         mcc: metrics::mcc(&labels, &predicted, classes),
         f1: metrics::macro_f1(&labels, &predicted, classes),
@@ -206,7 +264,9 @@ pub fn fit<M: Classify>(
         labels,
         predicted,
         parameters: count(&model) as u64,
-    })
+    };
+    let score_seconds = began.elapsed().as_secs_f64();
+    Ok(Fit { result, train_seconds: state.seconds, score_seconds, resumed: state.resumed, notes })
 }
 
 fn shuffled(rows: usize, seed: u64, epoch: u64) -> Vec<usize> {

@@ -133,7 +133,7 @@ pub fn train(
     let mut optimizer = optimize::adamw(&settings);
     let (mut state, mut notes) = (State::default(), Vec::new());
     if let Some(found) = checkpoint::load(folder, &model, || optimize::adamw(&settings), &mut notes) {
-        (model, optimizer, state) = found;
+        (model, optimizer, state) = (found.model, found.optimizer, found.state);
         state.resumed += 1;
     }
     let saved_step = state.step;
@@ -149,7 +149,7 @@ pub fn train(
     while state.step < steps {
         if watch.stopped() {
             state.seconds += began.elapsed().as_secs_f64();
-            checkpoint::save(folder, &model, &optimizer, &state)?;
+            checkpoint::save(folder, &model, &optimizer, None, &state)?;
             return Err(Error::Interrupted { step: state.step, steps });
         }
         let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
@@ -195,14 +195,14 @@ pub fn train(
         if saved.elapsed() >= watch.checkpoint_every && state.step < steps {
             state.seconds += began.elapsed().as_secs_f64();
             began = Instant::now();
-            checkpoint::save(folder, &model, &optimizer, &state)?;
+            checkpoint::save(folder, &model, &optimizer, None, &state)?;
             saved = Instant::now();
         }
     }
     state.seconds += began.elapsed().as_secs_f64();
     // Scoring can be killed too: then it starts again from the finished training.
     if saved_step != state.step {
-        checkpoint::save(folder, &model, &optimizer, &state)?;
+        checkpoint::save(folder, &model, &optimizer, None, &state)?;
     }
     Ok(Trained { model, state, steps, notes })
 }

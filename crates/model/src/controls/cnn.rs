@@ -3,12 +3,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation, module};
-use dataset::Task;
 use experiment::config::Finetuning;
-use experiment::record::Finetuned;
 
 use crate::error::Error;
-use crate::finetune::{Classify, Splits, fit};
+use crate::execute::Inputs;
+use crate::finetune::{Classify, Fit, Splits, fit};
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::watch::Watch;
@@ -70,14 +69,9 @@ impl Classify for Cnn {
 /// Trains and tests the network on a task.
 ///
 /// # Errors
-/// If the loss diverges or the run is interrupted.
-pub fn run(
-    seed: u64,
-    task: &Task,
-    settings: &Finetuning,
-    device: &Device,
-    watch: &mut Watch<'_>,
-) -> Result<Finetuned, Error> {
-    let model = Cnn::new(seed, task.classes as usize, &device.clone().autodiff());
-    fit(seed, model, &Splits::new(task, <[u8]>::to_vec), settings, device, watch)
+/// As [`fit`], or if there is no task.
+pub fn run(seed: u64, settings: &Finetuning, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Fit, Error> {
+    let task = inputs.task()?;
+    let model = Cnn::new(seed, task.classes as usize, &inputs.device.clone().autodiff());
+    fit(seed, model, &Splits::new(task, <[u8]>::to_vec), settings, inputs, watch)
 }

@@ -2,12 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use dataset::Task;
 use experiment::config::{Finetuning, Pooling};
-use experiment::record::Finetuned;
 
 use crate::error::Error;
-use crate::finetune::{Classify, Splits, fit};
+use crate::execute::Inputs;
+use crate::finetune::{Classify, Fit, Splits, fit};
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::watch::Watch;
@@ -53,8 +52,9 @@ fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
 /// 20 passes, the best of them by dev loss.
 ///
 /// # Errors
-/// If the loss diverges or the run is interrupted.
-pub fn run(seed: u64, task: &Task, max_k: usize, device: &Device, watch: &mut Watch<'_>) -> Result<Finetuned, Error> {
+/// As [`fit`], or if there is no task.
+pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Fit, Error> {
+    let task = inputs.task()?;
     let mut splits = Splits::new(task, |sequence| counts(sequence, max_k));
     let width = splits.train.inputs.first().map_or(0, Vec::len);
     let rows = splits.train.inputs.len().max(1) as f64;
@@ -73,7 +73,7 @@ pub fn run(seed: u64, task: &Task, max_k: usize, device: &Device, watch: &mut Wa
             }
         }
     }
-    let init = Init::new(seed, 0.0, &device.clone().autodiff());
+    let init = Init::new(seed, 0.0, &inputs.device.clone().autodiff());
     let model = Logistic { linear: Linear::new(&init, "logistic", width, task.classes as usize, true) };
     let settings = Finetuning {
         pooling: Pooling::Mean,
@@ -86,7 +86,7 @@ pub fn run(seed: u64, task: &Task, max_k: usize, device: &Device, watch: &mut Wa
         clip: 10.0,
         evaluations: 20,
     };
-    fit(seed, model, &splits, &settings, device, watch)
+    fit(seed, model, &splits, &settings, inputs, watch)
 }
 
 #[cfg(test)]
