@@ -1,17 +1,19 @@
-//! `bpe<V>` (learned on the training split) and `file:PATH` (any Hugging Face `tokenizer.json`), leaning on the
-//! `tokenizers` crate.
+//! `bpe<V>` (learned on the training split) and `file:PATH` (any Hugging Face `tokenizer.json`).
 //!
-//! A BPE of V entries counts the five special ids, as DNABERT-2's 4096 does. It is learned by the crate's own trainer with
-//! DNABERT-2's settings (Whitespace pre-tokenizer, minimum frequency 2) on pieces of 512 bases.
+//! A BPE of V entries counts the five special ids, as DNABERT-2's 4096 does. It is learned by [`bpe::train`] with DNABERT-2's
+//! settings (Whitespace pre-tokenizer, minimum frequency 2) on pieces of 512 bases: the merges are those of the `tokenizers`
+//! crate's trainer. Text is cut by [`bpe::Engine`] where that is certain to give what the `tokenizers` crate gives (see
+//! `Plain`), and by that crate everywhere else.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokenizers::models::bpe::{BPE as HfBpe, BpeTrainerBuilder};
-use tokenizers::tokenizer::Trainer;
-use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
+use tokenizers::Tokenizer as HfTokenizer;
 
+use crate::bpe::train::{Learned, Options};
+use crate::bpe::{self, Batch, Engine};
 use crate::error::Error;
 use crate::frontend::Frontend;
 use crate::name::Name;
@@ -112,33 +114,34 @@ pub(crate) fn training_pieces<'a>(pieces: &mut dyn Iterator<Item = &'a [u8]>) ->
 pub fn train(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> {
     let failed = |reason: String, remedy: &str| Error::Fit { name: name.to_owned(), reason, remedy: remedy.to_owned() };
     let pieces = training_pieces(pieces);
-    let mut trainer = BpeTrainerBuilder::new()
-        .show_progress(false)
-        .vocab_size(size)
-        .min_frequency(2)
-        .initial_alphabet(['A', 'C', 'G', 'T'].into())
-        .special_tokens(SPECIAL_NAMES.map(|token| AddedToken::from(token, true)).to_vec())
-        .build();
-    trainer
-        .feed(pieces.iter(), |piece| Ok(vec![piece.to_owned()]))
-        .and_then(|()| {
-            let mut model = HfBpe::default();
-            trainer.train(&mut model).map(|_| model)
-        })
-        .map_err(|error| failed(error.to_string(), "check the training text"))
-        .and_then(|model| serde_json::to_value(&model).map_err(|e| failed(e.to_string(), "report this as a fault")))
-        .and_then(|mut model| {
-            let learned = model["vocab"].as_object().map_or(0, serde_json::Map::len);
-            if learned < size {
-                return Err(failed(
-                    format!("the training text gives only {learned} entries"),
-                    "ask for a smaller vocabulary or give more text",
-                ));
-            }
-            model["unk_token"] = json!("[UNK]");
-            let file = tokenizer_json(&model);
-            serde_json::to_vec_pretty(&file).map_err(|e| failed(e.to_string(), "report this as a fault"))
-        })
+    let options = Options { vocabulary: size, piece: 0, ..Options::default() };
+    let learned = bpe::train::train(pieces.iter().map(|piece| piece.as_bytes()), &options, &mut |_| true)?;
+    let entries = SPECIALS as usize + learned.tokens.len();
+    if entries < size {
+        return Err(failed(
+            format!("the training text gives only {entries} entries"),
+            "ask for a smaller vocabulary or give more text",
+        ));
+    }
+    serde_json::to_vec_pretty(&tokenizer_json(&model(&learned)))
+        .map_err(|e| failed(e.to_string(), "report this as a fault"))
+}
+
+/// The `model` of a `tokenizer.json`.
+fn model(learned: &Learned) -> Value {
+    let spelling = |id: u32| match id.checked_sub(SPECIALS) {
+        None => SPECIAL_NAMES[id as usize].to_owned(),
+        Some(number) => String::from_utf8_lossy(&learned.tokens[number as usize]).into_owned(),
+    };
+    let ids = 0..SPECIALS + learned.tokens.len() as u32;
+    let vocabulary: serde_json::Map<String, Value> = ids.map(|id| (spelling(id), json!(id))).collect();
+    let merges: Vec<Value> =
+        learned.merges.iter().map(|&(left, right)| json!([spelling(left), spelling(right)])).collect();
+    json!({
+        "type": "BPE", "dropout": null, "unk_token": "[UNK]", "continuing_subword_prefix": null,
+        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+        "vocab": vocabulary, "merges": merges,
+    })
 }
 
 /// A `tokenizer.json` with DNABERT-2's special ids, pre-tokenizer and template around `model`.
@@ -178,7 +181,8 @@ pub struct HuggingFace {
     /// From their id to ours.
     ours: HashMap<u32, u32>,
     vocabulary: Vocabulary,
-    merges: Option<Merges>,
+    engine: Option<Engine>,
+    plain: Plain,
 }
 
 impl HuggingFace {
@@ -202,7 +206,10 @@ impl HuggingFace {
                 "BPE dropout makes every cut a random one, so no two runs would see the same tokens".to_owned(),
             ));
         }
-        let inner = HfTokenizer::from_bytes(json).map_err(|e| failed(format!("not a tokenizer: {e}")))?;
+        let mut inner = HfTokenizer::from_bytes(json).map_err(|e| failed(format!("not a tokenizer: {e}")))?;
+        // What a file says of truncation and padding is about models, not about the cut: nothing is left out here.
+        inner.with_truncation(None).map_err(|e| failed(e.to_string()))?;
+        inner.with_padding(None);
         let unknown = model["unk_token"].as_str();
         let mut theirs: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         theirs.sort_unstable();
@@ -224,8 +231,9 @@ impl HuggingFace {
         if !missing.is_empty() {
             return Err(failed(format!("no token for the single base(s) {missing}, so not every sequence can be cut")));
         }
-        let merges = Merges::new(model, &vocabulary);
-        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, merges };
+        let plain = Plain::new(&parsed);
+        let engine = engine(model, &vocabulary);
+        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, plain };
         if !tokenizer.tiles_dna() {
             return Err(failed("it cuts plain DNA into unknown tokens or leaves bases out".to_owned()));
         }
@@ -237,7 +245,7 @@ impl HuggingFace {
         // A de Bruijn-like text: every word of three letters stands in it.
         let text: Vec<u8> = (0..64usize).flat_map(|i| [16, 4, 1].map(|place| b"ACGT"[i / place % 4])).collect();
         let mut tokens = Vec::new();
-        self.encode(&text, &mut tokens);
+        self.encode_slowly(&text, &mut tokens);
         let mut covered = 0;
         let whole = tokens.iter().all(|token| {
             let here = token.start == covered;
@@ -245,6 +253,18 @@ impl HuggingFace {
             here && self.vocabulary.bases(token.id) == text.get(token.start as usize..token.end as usize)
         });
         whole && covered as usize == text.len()
+    }
+
+    /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].
+    #[must_use]
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// The same with an engine of at most `states` states; 0: always the walk over pairs.
+    #[must_use]
+    pub fn with_most_states(self, states: usize) -> HuggingFace {
+        HuggingFace { engine: self.engine.map(|engine| engine.with_most_states(states)), ..self }
     }
 
     /// The `tokenizers` crate's own object.
@@ -280,6 +300,50 @@ impl Tokenizer for HuggingFace {
 
     fn encode(&self, bases: &[u8], out: &mut Vec<Token>) {
         out.clear();
+        if let Some(engine) = &self.engine
+            && self.plain.is_plain(bases)
+        {
+            BATCH.with_borrow_mut(|batch| {
+                engine.encode_spans([bases], batch);
+                out.extend(batch.ids(0).iter().zip(batch.starts(0)).map(|(&id, &start)| Token {
+                    id: u32::from(id),
+                    start,
+                    end: start + engine.length(id).max(1) as u32,
+                }));
+            });
+            return;
+        }
+        self.encode_slowly(bases, out);
+    }
+
+    fn may_follow(&self, first: u32, second: u32) -> bool {
+        if let Some(engine) = &self.engine
+            && self.vocabulary.is_dna(first)
+            && self.vocabulary.is_dna(second)
+        {
+            return engine.may_follow(first, second);
+        }
+        let (Some(a), Some(b)) = (self.vocabulary.bases(first), self.vocabulary.bases(second)) else {
+            return false;
+        };
+        let mut out = Vec::new();
+        self.encode(&[a, b].concat(), &mut out);
+        out.len() == 2 && out[0].id == first && out[1].id == second
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(self.json.clone())
+    }
+}
+
+thread_local! {
+    /// Buffers of the engine, one set for each thread.
+    static BATCH: RefCell<Batch> = RefCell::default();
+}
+
+impl HuggingFace {
+    /// The cut as the `tokenizers` crate makes it.
+    fn encode_slowly(&self, bases: &[u8], out: &mut Vec<Token>) {
         let replaced: String;
         let text = match std::str::from_utf8(bases) {
             Ok(text) if text.is_ascii() => text,
@@ -301,87 +365,86 @@ impl Tokenizer for HuggingFace {
             Err(_) => out.extend((0..bases.len() as u32).map(|i| Token { id: UNK, start: i, end: i + 1 })),
         }
     }
+}
 
-    fn may_follow(&self, first: u32, second: u32) -> bool {
-        if let Some(merges) = &self.merges {
-            return merges.may_follow(first, second);
-        }
-        let (Some(a), Some(b)) = (self.vocabulary.bases(first), self.vocabulary.bases(second)) else {
-            return false;
+/// The engine of a `model`, if it is a BPE of the kind that the engine knows.
+fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
+    let unset = |key: &str| model[key].is_null() || model[key] == json!(false) || model[key] == json!("");
+    let plain =
+        ["dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges"];
+    if model["type"].as_str().is_some_and(|kind| kind != "BPE") || !plain.into_iter().all(unset) {
+        return None;
+    }
+    let spelled: Vec<&[u8]> = (0..vocabulary.len() as u32).map(|id| vocabulary.bases(id).unwrap_or(b"")).collect();
+    let ids: HashMap<&[u8], u32> = vocabulary.ids().map(|id| (spelled[id as usize], id)).collect();
+    let mut merges = Vec::new();
+    for merge in model["merges"].as_array()? {
+        let (left, right) = match merge {
+            Value::String(text) => text.split_once(' ')?,
+            Value::Array(pair) => (pair.first()?.as_str()?, pair.get(1)?.as_str()?),
+            _ => return None,
         };
-        let mut out = Vec::new();
-        self.encode(&[a, b].concat(), &mut out);
-        out.len() == 2 && out[0].id == first && out[1].id == second
+        let id = |text: &str| ids.get(text.as_bytes()).copied();
+        merges.push((id(left)?, id(right)?, id(&[left, right].concat())?));
     }
-
-    fn save(&self) -> Option<Vec<u8>> {
-        Some(self.json.clone())
-    }
+    Engine::new(&spelled, &merges, UNK)
 }
 
-/// Merges of a byte-pair encoding by rank, for the question whether two tokens can stand side by side.
-///
-/// Greedy merging applies merges in order of rank, leftmost first. Seen from a border between two tokens, the piece that
-/// touches it from the left is first the last base of the left token, then the right parts of that token's merges, up
-/// to the token itself; likewise on the right. The border survives exactly if no merge of two pieces that touch it at
-/// the same time comes up before one of the two is swallowed by its own token.
+/// Which texts the engine may cut in place of the `tokenizers` crate: those that its normalizer and its pre-tokenizer are
+/// certain to leave alone, and in which every byte is one of A, C, G, T or a letter of its own that becomes \[UNK\].
 #[derive(Debug)]
-struct Merges {
-    /// (left, right) -> rank.
-    ranks: HashMap<(u32, u32), u32>,
-    /// id -> (rank, left, right) of the merge that makes it.
-    made: HashMap<u32, (u32, u32, u32)>,
+struct Plain {
+    bytes: [bool; 256],
 }
 
-impl Merges {
-    fn new(model: &Value, vocabulary: &Vocabulary) -> Option<Merges> {
-        if model["type"].as_str().is_some_and(|kind| kind != "BPE") || model["ignore_merges"].as_bool() == Some(true) {
-            return None;
+impl Plain {
+    /// Reads what a `tokenizer.json` does before its model. Whatever is not known here makes no text plain.
+    fn new(file: &Value) -> Plain {
+        let none = Plain { bytes: [false; 256] };
+        let empty = Vec::new();
+        let list = |value: &Value, key: &str| value[key].as_array().unwrap_or(&empty).clone();
+        // A pattern of other letters, digits and counts never meets A, C, G, T.
+        let elsewhere = |pattern: &Value| {
+            let text = pattern["String"].as_str().or(pattern["Regex"].as_str());
+            text.is_some_and(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "{,}-".contains(c)))
+                && text.is_some_and(|text| !text.contains(['A', 'C', 'G', 'T']) && !text.is_empty())
+        };
+        let normalizers = match file["normalizer"]["type"].as_str() {
+            None => Vec::new(),
+            Some("Sequence") => list(&file["normalizer"], "normalizers"),
+            Some(_) => vec![file["normalizer"].clone()],
+        };
+        let harmless = normalizers.iter().all(|step| match step["type"].as_str() {
+            Some("Strip") => true,
+            Some("Replace") => elsewhere(&step["pattern"]),
+            _ => false,
+        });
+        let splitter = &file["pre_tokenizer"];
+        let whole = match splitter["type"].as_str() {
+            None => splitter.is_null(),
+            Some("Whitespace" | "WhitespaceSplit") => true,
+            Some("Split") => elsewhere(&splitter["pattern"]) && splitter["invert"] == json!(false),
+            Some(_) => false,
+        };
+        let added: Vec<String> =
+            list(file, "added_tokens").iter().filter_map(|t| Some(t["content"].as_str()?.to_owned())).collect();
+        if !harmless || !whole || added.iter().any(|token| token.bytes().all(|b| b.is_ascii_alphabetic())) {
+            return none;
         }
-        let ids: HashMap<&[u8], u32> = vocabulary.ids().filter_map(|id| Some((vocabulary.bases(id)?, id))).collect();
-        let (mut ranks, mut made) = (HashMap::new(), HashMap::new());
-        for (rank, merge) in model["merges"].as_array()?.iter().enumerate() {
-            let (left, right) = match merge {
-                Value::String(text) => text.split_once(' ')?,
-                Value::Array(pair) => (pair.first()?.as_str()?, pair.get(1)?.as_str()?),
-                _ => return None,
-            };
-            let (a, b) = (*ids.get(left.as_bytes())?, *ids.get(right.as_bytes())?);
-            let whole = *ids.get([left, right].concat().as_bytes())?;
-            ranks.insert((a, b), rank as u32);
-            // Two merges can give the same token; the first one is what greedy merging reaches for the token alone,
-            // unless its parts are cut otherwise: then the pair is checked by the slow way in the tests.
-            made.entry(whole).or_insert((rank as u32, a, b));
+        let mut bytes = [false; 256];
+        b"ACGT".iter().for_each(|&base| bytes[usize::from(base)] = true);
+        let vocabulary = file["model"]["vocab"].as_object();
+        let strict = normalizers.is_empty() && !matches!(splitter["type"].as_str(), Some("Split"));
+        if strict && file["model"]["unk_token"].is_string() {
+            for letter in (b'A'..=b'Z').chain(b'a'..=b'z') {
+                let own = vocabulary.is_none_or(|vocabulary| vocabulary.contains_key(&char::from(letter).to_string()));
+                bytes[usize::from(letter)] |= !own;
+            }
         }
-        Some(Merges { ranks, made })
+        Plain { bytes }
     }
 
-    fn may_follow(&self, first: u32, second: u32) -> bool {
-        // Walk back in time: at each step the piece that was made last is taken apart.
-        let (mut left, mut right) = (first, second);
-        // Ranks at which the present pieces are swallowed by their own token; u32::MAX: never.
-        let (mut left_until, mut right_until) = (u32::MAX, u32::MAX);
-        loop {
-            // A merge of equal rank inside the left token lies further left and comes first; inside the right token later.
-            if let Some(&rank) = self.ranks.get(&(left, right))
-                && rank < left_until
-                && rank <= right_until
-            {
-                return false;
-            }
-            let (a, b) = (self.made.get(&left), self.made.get(&right));
-            match (a, b) {
-                (None, None) => return true,
-                (Some(&(rank, _, part)), None) => (left_until, left) = (rank, part),
-                (None, Some(&(rank, part, _))) => (right_until, right) = (rank, part),
-                (Some(&(rank_a, _, part_a)), Some(&(rank_b, part_b, _))) => {
-                    if rank_a >= rank_b {
-                        (left_until, left) = (rank_a, part_a);
-                    } else {
-                        (right_until, right) = (rank_b, part_b);
-                    }
-                }
-            }
-        }
+    fn is_plain(&self, text: &[u8]) -> bool {
+        text.iter().fold(true, |all, &byte| all & self.bytes[usize::from(byte)])
     }
 }

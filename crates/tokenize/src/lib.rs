@@ -34,6 +34,7 @@
 //! legends iterate over that slice.
 
 pub mod bill;
+pub mod bpe;
 mod error;
 pub mod fitted;
 pub mod frontend;

@@ -1,0 +1,152 @@
+//! The merges of a byte-pair encoding over A, C, G, T, and the question on which everything else rests: can two tokens stand
+//! side by side in a cut?
+//!
+//! # Why pairs are enough
+//! Greedy merging always takes the adjacent pair of lowest rank, the leftmost of equals. Look at a stretch of the text that
+//! begins and ends at borders of the finished cut. No merge ever crosses those borders, and the merges inside come in the
+//! order in which they would come if the stretch stood alone: so a stretch of a cut is the cut of the stretch. The other way
+//! round: if every token cuts into itself and every two neighbours cut into themselves, then no merge can be the first to
+//! cross a border, since it would cross it in the cut of the two neighbours alone as well. So a sequence of tokens is
+//! *the* cut of its text exactly if all its neighbours [may stand side by side](Merges::may_follow).
+//!
+//! # How a pair is decided
+//! While the tokens `u` and `v` grow, the piece that touches their common border from the left is first the last base
+//! of `u`, then the right part of one of its merges, and so on up to `u`: the *right chain* of `u`. Likewise on the right. The border
+//! falls exactly if some merge of a piece of the left chain with a piece of the right one comes up before either is
+//! swallowed by its own token.
+
+use std::collections::HashMap;
+
+/// No token, no rank: larger than all of them.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// How a token comes about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    /// Rank of the last merge; 0 for a single base (ranks of merges begin at 1).
+    pub(crate) rank: u32,
+    /// Its left part; [`NONE`] for a single base.
+    pub(crate) left: u32,
+    /// Its right part.
+    pub(crate) right: u32,
+}
+
+/// Tokens of A, C, G, T and the merges that make them. Ids are the caller's, below `spelled.len()`.
+#[derive(Clone, Debug)]
+pub(crate) struct Merges {
+    /// id -> letters 0 to 3 (A, C, T, G in the order of [`super::code`]); empty for an id that cannot occur in a cut of DNA.
+    spelled: Vec<Vec<u8>>,
+    made: Vec<Made>,
+    /// (left, right) -> rank and token.
+    ranks: HashMap<(u32, u32), (u32, u32)>,
+    single: [u32; 4],
+}
+
+impl Merges {
+    /// From `(left, right, token)` in order of rank. `spelling` gives the letters of an id, none for ids that are not DNA.
+    /// `None` if a base has no token, or if a merge comes before the merges that make its parts: then pieces do not grow in
+    /// order of rank, and the rule of pairs does not hold.
+    pub(crate) fn new(spelling: &[Option<Vec<u8>>], merges: &[(u32, u32, u32)]) -> Option<Merges> {
+        let mut single = [NONE; 4];
+        for (id, letters) in spelling.iter().enumerate() {
+            if let Some([letter]) = letters.as_deref() {
+                single[*letter as usize] = id as u32;
+            }
+        }
+        if single.contains(&NONE) {
+            return None;
+        }
+        let mut ranks = HashMap::with_capacity(merges.len());
+        for (number, &(left, right, token)) in merges.iter().enumerate() {
+            ranks.insert((left, right), (number as u32 + 1, token));
+        }
+        let nothing = Made { rank: 0, left: NONE, right: NONE };
+        let mut all =
+            Merges { spelled: vec![Vec::new(); spelling.len()], made: vec![nothing; spelling.len()], ranks, single };
+        for (id, letters) in spelling.iter().enumerate() {
+            let Some(letters) = letters else { continue };
+            let (cut, last) = all.merge(letters);
+            // A token that does not cut into itself never occurs.
+            if cut == [id as u32] {
+                all.made[id] = last;
+                all.spelled[id].clone_from(letters);
+            }
+        }
+        let made = |id: u32| all.made[id as usize].rank;
+        let in_order = all.ranks.iter().all(|(&(left, right), &(rank, token))| {
+            let lengths = all.spelled[left as usize].len() + all.spelled[right as usize].len();
+            let known = lengths == all.spelled[token as usize].len() && !all.spelled[left as usize].is_empty();
+            known && made(left) < rank && made(right) < rank
+        });
+        in_order.then_some(all)
+    }
+
+    /// Greedy merging, word for word: the cut of `letters`, and how its last merge came about. Quadratic: the obvious twin
+    /// of everything faster.
+    pub(crate) fn merge(&self, letters: &[u8]) -> (Vec<u32>, Made) {
+        let mut cut: Vec<u32> = letters.iter().map(|&letter| self.single[letter as usize]).collect();
+        let mut last = Made { rank: 0, left: NONE, right: NONE };
+        loop {
+            let rank = |pair: &[u32]| self.ranks.get(&(pair[0], pair[1])).map_or(NONE, |&(rank, _)| rank);
+            let Some(place) = (0..cut.len().saturating_sub(1)).min_by_key(|&i| rank(&cut[i..i + 2])) else {
+                return (cut, last);
+            };
+            let Some(&(rank, token)) = self.ranks.get(&(cut[place], cut[place + 1])) else {
+                return (cut, last);
+            };
+            last = Made { rank, left: cut[place], right: cut[place + 1] };
+            cut[place] = token;
+            cut.remove(place + 1);
+        }
+    }
+
+    /// Number of ids.
+    pub(crate) fn len(&self) -> usize {
+        self.spelled.len()
+    }
+
+    /// The letters of a token, 0 to 3; empty for an id that never occurs.
+    pub(crate) fn letters(&self, id: u32) -> &[u8] {
+        self.spelled.get(id as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ids that can occur in a cut.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.spelled.len() as u32).filter(|&id| !self.letters(id).is_empty())
+    }
+
+    /// How a token comes about.
+    pub(crate) fn made(&self, id: u32) -> Made {
+        self.made[id as usize]
+    }
+
+    /// Every merge: left, right, rank.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.ranks.iter().map(|(&(left, right), &(rank, _))| (left, right, rank))
+    }
+
+    /// Whether `second` can stand right after `first`. Walks back in time: at each step the piece that was made last is
+    /// taken apart. O(merges along the border).
+    pub(crate) fn may_follow(&self, first: u32, second: u32) -> bool {
+        let (mut left, mut right) = (first, second);
+        // Ranks at which the present pieces are swallowed by their own token.
+        let (mut left_until, mut right_until) = (NONE, NONE);
+        loop {
+            // Of merges of equal rank the leftmost comes first: before the border that of the left token, behind it later.
+            if let Some(&(rank, _)) = self.ranks.get(&(left, right))
+                && rank < left_until
+                && rank <= right_until
+            {
+                return false;
+            }
+            let (a, b) = (self.made(left), self.made(right));
+            match (a.left, b.left) {
+                (NONE, NONE) => return true,
+                (_, NONE) => (left_until, left) = (a.rank, a.right),
+                (NONE, _) => (right_until, right) = (b.rank, b.left),
+                _ if a.rank > b.rank => (left_until, left) = (a.rank, a.right),
+                _ => (right_until, right) = (b.rank, b.left),
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The engine against the `tokenizers` crate: ids, spans and merges, one by one.
+//!
+//! `TOKBENCH_FULL=1` runs everything (about half an hour); without it a sample is taken. Public tokenizers and genomes are
+//! taken from `TOKBENCH_DATA`.
+
+use std::path::PathBuf;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokenize::Tokenizer;
+use tokenize::bpe::train::{Options, train};
+use tokenize::bpe::{Batch, Engine};
+use tokenize::huggingface::HuggingFace;
+use tokenize::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
+use tokenizers::AddedToken;
+use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+use tokenizers::tokenizer::Trainer;
+
+fn full() -> bool {
+    std::env::var_os("TOKBENCH_FULL").is_some_and(|value| value != "0")
+}
+
+fn data() -> Option<PathBuf> {
+    let folder = std::env::var_os("TOKBENCH_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let there = folder.join("tokenizers").is_dir();
+    if !there {
+        println!("SKIPPED: no public tokenizers and genomes (set TOKBENCH_DATA)");
+    }
+    there.then_some(folder)
+}
+
+fn random(length: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
+    (0..length).map(|_| b"ACGT"[rng.random_range(0..4)]).collect()
+}
+
+/// Text with structure: repeats, runs, and biased composition, as in genomes.
+fn structured(length: usize, seed: u64) -> Vec<u8> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut text: Vec<u8> = random(200, &mut rng);
+    while text.len() < length {
+        let size = rng.random_range(1..60usize);
+        match rng.random_range(0..5) {
+            0 => {
+                let from = rng.random_range(0..text.len() - 60);
+                text.extend_from_within(from..from + size);
+            }
+            1 => text.extend(std::iter::repeat_n(b"ACGT"[rng.random_range(0..4)], size)),
+            2 => {
+                let unit = random(rng.random_range(2..5), &mut rng);
+                text.extend(unit.iter().cycle().take(size));
+            }
+            _ => text.extend((0..size).map(|_| b"AATTACGTTA"[rng.random_range(0..10)])),
+        }
+    }
+    text.truncate(length);
+    text
+}
+
+/// What is learned from a text, as a tokenizer.
+fn learned(text: &[u8], size: usize) -> HuggingFace {
+    let json = tokenize::huggingface::train("bpe", size, &mut text.chunks(10_000)).unwrap();
+    HuggingFace::from_json(format!("bpe{size}"), &json, "test").unwrap()
+}
+
+/// The same engine twice: with its automaton made, and walking over pairs.
+fn both(tokenizer: &HuggingFace, json: &[u8]) -> [HuggingFace; 2] {
+    assert!(tokenizer.engine().is_some(), "{} has no engine", tokenizer.name());
+    let again = || HuggingFace::from_json(tokenizer.name().to_owned(), json, "test").unwrap();
+    let compiled = again();
+    compiled.engine().unwrap().compile().expect("an automaton");
+    let walked = again().with_most_states(0);
+    assert_eq!(walked.engine().unwrap().compile(), None);
+    [compiled, walked]
+}
+
+/// Theirs: ids in our vocabulary and where tokens begin.
+fn theirs(tokenizer: &HuggingFace, text: &[u8]) -> (Vec<u32>, Vec<u32>) {
+    let encoding = tokenizer.inner().encode(std::str::from_utf8(text).unwrap(), false).unwrap();
+    let id = |token: &String| {
+        let found = tokenizer.vocabulary().ids().find(|&id| tokenizer.vocabulary().bases(id) == Some(token.as_bytes()));
+        found.unwrap_or(UNK)
+    };
+    // The specials of all files here are ours, so ids are equal but for files with further added tokens.
+    let ids = match encoding
+        .get_tokens()
+        .iter()
+        .zip(encoding.get_ids())
+        .all(|(token, &own)| own == UNK || tokenizer.vocabulary().bases(own) == Some(token.as_bytes()))
+    {
+        true => encoding.get_ids().to_vec(),
+        false => encoding.get_tokens().iter().map(id).collect(),
+    };
+    (ids, encoding.get_offsets().iter().map(|&(start, _)| start as u32).collect())
+}
+
+#[track_caller]
+fn equal(tokenizer: &HuggingFace, engine: &Engine, texts: &[Vec<u8>]) {
+    let mut batch = Batch::default();
+    engine.encode_spans(texts.iter(), &mut batch);
+    assert_eq!(batch.len(), texts.len());
+    for (number, text) in texts.iter().enumerate() {
+        let (ids, starts) = theirs(tokenizer, text);
+        let ours: Vec<u32> = batch.ids(number).iter().map(|&id| u32::from(id)).collect();
+        assert_eq!(ours, ids, "{}: {}", tokenizer.name(), String::from_utf8_lossy(text));
+        assert_eq!(batch.starts(number), starts);
+    }
+    let spans = batch;
+    let mut batch = Batch::default();
+    engine.encode(texts.iter(), &mut batch);
+    assert!((0..texts.len()).all(|number| batch.ids(number) == spans.ids(number)));
+}
+
+fn every_text_of(length: u32) -> Vec<Vec<u8>> {
+    (0..4usize.pow(length)).map(|code| (0..length).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect()).collect()
+}
+
+fn check(tokenizer: &HuggingFace, json: &[u8]) {
+    let longest = if full() { 9 } else { 7 };
+    let number = if full() { 1_000_000 } else { 3_000 };
+    for way in both(tokenizer, json) {
+        let engine = way.engine().unwrap();
+        for length in 0..=longest {
+            equal(tokenizer, engine, &every_text_of(length));
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for part in 0..number / 1_000 {
+            let texts: Vec<Vec<u8>> = (0..1_000)
+                .map(|i| {
+                    let length = rng.random_range(0..=500);
+                    if (part + i) % 2 == 0 { random(length, &mut rng) } else { structured(length, rng.random()) }
+                })
+                .collect();
+            equal(tokenizer, engine, &texts);
+        }
+    }
+}
+
+#[test]
+fn freshly_learned_vocabularies_equal_the_tokenizers_crate() {
+    for (seed, size) in [(1, 10), (2, 16), (3, 32), (4, 64), (5, 200), (6, 512), (7, 1500), (8, 4096)] {
+        let text = structured(400_000, seed);
+        let tokenizer = learned(&text, size);
+        check(&tokenizer, &tokenizer.save().unwrap());
+    }
+}
+
+#[test]
+fn public_tokenizers_equal_the_tokenizers_crate() {
+    let Some(data) = data() else { return };
+    for file in ["dnabert2_bpe4096", "gena_human_bpe32k_newline", "gena_t2t_1000h_multi_32k"] {
+        let json = std::fs::read(data.join("tokenizers").join(file).with_extension("json")).unwrap();
+        let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();
+        check(&tokenizer, &json);
+    }
+}
+
+/// Every other base is allowed for, and long stretches are cut in pieces that are joined again.
+#[test]
+fn unknown_bases_and_long_texts() {
+    let text = structured(400_000, 11);
+    let tokenizer = learned(&text, 700);
+    for way in both(&tokenizer, &tokenizer.save().unwrap()) {
+        let engine = way.engine().unwrap();
+        let texts = [b"".as_slice(), b"N", b"NNACGTN", b"NACGTACGTTTTAAACCC", b"ACGTxacgtNRYK", b"AAAAAAAAAAAAN"];
+        equal(&tokenizer, engine, &texts.map(<[u8]>::to_vec));
+        for length in [4_095, 4_096, 4_097, 4_352, 4_353, 8_449, 50_001] {
+            let mut long = structured(length, length as u64);
+            equal(&tokenizer, engine, &[long.clone()]);
+            long[length / 2] = b'N';
+            long[length - 1] = b'N';
+            equal(&tokenizer, engine, &[long, b"A".to_vec()]);
+        }
+    }
+}
+
+/// Runs and short repeats have no place at which a walk forgets what it saw: pieces must be read again, and time stays linear.
+#[test]
+fn ten_million_bases_without_structure() {
+    // A vocabulary with long tokens of runs.
+    let text: Vec<u8> = structured(200_000, 3).into_iter().chain([b'A'; 50_000]).chain(b"AC".repeat(20_000)).collect();
+    let tokenizer = learned(&text, 600);
+    let [compiled, walked] = both(&tokenizer, &tokenizer.save().unwrap());
+    for (way, length) in [(compiled, 10_000_000), (walked, 500_000)] {
+        for unit in [b"A".as_slice(), b"AC", b"AAC", b"ACGGT"] {
+            let long: Vec<u8> = unit.iter().copied().cycle().take(length).collect();
+            let mut batch = Batch::default();
+            way.engine().unwrap().encode([&long], &mut batch);
+            let bases: usize = batch.ids(0).iter().map(|&id| way.engine().unwrap().length(id)).sum();
+            assert_eq!(bases, long.len());
+            // The same as one short enough for the slow way, at both ends.
+            equal(&tokenizer, way.engine().unwrap(), &[long[..20_000].to_vec()]);
+        }
+    }
+}
+
+fn merges_of_the_tokenizers_crate(pieces: &[&[u8]], size: usize, longest: usize) -> Vec<[String; 2]> {
+    let trainer = BpeTrainerBuilder::new()
+        .show_progress(false)
+        .vocab_size(size)
+        .min_frequency(2)
+        .initial_alphabet(['A', 'C', 'G', 'T'].into())
+        .special_tokens(SPECIAL_NAMES.map(|token| AddedToken::from(token, true)).to_vec());
+    let mut trainer = match longest {
+        0 => trainer.build(),
+        longest => trainer.max_token_length(Some(longest)).build(),
+    };
+    let pieces = pieces.iter().map(|piece| std::str::from_utf8(piece).unwrap());
+    trainer.feed(pieces, |piece| Ok(vec![piece.to_owned()])).unwrap();
+    let mut model = BPE::default();
+    trainer.train(&mut model).unwrap();
+    let model = serde_json::to_value(&model).unwrap();
+    serde_json::from_value(model["merges"].clone()).unwrap()
+}
+
+#[track_caller]
+fn same_merges(text: &[u8], size: usize, piece: usize, longest: usize) -> usize {
+    let options = Options { vocabulary: size, piece, max_token_length: longest, ..Options::default() };
+    let ours = train([text], &options, &mut |_| true).unwrap();
+    let width = if piece == 0 { text.len() } else { piece };
+    let stretches = text.split(|base| !b"ACGT".contains(base));
+    let pieces: Vec<&[u8]> = stretches.flat_map(|stretch| stretch.chunks(width)).collect();
+    let spelling = |id: u32| String::from_utf8(ours.tokens[(id - SPECIALS) as usize].clone()).unwrap();
+    let own: Vec<[String; 2]> = ours.merges.iter().map(|&(left, right)| [spelling(left), spelling(right)]).collect();
+    assert_eq!(own, merges_of_the_tokenizers_crate(&pieces, size, longest), "{size} {piece} {longest}");
+    own.len()
+}
+
+#[test]
+fn merges_equal_the_tokenizers_crate() {
+    let mut corpora = vec![
+        structured(60_000, 1),
+        structured(60_000, 2),
+        random(60_000, &mut ChaCha8Rng::seed_from_u64(3)),
+        [b"ACGT".repeat(4_000), vec![b'A'; 5_001], b"AAC".repeat(2_000), structured(20_000, 4)].concat(),
+    ];
+    let mut with_unknown = structured(60_000, 5);
+    with_unknown.iter_mut().step_by(997).for_each(|base| *base = b'N');
+    corpora.push(with_unknown);
+    if let Some(data) = data() {
+        for file in ["ecoli_k12_mg1655", "human_3regions", "saccharomyces_cerevisiae_r64", "celegans_1pct"] {
+            let path = data.join("genomes").join(file).with_extension("fa.gz");
+            let mut text = String::new();
+            std::io::Read::read_to_string(
+                &mut flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()),
+                &mut text,
+            )
+            .unwrap();
+            let text = text.lines().map(|line| if line.starts_with('>') { "N" } else { line }).collect::<String>();
+            let bases = if full() { text.len() } else { 300_000 };
+            corpora.push(text.into_bytes()[..bases].to_vec());
+        }
+    }
+    for corpus in &corpora {
+        for size in [12, 64, 512, 4096] {
+            same_merges(corpus, size, 512, 0);
+        }
+        same_merges(corpus, 512, 100, 7);
+        // Whole records are more than the crate can do at length.
+        same_merges(&corpus[..20_000], 300, 0, 0);
+    }
+}
+
+#[test]
+fn every_smaller_vocabulary_is_a_prefix() {
+    let text = structured(200_000, 8);
+    let learn =
+        |size| train([text.as_slice()], &Options { vocabulary: size, ..Options::default() }, &mut |_| true).unwrap();
+    let (large, small) = (learn(900), learn(300));
+    assert_eq!(large.merges[..small.merges.len()], small.merges);
+    assert_eq!(small.merges.len(), 291);
+    assert!(learn(9).merges.is_empty());
+    let refused =
+        train([text.as_slice()], &Options { vocabulary: 8, ..Options::default() }, &mut |_| true).unwrap_err();
+    assert!(refused.to_string().contains("a vocabulary of 8 is not between 9 and 65536"), "{refused}");
+    let stopped = train([text.as_slice()], &Options::default(), &mut |entries| entries < 50).unwrap_err();
+    assert!(stopped.to_string().contains("interrupted"));
+}
