@@ -67,7 +67,28 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
         said.err
     );
     assert!(said.err.contains("4 runs"), "the cost of the grid is counted: {}", said.err);
-    assert_eq!(house.records("out").len(), 2);
+    // All runs are published; the table shows the chosen ones and says what the others cost.
+    assert_eq!(house.records("out").len(), 4);
+    let table = std::fs::read_to_string(house.path("out/table.txt")).unwrap();
+    for word in ["learning rates 0.000001 and 0.001 were tried for every tokenizer", "the 2 runs at other rates"] {
+        assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "{word}: {table}");
+    }
+    let again = house.run(&["report", "out/records.jsonl"]).well();
+    assert!(again.out.contains("were tried"), "{}", again.out);
+}
+
+#[test]
+fn published_records_are_continued() {
+    let house = House::new();
+    house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
+    house.run(&["compare", "q.toml", "--output", "one"]).well();
+    let more =
+        ["compare", "q.toml", "--seeds", "2", "--store", "other", "--records", "one/records.jsonl", "--output", "two"];
+    let said = house.run(&more).well();
+    assert!(said.err.contains("2 finished runs taken over, 0 records of other runs left"), "{}", said.err);
+    assert!(said.err.contains("4 runs, 2 finished before"), "{}", said.err);
+    assert_eq!(house.records("two").len(), 4);
+    house.run(&["compare", "q.toml", "--records", "nowhere.jsonl"]).failed(3, &["nowhere.jsonl"]);
 }
 
 #[test]

@@ -111,6 +111,10 @@ pub struct Compare {
     /// Folder for figures, table and records [default: tokbench-results/NAME].
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
+    /// Records published with an experiment (experiments/NAME.jsonl): its finished runs are not done again, so that seeds,
+    /// tokenizers or tasks can be added. May be given several times.
+    #[arg(long, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
+    pub records: Vec<PathBuf>,
     /// Runs at a time [default: one per thread].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,

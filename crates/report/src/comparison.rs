@@ -111,8 +111,25 @@ pub struct Group {
     pub across: Vec<Across>,
     /// Friedman's test over all ranked tokenizers and tasks, where there are three and five of them.
     pub friedman: Option<Friedman>,
+    /// Learning rates that were tried, where there was more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// Remarks for the notes: things that should not happen and did.
     pub remarks: Vec<String>,
+}
+
+/// A search for the learning rate: the same rates for every tokenizer, chosen on validation text. Its cost is part of what a
+/// comparison costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Tuning {
+    /// Rates that were tried, ascending.
+    pub rates: Vec<f64>,
+    /// The chosen rate of each tokenizer.
+    pub chosen: Vec<(String, f64)>,
+    /// Runs at other rates: in no table and in no figure.
+    pub runs: usize,
+    /// Seconds that those runs took, training and scoring.
+    pub seconds: f64,
 }
 
 impl Group {

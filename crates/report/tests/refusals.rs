@@ -333,3 +333,29 @@ fn groups_are_kept_apart() {
     assert_eq!(labels, ["alibi", "alibi-directed"]);
     assert!(comparison.groups.iter().all(|g| g.tests.len() == 2 && g.tasks.len() == 2 && g.markov.len() == 1));
 }
+
+#[test]
+fn the_rate_of_a_grid_is_chosen_on_validation_and_its_cost_is_told() {
+    let all = records(&Shape::default());
+    let mut grid = all.clone();
+    for record in &all {
+        if let (Work::Pretrain(_), Outcome::Pretrained(_)) = (&record.run.work, &record.outcome) {
+            let mut other = record.clone();
+            edit(&mut other, |record| {
+                let Work::Pretrain(p) = &mut record.run.work else { unreachable!() };
+                p.training.learning_rate *= 3.0;
+                // Better on the text that is scored, worse on validation text: only the latter may choose.
+                let Outcome::Pretrained(done) = &mut record.outcome else { unreachable!() };
+                done.blocks.iter_mut().for_each(|block| block.content *= 0.99);
+                done.curve.iter_mut().for_each(|point| point.bits *= 1.1);
+            });
+            grid.push(other);
+        }
+    }
+    let (plain, tuned) = (Comparison::new(all, fast()).unwrap(), Comparison::new(grid, fast()).unwrap());
+    assert_eq!(plain.groups[0].tests, tuned.groups[0].tests);
+    assert_eq!(plain.groups[0].tuning, None);
+    let tuning = tuned.groups[0].tuning.as_ref().unwrap();
+    assert_eq!((tuning.runs, tuning.rates.len(), tuning.chosen.len()), (21, 2, 3));
+    assert!(tuning.seconds > 0.0 && tuning.chosen.iter().all(|(_, rate)| *rate == tuning.rates[0]));
+}

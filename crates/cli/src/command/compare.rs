@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicBool;
 
 use dataset::Split;
 use experiment::plan::{Job, Plan, choose};
-use experiment::record::Record;
+use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
 use experiment::store::{Found, Store};
 use experiment::{Executor, Local, Mock, Spec, Summary, write_jsonl};
 
 use crate::args;
 use crate::command::question;
-use crate::command::report::conclude;
+use crate::command::report::{conclude, published};
 use crate::failure::{DATA, Failure, INTERRUPTED, SOME_FAILED};
 use crate::fitting;
 use crate::progress::Board;
@@ -30,6 +30,9 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     // Made-up records never stand beside real ones.
     let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
     let store = Store::open(store)?;
+    for file in &args.records {
+        adopt(file, &plan, &store)?;
+    }
     let (before, damaged) = store.records()?;
     for sentence in damaged {
         eprintln!("warning: damaged: {sentence}");
@@ -48,19 +51,12 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         for ((tokenizer, position), rate) in &chosen {
             eprintln!("learning rate of {tokenizer} ({position}), chosen on the validation split: {rate}");
         }
-        data.choose(chosen.clone());
+        data.choose(chosen);
         if plan.deferred > 0 && !summary.interrupted {
             plan = question::plan(&spec, &data)?;
             summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
             records = collect(&store, &plan.jobs)?;
         }
-        records.retain(|record| match &record.run.work {
-            Work::Pretrain(p) => {
-                let rate = chosen.get(&(p.tokenizer.clone(), p.encoder.position.name()));
-                rate.is_none_or(|rate| *rate == p.training.learning_rate)
-            }
-            _ => true,
-        });
     }
     if summary.interrupted {
         eprintln!("interrupted; the same command continues");
@@ -94,6 +90,23 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         println!("records: {}", file.display());
     }
     if summary.complete() { Ok(0) } else { Ok(SOME_FAILED) }
+}
+
+/// Puts published records of the plan's runs into the store, so that these runs are not done again.
+fn adopt(file: &Path, plan: &Plan, store: &Store) -> Result<(), Failure> {
+    let planned: HashSet<&Key> = plan.jobs.iter().map(|job| &job.key).collect();
+    let (mut taken, mut others) = (0, 0);
+    for record in published(file)? {
+        let real = !experiment::mock::made_up(&record) && !matches!(record.outcome, Outcome::Failed { .. });
+        if !real || !planned.contains(&record.key) {
+            others += 1;
+        } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
+            store.put_record(&record)?;
+            taken += 1;
+        }
+    }
+    eprintln!("{}: {taken} finished runs taken over, {others} records of other runs left", file.display());
+    Ok(())
 }
 
 fn sorted(names: &[String]) -> Vec<String> {

@@ -14,7 +14,7 @@ use crate::failure::{DATA, Failure};
 pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     let mut records: Vec<Record> = Vec::new();
     for path in &args.records {
-        records.extend(read_jsonl(path).map_err(|error| Failure { code: DATA, ..Failure::from(error) })?);
+        records.extend(published(path)?);
     }
     let mut options =
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
@@ -33,6 +33,11 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     }
     conclude(records, options, args.output.as_deref(), args.json)?;
     Ok(0)
+}
+
+/// The records of a file.
+pub(crate) fn published(path: &Path) -> Result<Vec<Record>, Failure> {
+    read_jsonl(path).map_err(|error| Failure { code: DATA, ..Failure::from(error) })
 }
 
 /// The experiment behind the records: as said, or the file of the same name beside them.

@@ -7,7 +7,7 @@ use experiment::record::{Finetuned, Outcome, Record};
 use experiment::run::{Control, Pretrain, Work};
 use serde_json::Value;
 
-use super::{Comparison, Dropped, Group, Options, Subject, bits, tasks};
+use super::{Comparison, Dropped, Group, Options, Subject, Tuning, bits, tasks};
 use crate::error::Error;
 use crate::statistics::classes::Confusion;
 
@@ -22,6 +22,8 @@ const TOLERANCE: f64 = 1e-6;
 pub(super) struct Heap {
     /// Pretraining records by tokenizer and seed.
     pub pretrained: BTreeMap<String, BTreeMap<u64, Record>>,
+    /// What was tried to get there.
+    pub tuning: Option<Tuning>,
     /// Fine-tuning records by task, subject and seed.
     pub tasks: BTreeMap<String, BTreeMap<String, BTreeMap<u64, Record>>>,
     /// Markov controls by name and seed.
@@ -223,17 +225,40 @@ fn insert(place: &mut BTreeMap<u64, Record>, record: Record, scope: &str) -> Res
     }
 }
 
+/// The runs of one tokenizer at the learning rate that its validation text chose; the others are counted as `tuning`.
+fn tuned(name: &str, records: Vec<Record>, tuning: &mut Option<Tuning>) -> Vec<Record> {
+    let rate = |record: &Record| encoder(record).map_or(0.0, |model| model.training.learning_rate);
+    let mut rates: Vec<f64> = records.iter().map(rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let chosen = match rates.len() {
+        2.. => experiment::plan::choose(&records).into_values().next(),
+        _ => None,
+    };
+    let Some(chosen) = chosen else { return records };
+    let (kept, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| rate(record) == chosen);
+    let tuning = tuning.get_or_insert_with(Tuning::default);
+    tuning.rates.extend(rates);
+    tuning.rates.sort_by(f64::total_cmp);
+    tuning.rates.dedup();
+    tuning.chosen.push((name.to_owned(), chosen));
+    tuning.runs += others.len();
+    tuning.seconds +=
+        others.iter().map(|record| record.timing.train_seconds + record.timing.score_seconds).sum::<f64>();
+    kept
+}
+
 /// Sorts records into groups; controls without an encoder join every group whose plan or task they share.
 fn heaps(records: Vec<Record>) -> Result<BTreeMap<String, Heap>, Error> {
     let mut heaps: BTreeMap<String, Heap> = BTreeMap::new();
     let mut controls = Vec::new();
     let mut finetuning: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut tried: BTreeMap<String, BTreeMap<String, Vec<Record>>> = BTreeMap::new();
     for record in records {
         let name = record.run.subject();
         match &record.run.work {
             Work::Pretrain(p) => {
-                let heap = heaps.entry(question(p)?).or_default();
-                insert(heap.pretrained.entry(name).or_default(), record, "pretraining")?;
+                tried.entry(question(p)?).or_default().entry(name).or_default().push(record);
             }
             Work::Finetune(f) => {
                 let mut how = serde_json::to_value(&f.finetuning)?;
@@ -246,6 +271,14 @@ fn heaps(records: Vec<Record>) -> Result<BTreeMap<String, Heap>, Error> {
                 insert(place, record, &task)?;
             }
             Work::Control(_) => controls.push(record),
+        }
+    }
+    for (question, by_tokenizer) in tried {
+        let heap = heaps.entry(question).or_default();
+        for (name, records) in by_tokenizer {
+            for record in tuned(&name, records, &mut heap.tuning) {
+                insert(heap.pretrained.entry(name.clone()).or_default(), record, "pretraining")?;
+            }
         }
     }
     for (task, ways) in &finetuning {
@@ -377,6 +410,7 @@ fn group(key: &str, label: String, heap: &Heap, order: &[String], options: &Opti
         tasks: Vec::new(),
         across: Vec::new(),
         friedman: None,
+        tuning: heap.tuning.clone(),
         remarks: heap.remarks.iter().cloned().collect(),
     };
     bits::fill(&mut group, heap, &scope, options)?;

@@ -51,6 +51,18 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
         let floor = if floor { " floor is what the known source of the text allows at best." } else { "" };
         notes.push(format!("bias only is the same tokenizer's model without any context.{floor} Controls are shown, never ranked or tested."));
     }
+    if let Some(tuning) = &group.tuning {
+        let rates: Vec<String> = tuning.rates.iter().map(f64::to_string).collect();
+        let chosen: Vec<String> = tuning.chosen.iter().map(|(name, rate)| format!("{name} {rate}")).collect();
+        notes.push(format!(
+            "learning rates {} were tried for every tokenizer and chosen on validation text ({}); the {} at other rates took {} \
+             more and are not in the times above.",
+            list(&rates),
+            chosen.join(", "),
+            count(tuning.runs, "run"),
+            experiment::describe::duration(tuning.seconds)
+        ));
+    }
     failures(&mut notes, "", &group.dropped);
     collapses(&mut notes, group);
     for task in &group.tasks {
