@@ -34,6 +34,8 @@ pub enum Command {
     Look(Look),
     /// List tokenizers, corpora, tasks, encoders, devices and figures.
     List(List),
+    /// Learn tokenizers from sequence files, apply them, and look into them. No model is needed.
+    Tokenizer(Tokenizer),
     /// Print a completion script for a shell.
     Completions(Completions),
 }
@@ -236,6 +238,109 @@ pub struct Look {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tokenizer`.
+#[derive(Debug, Args)]
+pub struct Tokenizer {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenizerCommand,
+}
+
+/// What can be done with tokenizers.
+#[derive(Debug, Subcommand)]
+pub enum TokenizerCommand {
+    /// Learn a byte-pair vocabulary and write it as a Hugging Face tokenizer.json.
+    ///
+    /// The merges are those that the Hugging Face trainer learns from the same pieces. It is deterministic, and every smaller
+    /// vocabulary is the beginning of a larger one. Memory: about 10 bytes a base.
+    Train(TrainTokenizer),
+    /// Cut sequences into tokens: ids as text or NumPy array, spans as BED.
+    Encode(EncodeFiles),
+    /// Turn lines of ids back into sequences.
+    Decode(DecodeFile),
+    /// Show what a tokenizer consists of: vocabulary, token lengths, longest tokens.
+    Inspect(InspectTokenizer),
+}
+
+/// Arguments of `tokenizer train`.
+#[derive(Debug, Args)]
+pub struct TrainTokenizer {
+    /// Sequences: FASTA, FASTQ or CSV with a column `sequence`, plain or gzip; - is standard input. N splits sequences.
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Entries of the vocabulary: 5 special ids, 4 bases, merges (9 to 65536).
+    #[arg(long, value_name = "V")]
+    pub vocab_size: usize,
+    /// Bases per piece: sequences are cut into such pieces, and no token reaches over a border. 0: whole sequences.
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub piece_length: usize,
+    /// Fewest places of a pair that is merged.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub min_frequency: u64,
+    /// Tokens stay shorter than so many bases; 0: no bound.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub max_token_length: usize,
+    /// The file to write; - is standard output.
+    #[arg(long, short, value_name = "tokenizer.json", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+}
+
+/// How tokens are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TokenFormat {
+    /// One line a sequence, ids separated by blanks.
+    Text,
+    /// All ids in one NumPy array (FILE, uint16 or uint32), and where each sequence begins in another (FILE.offsets.npy).
+    Npy,
+    /// One line a token: sequence, first base (from 0), base behind the last, id.
+    Bed,
+}
+
+/// Arguments of `tokenizer encode`.
+#[derive(Debug, Args)]
+pub struct EncodeFiles {
+    /// Sequences: FASTA, FASTQ or CSV with a column `sequence`, plain or gzip; - is standard input.
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// A tokenizer that needs no learning (kmer6, base ...), or the path of a tokenizer.json.
+    #[arg(long, short, value_name = "NAME|tokenizer.json")]
+    pub tokenizer: String,
+    /// How tokens are written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TokenFormat,
+    /// The file to write; - is standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Put the ids of [CLS] and [SEP] around each sequence (text and npy).
+    #[arg(long)]
+    pub specials: bool,
+    /// Threads [default: all processors].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// Arguments of `tokenizer decode`.
+#[derive(Debug, Args)]
+pub struct DecodeFile {
+    /// Lines of ids separated by blanks, as `tokenizer encode` writes them; - is standard input.
+    #[arg(value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The tokenizer that made the ids: a name, or the path of a tokenizer.json.
+    #[arg(long, short, value_name = "NAME|tokenizer.json")]
+    pub tokenizer: String,
+}
+
+/// Arguments of `tokenizer inspect`.
+#[derive(Debug, Args)]
+pub struct InspectTokenizer {
+    /// A tokenizer that needs no learning, or the path of a tokenizer.json.
+    #[arg(value_name = "NAME|tokenizer.json")]
+    pub tokenizer: String,
     /// Machine-readable answer on stdout.
     #[arg(long)]
     pub json: bool,

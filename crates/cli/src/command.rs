@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod question;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod tokenizer;
 
 use clap::CommandFactory;
 

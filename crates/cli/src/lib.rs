@@ -67,6 +67,7 @@ fn run(args: Tokbench) -> Result<u8, Failure> {
         Command::Report(report) => command::report::run(&report),
         Command::Look(look) => command::look::run(&look),
         Command::List(list) => command::list::run(&list),
+        Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer, &stop),
         Command::Completions(completions) => command::completions(completions.shell),
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::error::{Error, Result, printable};
-use crate::input::{self, Fault};
+use crate::input::{self, Fault, Input};
 use crate::policy::{Counts, normalise};
 use needletail::errors::{ParseError, ParseErrorKind};
 use needletail::parser::{FastxReader, Format, SequenceRecord};
@@ -45,7 +45,10 @@ impl Reader {
     /// # Errors
     /// A file that is missing, empty, without records, cut short, or neither FASTA nor FASTQ.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut input = input::open(path)?;
+        Reader::new(path, input::open(path)?)
+    }
+
+    pub(crate) fn new(path: &Path, mut input: Input) -> Result<Self> {
         let line = input.skipped_lines + 1;
         let first = input.reader.fill_buf().ok().and_then(|buffer| buffer.first().copied());
         if let Some(found) = first.filter(|byte| !b">@".contains(byte)) {

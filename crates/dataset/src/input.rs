@@ -63,13 +63,18 @@ pub(crate) struct Input {
     pub(crate) skipped_lines: u64,
 }
 
-/// Opens `path` and looks for its first byte that is no blank.
+/// The path that stands for standard input.
+pub(crate) const STANDARD: &str = "-";
+
+/// Opens `path` (`-`: standard input) and looks for its first byte that is no blank.
 pub(crate) fn open(path: &Path) -> Result<Input> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing { path: path.to_owned() },
         _ => Error::Io { path: path.to_owned(), source },
     };
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
+    let source: Box<dyn Read + Send> =
+        if path == Path::new(STANDARD) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
+    let mut file = BufReader::with_capacity(1 << 18, source);
     let gzip = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
     let fault = Fault::default();
     let mut reader: Box<dyn BufRead + Send> = if gzip {

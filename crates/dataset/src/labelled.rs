@@ -11,9 +11,10 @@
 //! ```
 
 use crate::error::{Error, Result, printable};
-use crate::input;
+use crate::input::{self, Fault, Input};
 use crate::policy::{Counts, normalise};
-use std::path::Path;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 
 /// One row: bases `A C G T N`, and a class.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,55 +31,117 @@ pub struct Example {
 /// A file that is missing, empty or cut short; a missing column; a row with a bad label, a bad letter or no sequence:
 /// each names file and line.
 pub fn read(path: &Path) -> Result<(Vec<Example>, Counts)> {
-    let input = input::open(path)?;
-    let (fault, gzip, skipped) = (input.fault, input.gzip, input.skipped_lines);
-    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input.reader);
-    let malformed = |error: &csv::Error| {
-        fault.take(path, gzip).unwrap_or_else(|| {
-            let line = error.position().map_or(1, csv::Position::line) + skipped;
-            Error::Malformed { path: path.to_owned(), line, message: said(error) }
-        })
-    };
-    let header = table.headers().map_err(|error| malformed(&error))?.clone();
-    let column = |name: &'static str| {
-        // A byte order mark belongs to the file, not to the name of its first column.
-        let found = header.iter().position(|field| field.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
-        found.ok_or_else(|| Error::MissingColumn {
-            path: path.to_owned(),
-            column: name,
-            found: header.iter().collect::<Vec<_>>().join(","),
-        })
-    };
-    let (sequence_column, label_column) = (column("sequence")?, column("label")?);
-    let mut counts = Counts::default();
+    let mut table = Table::new(path, input::open(path)?, true)?;
     let mut rows = vec![];
-    for (i, row) in table.byte_records().enumerate() {
-        let row = row.map_err(|error| malformed(&error))?;
-        let line = row.position().map_or(0, csv::Position::line) + skipped;
-        let record = (i + 1).to_string();
-        let label = String::from_utf8_lossy(row.get(label_column).unwrap_or_default());
-        let Ok(label) = label.parse::<u32>() else {
-            return Err(Error::Label { path: path.to_owned(), line, found: label.into_owned() });
+    for row in table.by_ref() {
+        let Row { sequence, label, .. } = row?;
+        rows.push(Example { sequence, label: label.unwrap_or_default() });
+    }
+    Ok((rows, table.counts))
+}
+
+/// A row as it is read.
+pub(crate) struct Row {
+    pub(crate) number: usize,
+    pub(crate) sequence: Vec<u8>,
+    pub(crate) label: Option<u32>,
+}
+
+/// The rows of a table, one after the other. After an error it ends.
+pub(crate) struct Table {
+    path: PathBuf,
+    rows: csv::ByteRecordsIntoIter<Box<dyn BufRead + Send>>,
+    fault: Fault,
+    gzip: bool,
+    skipped_lines: u64,
+    sequence_column: usize,
+    label_column: Option<usize>,
+    pub(crate) counts: Counts,
+    finished: bool,
+}
+
+impl Table {
+    /// The table of an opened file; `labelled`: it must have a column of labels.
+    pub(crate) fn new(path: &Path, input: Input, labelled: bool) -> Result<Table> {
+        let Input { reader, fault, gzip, skipped_lines } = input;
+        let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+        let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines))?.clone();
+        let column = |name: &'static str| {
+            // A byte order mark belongs to the file, not to the name of its first column.
+            let found = header.iter().position(|field| field.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+            found.ok_or_else(|| Error::MissingColumn {
+                path: path.to_owned(),
+                column: name,
+                found: header.iter().collect::<Vec<_>>().join(","),
+            })
         };
-        let raw = row.get(sequence_column).unwrap_or_default();
+        Ok(Table {
+            path: path.to_owned(),
+            sequence_column: column("sequence")?,
+            label_column: if labelled { Some(column("label")?) } else { None },
+            rows: table.into_byte_records(),
+            fault,
+            gzip,
+            skipped_lines,
+            counts: Counts::default(),
+            finished: false,
+        })
+    }
+
+    fn row(&mut self, row: &csv::ByteRecord) -> Result<Row> {
+        let path = || self.path.clone();
+        let line = row.position().map_or(0, csv::Position::line) + self.skipped_lines;
+        let number = self.counts.records as usize + 1;
+        let label = match self.label_column {
+            None => None,
+            Some(column) => {
+                let label = String::from_utf8_lossy(row.get(column).unwrap_or_default());
+                match label.parse::<u32>() {
+                    Ok(label) => Some(label),
+                    Err(_) => return Err(Error::Label { path: path(), line, found: label.into_owned() }),
+                }
+            }
+        };
+        let raw = row.get(self.sequence_column).unwrap_or_default();
         let mut sequence = Vec::with_capacity(raw.len());
-        if let Err(offence) = normalise(raw, &mut sequence, &mut counts) {
+        if let Err(offence) = normalise(raw, &mut sequence, &mut self.counts) {
             let letter = printable(offence.letter);
-            return Err(Error::Letter { path: path.to_owned(), record, line, letter });
+            return Err(Error::Letter { path: path(), record: number.to_string(), line, letter });
         }
         if sequence.is_empty() {
-            return Err(Error::NoSequence { path: path.to_owned(), record, line });
+            return Err(Error::NoSequence { path: path(), record: number.to_string(), line });
         }
-        counts.records += 1;
-        rows.push(Example { sequence, label });
+        self.counts.records += 1;
+        Ok(Row { number, sequence, label })
     }
-    if let Some(error) = fault.take(path, gzip) {
-        return Err(error);
+}
+
+impl Iterator for Table {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let result = match self.rows.next() {
+            Some(Ok(row)) => self.row(&row),
+            Some(Err(error)) => Err(malformed(&self.path, &error, &self.fault, self.gzip, self.skipped_lines)),
+            None => {
+                self.finished = true;
+                let empty = (self.counts.records == 0).then(|| Error::NoRecords { path: self.path.clone() });
+                return self.fault.take(&self.path, self.gzip).or(empty).map(Err);
+            }
+        };
+        self.finished = result.is_err();
+        Some(result)
     }
-    if rows.is_empty() {
-        return Err(Error::NoRecords { path: path.to_owned() });
-    }
-    Ok((rows, counts))
+}
+
+fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, skipped_lines: u64) -> Error {
+    fault.take(path, gzip).unwrap_or_else(|| {
+        let line = error.position().map_or(1, csv::Position::line) + skipped_lines;
+        Error::Malformed { path: path.to_owned(), line, message: said(error) }
+    })
 }
 
 /// The cause without the position, which our own error carries.

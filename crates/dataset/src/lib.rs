@@ -57,6 +57,7 @@ pub mod markov;
 pub mod planted;
 pub mod policy;
 mod posterior;
+pub mod sequences;
 pub mod split;
 mod stream;
 pub mod synthetic;

@@ -75,11 +75,11 @@ fn bpe(name: &Name) -> Result<Recipe, Error> {
     ))
 }
 
-/// Opens a `tokenizer.json`. Its canonical name is its file name and the start of the BLAKE3 of its content.
+/// Reads a `tokenizer.json`. Its canonical name is its file name and the start of the BLAKE3 of its content.
 ///
 /// # Errors
 /// If the file cannot be read or is not a tokenizer.
-pub fn open(path: &str) -> Result<Recipe, Error> {
+pub fn read(path: &str) -> Result<HuggingFace, Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::File {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -87,8 +87,16 @@ pub fn open(path: &str) -> Result<Recipe, Error> {
     })?;
     let stem = std::path::Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let canonical = format!("file:{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);
-    let tokenizer = Arc::new(HuggingFace::from_json(canonical.clone(), &bytes, path)?);
-    Ok(Recipe::fixed(canonical, Frontend::Lookup, tokenizer.reading(), tokenizer))
+    HuggingFace::from_json(canonical, &bytes, path)
+}
+
+/// The recipe of a `tokenizer.json`.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &str) -> Result<Recipe, Error> {
+    let tokenizer = Arc::new(read(path)?);
+    Ok(Recipe::fixed(tokenizer.name.clone(), Frontend::Lookup, tokenizer.reading(), tokenizer))
 }
 
 /// Evenly spaced pieces of at most [`PIECE`] bases of A, C, G, T, at most [`TRAINING_BASES`] in all.
@@ -123,8 +131,16 @@ pub fn train(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -
             "ask for a smaller vocabulary or give more text",
         ));
     }
-    serde_json::to_vec_pretty(&tokenizer_json(&model(&learned)))
-        .map_err(|e| failed(e.to_string(), "report this as a fault"))
+    Ok(to_json(&learned))
+}
+
+/// A learned vocabulary as a `tokenizer.json`, with DNABERT-2's special ids, pre-tokenizer and template.
+///
+/// # Panics
+/// Never: it is plain data.
+#[must_use]
+pub fn to_json(learned: &Learned) -> Vec<u8> {
+    serde_json::to_vec_pretty(&tokenizer_json(&model(learned))).expect("plain data")
 }
 
 /// The `model` of a `tokenizer.json`.
@@ -253,6 +269,16 @@ impl HuggingFace {
             here && self.vocabulary.bases(token.id) == text.get(token.start as usize..token.end as usize)
         });
         whole && covered as usize == text.len()
+    }
+
+    /// The ids of the file by our ids: the same but for files whose special ids are others.
+    #[must_use]
+    pub fn file_ids(&self) -> Vec<u32> {
+        let mut ids = vec![0; self.vocabulary.len()];
+        for (&theirs, &ours) in &self.ours {
+            ids[ours as usize] = theirs;
+        }
+        ids
     }
 
     /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].

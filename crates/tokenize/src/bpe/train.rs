@@ -70,8 +70,8 @@ pub struct Learned {
 /// # Errors
 /// If the vocabulary is smaller than the alphabet or larger than 65,536, the text is larger than [`MOST_BASES`], or `tell`
 /// says so.
-pub fn train<'a>(
-    records: impl IntoIterator<Item = &'a [u8]>,
+pub fn train(
+    records: impl IntoIterator<Item = impl AsRef<[u8]>>,
     options: &Options,
     tell: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Learned, Error> {
@@ -90,7 +90,7 @@ pub fn train<'a>(
     let mut text = Vec::new();
     let mut bases = 0;
     for record in records {
-        for stretch in record.split(|&base| !super::is_base(base)) {
+        for stretch in record.as_ref().split(|&base| !super::is_base(base)) {
             let piece = if options.piece == 0 { stretch.len().max(1) } else { options.piece };
             for piece in stretch.chunks(piece) {
                 text.extend(piece.iter().map(|&base| letter(base)));

@@ -1,0 +1,147 @@
+//! `tokbench tokenizer`: learn, apply and look into tokenizers; files in, files out.
+
+mod decode;
+mod encode;
+mod inspect;
+mod train;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokenize::huggingface::{self, HuggingFace};
+use tokenize::{Frontend, Tokenizer, registry};
+
+use crate::args::{self, TokenizerCommand};
+use crate::failure::{DATA, Failure, USAGE};
+
+pub(crate) fn run(args: &args::Tokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+    match &args.command {
+        TokenizerCommand::Train(args) => train::run(args, stop),
+        TokenizerCommand::Encode(args) => encode::run(args, stop),
+        TokenizerCommand::Decode(args) => decode::run(args),
+        TokenizerCommand::Inspect(args) => inspect::run(args),
+    }
+}
+
+/// A tokenizer that needs no training text, and the ids that it shows to the world.
+struct Ready {
+    tokenizer: Arc<dyn Tokenizer>,
+    /// The file it came from, where it did.
+    file: Option<Arc<HuggingFace>>,
+    /// By our ids.
+    ids: Vec<u32>,
+}
+
+/// A name of the registry, or the path of a tokenizer.json with or without `file:` before it.
+fn open(name: &str) -> Result<Ready, Failure> {
+    let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
+    if let Some(path) = path {
+        let file = Arc::new(huggingface::read(path)?);
+        let ids = file.file_ids();
+        let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
+        return Ok(Ready { tokenizer, file: Some(file), ids });
+    }
+    let recipe = registry::parse(name)?;
+    if recipe.learned_vocabulary {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} has to be learned from text first", recipe.name),
+            "learn it with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then give that file",
+        ));
+    }
+    if recipe.frontend != Frontend::Lookup {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} is part of a model: its input is single bases, and its units exist only inside", recipe.name),
+            "use \"base\" for its input, and \"tokbench look\" for the units of a trained model",
+        ));
+    }
+    let tokenizer = recipe.fit(&mut std::iter::empty())?;
+    let ids = (0..tokenizer.vocabulary().len() as u32).collect();
+    Ok(Ready { tokenizer, file: None, ids })
+}
+
+/// Whether a path stands for standard input or output.
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A file that appears under its name only when it is complete, or standard output.
+enum Output {
+    Standard(BufWriter<io::Stdout>),
+    File { file: BufWriter<File>, names: Names },
+}
+
+/// What a file is called while it is written, and then. Goes away with its value if it never got its name.
+struct Names {
+    new: PathBuf,
+    done: PathBuf,
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.new);
+    }
+}
+
+impl Output {
+    fn create(path: &Path) -> Result<Output, Failure> {
+        if is_standard(path) {
+            return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
+        }
+        let nameless = || Failure::new(USAGE, format!("{} is no file", path.display()), "name a file");
+        let name = path.file_name().ok_or_else(nameless)?;
+        let new = path.with_file_name(format!("{}.new-{}", name.to_string_lossy(), std::process::id()));
+        let file = File::create(&new).map_err(|error| Failure::file(path, &error))?;
+        let names = Names { new, done: path.to_owned() };
+        Ok(Output::File { file: BufWriter::with_capacity(1 << 16, file), names })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Output::Standard(out) => match out.write_all(bytes) {
+                // Whoever reads has heard enough (head, less).
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+                result => result.map_err(|error| Failure::file(Path::new("standard output"), &error)),
+            },
+            Output::File { file, names } => file.write_all(bytes).map_err(|error| Failure::file(&names.done, &error)),
+        }
+    }
+
+    /// Writes `header` over the beginning and gives the file its name.
+    fn finish(self, header: Option<&[u8]>) -> Result<(), Failure> {
+        match self {
+            Output::Standard(mut out) => match out.flush() {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(Failure::file(Path::new("standard output"), &error))
+                }
+                _ => Ok(()),
+            },
+            Output::File { file, names } => {
+                let complete = || -> io::Result<()> {
+                    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                    if let Some(header) = header {
+                        io::Seek::rewind(&mut file)?;
+                        file.write_all(header)?;
+                    }
+                    file.sync_all()?;
+                    std::fs::rename(&names.new, &names.done)
+                };
+                complete().map_err(|error| Failure::file(&names.done, &error))
+            }
+        }
+    }
+}
+
+/// The failure of a command that a person stopped.
+fn interrupted() -> Failure {
+    Failure { code: crate::failure::INTERRUPTED, message: "interrupted; nothing was written".to_owned(), remedy: None }
+}
+
+/// A failure of data.
+fn wrong(message: String, remedy: &str) -> Failure {
+    Failure::new(DATA, message, remedy)
+}

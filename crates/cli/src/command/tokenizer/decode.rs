@@ -1,0 +1,63 @@
+//! `tokbench tokenizer decode`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use tokenize::Reading;
+use tokenize::vocabulary::SPECIALS;
+
+use super::{Output, is_standard, open, wrong};
+use crate::args;
+use crate::failure::Failure;
+
+pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
+    let ready = open(&args.tokenizer)?;
+    let ours: HashMap<u32, u32> = ready.ids.iter().enumerate().map(|(ours, &theirs)| (theirs, ours as u32)).collect();
+    let failed = |error: io::Error| Failure::file(&args.file, &error);
+    let input: Box<dyn BufRead> = if is_standard(&args.file) {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        Box::new(BufReader::new(File::open(&args.file).map_err(failed)?))
+    };
+    let mut output = Output::create(Path::new("-"))?;
+    let vocabulary = ready.tokenizer.vocabulary();
+    for (number, line) in input.lines().enumerate() {
+        let line = line.map_err(failed)?;
+        let place = || format!("{}: line {}", args.file.display(), number + 1);
+        let (mut bases, mut fresh): (Vec<u8>, bool) = (Vec::new(), true);
+        for word in line.split_whitespace() {
+            let id = word.parse::<u32>().ok().and_then(|id| ours.get(&id).copied()).ok_or_else(|| {
+                wrong(
+                    format!("{}: {word:?} is no id of {}", place(), ready.tokenizer.name()),
+                    "ids are whole numbers separated by blanks; give the tokenizer that made them",
+                )
+            })?;
+            let Some(spelling) = vocabulary.bases(id) else {
+                // [UNK] stands for one base that is none of A, C, G, T; the other special ids for none.
+                if id == 0 {
+                    bases.push(b'N');
+                }
+                debug_assert!(id < SPECIALS);
+                fresh = true;
+                continue;
+            };
+            match ready.tokenizer.reading() {
+                // Overlapping words add what the word before them did not spell.
+                Reading::Sliding { k, stride } if spelling.len() == k => {
+                    bases.extend_from_slice(if fresh { spelling } else { &spelling[k - stride..] });
+                    fresh = false;
+                }
+                _ => {
+                    bases.extend_from_slice(spelling);
+                    fresh = true;
+                }
+            }
+        }
+        bases.push(b'\n');
+        output.write(&bases)?;
+    }
+    output.finish(None)?;
+    Ok(0)
+}

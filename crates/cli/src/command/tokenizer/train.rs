@@ -1,0 +1,90 @@
+//! `tokbench tokenizer train`.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dataset::Counts;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokenize::bpe::train::{Options, train};
+use tokenize::huggingface;
+use tokenize::vocabulary::SPECIALS;
+
+use super::{Output, interrupted, wrong};
+use crate::args;
+use crate::failure::Failure;
+
+pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+    let options = Options {
+        vocabulary: args.vocab_size,
+        min_frequency: args.min_frequency,
+        max_token_length: args.max_token_length,
+        piece: args.piece_length,
+    };
+    // Before anything is read: can it be written?
+    let mut output = Output::create(&args.output)?;
+    let mut counts = Counts::default();
+    let mut failure = None;
+    let mut files = args.files.iter();
+    let mut open: Option<dataset::sequences::Sequences> = None;
+    // One record in memory at a time; the first error ends the reading and is told.
+    let records = std::iter::from_fn(|| {
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                failure = Some(interrupted());
+                return None;
+            }
+            let Some(sequences) = &mut open else {
+                match dataset::sequences::open(files.next()?) {
+                    Ok(sequences) => open = Some(sequences),
+                    Err(error) => {
+                        failure = Some(error.into());
+                        return None;
+                    }
+                }
+                continue;
+            };
+            match sequences.next() {
+                Some(Ok(record)) => return Some(record.bases),
+                Some(Err(error)) => {
+                    failure = Some(error.into());
+                    return None;
+                }
+                None => {
+                    counts += *sequences.counts();
+                    open = None;
+                }
+            }
+        }
+    });
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(args.vocab_size as u64) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} entries, {eta} left") {
+        bar.set_style(style);
+    }
+    let learned = train(records, &options, &mut |entries| {
+        bar.set_position(entries as u64);
+        !stop.load(Ordering::Relaxed)
+    });
+    bar.finish_and_clear();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let learned = learned.map_err(|error| if stop.load(Ordering::Relaxed) { interrupted() } else { error.into() })?;
+    eprintln!("{counts}");
+    let entries = SPECIALS as usize + learned.tokens.len();
+    if entries < args.vocab_size {
+        return Err(wrong(
+            format!(
+                "{} bases give only {entries} entries: no further pair stands at {} places",
+                learned.bases, args.min_frequency
+            ),
+            "ask for a smaller vocabulary, give more text, or lower --min-frequency",
+        ));
+    }
+    let longest = learned.tokens.iter().map(Vec::len).max().unwrap_or(0);
+    eprintln!("{entries} entries learned from {} bases; the longest has {longest} bases", learned.bases);
+    output.write(&huggingface::to_json(&learned))?;
+    output.finish(None)?;
+    Ok(0)
+}

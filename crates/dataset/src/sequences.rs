@@ -1,0 +1,69 @@
+//! Sequences from any file that holds some: FASTA, FASTQ, or CSV with a column `sequence`; plain or gzip; `-` is standard input.
+//!
+//! ```
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("my.csv");
+//! std::fs::write(&path, "sequence\nACGT\nttga\n").unwrap();
+//! let mut sequences = dataset::sequences::open(&path).unwrap();
+//! let names: Vec<String> = sequences.by_ref().map(|record| record.unwrap().name).collect();
+//! assert_eq!(names, ["1", "2"]);
+//! assert_eq!(sequences.counts().lower, 4);
+//! ```
+
+use crate::error::{Error, Result, printable};
+use crate::fasta::{Reader, Record};
+use crate::input;
+use crate::labelled::Table;
+use crate::policy::Counts;
+use std::path::Path;
+
+/// Records one after the other, under the base policy. After an error it ends.
+pub struct Sequences(Format);
+
+enum Format {
+    Fastx(Reader),
+    Table(Table),
+}
+
+/// Opens a file by its content, not by its name. Rows of a table are named by their number, from 1.
+///
+/// # Errors
+/// A file that is missing, empty, cut short, or of another kind.
+pub fn open(path: &Path) -> Result<Sequences> {
+    let mut input = input::open(path)?;
+    let line = input.skipped_lines + 1;
+    let start = input.reader.fill_buf().unwrap_or_default();
+    let found = start.first().copied().unwrap_or_default();
+    let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    Ok(Sequences(if b">@".contains(&found) {
+        Format::Fastx(Reader::new(path, input)?)
+    } else if header.contains(&b',') || header.windows(8).any(|word| word == b"sequence") {
+        Format::Table(Table::new(path, input, false)?)
+    } else {
+        return Err(Error::NotSequences { path: path.to_owned(), line, found: printable(found) });
+    }))
+}
+
+impl Sequences {
+    /// What was read so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        match &self.0 {
+            Format::Fastx(reader) => reader.counts(),
+            Format::Table(table) => &table.counts,
+        }
+    }
+}
+
+impl Iterator for Sequences {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Format::Fastx(reader) => reader.next(),
+            Format::Table(table) => {
+                Some(table.next()?.map(|row| Record { name: row.number.to_string(), bases: row.sequence }))
+            }
+        }
+    }
+}

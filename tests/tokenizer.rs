@@ -1,0 +1,118 @@
+//! `tokbench tokenizer`: files in, files out.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::house::House;
+
+const FASTA: &str = ">a first\nACGTNNACG\nacgu\n>b\nACGTACGTAA\n";
+
+/// A text with structure, so that merges exist.
+fn genome() -> String {
+    let unit = "ACGTTGCATTAGCCATAGGACCATTTACGCGCATATTAGGCCTTAACGT";
+    let bases: String = (0..400).flat_map(|i| [&unit[i % 40..], &unit[..(i * 7) % 48]]).collect();
+    format!(">one\n{bases}\n")
+}
+
+fn names(house: &House) -> Vec<String> {
+    let entries = std::fs::read_dir(house.path(".")).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_learned_vocabulary_goes_round() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("f.fa", FASTA);
+    let said = house.run(&["tokenizer", "train", "--vocab-size", "60", "--output", "t.json", "g.fa"]).well();
+    assert!(said.err.contains("60 entries learned from"), "{}", said.err);
+    let file: serde_json::Value = serde_json::from_slice(&std::fs::read(house.path("t.json")).unwrap()).unwrap();
+    assert_eq!(file["model"]["merges"].as_array().unwrap().len(), 51);
+    // The same file again, and a smaller vocabulary that is its beginning.
+    let again = house.run(&["tokenizer", "train", "--vocab-size", "60", "--output", "-", "g.fa"]).well();
+    assert_eq!(again.out.as_bytes(), std::fs::read(house.path("t.json")).unwrap());
+    house.run(&["tokenizer", "train", "--vocab-size", "30", "--output", "s.json", "g.fa"]).well();
+    let small: serde_json::Value = serde_json::from_slice(&std::fs::read(house.path("s.json")).unwrap()).unwrap();
+    let merges = |file: &serde_json::Value| file["model"]["merges"].as_array().unwrap().clone();
+    assert_eq!(merges(&small)[..], merges(&file)[..merges(&small).len()]);
+    // What the tokenizers crate makes of the file.
+    let theirs = house.run(&["look", "--sequence", "ACGTTGCATTAGCC", "--tokenizers", "file:t.json", "--json"]).well();
+    assert!(theirs.out.contains("\"spans\""));
+    house.run(&["tokenizer", "encode", "--tokenizer", "t.json", "--output", "ids.txt", "f.fa", "g.fa"]).well();
+    let back = house.run(&["tokenizer", "decode", "--tokenizer", "file:t.json", "ids.txt"]).well();
+    let bases = genome().lines().nth(1).unwrap().to_owned();
+    assert_eq!(back.out, format!("ACGTNNACGACGT\nACGTACGTAA\n{bases}\n"));
+    let inspected = house.run(&["tokenizer", "inspect", "t.json", "--json"]).well();
+    let inspected: serde_json::Value = serde_json::from_str(&inspected.out).unwrap();
+    assert_eq!((inspected["entries"].as_u64(), inspected["dna"].as_u64()), (Some(60), Some(55)));
+    assert_eq!(names(&house), ["f.fa", "g.fa", "ids.txt", "s.json", "t.json"]);
+}
+
+#[test]
+fn formats_of_tokens() {
+    let house = House::new();
+    house.write("f.fa", FASTA);
+    let encode = |more: &[&str]| {
+        let args = [&["tokenizer", "encode", "--tokenizer", "kmer3-nonoverlap"], more].concat();
+        house.run(&args).well()
+    };
+    let text = encode(&["f.fa"]);
+    // ACG is the seventh word of three letters, T the last of one; the specials are 0 to 4.
+    assert_eq!(text.out.lines().next(), Some("11 88 0 0 11 11 88"));
+    assert!(
+        text.err.contains("2 records, 23 bases; 4 lower-case letters raised; 1 U read as T; 2 N; 11 tokens"),
+        "{}",
+        text.err
+    );
+    assert_eq!(encode(&["f.fa", "--specials"]).out.lines().next(), Some("1 11 88 0 0 11 11 88 2"));
+    let bed = encode(&["f.fa", "--format", "bed"]);
+    assert_eq!(bed.out.lines().take(3).collect::<Vec<_>>(), ["a\t0\t3\t11", "a\t3\t4\t88", "a\t4\t5\t0"]);
+    encode(&["f.fa", "--format", "npy", "--output", "x.npy"]);
+    let array = std::fs::read(house.path("x.npy")).unwrap();
+    assert!(array.starts_with(b"\x93NUMPY\x01\x00\x76\x00{'descr': '<u2', 'fortran_order': False, 'shape': (11,), }"));
+    assert_eq!(array.len(), 128 + 2 * 11);
+    assert_eq!(array[128..132], [11, 0, 88, 0]);
+    let offsets = std::fs::read(house.path("x.npy.offsets.npy")).unwrap();
+    let numbers: Vec<u64> = offsets[128..].chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).collect();
+    assert_eq!(numbers, [0, 7, 11]);
+}
+
+#[test]
+fn standard_input_tables_and_overlapping_words() {
+    let house = House::new();
+    let mut command = house.command(&["tokenizer", "encode", "--tokenizer", "kmer4", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"name,sequence\nx,ACGTACNACG\ny,TTTT\n").unwrap();
+    let ids = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    house.write("ids.txt", &ids);
+    let back = house.run(&["tokenizer", "decode", "--tokenizer", "kmer4", "ids.txt"]).well();
+    assert_eq!(back.out, "ACGTACNACG\nTTTT\n");
+}
+
+#[test]
+fn wrong_input_leaves_nothing_behind() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("bad.fa", ">one\nACGT\n>two\nAC!T\n");
+    house.write("bad.json", "{\"model\"");
+    house.write("ids.txt", "5 6\n5 seven\n");
+    house.write("notes.txt", "nothing here\n");
+    let train = |more: &[&str]| house.run(&[&["tokenizer", "train", "--output", "t.json"], more].concat());
+    train(&["--vocab-size", "8", "g.fa"]).failed(3, &["8 is not between 9 and 65536", "help:"]);
+    train(&["--vocab-size", "50000", "g.fa"]).failed(3, &["entries", "smaller vocabulary"]);
+    train(&["--vocab-size", "30", "absent.fa"]).failed(3, &["absent.fa", "no such file"]);
+    train(&["--vocab-size", "30", "g.fa", "bad.fa"]).failed(3, &["bad.fa", "two", "line 4", "'!'"]);
+    train(&["--vocab-size", "30", "notes.txt"]).failed(3, &["notes.txt", "line 1", "expected '>'"]);
+    let encode = |more: &[&str]| house.run(&[&["tokenizer", "encode", "--tokenizer"], more].concat());
+    encode(&["bpe64", "g.fa"]).failed(2, &["bpe64 has to be learned", "tokenizer train"]);
+    encode(&["mxdna", "g.fa"]).failed(2, &["mxdna is part of a model"]);
+    encode(&["kmr6", "g.fa"]).failed(2, &["did you mean \"kmer6\"?"]);
+    encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
+    encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
+    encode(&["kmer6", "g.fa", "--format", "bed", "--specials"]).failed(2, &["--specials"]);
+    encode(&["kmer6", "g.fa", "bad.fa", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
+    house.run(&["tokenizer", "decode", "--tokenizer", "kmer6", "ids.txt"]).failed(3, &["ids.txt: line 2", "\"seven\""]);
+    assert_eq!(names(&house), ["bad.fa", "bad.json", "g.fa", "ids.txt", "notes.txt"]);
+}
