@@ -395,12 +395,14 @@ impl Engine {
     }
 }
 
-fn is_base(base: u8) -> bool {
+#[inline(always)]
+pub(crate) fn is_base(base: u8) -> bool {
     matches!(base, b'A' | b'C' | b'G' | b'T')
 }
 
 /// How many bases of A, C, G, T a sequence begins with.
-fn leading_bases(sequence: &[u8]) -> usize {
+#[inline(always)]
+pub(crate) fn leading_bases(sequence: &[u8]) -> usize {
     let mut known = 0;
     for chunk in sequence.chunks(64) {
         if chunk.iter().fold(true, |all, &base| all & is_base(base)) {

@@ -4,6 +4,8 @@
 //! than K, and what is left at its ends, becomes a shorter token, so no base is ever lost. Starts lie on multiples of the
 //! stride counted from the start of the sequence.
 
+pub mod words;
+
 use std::sync::Arc;
 
 use crate::Frontend;

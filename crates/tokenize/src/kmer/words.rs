@@ -1,0 +1,243 @@
+//! Numbers of all words of K bases, at the speed of memory.
+//!
+//! A word's number is its bases as digits to the base four, A 0, C 1, G 2, T 3: the alphabetical order of words. Words of 2
+//! bases are made of two neighbouring digits, words of 4 of two words of 2, and a word of K of at most three of these: a few
+//! operations on whole vectors, whatever K. The instructions are chosen when the program runs (crate `pulp`); without any the
+//! same code is compiled for the plain processor.
+//!
+//! ```
+//! use tokenize::kmer::words::{Strand, words};
+//! let mut numbers: Vec<u16> = Vec::new();
+//! words(b"ACGTNAC", 2, Strand::Given, &mut numbers);
+//! // AC CG GT, and AC behind the N; no word holds the N.
+//! assert_eq!(numbers, [1, 6, 11, 1]);
+//! words(b"ACGT", 2, Strand::Canonical, &mut numbers);
+//! // GT is AC on the other strand.
+//! assert_eq!(numbers, [1, 6, 1]);
+//! ```
+
+use crate::bpe::leading_bases;
+
+/// Most bases of a word.
+pub const MOST: usize = 12;
+/// Bases that are worked on at a time: they stay in the first cache.
+const BLOCK: usize = 2048;
+
+/// Which of a word and its reverse complement counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strand {
+    /// The word as it stands.
+    Given,
+    /// The smaller number of the two, so that both strands of a text give the same numbers in reverse order.
+    Canonical,
+}
+
+/// A number of a word: `u16` for K of at most 8, `u32` for all.
+pub trait Number: Copy + Default + Ord + sealed::Sealed {
+    /// Most bases of a word whose number fits.
+    const FITS: usize;
+    #[doc(hidden)]
+    fn of(byte: u8) -> Self;
+    #[doc(hidden)]
+    fn shift(self, bits: u32) -> Self;
+    #[doc(hidden)]
+    fn or(self, other: Self) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u16 {}
+    impl Sealed for u32 {}
+}
+
+macro_rules! number {
+    ($kind:ty, $fits:expr) => {
+        impl Number for $kind {
+            const FITS: usize = $fits;
+            #[inline(always)]
+            fn of(byte: u8) -> Self {
+                Self::from(byte)
+            }
+            #[inline(always)]
+            fn shift(self, bits: u32) -> Self {
+                self << bits
+            }
+            #[inline(always)]
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+        }
+    };
+}
+
+number!(u16, 8);
+number!(u32, MOST);
+
+/// Numbers of all words of `k` bases, in order of their starts; `numbers` is cleared first. Words with a letter other than A, C,
+/// G, T are left out.
+///
+/// # Panics
+/// If `k` is 0 or more than [`Number::FITS`].
+pub fn words<N: Number>(bases: &[u8], k: usize, strand: Strand, numbers: &mut Vec<N>) {
+    assert!((1..=N::FITS).contains(&k), "words of 1 to {} bases, not {k}", N::FITS);
+    numbers.clear();
+    numbers.reserve(bases.len());
+    let arch = pulp::Arch::new();
+    let mut room = Room::<N>::default();
+    let mut from = 0;
+    while from < bases.len() {
+        let block = &bases[from..(from + BLOCK).min(bases.len())];
+        let known = arch.dispatch(|| leading_bases(block));
+        if known >= k {
+            arch.dispatch(|| room.fill(&block[..known], k, strand));
+            numbers.extend_from_slice(&room.numbers[..known - k + 1]);
+        }
+        // Words that begin in this block and end in the next one belong to the next one.
+        from += if known < block.len() { known + 1 } else { (known + 1).saturating_sub(k).max(1) };
+    }
+}
+
+/// Working space for one block.
+struct Room<N> {
+    ones: [u8; BLOCK + 16],
+    twos: [u8; BLOCK + 16],
+    fours: [u8; BLOCK + 16],
+    numbers: [N; BLOCK],
+    other: [N; BLOCK],
+}
+
+impl<N: Number> Default for Room<N> {
+    fn default() -> Self {
+        Room {
+            ones: [0; BLOCK + 16],
+            twos: [0; BLOCK + 16],
+            fours: [0; BLOCK + 16],
+            numbers: [N::default(); BLOCK],
+            other: [N::default(); BLOCK],
+        }
+    }
+}
+
+impl<N: Number> Room<N> {
+    #[inline(always)]
+    fn fill(&mut self, bases: &[u8], k: usize, strand: Strand) {
+        for (digit, &base) in self.ones.iter_mut().zip(bases) {
+            // Bits 1 and 2 of the letters are A 00, C 01, T 10, G 11; the digits are in alphabetical order.
+            let code = base >> 1 & 3;
+            *digit = code ^ code >> 1;
+        }
+        let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
+        let words = bases.len() - k + 1;
+        join(ones, twos, |a, b| a << 2 | b, 1);
+        join(twos, fours, |a, b| a << 4 | b, 2);
+        compose(&mut self.numbers[..words], k, [ones, twos, fours], false);
+        if strand == Strand::Canonical {
+            self.ones.iter_mut().for_each(|digit| *digit ^= 3);
+            let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
+            join(ones, twos, |a, b| b << 2 | a, 1);
+            join(twos, fours, |a, b| b << 4 | a, 2);
+            compose(&mut self.other[..words], k, [ones, twos, fours], true);
+            for (number, &other) in self.numbers[..words].iter_mut().zip(&self.other[..words]) {
+                *number = (*number).min(other);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn join(parts: &[u8; BLOCK + 16], wholes: &mut [u8; BLOCK + 16], whole: impl Fn(u8, u8) -> u8, apart: usize) {
+    for ((result, &a), &b) in wholes.iter_mut().zip(parts).zip(&parts[apart..]) {
+        *result = whole(a, b);
+    }
+}
+
+/// Numbers of words of `k` from words of 4, 2 and 1. `reverse`: the first base is the last digit.
+#[inline(always)]
+fn compose<N: Number>(numbers: &mut [N], k: usize, parts: [&[u8; BLOCK + 16]; 3], reverse: bool) {
+    let mut done = 0;
+    for (size, words) in [(4, parts[2]), (4, parts[2]), (4, parts[2]), (2, parts[1]), (1, parts[0])] {
+        if done + size > k {
+            continue;
+        }
+        let bits = 2 * if reverse { done } else { k - done - size } as u32;
+        let words = &words[done..];
+        if done == 0 {
+            for (number, &word) in numbers.iter_mut().zip(words) {
+                *number = N::of(word).shift(bits);
+            }
+        } else {
+            for (number, &word) in numbers.iter_mut().zip(words) {
+                *number = number.or(N::of(word).shift(bits));
+            }
+        }
+        done += size;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The obvious twin: every window, digit by digit.
+    fn twin(bases: &[u8], k: usize, strand: Strand) -> Vec<u32> {
+        let number = |word: &mut dyn Iterator<Item = usize>| word.fold(0, |number, digit| number * 4 + digit as u32);
+        let digits: Vec<Option<usize>> = bases.iter().map(|base| b"ACGT".iter().position(|b| b == base)).collect();
+        let windows = digits.windows(k).filter_map(|window| window.iter().copied().collect::<Option<Vec<usize>>>());
+        windows
+            .map(|word| {
+                let given = number(&mut word.iter().copied());
+                let other = number(&mut word.iter().rev().map(|digit| 3 - digit));
+                if strand == Strand::Canonical { given.min(other) } else { given }
+            })
+            .collect()
+    }
+
+    fn check(bases: &[u8]) {
+        for k in 1..=MOST {
+            for strand in [Strand::Given, Strand::Canonical] {
+                let expected = twin(bases, k, strand);
+                let mut wide: Vec<u32> = vec![7];
+                words(bases, k, strand, &mut wide);
+                assert_eq!(wide, expected, "{k} {strand:?} {}", bases.len());
+                if k <= u16::FITS {
+                    let mut narrow: Vec<u16> = Vec::new();
+                    words(bases, k, strand, &mut narrow);
+                    assert!(narrow.iter().map(|&number| u32::from(number)).eq(expected));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_and_block_borders() {
+        let mut state = 1u64;
+        let text: Vec<u8> = (0..3 * BLOCK + 50)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                b"ACGT"[(state >> 33) as usize % 4]
+            })
+            .collect();
+        for length in (0..130).chain(BLOCK - 13..BLOCK + 14).chain([2 * BLOCK, 3 * BLOCK + 50]) {
+            check(&text[..length]);
+        }
+        for place in [0, 5, BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 3] {
+            let mut text = text[..2 * BLOCK + 20].to_vec();
+            text[place] = b'N';
+            check(&text);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "words of 1 to 8 bases, not 9")]
+    fn numbers_that_do_not_fit_are_refused() {
+        words(b"ACGT", 9, Strand::Given, &mut Vec::<u16>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn equals_its_twin(bases in prop::collection::vec(prop::sample::select(b"ACGTACGTACGTNa-".to_vec()), 0..300)) {
+            check(&bases);
+        }
+    }
+}
