@@ -46,3 +46,14 @@ fn the_sentences_in_the_readme_are_those_of_the_records() {
         assert!(readme.contains(&format!("> {sentence}\n")), "{name}: {sentence}");
     }
 }
+
+/// One locus of the default corpus as each tokenizer cuts it.
+#[test]
+fn the_committed_locus_is_what_look_draws() {
+    let house = House::new();
+    house.run(&["look", "--output", "locus.svg"]).well();
+    for file in ["locus.svg", "locus.csv"] {
+        let committed = std::fs::read(root().join("figures/locus").join(file)).unwrap();
+        assert!(committed == std::fs::read(house.path(file)).unwrap(), "{file}: draw it again with tokbench look");
+    }
+}
