@@ -1,5 +1,7 @@
 //! Commands that end well.
 
+use std::process::Stdio;
+
 use crate::house::{House, small};
 
 #[test]
@@ -141,4 +143,39 @@ fn list_and_completions() {
     }
     let help = house.run(&["compare", "--help"]).well().out;
     assert!(help.contains("--tokenizers") && help.contains("FASTA"), "{help}");
+}
+
+/// `tokbench ... | head`: whoever reads may stop, and the program ends well.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let house = House::new();
+    for args in
+        [&["list"][..], &["plan", "--tokenizers", "base"], &["look"], &["completions", "bash"], &["list", "--json"]]
+    {
+        let mut command = house.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let said = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.code() == Some(0) && !err.contains("panicked"), "{args:?}: {:?} {err}", said.status);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_told_before_anything_is_computed() {
+    let house = House::new();
+    house.write("q.toml", small("'base'", "order1", 4_000, 1));
+    house.write("short.fa", format!(">one\n{}\n", "ACGT".repeat(80)));
+    house.write("file", "");
+    house.run(&["plan", "q.toml", "--corpus", "short.fa"]).failed(3, &["short", "120 bases", "help:"]);
+    house
+        .run(&["compare", "q.toml", "--output", "file/x"])
+        .failed(1, &["file/x", "choose another folder with --output"]);
+    let said = house.run(&["plan", "q.toml", "--scoring-bases", "1G"]).well();
+    assert!(said.err.contains("of the 1000000000 bases asked for; the test split has no more"), "{}", said.err);
+    house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be a whole number from 1"]);
+    house.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["-1 is not positive"]);
+    house.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
+    house.write("c.toml", "name = 'x'\nspecie = []\n");
+    house.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);
 }

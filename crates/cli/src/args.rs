@@ -81,7 +81,7 @@ pub struct Question {
     #[arg(long, value_name = "N")]
     pub span: Option<usize>,
     /// Learning rate, or several separated by commas: the same grid for every tokenizer, chosen on the validation split.
-    #[arg(long, value_delimiter = ',', value_name = "RATES")]
+    #[arg(long, value_delimiter = ',', value_name = "RATES", allow_hyphen_values = true)]
     pub learning_rates: Vec<f64>,
     /// Held-out bases that are scored.
     #[arg(long, value_name = "N", value_parser = count)]
@@ -118,16 +118,16 @@ pub struct Compare {
     #[arg(long, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
     pub records: Vec<PathBuf>,
     /// Runs at a time [default: one per thread].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub workers: Option<usize>,
     /// Threads of all runs together [default: all processors].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
     /// Try failed runs again.
     #[arg(long)]
     pub retry_failed: bool,
     /// Seconds between checkpoints of a run.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds, allow_hyphen_values = true)]
     pub checkpoint_seconds: f64,
     /// Make up all results instead of computing them, to try out a plan. Nothing that is shown then means anything.
     #[arg(long, hide = true)]
@@ -151,7 +151,7 @@ pub struct Run {
     #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench")]
     pub store: PathBuf,
     /// Threads of this run.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
     /// Where to compute [default: the run's own device].
     #[arg(long, value_name = "DEVICE")]
@@ -160,7 +160,7 @@ pub struct Run {
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Seconds between checkpoints.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds, allow_hyphen_values = true)]
     pub checkpoint_seconds: f64,
     /// Tell progress as JSON lines on stdout and end when stdin closes: how `compare` starts runs.
     #[arg(long, hide = true)]
@@ -274,8 +274,8 @@ pub struct TrainTokenizer {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Entries of the vocabulary: 5 special ids, 4 bases, merges (9 to 65536).
-    #[arg(long, value_name = "V")]
-    pub vocab_size: usize,
+    #[arg(long, value_name = "V", value_parser = clap::value_parser!(u32).range(9..=65_536))]
+    pub vocab_size: u32,
     /// Bases per piece: sequences are cut into such pieces, and no token reaches over a border. 0: whole sequences.
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub piece_length: usize,
@@ -320,7 +320,7 @@ pub struct EncodeFiles {
     #[arg(long)]
     pub specials: bool,
     /// Threads [default: all processors].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
 }
 
@@ -357,6 +357,11 @@ pub struct Completions {
 fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if (0.0..=1e6).contains(&number) { Ok(number) } else { Err("must be between 0 and 1000000".to_owned()) }
+}
+
+/// A number of workers or threads.
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
 }
 
 /// A count with an optional k, M or G.

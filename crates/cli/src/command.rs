@@ -16,6 +16,8 @@ use crate::failure::Failure;
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
-    clap_complete::generate(shell, &mut Tokbench::command(), "tokbench", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Tokbench::command(), "tokbench", &mut script);
+    crate::stdout::out!("{}", String::from_utf8_lossy(&script));
     Ok(0)
 }

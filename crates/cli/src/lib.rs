@@ -17,6 +17,7 @@ mod failure;
 mod fitting;
 mod progress;
 mod resolve;
+mod stdout;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -107,6 +107,25 @@ impl Data {
         Ok((corpus, spec))
     }
 
+    /// Whether every split has a window, better told now than by every run; a remark if less text can be scored than was
+    /// asked for.
+    pub(crate) fn check_windows(&self, spec: &experiment::Spec) -> Result<(), Failure> {
+        let (corpus, _) = self.open_corpus(&spec.corpus)?;
+        let window = spec.training.window;
+        corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
+        corpus.scoring_windows(Split::Valid, window, spec.scoring.bases)?;
+        let scored = corpus.scoring_windows(Split::Test, window, spec.scoring.bases)?.len() * window;
+        // Whole windows, equally many for every species, are what was asked for.
+        let whole = corpus.species().len() * window;
+        if scored < spec.scoring.bases / whole * whole {
+            self.remarks.borrow_mut().push(format!(
+                "scoring: {scored} of the {} bases asked for; the test split has no more windows without N",
+                spec.scoring.bases
+            ));
+        }
+        Ok(())
+    }
+
     pub(crate) fn choose(&self, rates: impl IntoIterator<Item = ((String, &'static str), f64)>) {
         self.chosen.borrow_mut().extend(rates);
     }

@@ -7,6 +7,8 @@
 //! assert!(error.remedy().unwrap().starts_with("did you mean \"order1\"?"));
 //! ```
 
+use strsim::damerau_levenshtein;
+
 use crate::corpus::CorpusSpec;
 use crate::error::{Error, Result};
 use crate::task::TaskSpec;
@@ -73,26 +75,10 @@ fn find(kind: &'static str, name: &str, list: &'static [(&str, &str)]) -> Result
     if let Some((_, text)) = list.iter().find(|(known, _)| *known == name || short(known) == name) {
         return Ok(text);
     }
-    let far = |known: &str| distance(known, name).min(distance(short(known), name));
+    let far = |known: &str| damerau_levenshtein(known, name).min(damerau_levenshtein(short(known), name));
     let nearest = list.iter().map(|(known, _)| *known).min_by_key(|known| far(known)).unwrap_or_default();
     let all = list.iter().map(|(known, _)| *known).collect();
     Err(Error::UnknownName { kind, name: name.to_owned(), nearest: nearest.to_owned(), all })
-}
-
-/// Letters to change, insert or delete between two names (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -132,8 +118,6 @@ mod tests {
             assert_eq!(error.to_string(), format!("unknown task \"{asked}\""));
             assert!(error.remedy().unwrap().contains(&format!("did you mean \"{nearest}\"?")), "{asked}");
         }
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl CorpusSpec {
     /// # Errors
     /// [`Error::Toml`] with line, column and key: unknown keys are refused.
     pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| Error::Toml { what: "corpus", message: error.to_string() })
+        toml::from_str(text).map_err(|error| crate::error::toml("corpus", text, &error))
     }
 
     /// A corpus of one file (`--corpus my.fa`): one species named like the file, split by blocks of about a 200th of

@@ -138,9 +138,11 @@ pub enum Error {
         what: &'static str,
         /// What the parser said.
         message: String,
+        /// The nearest known key, where one was not known.
+        remedy: Option<String>,
     },
     /// Too few blocks for the splits asked for.
-    #[error("species '{species}': {blocks} block(s) of {block} bases cannot give {splits} splits one block each")]
+    #[error("species '{species}': {} cannot give {splits} splits one each", units(*blocks, *block))]
     TooFewBlocks {
         /// Name of the species.
         species: String,
@@ -193,7 +195,7 @@ impl Error {
     pub fn remedy(&self) -> Option<String> {
         let text = match self {
             Self::Missing { .. } => {
-                "check the path; relative paths of a corpus or task start at the data root (TOKBENCH_DATA)".into()
+                "check the path; those inside a corpus or task file start at the data root (TOKBENCH_DATA)".into()
             }
             Self::TruncatedGzip { .. } => "the download was cut short: fetch the file again and compare its checksum".into(),
             Self::DamagedGzip { .. } => "fetch the file again; `gzip -t` tells when it is whole".into(),
@@ -203,7 +205,9 @@ impl Error {
             Self::NotSequences { .. } => {
                 "a corpus is FASTA or FASTQ, plain or gzip; a table of sequence,label is a task".into()
             }
-            Self::Malformed { .. } => "mend or remove that record; FASTQ here is four lines a record".into(),
+            Self::Malformed { .. } => {
+                "mend or remove that record (FASTQ: four lines a record; a table: as many fields as its header)".into()
+            },
             Self::Letter { .. } => {
                 "allowed are A C G T, U (read as T), N and the IUPAC codes R Y S W K M B D H V (read as N), in either case"
                     .into()
@@ -219,10 +223,36 @@ impl Error {
             Self::TooFewBlocks { works: None, .. } => "give more sequence, or set a held-out share to 0".into(),
             Self::NoWindow { .. } => "ask for shorter windows, larger blocks, or give more sequence".into(),
             Self::UnknownName { nearest, all, .. } => format!("did you mean \"{nearest}\"? there are: {}", all.join(", ")),
-            Self::Io { .. } | Self::Toml { .. } | Self::Table { .. } => return None,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+                "give a file, not a folder".into()
+            }
+            Self::Io { .. } => "check the file, the disk and who may read it".into(),
+            Self::Toml { remedy, .. } => return remedy.clone(),
+            Self::Table { .. } => return None,
         };
         Some(text)
     }
+}
+
+fn units(blocks: usize, block: usize) -> String {
+    let s = if blocks == 1 { "" } else { "s" };
+    if block == 0 { format!("{blocks} record{s}") } else { format!("{blocks} block{s} of {block} bases") }
+}
+
+/// What a TOML parser says of `text`, in one line, and the nearest key where it does not know one.
+pub(crate) fn toml(what: &'static str, text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let said = error.message();
+    let quoted: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+    let remedy = match quoted.as_slice() {
+        [unknown, known @ ..] if said.starts_with("unknown ") && !known.is_empty() => {
+            let nearest = known.iter().min_by_key(|key| strsim::damerau_levenshtein(unknown, key));
+            nearest.map(|nearest| format!("did you mean \"{nearest}\"? there are: {}", known.join(", ")))
+        }
+        _ => None,
+    };
+    let message = said.split(", expected one of").next().unwrap_or(said).replace('\n', " ");
+    Error::Toml { what, message: format!("line {line}: {message}"), remedy }
 }
 
 /// A byte as a person can read it: `'x'`, or its number where it cannot be printed.

@@ -231,10 +231,7 @@ mod tests {
     fn a_small_genome_names_a_block_size_that_works() {
         let spec = SplitSpec::default();
         let error = deal(&spec, 0, "phage", &records(&[5386])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "species 'phage': 1 block(s) of 100000 bases cannot give 3 splits one block each"
-        );
+        assert_eq!(error.to_string(), "species 'phage': 1 block of 100000 bases cannot give 3 splits one each");
         assert_eq!(error.remedy().unwrap(), "set split = { by = \"block\", block = 500 }, or a held-out share to 0");
         assert!(deal(&SplitSpec { block: 500, ..spec.clone() }, 0, "phage", &records(&[5386])).is_ok());
         let none = deal(&spec, 0, "dot", &records(&[2])).unwrap_err();

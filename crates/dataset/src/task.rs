@@ -95,7 +95,7 @@ impl TaskSpec {
     /// # Errors
     /// [`Error::Toml`] with line, column and key: unknown keys are refused.
     pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| Error::Toml { what: "task", message: error.to_string() })
+        toml::from_str(text).map_err(|error| crate::error::toml("task", text, &error))
     }
 
     /// A task of one table (`--task my.csv`), split 80/10/10 by content. The file is not opened yet.

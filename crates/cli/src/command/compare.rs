@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use dataset::Split;
 use experiment::plan::{Job, Plan, choose};
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
@@ -16,17 +15,25 @@ use experiment::{Executor, Local, Mock, Spec, Summary, write_jsonl};
 use crate::args;
 use crate::command::question;
 use crate::command::report::{conclude, published};
-use crate::failure::{DATA, Failure, INTERRUPTED, SOME_FAILED};
+use crate::failure::{DATA, FAILED, Failure, INTERRUPTED, SOME_FAILED};
 use crate::fitting;
 use crate::progress::Board;
 use crate::resolve::{Data, data_root};
+use crate::stdout::outln;
 
 pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
     // Before anything is learned: is the device there?
     let _ = model::device::open(&spec.device)?;
+    let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
+    // Before anything is computed: can the results be written?
+    std::fs::create_dir_all(&output).map_err(|error| Failure {
+        code: FAILED,
+        remedy: Some("choose another folder with --output".to_owned()),
+        ..Failure::file(&output, &error)
+    })?;
     // Made-up records never stand beside real ones.
     let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
     let store = Store::open(store)?;
@@ -62,8 +69,6 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         eprintln!("interrupted; the same command continues");
         return Ok(INTERRUPTED);
     }
-    let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
-    std::fs::create_dir_all(&output).map_err(|error| Failure::file(&output, &error))?;
     let file = output.join("records.jsonl");
     write_jsonl(&file, &records)?;
     // Beside its records, the question: `tokbench report` draws the same conclusions from both.
@@ -87,7 +92,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     }
     conclude(records, options, Some(&output), args.question.json)?;
     if !args.question.json {
-        println!("records: {}", file.display());
+        outln!("records: {}", file.display());
     }
     if summary.complete() { Ok(0) } else { Ok(SOME_FAILED) }
 }
@@ -120,11 +125,12 @@ fn announce(plan: &Plan, known: &HashSet<Key>) {
     let left: Vec<&Job> = plan.jobs.iter().filter(|job| !known.contains(&job.key)).collect();
     let seconds: f64 = left.iter().map(|job| job.estimate.seconds).sum();
     eprintln!(
-        "{}: {} runs, {} finished before; smallest p that {} seeds can reach: {:.3}",
+        "{}: {} runs, {} finished before; smallest p that {} {} can reach: {:.3}",
         plan.name,
         plan.jobs.len(),
         plan.jobs.len() - left.len(),
         plan.seeds.len(),
+        if plan.seeds.len() == 1 { "seed" } else { "seeds" },
         plan.smallest_p
     );
     if !left.is_empty() {
@@ -167,12 +173,6 @@ fn execute(
 /// Learns vocabularies once, before several runs would each do it.
 fn learn(spec: &Spec, plan: &Plan, data: &Data, store: &Store, known: &HashSet<Key>) -> Result<(), Failure> {
     let (corpus, _) = data.open_corpus(&spec.corpus)?;
-    // Better now than in every run: does every split have room for a window?
-    let window = spec.training.window;
-    corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
-    for split in [Split::Valid, Split::Test] {
-        corpus.scoring_windows(split, window, spec.scoring.bases)?;
-    }
     let mut learned = HashSet::new();
     for job in &plan.jobs {
         let Work::Pretrain(pretrain) = &job.run.work else { continue };

@@ -6,6 +6,7 @@ use tokenize::registry::KINDS;
 
 use crate::args;
 use crate::failure::Failure;
+use crate::stdout::outln;
 
 pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
     let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
@@ -20,36 +21,36 @@ pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
             .collect();
         let value = json!({"tokenizers": tokenizers, "corpora": corpora, "tasks": tasks, "encoders": encoders,
             "devices": devices, "figures": figures.iter().map(|(name, _)| name).collect::<Vec<_>>()});
-        println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+        outln!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
         return Ok(0);
     }
-    println!("tokenizers");
+    outln!("tokenizers");
     for kind in KINDS {
-        println!("  {:<34} {}", kind.pattern, kind.help);
+        outln!("  {:<34} {}", kind.pattern, kind.help);
         if let Some(name) = kind.examples.first()
             && let Ok(recipe) = tokenize::registry::parse(name)
         {
             match recipe.frontend {
                 tokenize::Frontend::MxDna(k) => {
-                    println!("  {:<34} front end: {} nucleotide layer(s), module, way back", "", k.nucleotide_layers);
+                    outln!("  {:<34} front end: {} nucleotide layer(s), module, way back", "", k.nucleotide_layers);
                 }
                 tokenize::Frontend::Deep(k) => {
-                    println!("  {:<34} front end: {} nucleotide layer(s), way back", "", k.nucleotide_layers);
+                    outln!("  {:<34} front end: {} nucleotide layer(s), way back", "", k.nucleotide_layers);
                 }
                 tokenize::Frontend::Lookup => {}
             }
         }
     }
-    println!("\ncorpora (or a FASTA, FASTQ or TOML file)\n  {}", corpora.join("  "));
-    println!("\ntasks (or a CSV or TOML file)");
+    outln!("\ncorpora (or a FASTA, FASTQ or TOML file)\n  {}", corpora.join("  "));
+    outln!("\ntasks (or a CSV or TOML file)");
     for chunk in tasks.chunks(6) {
-        println!("  {}", chunk.join("  "));
+        outln!("  {}", chunk.join("  "));
     }
-    println!("\nencoders\n  {}", encoders.join("  "));
-    println!("\ndevices of this build on this machine\n  {}", devices.join("  "));
-    println!("\nfigures");
+    outln!("\nencoders\n  {}", encoders.join("  "));
+    outln!("\ndevices of this build on this machine\n  {}", devices.join("  "));
+    outln!("\nfigures");
     for (name, title) in figures {
-        println!("  {name:<22} {title}");
+        outln!("  {name:<22} {title}");
     }
     Ok(0)
 }

@@ -14,6 +14,7 @@ use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::resolve::{Data, data_root};
+use crate::stdout::{out, outln};
 
 /// Bases shown by default, and most bases shown.
 const DEFAULT: usize = 120;
@@ -22,6 +23,13 @@ const MOST: usize = 10_000;
 const SPAN: usize = 12;
 
 pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
+    if let Some(path) = args.output.as_ref().filter(|path| path.extension().is_none_or(|end| end != "svg")) {
+        return Err(Failure::new(
+            USAGE,
+            format!("{}: the figure is an SVG", path.display()),
+            "let the name end with .svg",
+        ));
+    }
     let data = Data::new(data_root(args.data.as_deref()));
     let (corpus, _) = data.open_corpus(&args.corpus)?;
     let bases = match &args.sequence {
@@ -36,9 +44,9 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
         let value = json!({"bases": String::from_utf8_lossy(&bases), "cuts": cuts.iter().map(|(name, spans)| {
             json!({"tokenizer": name, "spans": spans.iter().map(|span| [span.start, span.end]).collect::<Vec<_>>()})
         }).collect::<Vec<_>>()});
-        println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+        outln!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
     } else {
-        print!("{}", aligned(&bases, &cuts, colour()));
+        out!("{}", aligned(&bases, &cuts, colour()));
     }
     if let Some(path) = &args.output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

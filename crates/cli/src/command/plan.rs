@@ -6,6 +6,7 @@ use crate::args;
 use crate::command::question;
 use crate::failure::Failure;
 use crate::resolve::{Data, data_root};
+use crate::stdout::{out, outln};
 
 pub(crate) fn run(args: &args::Plan) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
@@ -14,13 +15,16 @@ pub(crate) fn run(args: &args::Plan) -> Result<u8, Failure> {
     for remark in data.remarks.take() {
         eprintln!("{remark}");
     }
+    if let Err(error) = model::device::open(&spec.device) {
+        eprintln!("warning: \"compare\" cannot run this here: {error}");
+    }
     if args.question.store.exists() {
         plan.calibrate(&Store::open(&args.question.store)?.records()?.0);
     }
     if args.question.json {
-        println!("{}", serde_json::to_string_pretty(&plan).unwrap_or_default());
+        outln!("{}", serde_json::to_string_pretty(&plan).unwrap_or_default());
     } else {
-        print!("{}", plan.describe());
+        out!("{}", plan.describe());
     }
     Ok(0)
 }

@@ -100,5 +100,8 @@ fn name_of(corpus: &str) -> String {
 
 /// The plan of a spec, and the data it speaks of.
 pub(crate) fn plan(spec: &Spec, data: &resolve::Data) -> Result<experiment::Plan, Failure> {
-    experiment::Plan::new(&planned(spec)?, data).map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))
+    let plan = experiment::Plan::new(&planned(spec)?, data);
+    let plan = plan.map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))?;
+    data.check_windows(spec)?;
+    Ok(plan)
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use experiment::Spec;
 use experiment::read_jsonl;
-use experiment::record::Record;
+use experiment::record::{Outcome, Record};
 use experiment::run::Work;
 
 use crate::args;
 use crate::command::compare::colour;
-use crate::failure::{DATA, Failure};
+use crate::failure::{DATA, Failure, SOME_FAILED};
+use crate::stdout::outln;
 
 pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     let mut records: Vec<Record> = Vec::new();
@@ -31,8 +32,9 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     if !args.controls.is_empty() {
         options.controls = canonical(&args.controls)?;
     }
+    let failed = records.iter().all(|record| matches!(record.outcome, Outcome::Failed { .. }));
     conclude(records, options, args.output.as_deref(), args.json)?;
-    Ok(0)
+    Ok(if failed { SOME_FAILED } else { 0 })
 }
 
 /// The records of a file.
@@ -97,16 +99,16 @@ pub(crate) fn conclude(
         write("numbers.json", format!("{numbers}\n"))?;
     }
     if json {
-        println!("{numbers}");
+        outln!("{numbers}");
         return Ok(());
     }
-    println!("{}", report::table(&comparison, colour()));
+    outln!("{}", report::table(&comparison, colour()));
     if comparison.made_up {
-        println!("THESE RECORDS ARE MADE UP: nothing above means anything.\n");
+        outln!("THESE RECORDS ARE MADE UP: nothing above means anything.\n");
     }
-    println!("{sentence}\n");
+    outln!("{sentence}\n");
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "svg")) {
-        println!("figure: {}", file.display());
+        outln!("figure: {}", file.display());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `tokbench run KEY`: one run, in this process.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +79,9 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     let tell = |progress: model::Progress| match &mut bar {
         Some(bar) => bar.tell(progress.stage, progress.done, progress.of),
         None => {
-            println!("{}", Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line());
+            let line = Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line();
+            // If nobody listens any more, the run goes on to its end or until it is told to stop.
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
     let mut watch = Watch::new(tell, Arc::clone(stop));

@@ -61,7 +61,7 @@ impl Comparison {
             records.iter().map(|r| r.provenance.device.clone()).filter(|d| !d.is_empty()).collect();
         machines.sort();
         machines.dedup();
-        let heaps = heaps(records)?;
+        let heaps = heaps(records, options.partial)?;
         let settings: Vec<BTreeMap<String, String>> = heaps.keys().map(|key| leaves(key)).collect();
         let mut groups = Vec::new();
         for ((key, heap), leaves) in heaps.iter().zip(&settings) {
@@ -225,16 +225,16 @@ fn insert(place: &mut BTreeMap<u64, Record>, record: Record, scope: &str) -> Res
     }
 }
 
-/// The runs of one tokenizer at the learning rate that its validation text chose; the others are counted as `tuning`.
-fn tuned(name: &str, records: Vec<Record>, tuning: &mut Option<Tuning>) -> Vec<Record> {
+/// The runs of one tokenizer at the learning rate that its validation text chose; the others are counted as `tuning`. Rates
+/// that were not tried on the same seeds are no grid but a mix-up, unless runs are unfinished.
+fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mut Option<Tuning>) -> Vec<Record> {
     let rate = |record: &Record| encoder(record).map_or(0.0, |model| model.training.learning_rate);
     let mut rates: Vec<f64> = records.iter().map(rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
-    let chosen = match rates.len() {
-        2.. => experiment::plan::choose(&records).into_values().next(),
-        _ => None,
-    };
+    let seeds = |at: f64| records.iter().filter(|r| rate(r) == at).map(|r| r.run.seed).collect::<BTreeSet<u64>>();
+    let grid = rates.len() > 1 && (partial || rates.iter().all(|&at| seeds(at) == seeds(rates[0])));
+    let chosen = if grid { experiment::plan::choose(&records).into_values().next() } else { None };
     let Some(chosen) = chosen else { return records };
     let (kept, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| rate(record) == chosen);
     let tuning = tuning.get_or_insert_with(Tuning::default);
@@ -249,7 +249,7 @@ fn tuned(name: &str, records: Vec<Record>, tuning: &mut Option<Tuning>) -> Vec<R
 }
 
 /// Sorts records into groups; controls without an encoder join every group whose plan or task they share.
-fn heaps(records: Vec<Record>) -> Result<BTreeMap<String, Heap>, Error> {
+fn heaps(records: Vec<Record>, partial: bool) -> Result<BTreeMap<String, Heap>, Error> {
     let mut heaps: BTreeMap<String, Heap> = BTreeMap::new();
     let mut controls = Vec::new();
     let mut finetuning: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
@@ -276,7 +276,7 @@ fn heaps(records: Vec<Record>) -> Result<BTreeMap<String, Heap>, Error> {
     for (question, by_tokenizer) in tried {
         let heap = heaps.entry(question).or_default();
         for (name, records) in by_tokenizer {
-            for record in tuned(&name, records, &mut heap.tuning) {
+            for record in tuned(&name, records, partial, &mut heap.tuning) {
                 insert(heap.pretrained.entry(name.clone()).or_default(), record, "pretraining")?;
             }
         }

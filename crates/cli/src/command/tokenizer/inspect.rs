@@ -7,6 +7,7 @@ use tokenize::vocabulary::SPECIALS;
 use super::open;
 use crate::args;
 use crate::failure::Failure;
+use crate::stdout::outln;
 
 /// Longest tokens that are shown.
 const SHOWN: usize = 5;
@@ -40,22 +41,22 @@ pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
             "name": tokenizer.name(), "entries": vocabulary.len(), "special": SPECIALS, "dna": dna.len(),
             "reading": reading, "lengths": lengths, "longest": shown, "engine": engine,
         });
-        println!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
+        outln!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
         return Ok(0);
     }
-    println!("{}", tokenizer.name());
-    println!("  {} entries: {SPECIALS} special, {} of A, C, G, T", vocabulary.len(), dna.len());
-    println!("  {reading}");
+    outln!("{}", tokenizer.name());
+    outln!("  {} entries: {SPECIALS} special, {} of A, C, G, T", vocabulary.len(), dna.len());
+    outln!("  {reading}");
     if let Some(engine) = engine {
-        println!("  cut by: {engine}");
+        outln!("  cut by: {engine}");
     }
-    println!("  bases  entries");
+    outln!("  bases  entries");
     for (length, &count) in lengths.iter().enumerate().filter(|(_, count)| **count > 0) {
-        println!("  {length:>5}  {count:>7}");
+        outln!("  {length:>5}  {count:>7}");
     }
-    println!("  longest:");
+    outln!("  longest:");
     for (id, token) in shown {
-        println!("  {id:>7}  {token}");
+        outln!("  {id:>7}  {token}");
     }
     Ok(0)
 }

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let options = Options {
-        vocabulary: args.vocab_size,
+        vocabulary: args.vocab_size as usize,
         min_frequency: args.min_frequency,
         max_token_length: args.max_token_length,
         piece: args.piece_length,
@@ -57,8 +57,11 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
             }
         }
     });
-    let bar =
-        if std::io::stderr().is_terminal() { ProgressBar::new(args.vocab_size as u64) } else { ProgressBar::hidden() };
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(u64::from(args.vocab_size))
+    } else {
+        ProgressBar::hidden()
+    };
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} entries, {eta} left") {
         bar.set_style(style);
     }
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
     let learned = learned.map_err(|error| if stop.load(Ordering::Relaxed) { interrupted() } else { error.into() })?;
     eprintln!("{counts}");
     let entries = SPECIALS as usize + learned.tokens.len();
-    if entries < args.vocab_size {
+    if entries < args.vocab_size as usize {
         return Err(wrong(
             format!(
                 "{} bases give only {entries} entries: no further pair stands at {} places",
