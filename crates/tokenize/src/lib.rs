@@ -55,3 +55,8 @@ pub use fitted::Fitted;
 pub use frontend::{Deep, Frontend, MxDna};
 pub use token::{Reading, Token, Tokenizer, decode, normalise};
 pub use vocabulary::Vocabulary;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
