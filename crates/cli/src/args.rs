@@ -316,7 +316,7 @@ pub struct EncodeFiles {
     /// The file to write; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Put the ids of [CLS] and [SEP] around each sequence (text and npy).
+    /// Put the special ids that open and close a sequence (CLS and SEP) around each one (text and npy).
     #[arg(long)]
     pub specials: bool,
     /// Threads [default: all processors].
