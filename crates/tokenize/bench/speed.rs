@@ -1,4 +1,4 @@
-//! Speed beside the `tokenizers` crate, in one run. `benches/ratios.py` prints the ratios.
+//! Speed beside the `tokenizers` crate, in one run. `bench/ratios.py` prints the ratios.
 //!
 //! Public tokenizers and genomes are taken from `TOKBENCH_DATA`; where it is absent, text is made up and vocabularies are
 //! learned from it.
@@ -27,7 +27,7 @@ const PIECE: usize = 10_000;
 
 fn data(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TOKBENCH_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data"), PathBuf::from);
     Some(folder.join(name)).filter(|path| path.exists())
 }
 

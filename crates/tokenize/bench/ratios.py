@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the ratios of the last `cargo bench -p tokbench-tokenize`: medians of ours against theirs, per base.
+"""Prints the ratios of the last `cargo bench` here: medians of ours against theirs, per base.
 
 usage: ratios.py [TARGET_DIR/criterion]
 """
@@ -21,7 +21,7 @@ for file in sorted(folder.glob("*/*/new/benchmark.json")):
     about = json.loads(file.read_text())
     groups.setdefault(about["group_id"], {})[about["function_id"]] = seconds_per_byte(file.parent.parent)
 if not groups:
-    sys.exit(f"{folder}: no results; run cargo bench -p tokbench-tokenize first")
+    sys.exit(f"{folder}: no results; run cargo bench first")
 print(f"{'work':55} {'ours':>12} {'other':>12} {'ratio':>7}  other is")
 for name, found in groups.items():
     for ours in [work for work in found if f"tokenizers {work}" in found]:
