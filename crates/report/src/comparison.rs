@@ -15,11 +15,13 @@
 mod bits;
 mod gather;
 mod tasks;
+mod tuning;
 
 use serde::Serialize;
 
 use crate::statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use gather::Comparisons;
+pub use tuning::Tuning;
 
 /// Bits per base by which a model must beat its bias-only model to count as one that uses context.
 pub const CONTEXT: f64 = 0.005;
@@ -116,20 +118,6 @@ pub struct Group {
     pub tuning: Option<Tuning>,
     /// Remarks for the notes: things that should not happen and did.
     pub remarks: Vec<String>,
-}
-
-/// A search for the learning rate: the same rates for every tokenizer, chosen on validation text. Its cost is part of what a
-/// comparison costs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Tuning {
-    /// Rates that were tried, ascending.
-    pub rates: Vec<f64>,
-    /// The chosen rate of each tokenizer.
-    pub chosen: Vec<(String, f64)>,
-    /// Runs at other rates: in no table and in no figure.
-    pub runs: usize,
-    /// Seconds that those runs took, training and scoring.
-    pub seconds: f64,
 }
 
 impl Group {

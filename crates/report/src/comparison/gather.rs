@@ -7,7 +7,8 @@ use experiment::record::{Finetuned, Outcome, Record};
 use experiment::run::{Control, Pretrain, Work};
 use serde_json::Value;
 
-use super::{Comparison, Dropped, Group, Options, Subject, Tuning, bits, tasks};
+use super::tuning::{Tuning, tuned};
+use super::{Comparison, Dropped, Group, Options, Subject, bits, tasks};
 use crate::error::Error;
 use crate::statistics::classes::Confusion;
 
@@ -110,7 +111,7 @@ fn distinct(records: Vec<Record>) -> Vec<Record> {
 }
 
 /// The pretraining part of a run with an encoder.
-fn encoder(record: &Record) -> Option<&Pretrain> {
+pub(super) fn encoder(record: &Record) -> Option<&Pretrain> {
     match &record.run.work {
         Work::Pretrain(p) => Some(p),
         Work::Finetune(f) => Some(&f.model),
@@ -223,29 +224,6 @@ fn insert(place: &mut BTreeMap<u64, Record>, record: Record, scope: &str) -> Res
             Err(Error::Duplicate { scope: scope.into(), subject, seed, first: other.key.short().to_owned(), second })
         }
     }
-}
-
-/// The runs of one tokenizer at the learning rate that its validation text chose; the others are counted as `tuning`. Rates
-/// that were not tried on the same seeds are no grid but a mix-up, unless runs are unfinished.
-fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mut Option<Tuning>) -> Vec<Record> {
-    let rate = |record: &Record| encoder(record).map_or(0.0, |model| model.training.learning_rate);
-    let mut rates: Vec<f64> = records.iter().map(rate).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
-    let seeds = |at: f64| records.iter().filter(|r| rate(r) == at).map(|r| r.run.seed).collect::<BTreeSet<u64>>();
-    let grid = rates.len() > 1 && (partial || rates.iter().all(|&at| seeds(at) == seeds(rates[0])));
-    let chosen = if grid { experiment::plan::choose(&records).into_values().next() } else { None };
-    let Some(chosen) = chosen else { return records };
-    let (kept, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| rate(record) == chosen);
-    let tuning = tuning.get_or_insert_with(Tuning::default);
-    tuning.rates.extend(rates);
-    tuning.rates.sort_by(f64::total_cmp);
-    tuning.rates.dedup();
-    tuning.chosen.push((name.to_owned(), chosen));
-    tuning.runs += others.len();
-    tuning.seconds +=
-        others.iter().map(|record| record.timing.train_seconds + record.timing.score_seconds).sum::<f64>();
-    kept
 }
 
 /// Sorts records into groups; controls without an encoder join every group whose plan or task they share.
