@@ -4,7 +4,7 @@
 //! stretches are walked in lockstep: their look-ups overlap. Two bases are read at a step.
 //!
 //! # Why `unsafe`
-//! Checking every look-up costs about a third of the speed. All indices are safe by construction, and [`Tables::new`] checks
+//! Each base costs a handful of instructions, and checks of its look-ups would be as many again. All indices are safe by construction, and [`Tables::new`] checks
 //! the construction once: every entry of `next` is a state below `states`, so `state * 16 + pair` (pairs are masked to 0..16) is
 //! below `states * 16`, the length of `next` and of `first`; every token is below `lengths.len()` and has a length. Lanes stay
 //! inside the ranges of their stretches, which [`Tables::cut`] compares with the buffers before it begins. Tests compare every
