@@ -89,6 +89,32 @@ pub fn kind(name: &str) -> Result<String, Error> {
     Ok(kind.to_owned())
 }
 
+/// The hardware behind a device in words, where the system tells: the processor (Linux), or the GPU as its driver calls it.
+#[must_use]
+pub fn hardware(name: &str) -> String {
+    match parse(name) {
+        Ok(Name::TchCuda(index)) => graphics(index).unwrap_or_else(|| format!("CUDA device {index}")),
+        _ => processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+    }
+}
+
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let model = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned());
+    text.lines().find_map(model)
+}
+
+fn graphics(index: usize) -> Option<String> {
+    let index = format!("--id={index}");
+    let output = std::process::Command::new("nvidia-smi")
+        .args([&index, "--query-gpu=name", "--format=csv,noheader"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
 /// Names of the devices that can be opened in this build on this machine.
 #[must_use]
 pub fn available() -> Vec<&'static str> {
@@ -128,5 +154,7 @@ mod tests {
         assert!(matches!(parse("cuda"), Err(Error::NotOffered(_))));
         assert!(open("cpu").is_ok());
         assert!(available().contains(&"cpu"));
+        assert!(!hardware("cpu").is_empty());
+        assert!(!hardware("tch:cuda:99").is_empty());
     }
 }

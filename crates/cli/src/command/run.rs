@@ -1,7 +1,7 @@
 //! `tokbench run KEY`: one run, in this process.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
         run,
         outcome: executed.outcome,
         timing: executed.timing,
-        provenance: provenance(executed.resumed),
+        provenance: provenance(executed.resumed, model::device::hardware(&name)),
     };
     store.put_record(&record)?;
     // Only now: a run killed between its last step and its record must find its work again.
@@ -165,21 +165,13 @@ fn open_task(wanted: &DataRef, data: &Value, root: &Path) -> Result<Task, Failur
     if task.hash == wanted.hash { Ok(task) } else { Err(changed("task", wanted)) }
 }
 
-fn provenance(resumed: u32) -> Provenance {
+fn provenance(resumed: u32, device: String) -> Provenance {
     let finished = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("TOKBENCH_COMMIT").to_owned(),
-        device: processor(),
+        device,
         finished,
         resumed,
     }
-}
-
-/// The processor in words, where the system tells (Linux).
-fn processor() -> String {
-    let text = std::fs::read_to_string(PathBuf::from("/proc/cpuinfo")).unwrap_or_default();
-    let model =
-        text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
-    model.unwrap_or(std::env::consts::ARCH).to_owned()
 }

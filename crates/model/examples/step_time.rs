@@ -1,0 +1,105 @@
+//! The time of one step of the shared encoder, as a JSON line to be laid beside a PyTorch twin's.
+//!
+//! ```text
+//! cargo run --release --workspace --example step_time -- --device cpu --size small --what mlm --batch 16 --tokens 128
+//! ```
+//!
+//! `--size small` is 4 layers of 256, `base` is DNABERT-2 (12 of 768). `--what forward` passes states through the encoder
+//! off the tape; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW. Random
+//! ids, vocabulary 4096, rows of equal length. Every step ends with its loss read back, so the device has finished.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use burn::optim::GradientsParams;
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use experiment::config::{Encoder, Position};
+use model::network::{Model, ModelConfig};
+use model::noise::Noise;
+use model::optimize::{self, Settings};
+use rand::Rng;
+
+const VOCABULARY: usize = 4096;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given: HashMap<&str, &str> = arguments
+        .chunks(2)
+        .map(|pair| match pair {
+            [name, value] => name.strip_prefix("--").map(|name| (name, value.as_str())).ok_or(name),
+            _ => Err(&pair[0]),
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|word| format!("\"{word}\": every option is --NAME VALUE"))?;
+    let text = |name: &str, default: &'static str| given.get(name).map_or(default, |value| *value).to_owned();
+    let number = |name: &str, default: &'static str| text(name, default).parse::<usize>();
+    let (name, size, what) = (text("device", "cpu"), text("size", "small"), text("what", "mlm"));
+    let (batch, tokens) = (number("batch", "16")?, number("tokens", "128")?);
+    let (steps, warmup) = (number("iters", "8")?, number("warmup", "2")?);
+    let dropout: f64 = text("dropout", "0.1").parse()?;
+    let (layers, hidden, heads, intermediate) = match size.as_str() {
+        "small" => (4, 256, 4, 1024),
+        "base" => (12, 768, 12, 3072),
+        _ => return Err(format!("--size {size}: small or base").into()),
+    };
+    if !["forward", "mlm"].contains(&what.as_str()) {
+        return Err(format!("--what {what}: forward or mlm").into());
+    }
+    if given.contains_key("threads") {
+        model::device::threads(number("threads", "1")?);
+    }
+
+    let plain = model::device::open(&name)?;
+    let device = if what == "mlm" { plain.autodiff() } else { plain };
+    let encoder =
+        Encoder { layers, hidden, heads, intermediate, dropout, position: Position::Alibi, ..Encoder::default() };
+    let frontend = tokenize::Frontend::Lookup;
+    let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
+    let mut model = Model::new(&config, 1, &device);
+    let mut optimizer = optimize::adamw(&Settings { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weight_decay: 1e-5 });
+    let mut draws = dataset::stream(1, "step_time");
+    let mut draw = |count: usize, below: usize| -> Vec<i64> {
+        (0..count).map(|_| 5 + (draws.next_u64() % (below as u64 - 5)) as i64).collect()
+    };
+    let ids = Tensor::<2, Int>::from_data(TensorData::new(draw(batch * tokens, VOCABULARY), [batch, tokens]), &device);
+    let picked = (batch * tokens * 15 / 100).max(1);
+    let rows: Vec<i64> = (0..picked).map(|row| (row * batch * tokens / picked) as i64).collect();
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [picked]), &device);
+    let truth = Tensor::<2, Int>::from_data(TensorData::new(draw(picked, VOCABULARY), [picked, 1]), &device);
+    let lengths = vec![tokens; batch];
+
+    let (mut times, mut last) = (Vec::new(), 0.0);
+    for step in 0..warmup + steps {
+        let began = Instant::now();
+        if what == "forward" {
+            let states = model.states(ids.clone(), &lengths, None).positions;
+            last = states.abs().mean().into_scalar::<f32>();
+        } else {
+            let noise = Noise { seed: 1, step: step as u64 };
+            let states = model.states(ids.clone(), &lengths, Some(&noise)).positions;
+            let gathered = states.reshape([batch * tokens, hidden]).select(0, rows.clone());
+            let log = activation::log_softmax(model.logits(gathered), 1).gather(1, truth.clone());
+            let loss = log.mean().neg();
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(5e-4, model, gradients);
+            // Reading any weight waits for the whole step.
+            let _ = model.head.bias.val().slice([0..1]).into_data();
+            last = loss.into_scalar::<f32>();
+        }
+        if step >= warmup {
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
+    println!(
+        "{}",
+        serde_json::json!({
+            "who": "tokbench", "device": name, "size": size, "what": what, "batch": batch, "tokens": tokens,
+            "dropout": dropout, "iters": steps, "median_ms": (median * 100.0).round() / 100.0,
+            "min_ms": times.first().map(|least| (least * 100.0).round() / 100.0),
+            "tokens_per_s": ((batch * tokens) as f64 / median * 1e3).round(), "loss": last,
+        })
+    );
+    Ok(())
+}
