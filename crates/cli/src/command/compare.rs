@@ -23,8 +23,6 @@ use crate::stdout::outln;
 
 pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
-    // Before anything is learned: is the device there?
-    let _ = model::device::open(&spec.device)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
@@ -50,6 +48,10 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     }
     let known: HashSet<Key> =
         before.into_iter().filter(|record| !experiment::mock::made_up(record)).map(|record| record.key).collect();
+    // Before anything is learned: is the device there? What is finished can be concluded from anywhere.
+    if args.retry_failed || plan.deferred > 0 || plan.jobs.iter().any(|job| !known.contains(&job.key)) {
+        let _ = model::device::open(&spec.device)?;
+    }
     announce(&plan, &known);
     let mut summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
     let mut records = collect(&store, &plan.jobs)?;
