@@ -1,12 +1,13 @@
 //! The engine against the `tokenizers` crate: ids, spans and merges, one by one.
 //!
-//! `TOKBENCH_FULL=1` runs everything (about half an hour); without it a sample is taken. Public tokenizers and genomes are
-//! taken from `TOKBENCH_DATA`.
+//! `crates/tokenize/tests/full` runs everything and keeps what it said in `full.log` (`TOKBENCH_FULL=1`); without it a sample
+//! is taken. Public tokenizers and genomes are taken from `TOKBENCH_DATA`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use tokenize::Tokenizer;
 use tokenize::bpe::train::{Options, train};
 use tokenize::bpe::{Batch, Engine};
@@ -94,21 +95,24 @@ fn theirs(tokenizer: &HuggingFace, text: &[u8]) -> (Vec<u32>, Vec<u32>) {
     (ids, encoding.get_offsets().iter().map(|&(start, _)| start as u32).collect())
 }
 
+/// Ids and starts of `engines` are those of the `tokenizers` crate; gives the number of bases compared.
 #[track_caller]
-fn equal(tokenizer: &HuggingFace, engine: &Engine, texts: &[Vec<u8>]) {
-    let mut batch = Batch::default();
-    engine.encode_spans(texts.iter(), &mut batch);
-    assert_eq!(batch.len(), texts.len());
-    for (number, text) in texts.iter().enumerate() {
-        let (ids, starts) = theirs(tokenizer, text);
-        let ours: Vec<u32> = batch.ids(number).iter().map(|&id| u32::from(id)).collect();
-        assert_eq!(ours, ids, "{}: {}", tokenizer.name(), String::from_utf8_lossy(text));
-        assert_eq!(batch.starts(number), starts);
+fn equal(tokenizer: &HuggingFace, engines: &[&Engine], texts: &[Vec<u8>]) -> usize {
+    let expected: Vec<_> = texts.par_iter().map(|text| theirs(tokenizer, text)).collect();
+    for engine in engines {
+        let mut spans = Batch::default();
+        engine.encode_spans(texts.iter(), &mut spans);
+        let mut ids = Batch::default();
+        engine.encode(texts.iter(), &mut ids);
+        assert_eq!(spans.len(), texts.len());
+        for (number, (text, (expected, starts))) in texts.iter().zip(&expected).enumerate() {
+            let same = spans.ids(number).iter().map(|&id| u32::from(id)).eq(expected.iter().copied());
+            assert!(same, "{}: {}", tokenizer.name(), String::from_utf8_lossy(text));
+            assert_eq!(spans.starts(number), starts);
+            assert_eq!(ids.ids(number), spans.ids(number));
+        }
     }
-    let spans = batch;
-    let mut batch = Batch::default();
-    engine.encode(texts.iter(), &mut batch);
-    assert!((0..texts.len()).all(|number| batch.ids(number) == spans.ids(number)));
+    texts.iter().map(Vec::len).sum()
 }
 
 fn every_text_of(length: u32) -> Vec<Vec<u8>> {
@@ -118,22 +122,31 @@ fn every_text_of(length: u32) -> Vec<Vec<u8>> {
 fn check(tokenizer: &HuggingFace, json: &[u8]) {
     let longest = if full() { 9 } else { 7 };
     let number = if full() { 1_000_000 } else { 3_000 };
-    for way in both(tokenizer, json) {
-        let engine = way.engine().unwrap();
-        for length in 0..=longest {
-            equal(tokenizer, engine, &every_text_of(length));
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        for part in 0..number / 1_000 {
-            let texts: Vec<Vec<u8>> = (0..1_000)
-                .map(|i| {
-                    let length = rng.random_range(0..=500);
-                    if (part + i) % 2 == 0 { random(length, &mut rng) } else { structured(length, rng.random()) }
-                })
-                .collect();
-            equal(tokenizer, engine, &texts);
-        }
+    let ways = both(tokenizer, json);
+    let engines = [ways[0].engine().unwrap(), ways[1].engine().unwrap()];
+    let mut bases = 0;
+    for length in 0..=longest {
+        bases += equal(tokenizer, &engines, &every_text_of(length));
     }
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for part in 0..number / 1_000 {
+        let texts: Vec<Vec<u8>> = (0..1_000)
+            .map(|i| {
+                let length = rng.random_range(0..=500);
+                if (part + i) % 2 == 0 { random(length, &mut rng) } else { structured(length, rng.random()) }
+            })
+            .collect();
+        bases += equal(tokenizer, &engines, &texts);
+    }
+    println!("{}: every text of up to {longest} bases and {number} others, {bases} bases, equal", tokenizer.name());
+}
+
+/// The text of a genome, records side by side.
+fn genome(path: &Path) -> Vec<u8> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(file), &mut text).unwrap();
+    text.lines().map(|line| if line.starts_with('>') { "N" } else { line }).collect::<String>().into_bytes()
 }
 
 #[test]
@@ -155,6 +168,29 @@ fn public_tokenizers_equal_the_tokenizers_crate() {
     }
 }
 
+/// Every genome at hand, in pieces of 10 kb: longer ones are more than the crate can do in reasonable time.
+#[test]
+fn genomes_equal_the_tokenizers_crate() {
+    let Some(data) = data() else { return };
+    let mut genomes: Vec<PathBuf> =
+        std::fs::read_dir(data.join("genomes")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    genomes.sort();
+    for file in ["dnabert2_bpe4096", "gena_human_bpe32k_newline", "gena_t2t_1000h_multi_32k"] {
+        let json = std::fs::read(data.join("tokenizers").join(file).with_extension("json")).unwrap();
+        let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();
+        let mut bases = 0;
+        for path in &genomes {
+            let mut text = genome(path);
+            text.truncate(if full() { usize::MAX } else { 100_000 });
+            // What stands for an N differs between these files; how it is cut is asked elsewhere.
+            let stretches = text.split(|base| !b"ACGT".contains(base)).flat_map(|stretch| stretch.chunks(10_000));
+            let pieces: Vec<Vec<u8>> = stretches.map(<[u8]>::to_vec).collect();
+            bases += equal(&tokenizer, &[tokenizer.engine().unwrap()], &pieces);
+        }
+        println!("{file}: {} genomes, {bases} bases, equal", genomes.len());
+    }
+}
+
 /// Every other base is allowed for, and long stretches are cut in pieces that are joined again.
 #[test]
 fn unknown_bases_and_long_texts() {
@@ -163,13 +199,13 @@ fn unknown_bases_and_long_texts() {
     for way in both(&tokenizer, &tokenizer.save().unwrap()) {
         let engine = way.engine().unwrap();
         let texts = [b"".as_slice(), b"N", b"NNACGTN", b"NACGTACGTTTTAAACCC", b"ACGTxacgtNRYK", b"AAAAAAAAAAAAN"];
-        equal(&tokenizer, engine, &texts.map(<[u8]>::to_vec));
+        equal(&tokenizer, &[engine], &texts.map(<[u8]>::to_vec));
         for length in [4_095, 4_096, 4_097, 4_352, 4_353, 8_449, 50_001] {
             let mut long = structured(length, length as u64);
-            equal(&tokenizer, engine, &[long.clone()]);
+            equal(&tokenizer, &[engine], &[long.clone()]);
             long[length / 2] = b'N';
             long[length - 1] = b'N';
-            equal(&tokenizer, engine, &[long, b"A".to_vec()]);
+            equal(&tokenizer, &[engine], &[long, b"A".to_vec()]);
         }
     }
 }
@@ -189,7 +225,7 @@ fn ten_million_bases_without_structure() {
             let bases: usize = batch.ids(0).iter().map(|&id| way.engine().unwrap().length(id)).sum();
             assert_eq!(bases, long.len());
             // The same as one short enough for the slow way, at both ends.
-            equal(&tokenizer, way.engine().unwrap(), &[long[..20_000].to_vec()]);
+            equal(&tokenizer, &[way.engine().unwrap()], &[long[..20_000].to_vec()]);
         }
     }
 }
@@ -240,20 +276,15 @@ fn merges_equal_the_tokenizers_crate() {
     if let Some(data) = data() {
         for file in ["ecoli_k12_mg1655", "human_3regions", "saccharomyces_cerevisiae_r64", "celegans_1pct"] {
             let path = data.join("genomes").join(file).with_extension("fa.gz");
-            let mut text = String::new();
-            std::io::Read::read_to_string(
-                &mut flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()),
-                &mut text,
-            )
-            .unwrap();
-            let text = text.lines().map(|line| if line.starts_with('>') { "N" } else { line }).collect::<String>();
-            let bases = if full() { text.len() } else { 300_000 };
-            corpora.push(text.into_bytes()[..bases].to_vec());
+            let mut text = genome(&path);
+            text.truncate(if full() { usize::MAX } else { 300_000 });
+            corpora.push(text);
         }
     }
-    for corpus in &corpora {
+    for (number, corpus) in corpora.iter().enumerate() {
         for size in [12, 64, 512, 4096] {
-            same_merges(corpus, size, 512, 0);
+            let merges = same_merges(corpus, size, 512, 0);
+            println!("corpus {number}, {} bases, vocabulary of {size}: {merges} merges, equal", corpus.len());
         }
         same_merges(corpus, 512, 100, 7);
         // Whole records are more than the crate can do at length.
