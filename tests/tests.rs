@@ -1,5 +1,6 @@
 //! The program as a user meets it: a fresh folder and a command each.
 
+mod audit;
 mod commands;
 mod errors;
 mod figures;

@@ -32,6 +32,12 @@ pub enum Command {
     Report(Report),
     /// Show one stretch of DNA as each tokenizer cuts it, aligned under its bases.
     Look(Look),
+    /// Measure what tokenizers do to a text, beside what they do to random text. No model is needed.
+    ///
+    /// Bases per token, use of the vocabulary, lengths, entropy, unigram bits per base, stability on the other strand, after
+    /// a shift, a substitution and a deletion, and whether text comes back from its tokens. Each number stands beside the
+    /// same on a Markov chain of order 2 with the corpus's frequencies and on independent bases: alone it means little.
+    Audit(Audit),
     /// List tokenizers, corpora, tasks, encoders, devices and figures.
     List(List),
     /// Learn tokenizers from sequence files, apply them, and look into them. No model is needed.
@@ -229,6 +235,45 @@ pub struct Look {
     pub output: Option<PathBuf>,
     /// Folder of the data that names refer to.
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Machine-readable answer on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Tokenizers, separated by commas. `tokbench list` shows all.
+    #[arg(
+        long,
+        short,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "base,kmer6,kmer6-nonoverlap,bpe4096"
+    )]
+    pub tokenizers: Vec<String>,
+    /// Corpus: vocabularies are learned on its training split, its test split is measured. A name from `tokbench list`, a
+    /// corpus file (TOML), or a FASTA or FASTQ file (plain or gzip).
+    #[arg(long, value_name = "NAME|FILE", default_value = "rich")]
+    pub corpus: String,
+    /// Bases measured of each species, at most (k and M are understood).
+    #[arg(long, value_name = "N", value_parser = count, default_value = "200k")]
+    pub bases: u64,
+    /// Bases of a window. Windows are cut one by one.
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "1000")]
+    pub window: usize,
+    /// Windows of each species in which shifts, substitutions and deletions are tried.
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "100")]
+    pub probes: usize,
+    /// Seed of the random texts and of the mutations.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for the figures and for all numbers as CSV; without it only the table is printed.
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Folder of the data that names refer to.
+    #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// Machine-readable answer on stdout.
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod look;

@@ -67,6 +67,7 @@ fn run(args: Tokbench) -> Result<u8, Failure> {
         Command::Run(run) => command::run::run(&run, &stop),
         Command::Report(report) => command::report::run(&report),
         Command::Look(look) => command::look::run(&look),
+        Command::Audit(audit) => command::audit::run(&audit, &stop),
         Command::List(list) => command::list::run(&list),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer, &stop),
         Command::Completions(completions) => command::completions(completions.shell),

@@ -9,6 +9,7 @@
 //! assert!(drawn.svg.starts_with("<svg") && drawn.csv.starts_with("group,scope,subject,kind,seed,value\n"));
 //! ```
 
+mod audit;
 mod bits_per_base;
 mod canvas;
 mod cost;
@@ -27,6 +28,8 @@ use std::path::{Path, PathBuf};
 
 use crate::comparison::Comparison;
 use crate::error::Error;
+pub use audit::audit;
+pub use lengths::lengths;
 pub use locus::locus;
 
 /// A drawing.

@@ -52,6 +52,7 @@
 //! Three seeds of a large, perfectly consistent difference are *not* decisive: of the eight ways to give three differences
 //! a sign, two are as extreme as the one observed, so p cannot be under 0.25. The sentence says so instead of staying silent.
 
+pub mod audit;
 pub mod comparison;
 pub mod error;
 pub mod example;

@@ -10,7 +10,7 @@
 //! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
 //! ```
 
-mod grid;
+pub(crate) mod grid;
 mod notes;
 mod rows;
 
@@ -53,7 +53,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
 }
 
 /// A name that fits its column.
-fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     if text.chars().count() <= NAME {
         return text.to_owned();
     }

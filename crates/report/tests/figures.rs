@@ -179,6 +179,17 @@ fn a_locus_is_sound() {
 }
 
 #[test]
+fn an_audit_is_sound() {
+    let sheet = report::audit::example();
+    for drawn in [report::figure::audit(&sheet).unwrap(), report::figure::lengths(&sheet).unwrap()] {
+        sound("audit", &drawn);
+    }
+    let drawn = report::figure::audit(&sheet).unwrap();
+    assert_eq!(drawn.csv.lines().count(), 1 + 9 * sheet.tokenizers.len() * 3);
+    assert!(drawn.svg.contains("not defined"));
+}
+
+#[test]
 fn paired_differences_stand_beside_the_totals_as_tested() {
     let comparison = compare(&Shape::default());
     let drawn = find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();

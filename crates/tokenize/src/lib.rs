@@ -33,6 +33,7 @@
 //! One file with a [`registry::Kind`], one line in [`registry::KINDS`]. Contract tests, `tokbench list`, help, colours and
 //! legends iterate over that slice.
 
+pub mod audit;
 pub mod bill;
 pub mod bpe;
 mod error;

@@ -3,6 +3,7 @@
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
 use super::panel::{Panel, subtitle};
 use super::{Csv, Drawn};
+use crate::audit::{Sheet, Text};
 use crate::comparison::{Comparison, Group, Subject};
 use crate::error::Error;
 
@@ -26,62 +27,82 @@ fn shares(lengths: &[u64]) -> Vec<f64> {
     shares
 }
 
-fn with_lengths(group: &Group) -> Vec<(&Subject, Vec<f64>)> {
+/// Name, place in the order of colours, shares.
+type Row = (String, usize, Vec<f64>);
+
+fn with_lengths(group: &Group) -> Vec<Row> {
     let own = |s: &'_ Subject| s.bits.as_ref().map(|b| shares(&b.lengths)).filter(|l| !l.is_empty());
-    group.subjects.iter().filter_map(|s| own(s).map(|l| (s, l))).collect()
+    group.subjects.iter().filter_map(|s| own(s).map(|l| (s.name.clone(), s.index, l))).collect()
 }
 
 /// Draws one small bar chart per tokenizer, one column per group.
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
-    let groups: Vec<&Group> = comparison.groups.iter().filter(|g| !with_lengths(g).is_empty()).collect();
-    if groups.is_empty() {
+    let columns: Vec<(String, Vec<Row>)> = comparison
+        .groups
+        .iter()
+        .map(|g| (g.label.clone(), with_lengths(g)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect();
+    if columns.is_empty() {
         return Ok(None);
     }
-    let mut csv = Csv::new("group,subject,length,share_of_bases");
+    columned(title, &super::common(comparison.groups.iter()), "group", &columns).map(Some)
+}
+
+/// Draws the lengths of an audit's tokens, all species together: the corpus beside random text.
+///
+/// # Errors
+/// The drawing library refused.
+pub fn lengths(audit: &Sheet) -> Result<Drawn, Error> {
+    let rows = |text: Text| {
+        let row = |(at, name): (usize, &String)| Some((name.clone(), at, shares(&audit.cell(at, "", text)?.lengths)));
+        audit.tokenizers.iter().enumerate().filter_map(row).collect::<Vec<Row>>()
+    };
+    let columns = [Text::Real, Text::Uniform].map(|text| (text.name().to_owned(), rows(text)));
+    columned("Token lengths", &audit.setting, "text", &columns)
+}
+
+fn columned(title: &str, under: &str, kind: &str, columns: &[(String, Vec<Row>)]) -> Result<Drawn, Error> {
+    let mut csv = Csv::new(&format!("{kind},subject,length,share_of_bases"));
     let (mut longest, mut most, mut names) = (6, 0, 40.0_f64);
-    for group in &groups {
-        let subjects = with_lengths(group);
-        most = most.max(subjects.len());
-        for (subject, shares) in subjects {
+    for (label, rows) in columns {
+        most = most.max(rows.len());
+        for (name, _, shares) in rows {
             longest = longest.max(shares.len());
-            names = names.max(width(&subject.name, TEXT));
+            names = names.max(width(name, TEXT));
             for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
-                csv.row(&[&group.label, &subject.name, &label(at)], &[*share]);
+                csv.row(&[label, name, &length(at)], &[*share]);
             }
         }
     }
-    let cell = WIDE / groups.len() as f64;
+    let cell = WIDE / columns.len() as f64;
     let high = 56.0 + 30.0 + STEP * most as f64 + 56.0;
     let svg = sheet(title, (WIDE, high), |canvas| {
-        subtitle(canvas, &super::common(comparison.groups.iter()));
-        for (at, group) in groups.iter().enumerate() {
+        subtitle(canvas, under);
+        for (at, (label, rows)) in columns.iter().enumerate() {
             let from = (at as f64 * cell + names + 34.0, 86.0);
             let panel = Panel { from, to: ((at + 1) as f64 * cell - 64.0, from.1 + STEP * most as f64) };
-            one(canvas, &panel, group, longest);
+            one(canvas, &panel, label, rows, longest);
         }
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Drawn { svg, csv: csv.0 })
 }
 
-fn label(at: usize) -> String {
+fn length(at: usize) -> String {
     if at + 1 == LONGEST { format!("{LONGEST}+") } else { (at + 1).to_string() }
 }
 
-fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group, longest: usize) {
-    panel.heading(canvas, &group.label);
+fn one(canvas: &mut Canvas<'_>, panel: &Panel, label: &str, rows: &[Row], longest: usize) {
+    panel.heading(canvas, label);
     let slot = (panel.to.0 - panel.from.0) / longest as f64;
-    for (row, (subject, shares)) in with_lengths(group).into_iter().enumerate() {
+    for (row, (name, index, shares)) in rows.iter().enumerate() {
         let ground = panel.from.1 + STEP * (row + 1) as f64;
-        canvas.text((panel.from.0 - 10.0, ground - 16.0), &subject.name, TEXT, INK, Anchor::Right);
+        canvas.text((panel.from.0 - 10.0, ground - 16.0), name, TEXT, INK, Anchor::Right);
         canvas.line((panel.from.0, ground), (panel.to.0, ground), LIGHT, 1.0);
         let peak = shares.iter().copied().fold(0.0, f64::max);
         for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
             let (left, high) = (panel.from.0 + slot * at as f64, share / peak * (STEP - 22.0));
-            canvas.rect(
-                (left + slot * 0.12, ground - high.max(0.6)),
-                (left + slot * 0.88, ground),
-                color(subject.index),
-            );
+            canvas.rect((left + slot * 0.12, ground - high.max(0.6)), (left + slot * 0.88, ground), color(*index));
             if *share >= peak {
                 canvas.text(
                     (left + slot / 2.0, ground - high - 8.0),
@@ -93,19 +114,23 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group, longest: usize) {
             }
         }
     }
-    let every = if slot < 22.0 { 2 } else { 1 };
+    let every = (22.0 / slot).ceil().max(1.0) as usize;
     for at in (0..longest).filter(|at| *at == 0 || (at + 1) % every == 0) {
         canvas.text(
             (panel.from.0 + slot * (at as f64 + 0.5), panel.to.1 + 14.0),
-            &label(at),
+            &length(at),
             SMALL,
             INK,
             Anchor::Middle,
         );
     }
-    let axis = "token length in bases; height: share of bases (each row scaled to its peak)";
-    let short = "token length in bases; height: share of bases";
-    let text = if width(axis, TEXT) < panel.to.0 - panel.from.0 + 80.0 { axis } else { short };
+    let texts = [
+        "token length in bases; height: share of bases (each row scaled to its peak)",
+        "token length in bases; height: share of bases",
+        "token length in bases",
+    ];
+    let fits = |text: &&str| width(text, TEXT) < panel.to.0 - panel.from.0 + 80.0;
+    let text = texts.into_iter().find(fits).unwrap_or(texts[2]);
     canvas.text(((panel.from.0 + panel.to.0) / 2.0, panel.to.1 + 36.0), text, TEXT, INK, Anchor::Middle);
 }
 

@@ -6,7 +6,7 @@ use super::WIDTH;
 const GAP: usize = 2;
 
 /// A small table with a heading.
-pub(super) struct Grid {
+pub(crate) struct Grid {
     heading: String,
     columns: Vec<String>,
     rows: Vec<Vec<(String, bool)>>,
@@ -14,7 +14,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// An empty table.
-    pub(super) fn new(heading: &str, columns: &[&str]) -> Grid {
+    pub(crate) fn new(heading: &str, columns: &[&str]) -> Grid {
         Grid {
             heading: heading.to_owned(),
             columns: columns.iter().map(|c| (*c).to_owned()).collect(),
@@ -23,7 +23,7 @@ impl Grid {
     }
 
     /// Adds a row; missing cells stay empty, `loud` cells are bold.
-    pub(super) fn row(&mut self, cells: Vec<String>, loud: &[bool]) {
+    pub(crate) fn row(&mut self, cells: Vec<String>, loud: &[bool]) {
         let mut cells: Vec<(String, bool)> =
             cells.into_iter().enumerate().map(|(at, cell)| (cell, loud.get(at).copied().unwrap_or(false))).collect();
         cells.resize(self.columns.len(), (String::new(), false));
@@ -38,7 +38,7 @@ impl Grid {
     }
 
     /// The text, without a line break at its end.
-    pub(super) fn print(&self, color: bool) -> String {
+    pub(crate) fn print(&self, color: bool) -> String {
         let widths = self.widths();
         let mut lines = vec![bold(&self.heading, color)];
         let head: Vec<(String, bool)> = self.columns.iter().map(|c| (c.clone(), false)).collect();
@@ -63,7 +63,7 @@ impl Grid {
 }
 
 /// As many tables side by side in time as the width asks for: the first column is repeated.
-pub(super) fn chunked(heading: &str, corner: &str, headings: &[String], rows: &[(String, Vec<String>)]) -> Vec<Grid> {
+pub(crate) fn chunked(heading: &str, corner: &str, headings: &[String], rows: &[(String, Vec<String>)]) -> Vec<Grid> {
     let wide = |text: &str| text.chars().count();
     let first = rows.iter().map(|(name, _)| wide(name)).max().unwrap_or(0).max(wide(corner));
     let width =
@@ -88,12 +88,12 @@ pub(super) fn chunked(heading: &str, corner: &str, headings: &[String], rows: &[
 }
 
 /// ANSI bold, if wanted.
-pub(super) fn bold(text: &str, color: bool) -> String {
+pub(crate) fn bold(text: &str, color: bool) -> String {
     if color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// Lines of at most `width` characters, broken at blanks; `indent` starts every line but the first.
-pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last().map_or(0, |l| l.chars().count());

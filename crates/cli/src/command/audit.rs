@@ -1,0 +1,204 @@
+//! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dataset::{Corpus, Markov, Split, stream};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+use report::audit::{Cell, Sheet, Text};
+use serde_json::json;
+use tokenize::audit::{Audit, METRICS};
+use tokenize::{Frontend, Tokenizer, registry};
+
+use crate::args;
+use crate::command::compare::colour;
+use crate::failure::{Failure, INTERRUPTED, USAGE};
+use crate::resolve::{Data, data_root};
+use crate::stdout::{out, outln};
+
+/// Windows of one species, as they are and made up.
+struct Sample {
+    species: String,
+    text: Text,
+    windows: Vec<Vec<u8>>,
+}
+
+pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+    // Before anything is learned: are the names right, can the results be written?
+    let recipes = args.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(folder) = &args.output {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    }
+    let data = Data::new(data_root(args.data.as_deref()));
+    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    for remark in data.remarks.take() {
+        eprintln!("{remark}");
+    }
+    let samples = samples(&corpus, args)?;
+    let mut tokenizers = Vec::new();
+    for recipe in &recipes {
+        if recipe.learned_vocabulary {
+            eprintln!("vocabulary of {}", recipe.name);
+        }
+        tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
+        if stop.load(Ordering::Relaxed) {
+            return Ok(INTERRUPTED);
+        }
+    }
+    let Some(audits) = measure(&tokenizers, &samples, args, stop) else { return Ok(INTERRUPTED) };
+    let sheet = sheet(&corpus, &tokenizers, &samples, &audits, args);
+    if args.json {
+        outln!("{}", serde_json::to_string_pretty(&machine(&sheet)).unwrap_or_default());
+    } else {
+        out!("{}", report::audit::table(&sheet, colour()));
+    }
+    if let Some(folder) = &args.output {
+        let path = folder.join("audit_all.csv");
+        std::fs::write(&path, report::audit::csv(&sheet)).map_err(|error| Failure::file(&path, &error))?;
+        eprintln!("numbers: {}", path.display());
+        for (name, drawn) in
+            [("audit", report::figure::audit(&sheet)?), ("audit_lengths", report::figure::lengths(&sheet)?)]
+        {
+            let files = report::figure::write(&drawn, folder, name)?;
+            eprintln!("figure: {}", files[0].display());
+        }
+    }
+    Ok(0)
+}
+
+fn recipe(name: &str) -> Result<registry::Recipe, Failure> {
+    let recipe = registry::parse(name)?;
+    if recipe.frontend == Frontend::Lookup {
+        return Ok(recipe);
+    }
+    Err(Failure::new(
+        USAGE,
+        format!("{} is part of a model: its input is single bases, and its units exist only inside", recipe.name),
+        "audit \"base\" for its input; \"tokbench look\" shows the units of a trained model",
+    ))
+}
+
+/// Windows of the test split, and as many of either kind of random text.
+fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> {
+    let species: Vec<&str> = corpus.species().iter().map(|species| species.name.as_str()).collect();
+    let bases = usize::try_from(args.bases).unwrap_or(usize::MAX).saturating_mul(species.len());
+    let found = corpus.scoring_windows(Split::Test, args.window, bases)?;
+    let mut samples = Vec::new();
+    for species in species {
+        let real: Vec<Vec<u8>> =
+            found.iter().filter(|window| window.species == species).map(|window| window.bases.clone()).collect();
+        let fitted = Markov::fit(real.iter().map(Vec::as_slice), 2, 1.0);
+        let drawn = |source: &Markov, text: Text| {
+            let mut rng = stream(args.seed, &format!("audit/{}/{species}", text.name()));
+            let windows = real.iter().map(|window| source.sample(window.len(), &mut rng)).collect();
+            Sample { species: species.to_owned(), text, windows }
+        };
+        let random = [drawn(&fitted, Text::Order2), drawn(&Markov::uniform(), Text::Uniform)];
+        samples.push(Sample { species: species.to_owned(), text: Text::Real, windows: real });
+        samples.extend(random);
+    }
+    Ok(samples)
+}
+
+/// One audit for each tokenizer and sample, in their order; `None`: interrupted.
+fn measure(
+    tokenizers: &[Arc<dyn Tokenizer>],
+    samples: &[Sample],
+    args: &args::Audit,
+    stop: &AtomicBool,
+) -> Option<Vec<Vec<Audit>>> {
+    let jobs: Vec<(usize, usize)> =
+        (0..tokenizers.len()).flat_map(|at| (0..samples.len()).map(move |sample| (at, sample))).collect();
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(jobs.len() as u64) } else { ProgressBar::hidden() };
+    let audits: Option<Vec<Audit>> = jobs
+        .par_iter()
+        .map(|&(at, number)| {
+            let (tokenizer, sample) = (&*tokenizers[at], &samples[number]);
+            // The same mutations for every tokenizer.
+            let mut rng = stream(args.seed, &format!("audit/mutations/{}/{}", sample.text.name(), sample.species));
+            let audit =
+                (!stop.load(Ordering::Relaxed)).then(|| Audit::of(tokenizer, &sample.windows, args.probes, &mut rng));
+            bar.inc(1);
+            audit
+        })
+        .collect();
+    bar.finish_and_clear();
+    Some(audits?.chunks(samples.len().max(1)).map(<[Audit]>::to_vec).collect())
+}
+
+fn sheet(
+    corpus: &Corpus,
+    tokenizers: &[Arc<dyn Tokenizer>],
+    samples: &[Sample],
+    audits: &[Vec<Audit>],
+    args: &args::Audit,
+) -> Sheet {
+    let mut cells = Vec::new();
+    for (tokenizer, audits) in audits.iter().enumerate() {
+        let mut put = |species: &str, text: Text, audit: &Audit| {
+            cells.push(Cell {
+                tokenizer,
+                species: species.to_owned(),
+                text,
+                values: METRICS.iter().map(|metric| (metric.value)(audit)).collect(),
+                lengths: audit.composition.lengths.clone(),
+            });
+        };
+        for text in Text::ALL {
+            let mut all: Option<Audit> = None;
+            for (sample, audit) in samples.iter().zip(audits).filter(|(sample, _)| sample.text == text) {
+                put(&sample.species, text, audit);
+                match &mut all {
+                    Some(all) => all.merge(audit),
+                    None => all = Some(audit.clone()),
+                }
+            }
+            if let Some(all) = &all {
+                put("", text, all);
+            }
+        }
+    }
+    let windows = samples.first().map_or(0, |sample| sample.windows.len());
+    let probes = args.probes.min(windows);
+    let names = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    Sheet {
+        setting: format!(
+            "{}, test split, {} of {} bases a species; changes tried in {probes} of them",
+            corpus.name(),
+            names(windows, "window"),
+            args.window
+        ),
+        tokenizers: names_of(tokenizers),
+        metrics: METRICS.iter().map(|metric| metric.name.to_owned()).collect(),
+        cells,
+    }
+}
+
+/// Names as people know them: of files their stem, unless two have the same.
+fn names_of(tokenizers: &[Arc<dyn Tokenizer>]) -> Vec<String> {
+    let stem = |name: &str| {
+        let inside = name.strip_prefix("file:").and_then(|name| Some(name.rsplit_once('@')?.0));
+        inside.unwrap_or(name).to_owned()
+    };
+    let short: Vec<String> = tokenizers.iter().map(|tokenizer| stem(tokenizer.name())).collect();
+    let only = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
+    let names = tokenizers.iter().zip(&short);
+    names.map(|(tokenizer, short)| if only(short) { short.clone() } else { tokenizer.name().to_owned() }).collect()
+}
+
+fn machine(sheet: &Sheet) -> serde_json::Value {
+    let cells: Vec<_> = sheet
+        .cells
+        .iter()
+        .map(|cell| {
+            let values: serde_json::Map<String, serde_json::Value> =
+                sheet.metrics.iter().zip(&cell.values).map(|(metric, value)| (metric.clone(), json!(value))).collect();
+            json!({"tokenizer": sheet.tokenizers[cell.tokenizer], "species": cell.species, "text": cell.text.name(),
+                   "values": values, "lengths": cell.lengths})
+        })
+        .collect();
+    let metrics: Vec<_> = METRICS.iter().map(|metric| json!({"name": metric.name, "title": metric.title})).collect();
+    json!({"setting": sheet.setting, "metrics": metrics, "cells": cells})
+}

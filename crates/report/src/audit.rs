@@ -1,0 +1,233 @@
+//! An audit of tokenizers without a model: what they do to a text, each number beside the same on random text.
+//!
+//! Plain data in ([`Sheet`]), a table for people, a CSV with every number, and figures ([`crate::figure::audit`]) out.
+//!
+//! ```
+//! let sheet = report::audit::example();
+//! assert!(report::audit::table(&sheet, false).contains("unigram"));
+//! assert!(report::audit::csv(&sheet).starts_with("tokenizer,species,text,metric,value\n"));
+//! ```
+
+use crate::table::grid::{Grid, bold, chunked, wrap};
+use crate::table::{WIDTH, field, name, number};
+use crate::words::thousands;
+
+/// Which text was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// The corpus.
+    Real,
+    /// A Markov chain of order 2 with the frequencies of the corpus.
+    Order2,
+    /// Independent bases, each as likely.
+    Uniform,
+}
+
+impl Text {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Text; 3] = [Text::Real, Text::Order2, Text::Uniform];
+
+    /// Name in tables and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Text::Real => "corpus",
+            Text::Order2 => "order 2",
+            Text::Uniform => "uniform",
+        }
+    }
+}
+
+/// What was measured of one tokenizer on one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Place of the tokenizer in [`Sheet::tokenizers`].
+    pub tokenizer: usize,
+    /// The species; empty: all of them together.
+    pub species: String,
+    /// The text.
+    pub text: Text,
+    /// One value a metric, in the order of [`Sheet::metrics`]; not finite where it is not defined.
+    pub values: Vec<f64>,
+    /// Tokens by length in bases, index 0 = one base.
+    pub lengths: Vec<u64>,
+}
+
+/// A whole audit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
+    /// What was measured, in one line.
+    pub setting: String,
+    /// Names of the tokenizers.
+    pub tokenizers: Vec<String>,
+    /// Names of the metrics.
+    pub metrics: Vec<String>,
+    /// The numbers.
+    pub cells: Vec<Cell>,
+}
+
+impl Sheet {
+    pub(crate) fn cell(&self, tokenizer: usize, species: &str, text: Text) -> Option<&Cell> {
+        self.cells.iter().find(|c| c.tokenizer == tokenizer && c.species == species && c.text == text)
+    }
+
+    /// A value of all species together.
+    pub(crate) fn value(&self, tokenizer: usize, species: &str, text: Text, metric: &str) -> f64 {
+        let at = self.metrics.iter().position(|m| m == metric);
+        let value = at.and_then(|at| self.cell(tokenizer, species, text)?.values.get(at).copied());
+        value.unwrap_or(f64::NAN)
+    }
+
+    fn species(&self) -> Vec<&str> {
+        let mut species: Vec<&str> = Vec::new();
+        for cell in self.cells.iter().filter(|c| !c.species.is_empty()) {
+            if !species.contains(&cell.species.as_str()) {
+                species.push(&cell.species);
+            }
+        }
+        species
+    }
+}
+
+/// A column: metric, heading, decimals (shares in per cent where negative).
+type Column = (&'static str, &'static str, i32);
+
+const COMPOSITION: &[Column] = &[
+    ("bases_per_token", "bases/token", 2),
+    ("used", "used", -1),
+    ("types_50", "50 % in", 0),
+    ("types_90", "90 % in", 0),
+    ("entropy", "bits/token", 3),
+    ("renyi", "Rényi", 3),
+    ("bits_per_base", "unigram", 3),
+];
+
+const STABILITY: &[Column] = &[
+    ("reverse_kappa", "strand κ", 3),
+    ("shift_jaccard", "shift J", 3),
+    ("shift_kappa", "shift κ", 3),
+    ("resync", "resync", 0),
+    ("substitution", "SNV", 1),
+    ("deletion", "deletion", 1),
+    ("round_trip", "round trip", -1),
+];
+
+/// The audit as plain text, at most [`WIDTH`] columns wide. `color` turns on ANSI bold.
+#[must_use]
+pub fn table(sheet: &Sheet, color: bool) -> String {
+    let mut blocks = vec![bold(&wrap(&sheet.setting, WIDTH, ""), color)];
+    for (heading, columns) in
+        [("what the text consists of", COMPOSITION), ("what a small change does to the cut", STABILITY)]
+    {
+        let titles: Vec<&str> = ["tokenizer", "text"].into_iter().chain(columns.iter().map(|c| c.1)).collect();
+        let mut grid = Grid::new(heading, &titles);
+        for (tokenizer, called) in sheet.tokenizers.iter().enumerate() {
+            for text in Text::ALL {
+                let called = if text == Text::Real { name(called) } else { String::new() };
+                let values = columns.iter().map(|c| shown(sheet.value(tokenizer, "", text, c.0), c.2));
+                grid.row([called, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
+            }
+        }
+        blocks.push(grid.print(color));
+    }
+    let species = sheet.species();
+    if species.len() > 1 {
+        for (metric, heading, decimals) in [
+            ("bits_per_base", "unigram bits per base, by species", 3),
+            ("bases_per_token", "bases per token, by species", 2),
+        ] {
+            let headings: Vec<String> = species.iter().map(|s| (*s).to_owned()).collect();
+            let row = |tokenizer: usize| {
+                species.iter().map(|s| shown(sheet.value(tokenizer, s, Text::Real, metric), decimals)).collect()
+            };
+            let rows: Vec<(String, Vec<String>)> =
+                sheet.tokenizers.iter().enumerate().map(|(at, called)| (name(called), row(at))).collect();
+            blocks.extend(chunked(heading, "species", &headings, &rows).iter().map(|grid| grid.print(color)));
+        }
+    }
+    blocks.push(notes());
+    blocks.join("\n\n") + "\n"
+}
+
+fn notes() -> String {
+    [
+        "corpus: the text itself; order 2: a Markov chain with its frequencies; uniform: independent bases. A number means \
+         something only beside those two.",
+        "used: share of the vocabulary that occurs; 50 % in: types that make up half of all tokens. bits/token: entropy with \
+         Miller and Madow's correction. Rényi: efficiency of order 2.5 over the whole vocabulary; it can be raised without any \
+         gain. unigram: bits per base of a code that knows token frequencies only; of overlapping tokens those count that \
+         cover the text once.",
+        "J: borders that both cuts have among those that one has; κ: the same beyond chance (- where every place is a border). \
+         strand: against the reverse complement; shift: against the text without its first 1 to 12 bases; resync: median \
+         bases until that cut is the same again. SNV, deletion: mean bases in other tokens after one.",
+    ]
+    .map(|note| wrap(note, WIDTH, "  "))
+    .join("\n")
+}
+
+fn shown(value: f64, decimals: i32) -> String {
+    match decimals {
+        _ if !value.is_finite() => "-".to_owned(),
+        ..0 => format!("{:.1} %", value * 100.0),
+        0 => thousands(value),
+        _ => format!("{value:.0$}", decimals.unsigned_abs() as usize).replace('-', "\u{2212}"),
+    }
+}
+
+/// Every number, one a row: `tokenizer,species,text,metric,value`; species empty: all together.
+#[must_use]
+pub fn csv(sheet: &Sheet) -> String {
+    let mut out = "tokenizer,species,text,metric,value\n".to_owned();
+    for cell in &sheet.cells {
+        let called = sheet.tokenizers.get(cell.tokenizer).map_or("", String::as_str);
+        for (metric, value) in sheet.metrics.iter().zip(&cell.values) {
+            let fields = [called, &cell.species, cell.text.name(), metric].map(field).join(",");
+            out += &format!("{fields},{}\n", number(*value));
+        }
+    }
+    out
+}
+
+/// Made-up numbers of three tokenizers on two species, for tests and documentation.
+#[must_use]
+pub fn example() -> Sheet {
+    let metrics: Vec<String> = COMPOSITION.iter().chain(STABILITY).map(|c| c.0.to_owned()).collect();
+    let tokenizers: Vec<String> =
+        ["base", "kmer6-nonoverlap", "a tokenizer with quite a long name"].map(str::to_owned).to_vec();
+    let mut cells = Vec::new();
+    for tokenizer in 0..tokenizers.len() {
+        for species in ["", "ecoli", "human"] {
+            for (place, text) in Text::ALL.into_iter().enumerate() {
+                let value = |at: usize| match metrics[at].as_str() {
+                    "reverse_kappa" | "shift_kappa" if tokenizer == 0 => f64::NAN,
+                    "used" | "round_trip" | "shift_jaccard" => 1.0 / (1 + at) as f64,
+                    _ => (1 + tokenizer * 7 + place) as f64 + at as f64 / 10.0,
+                };
+                let values = (0..metrics.len()).map(value).collect();
+                let lengths = (0..=tokenizer * 5).map(|at| 10 + at as u64).collect();
+                cells.push(Cell { tokenizer, species: species.to_owned(), text, values, lengths });
+            }
+        }
+    }
+    Sheet { setting: "made up, 2 species".to_owned(), tokenizers, metrics, cells }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_and_says_what_is_not_defined() {
+        let text = table(&example(), false);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("ecoli") && text.contains("order 2") && text.contains(" - "));
+    }
+
+    #[test]
+    fn every_number_is_in_the_file() {
+        let sheet = example();
+        let file = csv(&sheet);
+        assert_eq!(file.lines().count(), 1 + sheet.cells.len() * sheet.metrics.len());
+        assert!(file.contains("base,human,uniform,entropy,"));
+    }
+}

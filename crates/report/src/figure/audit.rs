@@ -1,0 +1,109 @@
+//! What tokenizers do to a text: one panel a metric, each tokenizer beside the same tokenizer on random text.
+
+use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
+use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
+use super::{Csv, Drawn};
+use crate::audit::{Sheet, Text};
+use crate::error::Error;
+
+const WIDE: f64 = 900.0;
+const COLUMNS: usize = 3;
+
+/// Metric, heading, logarithmic.
+const PANELS: &[(&str, &str, bool)] = &[
+    ("bases_per_token", "bases per token", false),
+    ("used", "vocabulary used", false),
+    ("types_90", "types in 90 % of tokens", true),
+    ("bits_per_base", "unigram bits per base", false),
+    ("renyi", "Rényi efficiency (2.5)", false),
+    ("reverse_kappa", "strand agreement (κ)", false),
+    ("shift_jaccard", "agreement after a shift", false),
+    ("substitution", "recut by a substitution", false),
+    ("deletion", "recut by a deletion", false),
+];
+
+/// Draws an audit, all species together.
+///
+/// ```
+/// let drawn = report::figure::audit(&report::audit::example()).unwrap();
+/// assert!(drawn.csv.starts_with("metric,tokenizer,text,value\n"));
+/// ```
+///
+/// # Errors
+/// The drawing library refused.
+pub fn audit(audit: &Sheet) -> Result<Drawn, Error> {
+    let mut csv = Csv::new("metric,tokenizer,text,value");
+    for (metric, ..) in PANELS {
+        for (at, called) in audit.tokenizers.iter().enumerate() {
+            for text in Text::ALL {
+                csv.row(&[metric, called, text.name()], &[audit.value(at, "", text, metric)]);
+            }
+        }
+    }
+    let step = 30.0;
+    let margin = audit.tokenizers.iter().map(|n| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let (above, below, gap) = (36.0, 28.0, 30.0);
+    let body = step * audit.tokenizers.len() as f64 + 8.0;
+    let entries = entries();
+    let top = 56.0;
+    let end = top + PANELS.len().div_ceil(COLUMNS) as f64 * (above + body + below);
+    let high = end + 16.0 + legend_height(&entries, WIDE) + 12.0;
+    let svg = sheet("What the cut does to the text", (WIDE, high), |canvas| {
+        subtitle(canvas, &audit.setting);
+        for (number, (metric, heading, log)) in PANELS.iter().enumerate() {
+            let (line, column) = (number / COLUMNS, number % COLUMNS);
+            let wide = (WIDE - margin - 26.0 - gap * (COLUMNS - 1) as f64) / COLUMNS as f64;
+            let from = (margin + column as f64 * (wide + gap), top + line as f64 * (above + body + below) + above);
+            let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
+            panel.heading(canvas, heading);
+            one(canvas, &panel, audit, metric, *log, step, column == 0);
+        }
+        legend(canvas, &entries, WIDE, end + 14.0);
+    })?;
+    Ok(Drawn { svg, csv: csv.0 })
+}
+
+fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: &str, log: bool, step: f64, margin: bool) {
+    let value = |at: usize, text: Text| audit.value(at, "", text, metric);
+    let all = (0..audit.tokenizers.len()).flat_map(|at| Text::ALL.map(|text| value(at, text)));
+    let scale = Scale::around(all, log, (panel.from.0, panel.to.0));
+    panel.horizontal(canvas, &scale, "");
+    for (at, called) in audit.tokenizers.iter().enumerate() {
+        let y = panel.from.1 + 4.0 + step * (at as f64 + 0.5);
+        canvas.line((panel.from.0, y), (panel.to.0, y), LIGHT, 0.7);
+        if margin {
+            canvas.text((panel.from.0 - 10.0, y), called, TEXT, INK, Anchor::Right);
+        }
+        let [real, order2, uniform] = Text::ALL.map(|text| value(at, text));
+        if real.is_nan() {
+            canvas.text(
+                ((panel.from.0 + panel.to.0) / 2.0, y),
+                "not defined",
+                super::canvas::SMALL,
+                GREY,
+                Anchor::Middle,
+            );
+            continue;
+        }
+        if uniform.is_finite() {
+            let x = scale.at(uniform);
+            canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
+        }
+        if order2.is_finite() {
+            canvas.marker((scale.at(order2), y), at, color(at), Fill::Hollow, 0.72);
+        }
+        canvas.marker((scale.at(real), y), at, color(at), Fill::Solid, 0.72);
+    }
+    panel.axes(canvas);
+}
+
+fn entries<'a>() -> Vec<Entry<'a>> {
+    vec![
+        ("the corpus".to_owned(), Box::new(|c, p| c.marker(p, 0, INK, Fill::Solid, 0.72))),
+        (
+            "Markov chain of order 2 with its frequencies".to_owned(),
+            Box::new(|c, p| c.marker(p, 0, INK, Fill::Hollow, 0.72)),
+        ),
+        ("independent bases".to_owned(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))),
+    ]
+}

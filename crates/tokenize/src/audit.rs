@@ -1,0 +1,183 @@
+//! What a tokenizer does to a text, measured without any model.
+//!
+//! Each number says little alone: an entropy is high on noise, and a long token costs much where it is wrong. So the caller
+//! measures the same on random text too (uniform, and a Markov chain fitted to the text) and shows both side by side.
+//!
+//! | | |
+//! |---|---|
+//! | [`Composition`] | tokens and bases, use of the vocabulary, lengths, entropy, Rényi efficiency, unigram bits per base |
+//! | [`Stability`] | what happens to the cut on the other strand, after lost bases, after a substitution, after a deletion |
+//! | round trip | windows that come back from their tokens unchanged |
+//!
+//! # Example
+//! ```
+//! use tokenize::{audit, registry};
+//! let kmer = registry::parse("kmer6-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
+//! let window = b"ACGTTGCAACGTACCATGACCATT".repeat(5);
+//! let found = audit::Audit::of(&*kmer, &[&window], 1, &mut rand_chacha::ChaCha8Rng::from_seed([1; 32]));
+//! assert_eq!(found.composition.bases_per_token(), 6.0);
+//! // 120 bases are whole tokens from either end, so both strands are cut at the same places.
+//! assert_eq!(found.stability.reverse.jaccard(), 1.0);
+//! # use rand::SeedableRng;
+//! ```
+
+mod composition;
+mod stability;
+
+use rand::Rng;
+
+use crate::token::{Token, Tokenizer, decode, normalise};
+
+pub use composition::Composition;
+pub use stability::{Agreement, SHIFTS, Stability};
+
+/// Everything that is measured of one tokenizer on one text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audit {
+    /// What the text consists of.
+    pub composition: Composition,
+    /// How the cut answers to small changes.
+    pub stability: Stability,
+    /// Windows that came back unchanged (up to [`normalise`]).
+    pub round_trips: u64,
+    /// Windows asked.
+    pub windows: u64,
+}
+
+impl Audit {
+    /// Measures `tokenizer` on `windows` of A, C, G, T; stability on at most `probes` of them, evenly spaced. Places and bases of
+    /// mutations come from `rng`.
+    pub fn of(tokenizer: &dyn Tokenizer, windows: &[impl AsRef<[u8]>], probes: usize, rng: &mut impl Rng) -> Audit {
+        let mut audit = Audit { composition: Composition::new(tokenizer), ..Audit::default() };
+        let mut tokens: Vec<Token> = Vec::new();
+        for window in windows {
+            let window = window.as_ref();
+            tokenizer.encode(window, &mut tokens);
+            audit.composition.add(window.len(), &tokens);
+            audit.windows += 1;
+            audit.round_trips += u64::from(decode(&tokens, tokenizer.vocabulary()) == normalise(window));
+        }
+        let probes = probes.min(windows.len());
+        for probe in 0..probes {
+            audit.stability.add(tokenizer, windows[probe * windows.len() / probes].as_ref(), rng);
+        }
+        audit
+    }
+
+    /// Adds what was measured on another text with the same tokenizer.
+    pub fn merge(&mut self, other: &Audit) {
+        self.composition.merge(&other.composition);
+        self.stability.merge(&other.stability);
+        self.round_trips += other.round_trips;
+        self.windows += other.windows;
+    }
+}
+
+/// The numbers that tables, files and figures show, in this order.
+pub const METRICS: &[Metric] = &[
+    Metric { name: "bases_per_token", title: "bases per token", value: |a| a.composition.bases_per_token() },
+    Metric { name: "overlap", title: "tokens over a base", value: |a| a.composition.overlap() },
+    Metric { name: "used", title: "share of the vocabulary used", value: |a| a.composition.used(1) },
+    Metric { name: "used_100", title: "share used 100 times or more", value: |a| a.composition.used(100) },
+    Metric { name: "types_50", title: "types covering half of the tokens", value: |a| a.composition.covering(0.5) },
+    Metric { name: "types_90", title: "types covering 90 % of the tokens", value: |a| a.composition.covering(0.9) },
+    Metric { name: "types_99", title: "types covering 99 % of the tokens", value: |a| a.composition.covering(0.99) },
+    Metric { name: "entropy", title: "entropy, bits per token", value: |a| a.composition.entropy() },
+    Metric { name: "renyi", title: "Rényi efficiency (2.5)", value: |a| a.composition.renyi() },
+    Metric { name: "bits_per_base", title: "unigram bits per base", value: |a| a.composition.bits_per_base() },
+    Metric { name: "reverse_jaccard", title: "strand agreement", value: |a| a.stability.reverse.jaccard() },
+    Metric { name: "reverse_kappa", title: "strand agreement over chance", value: |a| a.stability.reverse.kappa() },
+    Metric { name: "shift_jaccard", title: "shift agreement", value: |a| a.stability.shift.jaccard() },
+    Metric { name: "shift_kappa", title: "shift agreement over chance", value: |a| a.stability.shift.kappa() },
+    Metric { name: "resync", title: "bases until the cut is found again", value: |a| a.stability.resync() },
+    Metric { name: "substitution", title: "bases recut by a substitution", value: |a| a.stability.substitution() },
+    Metric { name: "deletion", title: "bases recut by a deletion", value: |a| a.stability.deletion() },
+    Metric { name: "round_trip", title: "round trips", value: |a| a.round_trips as f64 / a.windows as f64 },
+];
+
+/// One number of an [`Audit`].
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Name in files.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// The number; not finite where it is not defined.
+    pub value: fn(&Audit) -> f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::registry;
+
+    fn random(length: usize, seed: u64) -> Vec<u8> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        (0..length).map(|_| b"ACGT"[rng.random_range(0..4)]).collect()
+    }
+
+    fn audit(name: &str, windows: &[Vec<u8>]) -> Audit {
+        let training: Vec<Vec<u8>> = (0..200).map(|i| random(1000, 1_000 + i)).collect();
+        let recipe = registry::parse(name).unwrap();
+        let tokenizer = recipe.fit(&mut training.iter().map(Vec::as_slice)).unwrap();
+        Audit::of(&*tokenizer, windows, 40, &mut ChaCha8Rng::seed_from_u64(7))
+    }
+
+    /// The calibration of the reference: uniform random text, known answers.
+    #[test]
+    fn uniform_text_has_the_known_numbers() {
+        let windows: Vec<Vec<u8>> = (0..200).map(|i| random(1_000, i)).collect();
+        let base = audit("base", &windows);
+        let near = |value: f64, expected: f64, by: f64| assert!((value - expected).abs() <= by, "{value} {expected}");
+        near(base.composition.bits_per_base(), 2.0, 1e-3);
+        near(base.composition.renyi(), 1.0, 1e-3);
+        assert_eq!((base.stability.reverse.jaccard(), base.stability.substitution()), (1.0, 1.0));
+        assert!(base.stability.reverse.kappa().is_nan(), "everywhere is a border, so chance agrees too");
+
+        let blocks = audit("kmer6-nonoverlap", &windows);
+        // 166 tokens of six bases and one of four; the correction brings the entropy back to two bits a base.
+        near(blocks.composition.bases_per_token(), 1000.0 / 167.0, 1e-9);
+        near(blocks.composition.renyi(), 0.98, 0.005);
+        near(blocks.stability.substitution(), 6.0, 0.1);
+        assert_eq!(blocks.stability.reverse.jaccard(), 0.0);
+        assert!(blocks.stability.resync() > 900.0 && blocks.stability.deletion() > 200.0);
+
+        let sliding = audit("kmer6", &windows);
+        near(sliding.composition.bits_per_base(), 2.0, 0.02);
+        near(sliding.stability.substitution(), 11.0, 0.1);
+        near(sliding.composition.overlap(), 5.97, 0.01);
+
+        let bpe = audit("bpe512", &windows);
+        assert!((2.05..2.15).contains(&bpe.composition.bits_per_base()), "{}", bpe.composition.bits_per_base());
+        assert!((3.5..4.0).contains(&bpe.composition.bases_per_token()));
+        assert!((0.7..0.85).contains(&bpe.composition.renyi()));
+        assert!(bpe.stability.shift.jaccard() > 0.95 && bpe.stability.resync() < 20.0);
+        assert!((0.15..0.25).contains(&bpe.stability.reverse.jaccard()));
+        assert!((5.0..9.0).contains(&bpe.stability.substitution()));
+        for audit in [base, blocks, sliding, bpe] {
+            assert_eq!((audit.round_trips, audit.windows), (200, 200));
+        }
+    }
+
+    #[test]
+    fn parts_add_up_and_the_same_seed_gives_the_same() {
+        let windows: Vec<Vec<u8>> = (0..20).map(|i| random(300, i)).collect();
+        let whole = audit("bpe512", &windows);
+        assert_eq!(whole, audit("bpe512", &windows));
+        let (mut first, second) = (audit("bpe512", &windows[..10]), audit("bpe512", &windows[10..]));
+        first.merge(&second);
+        assert_eq!(first.composition, whole.composition);
+        assert_eq!(first.windows, 20);
+    }
+
+    #[test]
+    fn nothing_to_measure_is_no_panic() {
+        for windows in [vec![], vec![vec![]], vec![b"A".to_vec()], vec![b"N".to_vec()]] {
+            let found = audit("kmer3", &windows);
+            assert!(METRICS.iter().all(|metric| !(metric.value)(&found).is_infinite()), "{windows:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Counts of tokens and what follows from them. All logarithms are to base 2.
+
+use crate::token::{Reading, Token, Tokenizer};
+use crate::vocabulary::SPECIALS;
+
+/// The order of the Rényi entropy (Zouhar et al., ACL 2023).
+const ALPHA: f64 = 2.5;
+
+/// How often each token stands in a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Composition {
+    /// Bases of the text.
+    pub bases: u64,
+    /// Tokens by id; special ids too (\[UNK\] stands for an unknown base).
+    pub counts: Vec<u64>,
+    /// Tokens by length in bases, index 0 = one base.
+    pub lengths: Vec<u64>,
+    /// Ids that can stand in the middle of a text: no special ids, and of fixed-length words no shorter ones for tails.
+    regular: Vec<bool>,
+    /// Tokens of one reading of the text that covers each base once: all of them, or every K/S-th where they overlap.
+    tiles: f64,
+}
+
+impl Composition {
+    pub(super) fn new(tokenizer: &dyn Tokenizer) -> Composition {
+        let tiles = match tokenizer.reading() {
+            Reading::Tiling(_) => 1.0,
+            Reading::Sliding { k, stride } => stride as f64 / k as f64,
+        };
+        let vocabulary = tokenizer.vocabulary();
+        let fixed = tokenizer.reading().fixed();
+        let regular = |id| id >= SPECIALS && fixed.is_none_or(|k| vocabulary.length(id) == k);
+        Composition {
+            counts: vec![0; vocabulary.len()],
+            regular: (0..vocabulary.len() as u32).map(regular).collect(),
+            tiles,
+            ..Composition::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, bases: usize, tokens: &[Token]) {
+        self.bases += bases as u64;
+        for token in tokens {
+            self.counts[token.id as usize] += 1;
+            let length = (token.end - token.start) as usize;
+            if self.lengths.len() < length {
+                self.lengths.resize(length, 0);
+            }
+            if let Some(count) = length.checked_sub(1).and_then(|at| self.lengths.get_mut(at)) {
+                *count += 1;
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Composition) {
+        self.bases += other.bases;
+        self.tiles = other.tiles;
+        self.regular.clone_from(&other.regular);
+        for (own, more) in [(&mut self.counts, &other.counts), (&mut self.lengths, &other.lengths)] {
+            if own.len() < more.len() {
+                own.resize(more.len(), 0);
+            }
+            own.iter_mut().zip(more).for_each(|(own, more)| *own += more);
+        }
+    }
+
+    /// Number of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Bases divided by tokens. Overlapping tokens: about their stride.
+    #[must_use]
+    pub fn bases_per_token(&self) -> f64 {
+        self.bases as f64 / self.tokens() as f64
+    }
+
+    /// Bases inside tokens divided by bases: 1 where tokens lie side by side.
+    #[must_use]
+    pub fn overlap(&self) -> f64 {
+        let inside: u64 = self.lengths.iter().zip(1..).map(|(count, length)| count * length).sum();
+        inside as f64 / self.bases as f64
+    }
+
+    /// Entries of the vocabulary that can stand in the middle of a text.
+    fn nominal(&self) -> f64 {
+        self.regular.iter().filter(|&&regular| regular).count() as f64
+    }
+
+    /// Share of the vocabulary (special ids and words for tails left out) that stands in the text at least `times` times.
+    #[must_use]
+    pub fn used(&self, times: u64) -> f64 {
+        let counts = self.counts.iter().zip(&self.regular);
+        counts.filter(|&(&count, &regular)| regular && count >= times.max(1)).count() as f64 / self.nominal()
+    }
+
+    /// The fewest types that make up `share` of the tokens.
+    #[must_use]
+    pub fn covering(&self, share: f64) -> f64 {
+        let mut counts: Vec<u64> = self.counts.iter().copied().filter(|&count| count > 0).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let wanted = share * counts.iter().sum::<u64>() as f64;
+        let mut sum = 0;
+        let enough = |count: &u64| {
+            sum += count;
+            sum as f64 >= wanted
+        };
+        counts.iter().position(enough).map_or(f64::NAN, |at| at as f64 + 1.0)
+    }
+
+    /// Entropy of the tokens in bits, with the correction of Miller (1955) and Madow for finite samples: (K - 1) / (2 N ln 2)
+    /// for K types among N tokens. Overlapping tokens are not independent, so N is their number divided by K/S.
+    #[must_use]
+    pub fn entropy(&self) -> f64 {
+        if self.tokens() == 0 {
+            return f64::NAN;
+        }
+        let all = self.tokens() as f64;
+        let used = || self.counts.iter().filter(|&&count| count > 0).map(|&count| count as f64);
+        let plain: f64 = used().map(|count| -count / all * (count / all).log2()).sum();
+        plain + (used().count() as f64 - 1.0) / (2.0 * all * self.tiles * std::f64::consts::LN_2)
+    }
+
+    /// Rényi efficiency of order 2.5: H_α / log |V|, |V| the nominal size without special ids and words for tails. To be read beside a null
+    /// only: it can be raised at will without any gain (Cognetta et al., 2024).
+    #[must_use]
+    pub fn renyi(&self) -> f64 {
+        if self.tokens() == 0 {
+            return f64::NAN;
+        }
+        let all = self.tokens() as f64;
+        let sum: f64 =
+            self.counts.iter().filter(|&&count| count > 0).map(|&count| (count as f64 / all).powf(ALPHA)).sum();
+        sum.log2() / (1.0 - ALPHA) / self.nominal().log2()
+    }
+
+    /// Bits per base of a code that knows the frequencies of the tokens only: entropy times tokens over bases. Of overlapping
+    /// tokens those count that cover the text once. What is above the entropy of the source is lost to the cut.
+    #[must_use]
+    pub fn bits_per_base(&self) -> f64 {
+        self.entropy() * self.tokens() as f64 * self.tiles / self.bases as f64
+    }
+}
