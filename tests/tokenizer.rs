@@ -116,3 +116,71 @@ fn wrong_input_leaves_nothing_behind() {
     house.run(&["tokenizer", "decode", "--tokenizer", "kmer6", "ids.txt"]).failed(3, &["ids.txt: line 2", "\"seven\""]);
     assert_eq!(names(&house), ["bad.fa", "bad.json", "g.fa", "ids.txt", "notes.txt"]);
 }
+
+#[test]
+fn training_continues_samples_and_counts_both_strands() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("other.fa", format!(">x\n{}\n", "TTAGGCATTACG".repeat(4_000)));
+    let train = |more: &[&str]| house.run(&[&["tokenizer", "train"], more].concat());
+    train(&["--vocab-size", "30", "-o", "small.json", "g.fa"]).well();
+    train(&["--vocab-size", "60", "-o", "large.json", "g.fa"]).well();
+    train(&["--vocab-size", "60", "-o", "continued.json", "--continue", "small.json", "g.fa"]).well();
+    let read = |name: &str| std::fs::read(house.path(name)).unwrap();
+    assert!(read("large.json") == read("continued.json"));
+    // Going on with another text keeps every id.
+    train(&["--vocab-size", "40", "-o", "mixed.json", "--continue", "small.json", "other.fa"]).well();
+    let vocabulary = |name: &str| {
+        let file: serde_json::Value = serde_json::from_slice(&read(name)).unwrap();
+        file["model"]["vocab"].as_object().unwrap().clone()
+    };
+    let (small, mixed) = (vocabulary("small.json"), vocabulary("mixed.json"));
+    assert!(small.iter().all(|(token, id)| mixed.get(token) == Some(id)) && mixed.len() == 40);
+    // On both strands a text and its reverse complement teach the same.
+    let other: String = genome()
+        .lines()
+        .nth(1)
+        .unwrap()
+        .chars()
+        .rev()
+        .map(|c| match c {
+            'A' => 'T',
+            'C' => 'G',
+            'G' => 'C',
+            _ => 'A',
+        })
+        .collect();
+    house.write("turned.fa", format!(">one\n{other}\n"));
+    let strands = |file: &str| {
+        train(&["--vocab-size", "50", "--piece-length", "0", "--both-strands", "-o", "-", file]).well().out
+    };
+    assert_eq!(strands("g.fa"), strands("turned.fa"));
+    let sampled = train(&[
+        "--vocab-size",
+        "40",
+        "-o",
+        "w.json",
+        "--weights",
+        "1,3",
+        "--bases",
+        "8k",
+        "--piece-length",
+        "100",
+        "g.fa",
+        "other.fa",
+    ])
+    .well();
+    assert!(
+        sampled.err.contains("g.fa: 2000 of ") && sampled.err.contains("other.fa: 6000 of 48000 bases"),
+        "{}",
+        sampled.err
+    );
+    train(&["--vocab-size", "40", "-o", "w.json", "--weights", "1", "g.fa", "other.fa"])
+        .failed(2, &["1 weights for 2 files"]);
+    train(&["--vocab-size", "40", "-o", "w.json", "--weights", "1,0", "g.fa", "other.fa"]).failed(2, &["above 0"]);
+    train(&["--vocab-size", "40", "-o", "w.json", "--bases", "9k", "--piece-length", "0", "g.fa"])
+        .failed(2, &["--piece-length"]);
+    train(&["--vocab-size", "20", "-o", "w.json", "--continue", "small.json", "g.fa"])
+        .failed(3, &["30 entries are known"]);
+    train(&["--vocab-size", "60", "-o", "w.json", "--continue", "g.fa", "g.fa"]).failed(3, &["not JSON"]);
+}

@@ -330,6 +330,19 @@ pub struct TrainTokenizer {
     /// Tokens stay shorter than so many bases; 0: no bound.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_token_length: usize,
+    /// Count both strands: every piece and its reverse complement.
+    #[arg(long)]
+    pub both_strands: bool,
+    /// Learn from at most so many bases (k, M and G are understood): evenly spaced pieces of the files.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub bases: Option<u64>,
+    /// Shares of the files in the sample, one number for each file, separated by commas: 1,1,2. Without --bases as much is taken
+    /// as the file that is used up first allows.
+    #[arg(long, value_delimiter = ',', value_name = "W", value_parser = share)]
+    pub weights: Vec<f64>,
+    /// Go on from this vocabulary: its tokens keep their ids, further merges are learned from the files.
+    #[arg(long = "continue", value_name = "tokenizer.json", value_hint = ValueHint::FilePath)]
+    pub continue_from: Option<PathBuf>,
     /// The file to write; - is standard output.
     #[arg(long, short, value_name = "tokenizer.json", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
@@ -402,6 +415,12 @@ pub struct Completions {
 fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if (0.0..=1e6).contains(&number) { Ok(number) } else { Err("must be between 0 and 1000000".to_owned()) }
+}
+
+/// A share of a sample.
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim().parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be a number above 0".to_owned()) }
 }
 
 /// A number of workers or threads.

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tokenize::Tokenizer;
-use tokenize::bpe::train::{Options, train};
+use tokenize::bpe::train::{Options, known, train};
 use tokenize::bpe::{Batch, Engine};
 use tokenize::huggingface::HuggingFace;
 use tokenize::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
@@ -306,4 +306,44 @@ fn every_smaller_vocabulary_is_a_prefix() {
     assert!(refused.to_string().contains("a vocabulary of 8 is not between 9 and 65536"), "{refused}");
     let stopped = train([text.as_slice()], &Options::default(), &mut |entries| entries < 50).unwrap_err();
     assert!(stopped.to_string().contains("interrupted"));
+}
+
+#[test]
+fn a_vocabulary_can_be_continued() {
+    let text = structured(300_000, 21);
+    for (piece, longest, both_strands) in [(512, 0, false), (100, 9, true), (0, 0, false)] {
+        let options =
+            |size| Options { vocabulary: size, piece, max_token_length: longest, both_strands, ..Options::default() };
+        let at_once = train([text.as_slice()], &options(1_000), &mut |_| true).unwrap();
+        for first in [10, 64, 700] {
+            let begun = train([text.as_slice()], &options(first), &mut |_| true).unwrap();
+            let known = known(&tokenize::huggingface::to_json(&begun), "begun").unwrap();
+            assert_eq!(known, begun.merges);
+            let options = Options { known, ..options(1_000) };
+            let continued = train([text.as_slice()], &options, &mut |_| true).unwrap();
+            assert_eq!(continued.merges, at_once.merges, "{piece} {longest} {first}");
+            assert_eq!(continued.tokens, at_once.tokens);
+        }
+    }
+    let refused = |known: Vec<(u32, u32)>, vocabulary, words: &str| {
+        let options = Options { known, vocabulary, ..Options::default() };
+        let error = train([b"ACGT"], &options, &mut |_| true).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    refused(vec![(5, 9)], 20, "the known merge of 5 and 9");
+    refused(vec![(5, 6), (5, 7)], 10, "11 entries are known already");
+}
+
+#[test]
+fn both_strands_are_the_text_and_its_reverse_complement() {
+    let text = structured(100_000, 22);
+    let complement = |base: &u8| b"TGCA"[b"ACGT".iter().position(|b| b == base).unwrap()];
+    let pieces = text.chunks(512);
+    let turned = pieces.clone().map(|piece| piece.iter().rev().map(complement).collect::<Vec<u8>>());
+    let both: Vec<Vec<u8>> = pieces.map(<[u8]>::to_vec).zip(turned).flat_map(|(one, other)| [one, other]).collect();
+    let options = Options { vocabulary: 600, ..Options::default() };
+    let added = train(&both, &options, &mut |_| true).unwrap();
+    let counted = train([&text], &Options { both_strands: true, ..options }, &mut |_| true).unwrap();
+    assert_eq!((counted.merges, counted.counts), (added.merges, added.counts));
+    assert_eq!((counted.bases, added.bases), (100_000, 200_000));
 }

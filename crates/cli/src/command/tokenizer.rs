@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod inspect;
+mod sample;
 mod train;
 
 use std::fs::File;

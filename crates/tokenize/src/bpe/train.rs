@@ -15,6 +15,8 @@
 //! # Memory
 //! Two bytes a base for the text, four for each place of a pair: about 8 bytes a base in all at vocabularies of some thousand.
 
+mod known;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -22,6 +24,8 @@ use rustc_hash::FxHashMap;
 
 use crate::error::Error;
 use crate::vocabulary::SPECIALS;
+use known::Cutter;
+pub use known::known;
 
 /// Between pieces: the id of no token.
 const BORDER: u16 = 0;
@@ -29,6 +33,8 @@ const BORDER: u16 = 0;
 const INSIDE: u16 = 1;
 /// Sweeps end when the best pair stands at fewer than one of so many tokens.
 const RARE: usize = 64;
+/// Pieces that are cut at once by known merges.
+const PIECES: usize = 1024;
 /// Most bases of all pieces together, one border for each included: places are numbers of 32 bits.
 pub const MOST_BASES: usize = u32::MAX as usize - 1;
 
@@ -43,11 +49,22 @@ pub struct Options {
     pub max_token_length: usize,
     /// Bases of a piece; records are cut into such pieces, and no token reaches over a border. 0: whole records.
     pub piece: usize,
+    /// Counts every piece on both strands: the same as adding its reverse complement. Doubles text and memory.
+    pub both_strands: bool,
+    /// Merges that are there already, in order (see [`known`]): learning goes on from them.
+    pub known: Vec<(u32, u32)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { vocabulary: 4096, min_frequency: 2, max_token_length: 0, piece: 512 }
+        Options {
+            vocabulary: 4096,
+            min_frequency: 2,
+            max_token_length: 0,
+            piece: 512,
+            both_strands: false,
+            known: Vec::new(),
+        }
     }
 }
 
@@ -58,9 +75,9 @@ pub struct Learned {
     pub tokens: Vec<Vec<u8>>,
     /// Left and right id of every merge. The first n of them are the vocabulary that is smaller by the others.
     pub merges: Vec<(u32, u32)>,
-    /// Places at which each merge was made.
+    /// Places at which each merge was made; 0 for those that were known before.
     pub counts: Vec<u64>,
-    /// Bases learned from: A, C, G, T in pieces.
+    /// Bases learned from: A, C, G, T in pieces, each base once.
     pub bases: u64,
 }
 
@@ -87,18 +104,43 @@ pub fn train(
             "5 special ids and 4 bases come first",
         ));
     }
-    let mut text = Vec::new();
-    let mut bases = 0;
+    let mut learner = Learner::new(options);
+    for &(left, right) in &options.known {
+        if left.max(right) >= learner.lengths.len() as u32 || left.min(right) < SPECIALS {
+            return Err(failed(
+                format!("the known merge of {left} and {right} is not one of tokens before it"),
+                "give the merges in the order in which they were learned",
+            ));
+        }
+        learner.name((left as u16, right as u16), 0);
+    }
+    if learner.lengths.len() > options.vocabulary {
+        return Err(failed(
+            format!("{} entries are known already", learner.lengths.len()),
+            "ask for a larger vocabulary than the one that is continued",
+        ));
+    }
+    let mut cutter = (!options.known.is_empty()).then(|| Cutter::new(&learner.tokens, &learner.merges)).flatten();
+    if cutter.is_none() && !options.known.is_empty() {
+        return Err(failed("the known merges make no vocabulary".to_owned(), "each token must be made by one merge"));
+    }
+    let strands = 1 + u64::from(options.both_strands);
+    let (mut text, mut bases) = (Vec::new(), 0);
     for record in records {
         for stretch in record.as_ref().split(|&base| !super::is_base(base)) {
             let piece = if options.piece == 0 { stretch.len().max(1) } else { options.piece };
-            for piece in stretch.chunks(piece) {
-                text.extend(piece.iter().map(|&base| letter(base)));
-                text.push(BORDER);
-                bases += piece.len() as u64;
+            let pieces: Vec<&[u8]> = stretch.chunks(piece).collect();
+            for pieces in pieces.chunks(PIECES) {
+                put(pieces, &mut text, &mut cutter);
+                if options.both_strands {
+                    let turn = |piece: &&[u8]| piece.iter().rev().map(|&base| complement(base)).collect();
+                    let turned: Vec<Vec<u8>> = pieces.iter().map(turn).collect();
+                    put(&turned.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut text, &mut cutter);
+                }
             }
+            bases += stretch.len() as u64;
         }
-        if text.len() > MOST_BASES {
+        if text.len() > MOST_BASES || bases > MOST_BASES as u64 / strands {
             return Err(failed(
                 format!("more than {MOST_BASES} bases"),
                 "learn from a sample: a vocabulary hardly changes beyond some 100 million bases",
@@ -106,7 +148,7 @@ pub fn train(
         }
     }
     text.shrink_to_fit();
-    let mut learner = Learner::new(options);
+    drop(cutter);
     learner.count(&text);
     let mut text = Some(text);
     let mut cells = Vec::new();
@@ -131,6 +173,28 @@ pub fn train(
     }
     let Learner { tokens, merges, places, .. } = learner;
     Ok(Learned { tokens, merges, counts: places, bases })
+}
+
+/// Appends pieces to the text, each followed by a border.
+fn put(pieces: &[&[u8]], text: &mut Vec<u16>, cutter: &mut Option<Cutter>) {
+    match cutter {
+        Some(cutter) => cutter.cut(pieces, BORDER, text),
+        None => {
+            for piece in pieces {
+                text.extend(piece.iter().map(|&base| letter(base)));
+                text.push(BORDER);
+            }
+        }
+    }
+}
+
+fn complement(base: u8) -> u8 {
+    match base {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        _ => b'A',
+    }
 }
 
 /// Ids of the bases, in the order of their letters.
@@ -217,17 +281,28 @@ impl Learner {
     }
 
     fn count(&mut self, text: &[u16]) {
-        let mut counts = [[0i64; 4]; 4];
-        for pair in text.windows(2).filter(|pair| pair[0] != BORDER && pair[1] != BORDER) {
-            counts[usize::from(pair[0]) - SPECIALS as usize][usize::from(pair[1]) - SPECIALS as usize] += 1;
-        }
-        for (left, row) in counts.iter().enumerate() {
-            for (right, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let pair = key((left as u16 + SPECIALS as u16, right as u16 + SPECIALS as u16));
-                self.pairs.insert(pair, Known { count, ..Known::default() });
-                self.heap.push((count as u64, Reverse(pair)));
+        let alphabet = SPECIALS as usize + 4;
+        let both = |pair: &&[u16]| pair[0] != BORDER && pair[1] != BORDER;
+        if self.lengths.len() == alphabet {
+            let mut counts = vec![0i64; alphabet * alphabet];
+            for pair in text.windows(2).filter(both) {
+                counts[usize::from(pair[0]) * alphabet + usize::from(pair[1])] += 1;
             }
+            for (at, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let pair = key(((at / alphabet) as u16, (at % alphabet) as u16));
+                self.pairs.insert(pair, Known { count, ..Known::default() });
+            }
+        } else {
+            for pair in text.windows(2).filter(both) {
+                self.pairs.entry(key((pair[0], pair[1]))).or_default().count += 1;
+            }
+            // The bound holds for what is made of merged tokens, as in `settle`.
+            let (lengths, longest) = (&self.lengths, self.longest);
+            let length = |id: u32| lengths[id as usize];
+            let bases = |pair: u32| length(pair >> 16) + length(pair & 0xffff) == 2;
+            self.pairs.retain(|&pair, _| bases(pair) || length(pair >> 16) + length(pair & 0xffff) < longest);
         }
+        self.heap.extend(self.pairs.iter().map(|(&pair, known)| (known.count as u64, Reverse(pair))));
     }
 
     /// The pair with the highest count, of equals the one with the smaller ids. Counts in the heap may be out of date: then

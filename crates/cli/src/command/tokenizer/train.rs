@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokenize::bpe::train::{Options, train};
+use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, interrupted, wrong};
+use super::{Output, interrupted, sample, wrong};
 use crate::args;
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 
 pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let options = Options {
@@ -20,12 +20,35 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
         min_frequency: args.min_frequency,
         max_token_length: args.max_token_length,
         piece: args.piece_length,
+        both_strands: args.both_strands,
+        known: match &args.continue_from {
+            Some(path) => {
+                let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+                known(&json, &path.display().to_string())?
+            }
+            None => Vec::new(),
+        },
     };
+    if !args.weights.is_empty() && args.weights.len() != args.files.len() {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} weights for {} files", args.weights.len(), args.files.len()),
+            "give one weight for each file, in their order",
+        ));
+    }
+    let sampled = !args.weights.is_empty() || args.bases.is_some();
     // Before anything is read: can it be written?
     let mut output = Output::create(&args.output)?;
     let mut counts = Counts::default();
+    let sample = if sampled {
+        // Without weights all files are sampled alike.
+        let shares = if args.weights.is_empty() { None } else { Some(args.weights.as_slice()) };
+        sample::take(&args.files, shares, args.bases, args.piece_length, stop, &mut counts)?
+    } else {
+        Vec::new()
+    };
     let mut failure = None;
-    let mut files = args.files.iter();
+    let mut files = args.files.iter().take(if sampled { 0 } else { usize::MAX });
     let mut open: Option<dataset::sequences::Sequences> = None;
     // One record in memory at a time; the first error ends the reading and is told.
     let records = std::iter::from_fn(|| {
@@ -65,6 +88,7 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} entries, {eta} left") {
         bar.set_style(style);
     }
+    let records = sample.into_iter().chain(records);
     let learned = train(records, &options, &mut |entries| {
         bar.set_position(entries as u64);
         !stop.load(Ordering::Relaxed)

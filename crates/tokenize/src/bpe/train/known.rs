@@ -1,0 +1,84 @@
+//! A vocabulary that is there already, to be continued.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::bpe::{Batch, Engine};
+use crate::error::Error;
+use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
+
+/// The merges of a `tokenizer.json` in the layout that [`crate::huggingface::to_json`] writes (DNABERT-2's): five special ids, A,
+/// C, G, T, then one token a merge, in their order. `origin` names the file in errors.
+///
+/// # Errors
+/// If the file is of another layout: then its ids could not be kept.
+pub fn known(json: &[u8], origin: &str) -> Result<Vec<(u32, u32)>, Error> {
+    let failed = |reason: String| Error::File {
+        path: origin.to_owned(),
+        reason,
+        remedy: "only a BPE of 5 special ids, A, C, G, T and one token a merge, in this order, can be continued: what \
+                 \"tokbench tokenizer train\" writes"
+            .to_owned(),
+    };
+    let parsed: Value = serde_json::from_slice(json).map_err(|e| failed(format!("not JSON: {e}")))?;
+    let model = &parsed["model"];
+    let (Some(vocabulary), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) else {
+        return Err(failed("no BPE vocabulary and merges in it".to_owned()));
+    };
+    let ids: HashMap<&str, u64> =
+        vocabulary.iter().filter_map(|(token, id)| Some((token.as_str(), id.as_u64()?))).collect();
+    let expected = SPECIAL_NAMES.into_iter().chain(["A", "C", "G", "T"]);
+    for (id, token) in expected.enumerate() {
+        if ids.get(token) != Some(&(id as u64)) {
+            return Err(failed(format!("{token} does not have the id {id}")));
+        }
+    }
+    let mut pairs = Vec::with_capacity(merges.len());
+    for (number, merge) in merges.iter().enumerate() {
+        let parts = match merge {
+            Value::String(text) => text.split_once(' '),
+            Value::Array(pair) => pair.first().and_then(Value::as_str).zip(pair.get(1).and_then(Value::as_str)),
+            _ => None,
+        };
+        let new = u64::from(SPECIALS) + 4 + number as u64;
+        let pair = parts.and_then(|(left, right)| {
+            let whole = [left, right].concat();
+            let (left, right) = (*ids.get(left)?, *ids.get(right)?);
+            let ordered = left.max(right) < new && left.min(right) >= u64::from(SPECIALS);
+            (ordered && ids.get(whole.as_str()) == Some(&new)).then_some((left as u32, right as u32))
+        });
+        pairs.push(pair.ok_or_else(|| failed(format!("merge {} does not make the token of id {new}", number + 1)))?);
+    }
+    if vocabulary.len() != SPECIALS as usize + 4 + merges.len() {
+        return Err(failed(format!("{} entries for {} merges", vocabulary.len(), merges.len())));
+    }
+    Ok(pairs)
+}
+
+/// Cuts pieces by merges that are there already: greedy merging in order of rank gives the state in which training had left
+/// the text.
+pub(super) struct Cutter {
+    engine: Engine,
+    batch: Batch,
+}
+
+impl Cutter {
+    /// `None` if no engine can be made of the merges.
+    pub(super) fn new(tokens: &[Vec<u8>], merges: &[(u32, u32)]) -> Option<Cutter> {
+        let special = std::iter::repeat_n(Vec::new(), SPECIALS as usize);
+        let spelled: Vec<Vec<u8>> = special.chain(tokens.iter().cloned()).collect();
+        let made = (SPECIALS + 4..).zip(merges).map(|(new, &(left, right))| (left, right, new));
+        let engine = Engine::new(&spelled, &made.collect::<Vec<_>>(), UNK)?;
+        Some(Cutter { engine, batch: Batch::default() })
+    }
+
+    /// Appends the tokens of `pieces` to `text`, each piece followed by `border`.
+    pub(super) fn cut(&mut self, pieces: &[&[u8]], border: u16, text: &mut Vec<u16>) {
+        self.engine.encode(pieces.iter().copied(), &mut self.batch);
+        for piece in 0..pieces.len() {
+            text.extend_from_slice(self.batch.ids(piece));
+            text.push(border);
+        }
+    }
+}
