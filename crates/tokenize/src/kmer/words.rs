@@ -73,28 +73,32 @@ macro_rules! number {
 number!(u16, 8);
 number!(u32, MOST);
 
-/// Numbers of all words of `k` bases, in order of their starts; `numbers` is cleared first. Words with a letter other than A, C,
-/// G, T are left out.
+/// Numbers of all words of `k` bases, in order of their starts; `numbers` holds these and nothing else afterwards. Words with a
+/// letter other than A, C, G, T are left out. A buffer that is used again is written over without being cleared first.
 ///
 /// # Panics
 /// If `k` is 0 or more than [`Number::FITS`].
 pub fn words<N: Number>(bases: &[u8], k: usize, strand: Strand, numbers: &mut Vec<N>) {
     assert!((1..=N::FITS).contains(&k), "words of 1 to {} bases, not {k}", N::FITS);
-    numbers.clear();
-    numbers.reserve(bases.len());
+    let most = (bases.len() + 1).saturating_sub(k);
+    if numbers.len() < most {
+        numbers.resize(most, N::default());
+    }
     let arch = pulp::Arch::new();
     let mut room = Room::<N>::default();
-    let mut from = 0;
+    let (mut from, mut done) = (0, 0);
     while from < bases.len() {
         let block = &bases[from..(from + BLOCK).min(bases.len())];
         let known = arch.dispatch(|| leading_bases(block));
         if known >= k {
-            arch.dispatch(|| room.fill(&block[..known], k, strand));
-            numbers.extend_from_slice(&room.numbers[..known - k + 1]);
+            let found = known - k + 1;
+            arch.dispatch(|| room.fill(&block[..known], k, strand, &mut numbers[done..done + found]));
+            done += found;
         }
         // Words that begin in this block and end in the next one belong to the next one.
         from += if known < block.len() { known + 1 } else { (known + 1).saturating_sub(k).max(1) };
     }
+    numbers.truncate(done);
 }
 
 /// Working space for one block.
@@ -102,42 +106,35 @@ struct Room<N> {
     ones: [u8; BLOCK + 16],
     twos: [u8; BLOCK + 16],
     fours: [u8; BLOCK + 16],
-    numbers: [N; BLOCK],
     other: [N; BLOCK],
 }
 
 impl<N: Number> Default for Room<N> {
     fn default() -> Self {
-        Room {
-            ones: [0; BLOCK + 16],
-            twos: [0; BLOCK + 16],
-            fours: [0; BLOCK + 16],
-            numbers: [N::default(); BLOCK],
-            other: [N::default(); BLOCK],
-        }
+        Room { ones: [0; BLOCK + 16], twos: [0; BLOCK + 16], fours: [0; BLOCK + 16], other: [N::default(); BLOCK] }
     }
 }
 
 impl<N: Number> Room<N> {
     #[inline(always)]
-    fn fill(&mut self, bases: &[u8], k: usize, strand: Strand) {
+    fn fill(&mut self, bases: &[u8], k: usize, strand: Strand, numbers: &mut [N]) {
         for (digit, &base) in self.ones.iter_mut().zip(bases) {
             // Bits 1 and 2 of the letters are A 00, C 01, T 10, G 11; the digits are in alphabetical order.
             let code = base >> 1 & 3;
             *digit = code ^ code >> 1;
         }
         let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
-        let words = bases.len() - k + 1;
         join(ones, twos, |a, b| a << 2 | b, 1);
         join(twos, fours, |a, b| a << 4 | b, 2);
-        compose(&mut self.numbers[..words], k, [ones, twos, fours], false);
+        compose(numbers, k, [ones, twos, fours], false);
         if strand == Strand::Canonical {
+            let other = &mut self.other[..numbers.len()];
             self.ones.iter_mut().for_each(|digit| *digit ^= 3);
             let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
             join(ones, twos, |a, b| b << 2 | a, 1);
             join(twos, fours, |a, b| b << 4 | a, 2);
-            compose(&mut self.other[..words], k, [ones, twos, fours], true);
-            for (number, &other) in self.numbers[..words].iter_mut().zip(&self.other[..words]) {
+            compose(other, k, [ones, twos, fours], true);
+            for (number, &other) in numbers.iter_mut().zip(&*other) {
                 *number = (*number).min(other);
             }
         }
@@ -151,26 +148,32 @@ fn join(parts: &[u8; BLOCK + 16], wholes: &mut [u8; BLOCK + 16], whole: impl Fn(
     }
 }
 
-/// Numbers of words of `k` from words of 4, 2 and 1. `reverse`: the first base is the last digit.
+/// Numbers of words of `k` from words of 4, 2 and 1, each at its place: one pass. `reverse`: the first base is the last digit.
 #[inline(always)]
 fn compose<N: Number>(numbers: &mut [N], k: usize, parts: [&[u8; BLOCK + 16]; 3], reverse: bool) {
-    let mut done = 0;
+    let none: (&[u8], u32) = (&[], 0);
+    let (mut chosen, mut count, mut done) = ([none; 4], 0, 0);
     for (size, words) in [(4, parts[2]), (4, parts[2]), (4, parts[2]), (2, parts[1]), (1, parts[0])] {
-        if done + size > k {
-            continue;
+        if done + size <= k {
+            let bits = 2 * if reverse { done } else { k - done - size } as u32;
+            chosen[count] = (&words[done..done + BLOCK], bits);
+            (count, done) = (count + 1, done + size);
         }
-        let bits = 2 * if reverse { done } else { k - done - size } as u32;
-        let words = &words[done..];
-        if done == 0 {
-            for (number, &word) in numbers.iter_mut().zip(words) {
-                *number = N::of(word).shift(bits);
-            }
-        } else {
-            for (number, &word) in numbers.iter_mut().zip(words) {
-                *number = number.or(N::of(word).shift(bits));
-            }
-        }
-        done += size;
+    }
+    let [a, b, c, d] = chosen;
+    match count {
+        1 => numbers.iter_mut().zip(a.0).for_each(|(number, &word)| *number = N::of(word).shift(a.1)),
+        2 => numbers.iter_mut().zip(a.0.iter().zip(b.0)).for_each(|(number, (&one, &two))| {
+            *number = N::of(one).shift(a.1).or(N::of(two).shift(b.1));
+        }),
+        3 => numbers.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0)).for_each(|(number, ((&one, &two), &three))| {
+            *number = N::of(one).shift(a.1).or(N::of(two).shift(b.1)).or(N::of(three).shift(c.1));
+        }),
+        _ => numbers.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0))).for_each(|(number, (one, two))| {
+            let ((&one, &two), (&three, &four)) = (one, two);
+            *number =
+                N::of(one).shift(a.1).or(N::of(two).shift(b.1)).or(N::of(three).shift(c.1)).or(N::of(four).shift(d.1));
+        }),
     }
 }
 
