@@ -27,6 +27,9 @@ for name, found in groups.items():
     for ours in [work for work in found if f"tokenizers {work}" in found]:
         a, b = found[ours], found[f"tokenizers {ours}"]
         print(f"{name + ' ' + ours:55} {1e-6 / a:9.1f} Mb/s {1e-6 / b:7.2f} Mb/s {b / a:7.1f}  tokenizers crate")
+        if f"tokenizers 1.0 {ours}" in found:
+            b = found[f"tokenizers 1.0 {ours}"]
+            print(f"{name + ' ' + ours:55} {1e-6 / a:9.1f} Mb/s {1e-6 / b:7.2f} Mb/s {b / a:7.1f}  its 1.0 candidate")
     for other in [work for work in found if work == "copy" or work.startswith("rolling")]:
         a, b = found["ids"], found[other]
         print(f"{name + ' ids':55} {1e-6 / a:7.0f} MB/s {1e-6 / b:9.0f} MB/s {b / a:7.2f}  {other}")

@@ -8,10 +8,12 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use candidate::pipeline::{EncodeOptions, PipelineTokenizer};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use tokenize::Tokenizer;
 use tokenize::bpe::Batch;
 use tokenize::bpe::train::{Options, train};
 use tokenize::huggingface::HuggingFace;
@@ -52,6 +54,20 @@ fn tokenizer(file: &str, size: usize, genome: &[u8]) -> HuggingFace {
     tokenizer
 }
 
+/// The candidate of their next version, checked to give the same ids.
+fn candidate(tokenizer: &HuggingFace, texts: &[&str]) -> PipelineTokenizer {
+    let json = String::from_utf8(tokenizer.save().unwrap()).unwrap();
+    let candidate = candidate::from_json(&candidate::canonicalize_str(&json).unwrap()).unwrap();
+    let mut out = Vec::new();
+    for text in texts {
+        out.clear();
+        candidate.encode_into(text, &EncodeOptions::no_specials(), &mut out).unwrap();
+        let expected = tokenizer.inner().encode_fast(*text, false).unwrap();
+        assert!(out.iter().map(|token| token.id()).eq(expected.get_ids().iter().copied()));
+    }
+    candidate
+}
+
 fn encoding(criterion: &mut Criterion) {
     let genome = genome();
     let mut rng = ChaCha8Rng::seed_from_u64(2);
@@ -78,6 +94,18 @@ fn encoding(criterion: &mut Criterion) {
         let few = &texts[..texts.len() / 10];
         group.bench_function("tokenizers ids", |b| {
             b.iter(|| few.iter().map(|read| theirs.encode_fast(*read, false).unwrap().len()).sum::<usize>());
+        });
+        group.bench_function("tokenizers 1.0 ids", |b| {
+            let (theirs, options) = (candidate(&tokenizer, few), EncodeOptions::no_specials());
+            let mut out = Vec::new();
+            b.iter(|| {
+                let one = |read: &&str| {
+                    out.clear();
+                    theirs.encode_into(read, &options, &mut out).unwrap();
+                    out.len()
+                };
+                few.iter().map(one).sum::<usize>()
+            });
         });
         group.bench_function("tokenizers spans", |b| {
             b.iter(|| few.iter().map(|read| theirs.encode(*read, false).unwrap().len()).sum::<usize>());
