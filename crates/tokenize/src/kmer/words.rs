@@ -101,6 +101,38 @@ pub fn words<N: Number>(bases: &[u8], k: usize, strand: Strand, numbers: &mut Ve
     numbers.truncate(done);
 }
 
+/// As [`words`], for text of two bits a base: four bases a byte, the first one in the highest bits, A 0, C 1, G 2, T 3. There is
+/// nothing but A, C, G, T in such a text, so no word is left out.
+///
+/// ```
+/// use tokenize::kmer::words::{Strand, packed};
+/// let mut numbers: Vec<u16> = Vec::new();
+/// packed(&[0b00_01_10_11, 0b00_00_00_00], 5, 2, Strand::Given, &mut numbers);
+/// // AC CG GT TA
+/// assert_eq!(numbers, [1, 6, 11, 12]);
+/// ```
+///
+/// # Panics
+/// If `k` is 0 or more than [`Number::FITS`], or if `bytes` holds fewer than `bases` bases.
+pub fn packed<N: Number>(bytes: &[u8], bases: usize, k: usize, strand: Strand, numbers: &mut Vec<N>) {
+    assert!((1..=N::FITS).contains(&k), "words of 1 to {} bases, not {k}", N::FITS);
+    assert!(bases <= 4 * bytes.len(), "{} bytes hold fewer than {bases} bases", bytes.len());
+    let count = (bases + 1).saturating_sub(k);
+    numbers.resize(count, N::default());
+    let arch = pulp::Arch::new();
+    let mut room = Room::<N>::default();
+    // So many words begin in a block and end in it too; a block begins with a byte.
+    for (number, chunk) in numbers.chunks_mut(BLOCK - MOST).enumerate() {
+        let from = number * (BLOCK - MOST) / 4;
+        arch.dispatch(|| {
+            for (digits, &byte) in room.ones[..BLOCK].chunks_exact_mut(4).zip(&bytes[from..]) {
+                digits.copy_from_slice(&[byte >> 6, byte >> 4 & 3, byte >> 2 & 3, byte & 3]);
+            }
+            room.compose(k, strand, chunk);
+        });
+    }
+}
+
 /// Working space for one block.
 struct Room<N> {
     ones: [u8; BLOCK + 16],
@@ -123,6 +155,12 @@ impl<N: Number> Room<N> {
             let code = base >> 1 & 3;
             *digit = code ^ code >> 1;
         }
+        self.compose(k, strand, numbers);
+    }
+
+    /// Numbers of the words that begin at the first digits.
+    #[inline(always)]
+    fn compose(&mut self, k: usize, strand: Strand, numbers: &mut [N]) {
         let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
         join(ones, twos, |a, b| a << 2 | b, 1);
         join(twos, fours, |a, b| a << 4 | b, 2);
@@ -228,6 +266,32 @@ mod tests {
             let mut text = text[..2 * BLOCK + 20].to_vec();
             text[place] = b'N';
             check(&text);
+        }
+    }
+
+    #[test]
+    fn packed_text_has_the_same_words() {
+        let mut state = 9u64;
+        let text: Vec<u8> = (0..2 * BLOCK + 77)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                b"ACGT"[(state >> 33) as usize % 4]
+            })
+            .collect();
+        let code = |base: &u8| b"ACGT".iter().position(|b| b == base).unwrap_or(0) as u8;
+        let bytes: Vec<u8> = text
+            .chunks(4)
+            .map(|four| four.iter().enumerate().fold(0, |byte, (at, base)| byte | code(base) << (6 - 2 * at)))
+            .collect();
+        for length in [0, 1, 5, 12, 13, BLOCK - 12, BLOCK - 11, BLOCK, BLOCK + 1, 2 * BLOCK + 77] {
+            for k in 1..=MOST {
+                for strand in [Strand::Given, Strand::Canonical] {
+                    let (mut plain, mut found): (Vec<u32>, Vec<u32>) = (Vec::new(), vec![3; 9]);
+                    words(&text[..length], k, strand, &mut plain);
+                    packed(&bytes, length, k, strand, &mut found);
+                    assert_eq!(plain, found, "{length} {k} {strand:?}");
+                }
+            }
         }
     }
 
