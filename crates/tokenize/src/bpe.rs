@@ -16,6 +16,7 @@
 
 mod automaton;
 mod lanes;
+mod long;
 mod merges;
 mod pairs;
 pub mod train;
@@ -85,6 +86,14 @@ impl Machine {
         }
     }
 
+    /// The state in which the reading arrived in front of a pair.
+    fn state(&self, work: &Work, pair: usize) -> u32 {
+        match self {
+            Machine::Small(tables) => tables.state(&work.entries, pair),
+            Machine::Large(tables) => tables.state(&work.entries, pair),
+        }
+    }
+
     /// The token at a place of a stretch that was cut.
     fn token(&self, work: &Work, stretch: &Stretch, place: usize) -> u16 {
         match self {
@@ -111,6 +120,32 @@ struct Work {
     stretches: Vec<Stretch>,
     parts: Vec<Part>,
     letters: Vec<u8>,
+    /// Bases of the present sequence that are cut already.
+    start: u32,
+}
+
+impl Work {
+    /// Lays in what idle lanes walk, if nothing is there yet.
+    fn idle(&mut self) {
+        if self.stretches.is_empty() {
+            self.stretches.push(Stretch { bases: 2 * PAUSE, ..Stretch::default() });
+            self.pairs.extend((0..PAUSE).map(|i| (i * 7 % 16) as u8));
+        }
+    }
+
+    fn make_room(&mut self) {
+        let room = self.pairs.len();
+        if self.entries.len() < room {
+            self.entries.resize(room, 0);
+            self.ids.resize(2 * room, 0);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.pairs.clear();
+        self.stretches.clear();
+        self.parts.clear();
+    }
 }
 
 /// What a sequence consists of.
@@ -269,8 +304,10 @@ impl Engine {
         batch.ids.clear();
         batch.starts.clear();
         batch.ends.clear();
+        batch.work.start = 0;
+        batch.work.clear();
         for sequence in sequences {
-            self.push(sequence.as_ref(), &mut batch.work);
+            self.push(sequence.as_ref(), batch, spans);
             if 2 * batch.work.pairs.len() >= PART {
                 self.finish(batch, spans);
             }
@@ -280,23 +317,30 @@ impl Engine {
         }
     }
 
-    /// Lays a sequence into the buffers.
-    fn push(&self, sequence: &[u8], work: &mut Work) {
-        if work.stretches.is_empty() {
-            // What idle lanes walk.
-            work.stretches.push(Stretch { bases: 2 * PAUSE, ..Stretch::default() });
-            work.pairs.extend((0..PAUSE).map(|i| (i * 7 % 16) as u8));
-        }
+    /// Lays a sequence into the buffers; long stretches are cut at once.
+    fn push(&self, sequence: &[u8], batch: &mut Batch, spans: bool) {
         let mut rest = sequence;
         while !rest.is_empty() {
             let known = leading_bases(rest);
             if known == 0 {
-                work.parts.push(Part::Unknown);
+                batch.work.parts.push(Part::Unknown);
                 rest = &rest[1..];
                 continue;
             }
             let (mut stretch, mut count) = (&rest[..known], 0);
             rest = &rest[known..];
+            if known >= long::LONG
+                && let Some(machine) = self.machine(known)
+            {
+                self.finish(batch, spans);
+                let first = batch.ids.len();
+                if self.long(machine, stretch, batch) {
+                    self.place(first, batch, spans);
+                    continue;
+                }
+            }
+            let work = &mut batch.work;
+            work.idle();
             while !stretch.is_empty() {
                 let bases = if stretch.len() > PIECE + BEYOND { PIECE } else { stretch.len() };
                 let beyond = BEYOND.min(stretch.len() - bases);
@@ -307,23 +351,30 @@ impl Engine {
             }
             work.parts.push(Part::Stretches(count));
         }
-        work.parts.push(Part::End);
+        batch.work.parts.push(Part::End);
+    }
+
+    /// Places of the tokens from `first` on, which continue the present sequence.
+    fn place(&self, first: usize, batch: &mut Batch, spans: bool) {
+        let Batch { ids, starts, work, .. } = batch;
+        for &id in &ids[first..] {
+            if spans {
+                starts.push(work.start);
+            }
+            work.start += u32::from(self.lengths[usize::from(id)]);
+        }
     }
 
     /// Cuts what lies in the buffers and appends it to the batch.
     fn finish(&self, batch: &mut Batch, spans: bool) {
         let Batch { ids, starts, ends, work } = batch;
-        let room = work.pairs.len();
-        if work.entries.len() < room {
-            work.entries.resize(room, 0);
-            work.ids.resize(2 * room, 0);
-        }
-        let machine = self.machine(2 * room);
-        if let Some(machine) = machine {
+        work.make_room();
+        let machine = self.machine(2 * work.pairs.len());
+        if let Some(machine) = machine.filter(|_| !work.stretches.is_empty()) {
             machine.cut(work);
         }
         let mut stretches = work.stretches.iter().skip(1);
-        let mut start = 0u32;
+        let mut start = work.start;
         for part in &work.parts {
             match *part {
                 Part::Unknown => {
@@ -366,9 +417,8 @@ impl Engine {
                 }
             }
         }
-        work.pairs.clear();
-        work.stretches.clear();
-        work.parts.clear();
+        work.start = start;
+        work.clear();
     }
 
     /// Appends the tokens of a stretch whose text is cut up to `place` already; gives where the next stretch is cut up to. The

@@ -210,6 +210,41 @@ fn unknown_bases_and_long_texts() {
     }
 }
 
+/// Long stretches are cut in parts; repeats over the border of two parts must not change the cut.
+#[test]
+fn long_texts_are_cut_as_short_ones() {
+    let text: Vec<u8> = structured(200_000, 3).into_iter().chain([b'A'; 50_000]).chain(b"AC".repeat(20_000)).collect();
+    let tokenizer = learned(&text, 600);
+    let ways = both(&tokenizer, &tokenizer.save().unwrap());
+    let engines = [ways[0].engine().unwrap(), ways[1].engine().unwrap()];
+    let part = 1 << 17;
+    let mut texts = Vec::new();
+    for length in [2 * part - 1, 2 * part, 3 * part + 1, 5 * part + 777] {
+        texts.push(structured(length, length as u64));
+        for (unit, run) in [(b"A".as_slice(), 9_000), (b"AC", 9_000), (b"A", 3_000), (b"ACGGT", part + 20_000)] {
+            let mut text = structured(length, 5 + length as u64);
+            let from = (2 * part).min(length) - (run / 2).min(part / 2);
+            let until = (from + run).min(length);
+            text[from..until].iter_mut().zip(unit.iter().cycle()).for_each(|(base, &other)| *base = other);
+            texts.push(text);
+        }
+        let mut text = structured(length, 6);
+        text[10] = b'N';
+        text[length - 1] = b'N';
+        texts.push(text);
+    }
+    for text in &texts {
+        let [mut fast, mut slow] = [Batch::default(), Batch::default()];
+        engines[0].encode_spans([b"ACGNN".as_slice(), text, b"", b"TTACG"], &mut fast);
+        engines[1].encode_spans([b"ACGNN".as_slice(), text, b"", b"TTACG"], &mut slow);
+        for number in 0..4 {
+            assert!(fast.ids(number) == slow.ids(number) && fast.starts(number) == slow.starts(number), "{number}");
+        }
+        engines[0].encode([text], &mut fast);
+        assert!(fast.ids(0) == slow.ids(1));
+    }
+}
+
 /// Runs and short repeats have no place at which a walk forgets what it saw: pieces must be read again, and time stays linear.
 #[test]
 fn ten_million_bases_without_structure() {

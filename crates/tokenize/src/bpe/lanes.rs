@@ -196,6 +196,11 @@ impl<I: Index> Tables<I> {
         }
     }
 
+    /// The state in front of a pair, from the entries that [`Tables::read`] left.
+    pub(crate) fn state(&self, entries: &[u32], pair: usize) -> u32 {
+        self.next[entries[pair] as usize].state()
+    }
+
     /// The token at a place, from the entries that [`Tables::read`] left.
     pub(crate) fn token(&self, entries: &[u32], from: usize, place: usize) -> u16 {
         self.first[entries[from + place / 2] as usize][place % 2]
