@@ -16,9 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(engine) => {
             let mut batch = Batch::default();
             engine.encode_spans(sequences.iter(), &mut batch);
-            for number in 0..batch.len() {
+            for (number, sequence) in sequences.iter().enumerate() {
                 let starts = batch.starts(number);
-                let ends = starts.iter().skip(1).copied().chain([sequences[number].len() as u32]);
+                let ends = starts.iter().skip(1).copied().chain([sequence.len() as u32]);
                 for ((start, end), id) in starts.iter().zip(ends).zip(batch.ids(number)) {
                     println!("sequence{}\t{start}\t{end}\t{id}", number + 1);
                 }
