@@ -5,6 +5,8 @@
 //! crate's trainer. Text is cut by [`bpe::Engine`] where that is certain to give what the `tokenizers` crate gives (see
 //! `Plain`), and by that crate everywhere else.
 
+mod batch;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;

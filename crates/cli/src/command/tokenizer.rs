@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokenize::huggingface::{self, HuggingFace};
+use tokenize::kmer::{self, Kmer};
 use tokenize::{Frontend, Tokenizer, registry};
 
 use crate::args::{self, TokenizerCommand};
@@ -32,6 +33,8 @@ struct Ready {
     tokenizer: Arc<dyn Tokenizer>,
     /// The file it came from, where it did.
     file: Option<Arc<HuggingFace>>,
+    /// The words of a fixed number of bases that it cuts into, where it does.
+    kmer: Option<Kmer>,
     /// By our ids.
     ids: Vec<u32>,
 }
@@ -43,7 +46,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
         let file = Arc::new(huggingface::read(path)?);
         let ids = file.file_ids();
         let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
-        return Ok(Ready { tokenizer, file: Some(file), ids });
+        return Ok(Ready { tokenizer, file: Some(file), kmer: None, ids });
     }
     let recipe = registry::parse(name)?;
     if recipe.learned_vocabulary {
@@ -62,7 +65,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
     }
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
     let ids = (0..tokenizer.vocabulary().len() as u32).collect();
-    Ok(Ready { tokenizer, file: None, ids })
+    Ok(Ready { tokenizer, file: None, kmer: kmer::named(name), ids })
 }
 
 /// Whether a path stands for standard input or output.

@@ -1,25 +1,32 @@
-//! `tokbench tokenizer encode`.
+//! `tokbench tokenizer encode`: a thread reads, all threads cut, a thread writes.
+//!
+//! `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed.
 
-use std::fmt::Write as _;
+mod cut;
+mod form;
+mod sink;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, ScopedJoinHandle};
 
 use dataset::{Counts, Record};
 use rayon::prelude::*;
-use tokenize::Token;
-use tokenize::vocabulary::{CLS, SEP};
 
-use super::{Output, Ready, interrupted, is_standard, open};
+use super::{interrupted, is_standard, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
+use cut::Cutter;
+use form::{Form, Part};
+use sink::Sink;
 
-/// Bases that are cut together, shared between threads; memory is bounded by it and by the longest sequence.
-const TOGETHER: usize = 1 << 24;
-/// Bytes of the header of a NumPy file.
-const HEADER: usize = 128;
+/// Bases that are cut together, shared between threads. Memory is bounded by a few times it and by the longest sequence.
+const TOGETHER: usize = 1 << 21;
+/// Bases that a thread cuts at a time.
+const SHARE: usize = 1 << 15;
 
-pub(crate) fn run(args: &args::EncodeFiles, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
     let ready = open(&args.tokenizer)?;
     if args.format == TokenFormat::Npy && is_standard(&args.output) {
         return Err(Failure::new(
@@ -34,155 +41,80 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &Arc<AtomicBool>) -> Result<u8
     if let Some(threads) = args.threads {
         model::device::threads(threads.max(1));
     }
-    let mut writer = Writer::new(&ready, args)?;
-    let mut counts = Counts::default();
-    for file in &args.files {
-        let mut sequences = dataset::sequences::open(file)?;
-        let (mut together, mut bases) = (Vec::new(), 0);
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
-            let record = sequences.next().transpose()?;
-            let last = record.is_none();
-            if let Some(record) = record {
-                bases += record.bases.len();
-                together.push(record);
-            }
-            if bases >= TOGETHER || last {
-                writer.write(&together)?;
-                together.clear();
-                bases = 0;
-            }
-            if last {
-                break;
-            }
-        }
-        counts += *sequences.counts();
-    }
-    let tokens = writer.finish()?;
+    let form = Form::new(&ready.ids, args.format, args.specials);
+    let cutter = Cutter::new(&ready, &form);
+    let mut sink = Sink::create(&form, &args.output)?;
+    let (sink, counts) = thread::scope(|scope| {
+        let (ahead, read) = sync_channel(1);
+        let (formed, behind) = sync_channel::<Vec<Part>>(1);
+        let reading = scope.spawn(move || read_files(&args.files, stop, &ahead));
+        let writing = scope.spawn(move || write(behind, &mut sink).map(|()| sink));
+        cut(read, &cutter, &formed);
+        drop(formed);
+        let (written, counts) = (joined(writing), joined(reading));
+        // Where nothing can be written any more, nothing more is read either: then that is the cause.
+        Ok::<_, Failure>((written?, counts?))
+    })?;
+    let tokens = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
     eprintln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
     Ok(0)
 }
 
-struct Writer<'a> {
-    ready: &'a Ready,
-    format: TokenFormat,
-    /// [CLS] and [SEP], where they are asked for.
-    frame: Option<[u32; 2]>,
-    output: Output,
-    /// Where each sequence begins, for arrays.
-    offsets: Option<(Output, u64)>,
-    /// Whether ids take four bytes in arrays.
-    wide: bool,
-    tokens: u64,
-    ids: u64,
-}
-
-impl Writer<'_> {
-    fn new<'a>(ready: &'a Ready, args: &args::EncodeFiles) -> Result<Writer<'a>, Failure> {
-        let mut output = Output::create(&args.output)?;
-        let mut offsets = None;
-        if args.format == TokenFormat::Npy {
-            let path: PathBuf = format!("{}.offsets.npy", args.output.display()).into();
-            let mut file = Output::create(&path)?;
-            for file in [&mut output, &mut file] {
-                file.write(&[0; HEADER])?;
+/// Sends the records of all files on, many at a time; ends early if nobody takes them.
+fn read_files(files: &[PathBuf], stop: &AtomicBool, ahead: &SyncSender<Vec<Record>>) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    let (mut together, mut bases) = (Vec::new(), 0);
+    for file in files {
+        let mut sequences = dataset::sequences::open(file)?;
+        for record in sequences.by_ref() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(interrupted());
             }
-            file.write(&0u64.to_le_bytes())?;
-            offsets = Some((file, 1));
-        }
-        let special = |id: u32| ready.ids[id as usize];
-        Ok(Writer {
-            ready,
-            format: args.format,
-            frame: args.specials.then(|| [special(CLS), special(SEP)]),
-            output,
-            offsets,
-            wide: ready.ids.iter().any(|&id| id > u32::from(u16::MAX)),
-            tokens: 0,
-            ids: 0,
-        })
-    }
-
-    /// Cuts records on all threads and writes them in order.
-    fn write(&mut self, records: &[Record]) -> Result<(), Failure> {
-        let this = &*self;
-        let cut: Vec<(Vec<u8>, u64, u64)> = records.par_iter().map(|record| this.cut(record)).collect();
-        for (bytes, tokens, ids) in cut {
-            self.output.write(&bytes)?;
-            self.tokens += tokens;
-            self.ids += ids;
-            if let Some((offsets, count)) = &mut self.offsets {
-                offsets.write(&self.ids.to_le_bytes())?;
-                *count += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// One record as bytes, its tokens and its ids.
-    fn cut(&self, record: &Record) -> (Vec<u8>, u64, u64) {
-        let mut tokens: Vec<Token> = Vec::new();
-        self.ready.tokenizer.encode(&record.bases, &mut tokens);
-        let id = |token: &Token| self.ready.ids[token.id as usize];
-        let [opening, closing] = self.frame.map_or([None, None], |[cls, sep]| [Some(cls), Some(sep)]);
-        let ids = opening.into_iter().chain(tokens.iter().map(id)).chain(closing);
-        let number = tokens.len() as u64 + if self.frame.is_some() { 2 } else { 0 };
-        let bytes = match self.format {
-            TokenFormat::Text => {
-                let mut line = String::with_capacity(5 * tokens.len() + 16);
-                for (place, id) in ids.enumerate() {
-                    // Writing to a string cannot fail.
-                    let _ = if place == 0 { write!(line, "{id}") } else { write!(line, " {id}") };
+            let record = record?;
+            bases += record.bases.len();
+            together.push(record);
+            if bases >= TOGETHER {
+                bases = 0;
+                if ahead.send(std::mem::take(&mut together)).is_err() {
+                    return Ok(counts);
                 }
-                line.push('\n');
-                line.into_bytes()
-            }
-            TokenFormat::Npy if self.wide => ids.flat_map(u32::to_le_bytes).collect(),
-            TokenFormat::Npy => ids.flat_map(|id| (id as u16).to_le_bytes()).collect(),
-            TokenFormat::Bed => {
-                let mut lines = String::new();
-                for token in &tokens {
-                    let _ = writeln!(lines, "{}\t{}\t{}\t{}", record.name, token.start, token.end, id(token));
-                }
-                lines.into_bytes()
-            }
-        };
-        (bytes, tokens.len() as u64, number)
-    }
-
-    fn finish(self) -> Result<u64, Failure> {
-        match self.offsets {
-            None => self.output.finish(None)?,
-            Some((offsets, count)) => {
-                let kind = if self.wide { "<u4" } else { "<u2" };
-                self.output.finish(Some(&header(kind, self.ids)))?;
-                offsets.finish(Some(&header("<u8", count)))?;
             }
         }
-        Ok(self.tokens)
+        counts += *sequences.counts();
+    }
+    // If nobody takes them, the writer tells why.
+    let _ = ahead.send(together);
+    Ok(counts)
+}
+
+/// Cuts what was read on all threads and sends it on in order.
+fn cut(read: Receiver<Vec<Record>>, cutter: &Cutter<'_>, formed: &SyncSender<Vec<Part>>) {
+    for records in read {
+        let shares: Vec<&[Record]> = shares(&records).collect();
+        let parts = shares.into_par_iter().map(|share| cutter.cut(share)).collect();
+        if formed.send(parts).is_err() {
+            return;
+        }
     }
 }
 
-/// The header of a NumPy file of one dimension (format 1.0), padded to [`HEADER`] bytes.
-fn header(kind: &str, length: u64) -> Vec<u8> {
-    let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({length},), }}");
-    let room = HEADER - 10;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((room as u16).to_le_bytes());
-    header.extend(format!("{text:<width$}\n", width = room - 1).into_bytes());
-    header
+/// Records in groups of at least [`SHARE`] bases.
+fn shares(records: &[Record]) -> impl Iterator<Item = &[Record]> {
+    let mut bases = 0;
+    records.chunk_by(move |record, _| {
+        bases += record.bases.len();
+        let more = bases < SHARE;
+        bases = if more { bases } else { 0 };
+        more
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn header_of_an_array() {
-        let header = super::header("<u2", u64::MAX);
-        assert_eq!(header.len(), super::HEADER);
-        assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
-        assert!(header.ends_with(b" \n"));
-    }
+fn write(behind: Receiver<Vec<Part>>, sink: &mut Sink) -> Result<(), Failure> {
+    behind.into_iter().flatten().try_for_each(|part| sink.write(&part))
+}
+
+/// What a thread gave; if it panicked, so does this one.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,0 +1,93 @@
+//! Where formed tokens go: one file, or two for NumPy arrays.
+
+use std::path::{Path, PathBuf};
+
+use super::form::{Form, Part};
+use crate::args::TokenFormat;
+use crate::command::tokenizer::Output;
+use crate::failure::Failure;
+
+/// Bytes of the header of a NumPy file.
+const HEADER: usize = 128;
+
+/// Open files.
+pub(super) struct Sink {
+    kind: Kind,
+    tokens: u64,
+}
+
+enum Kind {
+    /// Text: as it was formed.
+    Plain(Output),
+    /// Ids, and where each sequence begins among them.
+    Arrays { ids: Output, offsets: Output, kind: &'static str, length: u64, sequences: u64 },
+}
+
+impl Sink {
+    pub(super) fn create(form: &Form, path: &Path) -> Result<Sink, Failure> {
+        let mut output = Output::create(path)?;
+        let kind = match form.format() {
+            TokenFormat::Text | TokenFormat::Bed => Kind::Plain(output),
+            TokenFormat::Npy => {
+                let second: PathBuf = format!("{}.offsets.npy", path.display()).into();
+                let mut offsets = Output::create(&second)?;
+                for file in [&mut output, &mut offsets] {
+                    file.write(&[0; HEADER])?;
+                }
+                offsets.write(&0u64.to_le_bytes())?;
+                let kind = if form.wide() { "<u4" } else { "<u2" };
+                Kind::Arrays { ids: output, offsets, kind, length: 0, sequences: 0 }
+            }
+        };
+        Ok(Sink { kind, tokens: 0 })
+    }
+
+    pub(super) fn write(&mut self, part: &Part) -> Result<(), Failure> {
+        self.tokens += part.tokens;
+        match &mut self.kind {
+            Kind::Plain(output) => output.write(&part.bytes),
+            Kind::Arrays { ids, offsets, length, sequences, .. } => {
+                ids.write(&part.bytes)?;
+                for ids in &part.lengths {
+                    *length += ids;
+                    *sequences += 1;
+                    offsets.write(&length.to_le_bytes())?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the files their names. The number of tokens.
+    pub(super) fn finish(self) -> Result<u64, Failure> {
+        match self.kind {
+            Kind::Plain(output) => output.finish(None)?,
+            Kind::Arrays { ids, offsets, kind, length, sequences } => {
+                ids.finish(Some(&header(kind, length)))?;
+                offsets.finish(Some(&header("<u8", sequences + 1)))?;
+            }
+        }
+        Ok(self.tokens)
+    }
+}
+
+/// The header of a NumPy file of one dimension (format 1.0), padded to [`HEADER`] bytes.
+fn header(kind: &str, length: u64) -> Vec<u8> {
+    let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({length},), }}");
+    let room = HEADER - 10;
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((room as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = room - 1).into_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn header_of_an_array() {
+        let header = super::header("<u2", u64::MAX);
+        assert_eq!(header.len(), super::HEADER);
+        assert!(header.starts_with(b"\x93NUMPY\x01\x00") && header.ends_with(b" \n"));
+        assert_eq!(u16::from_le_bytes([header[8], header[9]]) as usize, super::HEADER - 10);
+    }
+}

@@ -1,0 +1,28 @@
+//! Many texts at a time: which of them the engine may cut.
+
+use super::HuggingFace;
+use crate::bpe::{Engine, leading_bases};
+
+impl HuggingFace {
+    /// The engine, if it cuts this text as the `tokenizers` crate would; `None`: ask [`crate::Tokenizer::encode`]. So that many
+    /// texts can be cut in one batch, several of them at a time ([`Engine::encode`], [`Engine::encode_spans`]).
+    ///
+    /// ```
+    /// use tokenize::bpe::Batch;
+    /// # use tokenize::bpe::train::{Options, train};
+    /// # let options = Options { vocabulary: 10, piece: 0, ..Options::default() };
+    /// # let json = tokenize::huggingface::to_json(&train([b"ACACACAC".as_slice()], &options, &mut |_| true).unwrap());
+    /// let tokenizer = tokenize::huggingface::HuggingFace::from_json("mine".to_owned(), &json, "example").unwrap();
+    /// assert!(tokenizer.engine_for(b"AC GT").is_none());
+    /// let mut batch = Batch::default();
+    /// tokenizer.engine_for(b"ACNGT").unwrap().encode([b"ACNGT".as_slice(), b"AAC"], &mut batch);
+    /// assert_eq!(batch.ids(1), [5, 9]);
+    /// ```
+    #[must_use]
+    pub fn engine_for(&self, text: &[u8]) -> Option<&Engine> {
+        // The first look is fast, and most texts need no other.
+        let known = leading_bases(text);
+        let plain = self.plain.is_plain(&text[..known.min(1)]) && self.plain.is_plain(&text[known..]);
+        self.engine.as_ref().filter(|_| plain)
+    }
+}
