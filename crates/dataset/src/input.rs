@@ -1,10 +1,12 @@
-//! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first two bytes.
+//! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first bytes. Threads of their own unpack it
+//! (`input/unpack.rs`).
 //!
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
+mod unpack;
+
 use crate::error::{Error, Result};
-use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -16,6 +18,10 @@ pub(crate) struct Fault(Arc<Mutex<Option<io::Error>>>);
 
 impl Fault {
     fn keep(&self, error: &io::Error) {
+        // That one is no failure: the read is tried again.
+        if error.kind() == io::ErrorKind::Interrupted {
+            return;
+        }
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             *first = Some(io::Error::new(error.kind(), error.to_string()));
@@ -43,11 +49,17 @@ struct Watched<R> {
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).inspect_err(|error| {
-            if error.kind() != io::ErrorKind::Interrupted {
-                self.fault.keep(error);
-            }
-        })
+        self.inner.read(buffer).inspect_err(|error| self.fault.keep(error))
+    }
+}
+
+impl<R: BufRead> BufRead for Watched<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf().inspect_err(|error| self.fault.keep(error))
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.inner.consume(amount);
     }
 }
 
@@ -75,13 +87,16 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     let source: Box<dyn Read + Send> =
         if path == Path::new(STANDARD) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
     let mut file = BufReader::with_capacity(1 << 18, source);
-    let gzip = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    let start = file.fill_buf().map_err(failed)?;
+    let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), unpack::is_blocks(start));
     let fault = Fault::default();
-    let mut reader: Box<dyn BufRead + Send> = if gzip {
-        let unpacked = Watched { inner: MultiGzDecoder::new(file), fault: fault.clone() };
-        Box::new(BufReader::with_capacity(1 << 18, unpacked))
+    let watched = fault.clone();
+    let mut reader: Box<dyn BufRead + Send> = if blocks {
+        Box::new(Watched { inner: unpack::blocks(file), fault: watched })
+    } else if gzip {
+        Box::new(Watched { inner: unpack::ahead(file), fault: watched })
     } else {
-        Box::new(BufReader::with_capacity(1 << 18, Watched { inner: file, fault: fault.clone() }))
+        Box::new(Watched { inner: file, fault: watched })
     };
     let mut skipped_lines = 0;
     let mut any = false;
