@@ -79,6 +79,28 @@ fn formats_of_tokens() {
     assert_eq!(numbers, [0, 7, 11]);
 }
 
+/// What the file looks like was read back with two other implementations of the format (pyarrow, the parquet crate).
+#[test]
+fn a_table_of_ids() {
+    let house = House::new();
+    house.write("f.fa", FASTA);
+    let encode =
+        |more: &[&str]| house.run(&[&["tokenizer", "encode", "--format", "parquet", "f.fa", "-t"], more].concat());
+    encode(&["base", "--output", "x.parquet"]).well();
+    let file = std::fs::read(house.path("x.parquet")).unwrap();
+    assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+    let footer = u32::from_le_bytes(file[file.len() - 8..file.len() - 4].try_into().unwrap()) as usize;
+    let body = &file[4..file.len() - 8 - footer];
+    assert!(file.len() > footer + 8 && body.windows(10).any(|bytes| bytes == b"\x01\0\0\0a\x01\0\0\0b"));
+    // Four bits an id, two ids a byte: ACGTNNACG ACGT, ACGTACGTAA.
+    let places = [0x65, 0x87, 0x00, 0x65, 0x57, 0x76, 0x58, 0x76, 0x58, 0x76, 0x58, 0x05];
+    assert!(body.ends_with(&places), "{body:?}");
+    assert!(file[body.len()..].windows(9).any(|bytes| bytes == b"input_ids"));
+    // Standard output is allowed, but for a terminal.
+    let mut command = house.command(&["tokenizer", "encode", "--format", "parquet", "f.fa", "-t", "base"]);
+    assert_eq!(command.output().unwrap().stdout, file);
+}
+
 #[test]
 fn standard_input_tables_and_overlapping_words() {
     let house = House::new();
@@ -111,6 +133,8 @@ fn wrong_input_leaves_nothing_behind() {
     encode(&["kmr6", "g.fa"]).failed(2, &["did you mean \"kmer6\"?"]);
     encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
     encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
+    encode(&["kmer6", "g.fa", "--format", "csv"]).failed(2, &["text, npy, bed, parquet"]);
+    encode(&["kmer6", "g.fa", "bad.fa", "--format", "parquet", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
     encode(&["kmer6", "g.fa", "--format", "bed", "--specials"]).failed(2, &["--specials"]);
     encode(&["kmer6", "g.fa", "bad.fa", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
     house.run(&["tokenizer", "decode", "--tokenizer", "kmer6", "ids.txt"]).failed(3, &["ids.txt: line 2", "\"seven\""]);

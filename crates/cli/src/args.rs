@@ -304,7 +304,7 @@ pub enum TokenizerCommand {
     /// The merges are those that the Hugging Face trainer learns from the same pieces. It is deterministic, and every smaller
     /// vocabulary is the beginning of a larger one. Memory: about 10 bytes a base.
     Train(TrainTokenizer),
-    /// Cut sequences into tokens: ids as text or NumPy array, spans as BED.
+    /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
     Decode(DecodeFile),
@@ -357,6 +357,8 @@ pub enum TokenFormat {
     Npy,
     /// One line a token: sequence, first base (from 0), base behind the last, id.
     Bed,
+    /// A Parquet file with one row a sequence: its `name` and its `input_ids`, as Hugging Face datasets read them.
+    Parquet,
 }
 
 /// Arguments of `tokenizer encode`.
@@ -374,7 +376,7 @@ pub struct EncodeFiles {
     /// The file to write; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Put the special ids that open and close a sequence (CLS and SEP) around each one (text and npy).
+    /// Put the special ids that open and close a sequence (CLS and SEP) around each one (not with bed).
     #[arg(long)]
     pub specials: bool,
     /// Threads [default: all processors].

@@ -1,11 +1,14 @@
 //! `tokbench tokenizer encode`: a thread reads, all threads cut, a thread writes.
 //!
-//! `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed.
+//! `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed
+//! (`encode/parquet.rs`: a table).
 
 mod cut;
 mod form;
+mod parquet;
 mod sink;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -32,6 +35,13 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
         return Err(Failure::new(
             USAGE,
             "a NumPy array needs its length at its beginning",
+            "name a file with --output",
+        ));
+    }
+    if args.format == TokenFormat::Parquet && is_standard(&args.output) && std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            USAGE,
+            "a Parquet file is nothing to read on a terminal",
             "name a file with --output",
         ));
     }

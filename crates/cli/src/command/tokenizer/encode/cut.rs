@@ -56,6 +56,7 @@ impl Cutter<'_> {
                 }
             }
         });
+        self.form.close(&mut part);
         part
     }
 

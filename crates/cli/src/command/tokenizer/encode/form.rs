@@ -1,9 +1,10 @@
-//! The form that tokens have in a file: text, numbers of a NumPy array, lines of BED.
+//! The form that tokens have in a file: text, numbers of a NumPy array, lines of BED, pages of a Parquet file.
 
 use std::fmt::Write as _;
 
 use tokenize::vocabulary::{CLS, SEP};
 
+use super::parquet::Pages;
 use crate::args::TokenFormat;
 
 /// A format, and how each id looks in it.
@@ -23,6 +24,11 @@ pub(super) struct Form {
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) bytes: Vec<u8>,
+    /// In place of bytes, for tables.
+    pub(super) pages: Pages,
+    /// Names and our ids, until they have become pages.
+    names: Vec<String>,
+    ids: Vec<u32>,
     /// Ids of each sequence, special ones included.
     pub(super) lengths: Vec<u64>,
     /// Tokens in all, special ids not counted.
@@ -38,6 +44,11 @@ impl Form {
             wide: ids.iter().any(|&id| id > u32::from(u16::MAX)),
             words: ids.iter().map(|&id| Word::new(id)).collect(),
         }
+    }
+
+    /// The ids that the world sees, by ours.
+    pub(super) fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     pub(super) fn format(&self) -> TokenFormat {
@@ -97,6 +108,18 @@ impl Form {
                     bytes.push(b'\n');
                 }
             }
+            TokenFormat::Parquet => {
+                part.names.push(name.to_owned());
+                part.ids.extend(opening.into_iter().chain(ids).chain(closing));
+            }
+        }
+    }
+
+    /// Ends a part.
+    pub(super) fn close(&self, part: &mut Part) {
+        if self.format == TokenFormat::Parquet {
+            part.pages = Pages::new(&part.names, &part.lengths, &part.ids, self.ids.len());
+            (part.names, part.ids) = (Vec::new(), Vec::new());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::form::{Form, Part};
+use super::parquet::Table;
 use crate::args::TokenFormat;
 use crate::command::tokenizer::Output;
 use crate::failure::Failure;
@@ -20,7 +21,14 @@ enum Kind {
     /// Text: as it was formed.
     Plain(Output),
     /// Ids, and where each sequence begins among them.
-    Arrays { ids: Output, offsets: Output, kind: &'static str, length: u64, sequences: u64 },
+    Arrays {
+        ids: Output,
+        offsets: Output,
+        kind: &'static str,
+        length: u64,
+        sequences: u64,
+    },
+    Table(Box<Table>),
 }
 
 impl Sink {
@@ -28,6 +36,7 @@ impl Sink {
         let mut output = Output::create(path)?;
         let kind = match form.format() {
             TokenFormat::Text | TokenFormat::Bed => Kind::Plain(output),
+            TokenFormat::Parquet => Kind::Table(Box::new(Table::begin(output, form.ids())?)),
             TokenFormat::Npy => {
                 let second: PathBuf = format!("{}.offsets.npy", path.display()).into();
                 let mut offsets = Output::create(&second)?;
@@ -46,6 +55,7 @@ impl Sink {
         self.tokens += part.tokens;
         match &mut self.kind {
             Kind::Plain(output) => output.write(&part.bytes),
+            Kind::Table(table) => table.add(part),
             Kind::Arrays { ids, offsets, length, sequences, .. } => {
                 ids.write(&part.bytes)?;
                 for ids in &part.lengths {
@@ -62,6 +72,7 @@ impl Sink {
     pub(super) fn finish(self) -> Result<u64, Failure> {
         match self.kind {
             Kind::Plain(output) => output.finish(None)?,
+            Kind::Table(table) => table.finish()?,
             Kind::Arrays { ids, offsets, kind, length, sequences } => {
                 ids.finish(Some(&header(kind, length)))?;
                 offsets.finish(Some(&header("<u8", sequences + 1)))?;
