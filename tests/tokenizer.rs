@@ -134,9 +134,19 @@ fn wrong_input_leaves_nothing_behind() {
     encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
     encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
     encode(&["kmer6", "g.fa", "--format", "csv"]).failed(2, &["text, npy, bed, parquet"]);
+    encode(&["nowhere/t.json", "g.fa"]).failed(3, &["nowhere/t.json", "no such file"]);
     encode(&["kmer6", "g.fa", "bad.fa", "--format", "parquet", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
     encode(&["kmer6", "g.fa", "--format", "bed", "--specials"]).failed(2, &["--specials"]);
     encode(&["kmer6", "g.fa", "bad.fa", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
+    // Nothing takes the place of a device.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        std::os::unix::net::UnixListener::bind(house.path("socket")).unwrap();
+        encode(&["kmer6", "g.fa", "--output", "socket"]).failed(3, &["socket"]);
+        assert!(std::fs::metadata(house.path("socket")).unwrap().file_type().is_socket());
+        std::fs::remove_file(house.path("socket")).unwrap();
+    }
     house.run(&["tokenizer", "decode", "--tokenizer", "kmer6", "ids.txt"]).failed(3, &["ids.txt: line 2", "\"seven\""]);
     assert_eq!(names(&house), ["bad.fa", "bad.json", "g.fa", "ids.txt", "notes.txt"]);
 }

@@ -48,6 +48,10 @@ fn open(name: &str) -> Result<Ready, Failure> {
         let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
         return Ok(Ready { tokenizer, file: Some(file), kmer: None, ids });
     }
+    // No name of the registry has such letters in it.
+    if name.contains(['/', '\\', '.']) {
+        return Err(wrong(format!("{name}: no such file"), "check the path of the tokenizer.json"));
+    }
     let recipe = registry::parse(name)?;
     if recipe.learned_vocabulary {
         return Err(Failure::new(
@@ -76,7 +80,15 @@ fn is_standard(path: &Path) -> bool {
 /// A file that appears under its name only when it is complete, or standard output.
 enum Output {
     Standard(BufWriter<io::Stdout>),
-    File { file: BufWriter<File>, names: Names },
+    File {
+        file: BufWriter<File>,
+        names: Names,
+    },
+    /// A device or a pipe that has that name already: nothing may take its place.
+    Device {
+        file: BufWriter<File>,
+        path: PathBuf,
+    },
 }
 
 /// What a file is called while it is written, and then. Goes away with its value if it never got its name.
@@ -96,6 +108,13 @@ impl Output {
         if is_standard(path) {
             return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
         }
+        if path.is_dir() {
+            return Err(Failure::new(USAGE, format!("{} is a folder", path.display()), "name a file with --output"));
+        }
+        if path.exists() && !path.is_file() {
+            let file = File::options().write(true).open(path).map_err(|error| Failure::file(path, &error))?;
+            return Ok(Output::Device { file: BufWriter::with_capacity(1 << 16, file), path: path.to_owned() });
+        }
         let nameless = || Failure::new(USAGE, format!("{} is no file", path.display()), "name a file");
         let name = path.file_name().ok_or_else(nameless)?;
         let new = path.with_file_name(format!("{}.new-{}", name.to_string_lossy(), std::process::id()));
@@ -112,6 +131,7 @@ impl Output {
                 result => result.map_err(|error| Failure::file(Path::new("standard output"), &error)),
             },
             Output::File { file, names } => file.write_all(bytes).map_err(|error| Failure::file(&names.done, &error)),
+            Output::Device { file, path } => file.write_all(bytes).map_err(|error| Failure::file(path, &error)),
         }
     }
 
@@ -125,19 +145,27 @@ impl Output {
                 _ => Ok(()),
             },
             Output::File { file, names } => {
-                let complete = || -> io::Result<()> {
-                    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                    if let Some(header) = header {
-                        io::Seek::rewind(&mut file)?;
-                        file.write_all(header)?;
-                    }
-                    file.sync_all()?;
+                let named = || -> io::Result<()> {
+                    complete(file, header)?.sync_all()?;
                     std::fs::rename(&names.new, &names.done)
                 };
-                complete().map_err(|error| Failure::file(&names.done, &error))
+                named().map_err(|error| Failure::file(&names.done, &error))
+            }
+            Output::Device { file, path } => {
+                complete(file, header).map(drop).map_err(|error| Failure::file(&path, &error))
             }
         }
     }
+}
+
+/// Writes what is left, and `header` over the beginning.
+fn complete(file: BufWriter<File>, header: Option<&[u8]>) -> io::Result<File> {
+    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if let Some(header) = header {
+        io::Seek::rewind(&mut file)?;
+        file.write_all(header)?;
+    }
+    Ok(file)
 }
 
 /// The failure of a command that a person stopped.
