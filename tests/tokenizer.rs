@@ -102,6 +102,86 @@ fn a_table_of_ids() {
 }
 
 #[test]
+fn converted_tokenizers_give_the_same_ids() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("f.fa", FASTA);
+    let convert = |args: &[&str]| house.run(&[&["tokenizer", "convert"], args].concat()).well();
+    let ids = |tokenizer: &str| house.run(&["tokenizer", "encode", "-t", tokenizer, "g.fa", "f.fa"]).well().out;
+    let bytes = |name: &str| std::fs::read(house.path(name)).unwrap();
+    let train = |size: &str, name: &str| {
+        house.run(&["tokenizer", "train", "--vocab-size", size, "--output", name, "g.fa"]).well();
+    };
+    train("60", "t.json");
+    // One training gives every smaller vocabulary.
+    train("30", "s.json");
+    convert(&["t.json", "--vocab-size", "30", "--output", "cut.json"]);
+    assert_eq!(bytes("cut.json"), bytes("s.json"));
+    convert(&["t.json", "--vocab-size", "9", "--output", "letters.json"]);
+    assert_eq!(ids("letters.json"), ids("base"));
+    // There and back.
+    convert(&["t.json", "--to", "vocab-merges", "--output", "pair"]);
+    assert!(bytes("pair/merges.txt").starts_with(b"#version: 0.2\n"));
+    convert(&["pair", "--output", "back.json"]);
+    assert_eq!(bytes("back.json"), bytes("t.json"));
+    convert(&["pair/merges.txt", "--vocab-size", "30", "--output", "back.json"]);
+    assert_eq!(ids("back.json"), ids("s.json"));
+    // Words side by side, cut by the tokenizers crate.
+    for name in ["base", "kmer3-nonoverlap", "kmer6-nonoverlap"] {
+        convert(&[name, "--output", "words.json"]);
+        assert_eq!(ids("words.json"), ids(name), "{name}");
+    }
+    let text = convert(&["kmer1", "--to", "text", "--output", "-"]).out;
+    assert_eq!(text, "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\nA\nC\nG\nT\n");
+    let text = convert(&["kmer6", "--to", "text", "--output", "-"]).out;
+    assert_eq!(text, convert(&["kmer6-nonoverlap", "--to", "text", "--output", "-"]).out);
+    convert(&["t.json", "--to", "text", "--vocab-size", "11", "--output", "t.txt"]);
+    assert_eq!(bytes("t.txt").iter().filter(|&&byte| byte == b'\n').count(), 11);
+}
+
+#[test]
+fn what_cannot_be_converted() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.run(&["tokenizer", "train", "--vocab-size", "20", "--output", "t.json", "g.fa"]).well();
+    house.write("bad.json", "[1, 2]");
+    house.write("half/vocab.json", "{}");
+    house.write("no_ids/vocab.json", r#"{"A": "one"}"#);
+    house.write("no_ids/merges.txt", "");
+    house.write("twice/vocab.json", r#"{"A": 0, "C": 0}"#);
+    house.write("twice/merges.txt", "");
+    house.write("absent/vocab.json", r#"{"A": 0, "C": 1, "G": 2, "T": 3}"#);
+    house.write("absent/merges.txt", "#version: 0.2\nA C\n");
+    house.write("three/vocab.json", r#"{"A": 0, "C": 1, "G": 2, "T": 3}"#);
+    house.write("three/merges.txt", "A C G\n");
+    house.write("letters/vocab.json", r#"{"A": 0, "C": 1}"#);
+    house.write("letters/merges.txt", "");
+    let convert = |args: &[&str]| house.run(&[&["tokenizer", "convert", "--output", "new"], args].concat());
+    convert(&["kmer6"]).failed(2, &["kmer6", "overlap", "kmer6-nonoverlap"]);
+    convert(&["kmer6-nonoverlap", "--to", "vocab-merges"]).failed(2, &["no merges"]);
+    convert(&["kmer6-nonoverlap", "--vocab-size", "9"]).failed(2, &["--vocab-size"]);
+    convert(&["t.json", "--vocab-size", "21"]).failed(2, &["t.json", "20 entries", "from 9 to 20"]);
+    convert(&["t.json", "--vocab-size", "8"]).failed(2, &["from 9 to 20"]);
+    convert(&["t.json", "--vocab-size", "-3"]).failed(2, &["whole number from 1"]);
+    convert(&["bpe64"]).failed(2, &["bpe64 has to be learned"]);
+    convert(&["nowhere/t.json"]).failed(3, &["nowhere/t.json", "no such file"]);
+    convert(&["bad.json"]).failed(3, &["bad.json", "no \"model\""]);
+    convert(&["half"]).failed(3, &["half/merges.txt"]);
+    convert(&["no_ids"]).failed(3, &["vocab.json", "\"A\" has \"one\" in place of an id"]);
+    convert(&["twice"]).failed(3, &["vocab.json", "same id 0"]);
+    convert(&["absent"]).failed(3, &["merges.txt, line 2", "\"AC\" is not in vocab.json"]);
+    convert(&["three"]).failed(3, &["merges.txt, line 1", "not two tokens"]);
+    convert(&["letters"]).failed(3, &["letters", "single base(s) GT"]);
+    convert(&["t.json", "--to", "merges"]).failed(2, &["huggingface, vocab-merges, text"]);
+    let to = |args: &[&str]| house.run(&[&["tokenizer", "convert", "t.json", "--output"], args].concat());
+    to(&["-", "--to", "vocab-merges"]).failed(2, &["two files", "folder"]);
+    to(&["half"]).failed(2, &["half is a folder"]);
+    to(&["t.json/x"]).failed(3, &["t.json/x"]);
+    let all = names(&house);
+    assert!(!all.iter().any(|name| name.starts_with("new")), "{all:?}");
+}
+
+#[test]
 fn standard_input_tables_and_overlapping_words() {
     let house = House::new();
     let mut command = house.command(&["tokenizer", "encode", "--tokenizer", "kmer4", "-"]);

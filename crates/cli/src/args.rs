@@ -310,6 +310,11 @@ pub enum TokenizerCommand {
     Decode(DecodeFile),
     /// Show what a tokenizer consists of: vocabulary, token lengths, longest tokens.
     Inspect(InspectTokenizer),
+    /// Write a tokenizer in another form, or only the first entries of a learned one.
+    ///
+    /// A byte-pair vocabulary is the beginning of every larger one: one training gives all smaller ones (--vocab-size). Words side by
+    /// side (base, kmer6-nonoverlap) become a tokenizer.json that gives the same ids in Hugging Face tokenizers.
+    Convert(ConvertTokenizer),
 }
 
 /// Arguments of `tokenizer train`.
@@ -404,6 +409,35 @@ pub struct InspectTokenizer {
     /// Machine-readable answer on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The form in which a tokenizer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TokenizerFormat {
+    /// A Hugging Face tokenizer.json.
+    #[value(name = "huggingface")]
+    HuggingFace,
+    /// A folder with vocab.json and merges.txt, as GPT-2 has them.
+    VocabMerges,
+    /// One token a line, in order of ids.
+    Text,
+}
+
+/// Arguments of `tokenizer convert`.
+#[derive(Debug, Args)]
+pub struct ConvertTokenizer {
+    /// A tokenizer.json, a folder with vocab.json and merges.txt, or a tokenizer that needs no learning (base, kmer6-nonoverlap ...).
+    #[arg(value_name = "NAME|tokenizer.json|FOLDER", value_hint = ValueHint::AnyPath)]
+    pub input: String,
+    /// The form in which it is written.
+    #[arg(long, value_name = "FORMAT", default_value = "huggingface")]
+    pub to: TokenizerFormat,
+    /// Entries to keep: special ids, letters, and the first merges of a byte-pair vocabulary [default: all].
+    #[arg(long, value_name = "V", value_parser = positive, allow_hyphen_values = true)]
+    pub vocab_size: Option<usize>,
+    /// The file to write, - is standard output; with --to vocab-merges the folder.
+    #[arg(long, short, value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
+    pub output: PathBuf,
 }
 
 /// Arguments of `completions`.

@@ -6,6 +6,7 @@
 //! `Plain`), and by that crate everywhere else.
 
 mod batch;
+pub mod file;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

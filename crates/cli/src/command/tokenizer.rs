@@ -1,5 +1,6 @@
 //! `tokbench tokenizer`: learn, apply and look into tokenizers; files in, files out.
 
+mod convert;
 mod decode;
 mod encode;
 mod inspect;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &args::Tokenizer, stop: &Arc<AtomicBool>) -> Result<u8, 
         TokenizerCommand::Encode(args) => encode::run(args, stop),
         TokenizerCommand::Decode(args) => decode::run(args),
         TokenizerCommand::Inspect(args) => inspect::run(args),
+        TokenizerCommand::Convert(args) => convert::run(args),
     }
 }
 

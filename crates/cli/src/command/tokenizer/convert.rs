@@ -1,0 +1,100 @@
+//! `tokbench tokenizer convert`.
+
+use std::path::{Path, PathBuf};
+
+use tokenize::Tokenizer;
+use tokenize::huggingface::HuggingFace;
+use tokenize::huggingface::file::File;
+use tokenize::kmer::Kmer;
+
+use super::{Output, is_standard, open};
+use crate::args::{self, TokenizerFormat};
+use crate::failure::{DATA, Failure, USAGE};
+
+/// The two files of a byte-pair encoding.
+const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
+
+pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
+    let folder = args.to == TokenizerFormat::VocabMerges;
+    if folder && (is_standard(&args.output) || args.output.is_file()) {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} is no folder, and vocab.json and merges.txt are two files", args.output.display()),
+            "name a folder with --output; it is made where there is none",
+        ));
+    }
+    let mut file = read(args)?;
+    if let Some(entries) = args.vocab_size {
+        file = file.first(entries)?;
+    }
+    let entries = file.tokens().len();
+    match args.to {
+        TokenizerFormat::HuggingFace => write(&args.output, &file.to_json())?,
+        TokenizerFormat::Text => write(&args.output, file.to_lines()?.as_bytes())?,
+        TokenizerFormat::VocabMerges => {
+            let texts = file.to_vocab_merges()?;
+            std::fs::create_dir_all(&args.output).map_err(|error| Failure::file(&args.output, &error))?;
+            for (name, text) in PAIR.iter().zip(texts) {
+                write(&args.output.join(name), &text)?;
+            }
+            for part in file.beside() {
+                eprintln!("note: vocab.json and merges.txt do not hold its {part}: other letters may be cut otherwise");
+            }
+        }
+    }
+    let gap = file.tokens().into_keys().ne(0..entries as u64);
+    if args.to == TokenizerFormat::Text && gap {
+        eprintln!("note: ids leave gaps, so lines are not numbered as ids");
+    }
+    eprintln!("{entries} entries");
+    Ok(0)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut output = Output::create(path)?;
+    output.write(bytes)?;
+    output.finish(None)
+}
+
+/// The tokenizer that is named, in the form of a tokenizer.json; checked that it is one.
+fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
+    let name = args.input.as_str();
+    if let Some(folder) = pair(Path::new(name)) {
+        let [vocab, merges] = PAIR.map(|file| {
+            let path = folder.join(file);
+            let remedy = "a folder must hold vocab.json and merges.txt; of other tokenizers give the tokenizer.json";
+            std::fs::read(&path).map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), remedy))
+        });
+        let merges = String::from_utf8_lossy(&merges?).into_owned();
+        let file = File::from_vocab_merges(&vocab?, &merges, name)?;
+        HuggingFace::from_json(name.to_owned(), &file.to_json(), name)?;
+        return Ok(file);
+    }
+    let ready = open(name)?;
+    if let Some(kmer) = &ready.kmer {
+        if args.vocab_size.is_some() {
+            return Err(Failure::new(
+                USAGE,
+                format!("{name} is every word of its length: there is no first part of it"),
+                "leave --vocab-size away, or choose another number of bases (kmer4-nonoverlap)",
+            ));
+        }
+        // A list of words is the same whether they overlap or not.
+        return Ok(match kmer.reading().fixed() {
+            Some(k) if args.to == TokenizerFormat::Text => File::of_words(&Kmer::new(name.to_owned(), k, k))?,
+            _ => File::of_words(kmer)?,
+        });
+    }
+    let path = name.strip_prefix("file:").unwrap_or(name);
+    let text = std::fs::read(path).map_err(|error| Failure::file(Path::new(path), &error))?;
+    Ok(File::parse(&text, path)?)
+}
+
+/// The folder of `vocab.json` and `merges.txt`, if it or one of them is named.
+fn pair(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let named = path.file_name().is_some_and(|name| PAIR.iter().any(|file| name == *file));
+    (named && path.is_file()).then(|| path.parent().unwrap_or(Path::new("")).to_owned())
+}

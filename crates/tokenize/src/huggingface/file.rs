@@ -1,0 +1,276 @@
+//! Tokenizer files and what they can be turned into: a `tokenizer.json`, the pair `vocab.json` and `merges.txt`, a list of tokens.
+//!
+//! ```
+//! use tokenize::huggingface::file::File;
+//! let kmer = tokenize::kmer::named("kmer3-nonoverlap").unwrap();
+//! let file = File::of_words(&kmer).unwrap();
+//! let theirs = tokenize::huggingface::HuggingFace::from_json("words".to_owned(), &file.to_json(), "example").unwrap();
+//! let encoding = theirs.inner().encode("ACGTNNAC", false).unwrap();
+//! assert_eq!(encoding.get_tokens(), ["ACG", "T", "[UNK]", "[UNK]", "AC"]);
+//! ```
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::tokenizer_json;
+use crate::error::Error;
+use crate::kmer::Kmer;
+use crate::token::{Reading, Tokenizer};
+use crate::vocabulary::SPECIAL_NAMES;
+
+/// The content of a `tokenizer.json`, and where it came from.
+#[derive(Clone, Debug)]
+pub struct File {
+    value: Value,
+    origin: String,
+}
+
+/// The first line of a `merges.txt`.
+const VERSION: &str = "#version: 0.2";
+
+impl File {
+    /// From the text of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If it has no vocabulary.
+    pub fn parse(text: &[u8], origin: &str) -> Result<File, Error> {
+        let failed = |reason: String| {
+            wrong(origin, reason, "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)")
+        };
+        let value: Value = serde_json::from_slice(text).map_err(|error| failed(format!("not JSON: {error}")))?;
+        let file = File { value, origin: origin.to_owned() };
+        if file.tokens().is_empty() {
+            return Err(failed("no vocabulary in its model".to_owned()));
+        }
+        Ok(file)
+    }
+
+    /// From `vocab.json` and `merges.txt`. Tokens in brackets (`[UNK]`, `<s>`) are special ones; the text around is cut at blanks.
+    ///
+    /// # Errors
+    /// If they are not such files, or do not belong together.
+    pub fn from_vocab_merges(vocab: &[u8], merges: &str, origin: &str) -> Result<File, Error> {
+        let failed = |file: &str, reason: String| {
+            let remedy = "needed are {\"TOKEN\": ID, ...}, and a line \"LEFT RIGHT\" for each merge, in order";
+            wrong(&format!("{origin}: {file}"), reason, remedy)
+        };
+        let value: Value =
+            serde_json::from_slice(vocab).map_err(|error| failed("vocab.json", format!("not JSON: {error}")))?;
+        let no_object = || failed("vocab.json", "it is no object of tokens and ids".to_owned());
+        let vocabulary = value.as_object().filter(|object| !object.is_empty()).ok_or_else(no_object)?;
+        let mut ids = BTreeMap::new();
+        for (token, id) in vocabulary {
+            let number = id.as_u64().filter(|&id| id <= u64::from(u32::MAX));
+            let id = number.ok_or_else(|| failed("vocab.json", format!("{token:?} has {id} in place of an id")))?;
+            if let Some(other) = ids.insert(id, token) {
+                return Err(failed("vocab.json", format!("{other:?} and {token:?} have the same id {id}")));
+            }
+        }
+        let mut pairs = Vec::new();
+        for (number, line) in merges.lines().enumerate() {
+            if line.is_empty() || number == 0 && line.starts_with("#version") {
+                continue;
+            }
+            let place = || format!("merges.txt, line {}", number + 1);
+            let (left, right) = line
+                .split_once(' ')
+                .filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '))
+                .ok_or_else(|| failed(&place(), format!("{line:?} is not two tokens")))?;
+            let both = [left, right].concat();
+            let absent = [left, right, both.as_str()].into_iter().find(|token| !vocabulary.contains_key(*token));
+            if let Some(token) = absent {
+                return Err(failed(&place(), format!("{token:?} is not in vocab.json")));
+            }
+            pairs.push(json!([left, right]));
+        }
+        let brackets = [("[", "]"), ("<", ">")];
+        let bracketed =
+            |token: &str| brackets.iter().any(|(open, close)| token.starts_with(open) && token.ends_with(close));
+        let special: Vec<(u64, &str)> =
+            ids.into_iter().filter(|(_, token)| bracketed(token)).map(|(id, token)| (id, token.as_str())).collect();
+        let unknown = special.iter().map(|(_, token)| *token).find(|token| ["[UNK]", "<unk>"].contains(token));
+        let model = json!({
+            "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+            "vocab": value, "merges": pairs,
+        });
+        let mut value = tokenizer_json(&model);
+        if !special.iter().copied().eq((0..).zip(SPECIAL_NAMES)) {
+            let like = value["added_tokens"][0].clone();
+            let added = special.iter().map(|(id, token)| {
+                let mut entry = like.clone();
+                (entry["id"], entry["content"]) = (json!(id), json!(token));
+                entry
+            });
+            value["added_tokens"] = added.collect();
+            value["post_processor"] = Value::Null;
+        }
+        Ok(File { value, origin: origin.to_owned() })
+    }
+
+    /// Words side by side as a `tokenizer.json` that gives the same ids: a pattern cuts the text, a table holds the words.
+    ///
+    /// # Errors
+    /// If the words overlap.
+    pub fn of_words(kmer: &Kmer) -> Result<File, Error> {
+        let Reading::Tiling(Some(k)) = kmer.reading() else {
+            return Err(Error::Name {
+                name: kmer.name().to_owned(),
+                reason: "its words overlap, and a tokenizer.json can give each base to one token only".to_owned(),
+                remedy: "use words side by side (\"kmer6-nonoverlap\"), or cut with \"tokbench tokenizer encode\" and train on the ids"
+                    .to_owned(),
+            });
+        };
+        let vocabulary = kmer.vocabulary();
+        let special = (0u32..).zip(SPECIAL_NAMES.map(str::to_owned));
+        let words = vocabulary
+            .ids()
+            .map(|id| (id, String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned()));
+        let vocab: Map<String, Value> = special.chain(words).map(|(id, word)| (word, json!(id))).collect();
+        let mut value = tokenizer_json(&json!({"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_NAMES[0]}));
+        // What no pattern meets would stay together: so every other letter is met alone.
+        value["pre_tokenizer"] = json!({
+            "type": "Split", "pattern": {"Regex": format!("[ACGT]{{1,{k}}}|[^ACGT]")}, "behavior": "Isolated",
+            "invert": false,
+        });
+        Ok(File { value, origin: kmer.name().to_owned() })
+    }
+
+    /// The text of a `tokenizer.json`.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(&self.value).expect("plain data")
+    }
+
+    /// All tokens by id, added ones included.
+    #[must_use]
+    pub fn tokens(&self) -> BTreeMap<u64, &str> {
+        let model = self.value["model"]["vocab"].as_object().into_iter().flatten();
+        let added = self.value["added_tokens"].as_array().into_iter().flatten();
+        let added = added.filter_map(|token| Some((token["id"].as_u64()?, token["content"].as_str()?)));
+        model.filter_map(|(token, id)| Some((id.as_u64()?, token.as_str()))).chain(added).collect()
+    }
+
+    /// Parts of the file that are not in its vocabulary and its merges and that change how a text is cut.
+    #[must_use]
+    pub fn beside(&self) -> Vec<&'static str> {
+        let pre_tokenizer = &self.value["pre_tokenizer"];
+        let ordinary = pre_tokenizer.is_null() || pre_tokenizer["type"] == json!("Whitespace");
+        let parts = [("normalizer", !self.value["normalizer"].is_null()), ("pre_tokenizer", !ordinary)];
+        parts.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect()
+    }
+
+    /// Both parts of every merge; `None` if this is no byte-pair encoding.
+    fn merges(&self) -> Option<Vec<[&str; 2]>> {
+        let model = &self.value["model"];
+        if model["type"].as_str().is_some_and(|kind| kind != "BPE") {
+            return None;
+        }
+        model["merges"].as_array()?.iter().map(split).collect()
+    }
+
+    fn no_merges(&self, what: &str, remedy: &str) -> Error {
+        Error::Name {
+            name: self.origin.clone(),
+            reason: format!("it is no byte-pair encoding, so it has no merges {what}"),
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    /// The encoding of its first merges: `entries` tokens, with the ids that they had. What training would have given, had it
+    /// ended there.
+    ///
+    /// # Errors
+    /// If it is no byte-pair encoding, or has fewer tokens, or more before its first merge.
+    pub fn first(&self, entries: usize) -> Result<File, Error> {
+        let merges = self
+            .merges()
+            .ok_or_else(|| self.no_merges("to leave away", "keep its whole vocabulary (no --vocab-size)"))?;
+        let made: HashSet<String> = merges.iter().map(|pair| pair.concat()).collect();
+        let all = self.tokens();
+        let fewest = all.values().filter(|token| !made.contains(**token)).count();
+        if !(fewest..=all.len()).contains(&entries) {
+            return Err(Error::Name {
+                name: self.origin.clone(),
+                reason: format!("it has {} entries, {fewest} of them before its first merge, not {entries}", all.len()),
+                remedy: format!("ask for a --vocab-size from {fewest} to {}", all.len()),
+            });
+        }
+        // Two merges may make the same token.
+        let (mut kept, mut number) = (HashSet::new(), 0);
+        for pair in merges {
+            if fewest + kept.len() == entries {
+                break;
+            }
+            kept.insert(pair.concat());
+            number += 1;
+        }
+        let mut value = self.value.clone();
+        if let Some(merges) = value["model"]["merges"].as_array_mut() {
+            merges.truncate(number);
+        }
+        if let Some(vocabulary) = value["model"]["vocab"].as_object_mut() {
+            vocabulary.retain(|token, _| kept.contains(token) || !made.contains(token));
+        }
+        Ok(File { value, origin: self.origin.clone() })
+    }
+
+    /// The texts of `vocab.json` and `merges.txt`.
+    ///
+    /// # Errors
+    /// If it is no byte-pair encoding that these two files can hold.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    pub fn to_vocab_merges(&self) -> Result<[Vec<u8>; 2], Error> {
+        let merges =
+            self.merges().ok_or_else(|| self.no_merges("to write", "write it as \"huggingface\" or \"text\""))?;
+        let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
+        let model = &self.value["model"];
+        for key in ["continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"] {
+            if ![Value::Null, json!(false), json!("")].contains(&model[key]) {
+                return Err(failed(format!("vocab.json and merges.txt cannot say \"{key}\": {}", model[key])));
+            }
+        }
+        let mut text = format!("{VERSION}\n");
+        for [left, right] in merges {
+            if [left, right].iter().any(|token| token.contains([' ', '\n'])) {
+                return Err(failed(format!("a merge of {left:?} and {right:?} cannot stand in merges.txt")));
+            }
+            text.extend([left, " ", right, "\n"]);
+        }
+        let vocab: Map<String, Value> =
+            self.tokens().into_iter().map(|(id, token)| (token.to_owned(), json!(id))).collect();
+        Ok([serde_json::to_vec(&vocab).expect("plain data"), text.into_bytes()])
+    }
+
+    /// One token a line, in order of ids. Lines are numbers of ids where these leave no gap.
+    ///
+    /// # Errors
+    /// If a token holds the end of a line.
+    pub fn to_lines(&self) -> Result<String, Error> {
+        let tokens = self.tokens();
+        if let Some((id, token)) = tokens.iter().find(|(_, token)| token.contains('\n')) {
+            let reason = format!("the token {token:?} (id {id}) does not fit in a line");
+            return Err(wrong(&self.origin, reason, "keep it as a tokenizer.json"));
+        }
+        Ok(tokens.values().flat_map(|token| [*token, "\n"]).collect())
+    }
+}
+
+/// Both parts of a merge, in either way of writing it.
+fn split(merge: &Value) -> Option<[&str; 2]> {
+    match merge {
+        Value::String(text) => text.split_once(' ').map(|(left, right)| [left, right]),
+        Value::Array(pair) => Some([pair.first()?.as_str()?, pair.get(1)?.as_str()?]),
+        _ => None,
+    }
+}
+
+fn wrong(path: &str, reason: String, remedy: &str) -> Error {
+    Error::File { path: path.to_owned(), reason, remedy: remedy.to_owned() }
+}
