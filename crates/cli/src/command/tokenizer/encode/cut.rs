@@ -56,7 +56,6 @@ impl Cutter<'_> {
                 }
             }
         });
-        self.form.close(&mut part);
         part
     }
 

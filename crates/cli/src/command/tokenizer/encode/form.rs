@@ -1,10 +1,9 @@
-//! The form that tokens have in a file: text, numbers of a NumPy array, lines of BED, pages of a Parquet file.
+//! The form that tokens have in a file: text, numbers of a NumPy array, lines of BED, rows of a Parquet file.
 
 use std::fmt::Write as _;
 
 use tokenize::vocabulary::{CLS, SEP};
 
-use super::parquet::Pages;
 use crate::args::TokenFormat;
 
 /// A format, and how each id looks in it.
@@ -24,11 +23,9 @@ pub(super) struct Form {
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) bytes: Vec<u8>,
-    /// In place of bytes, for tables.
-    pub(super) pages: Pages,
-    /// Names and our ids, until they have become pages.
-    names: Vec<String>,
-    ids: Vec<u32>,
+    /// In place of bytes, for tables: names and our ids.
+    pub(super) names: Vec<String>,
+    pub(super) ids: Vec<u32>,
     /// Ids of each sequence, special ones included.
     pub(super) lengths: Vec<u64>,
     /// Tokens in all, special ids not counted.
@@ -112,14 +109,6 @@ impl Form {
                 part.names.push(name.to_owned());
                 part.ids.extend(opening.into_iter().chain(ids).chain(closing));
             }
-        }
-    }
-
-    /// Ends a part.
-    pub(super) fn close(&self, part: &mut Part) {
-        if self.format == TokenFormat::Parquet {
-            part.pages = Pages::new(&part.names, &part.lengths, &part.ids, self.ids.len());
-            (part.names, part.ids) = (Vec::new(), Vec::new());
         }
     }
 }
