@@ -45,7 +45,8 @@ fn main() {
             .special_tokens(SPECIAL_NAMES.map(|token| AddedToken::from(token, true)).to_vec())
             .build();
         let stretches = records.iter().flat_map(|record| record.split(|base| !b"ACGT".contains(base)));
-        let pieces = stretches.flat_map(|stretch| stretch.chunks(if piece == 0 { stretch.len().max(1) } else { piece }));
+        let pieces =
+            stretches.flat_map(|stretch| stretch.chunks(if piece == 0 { stretch.len().max(1) } else { piece }));
         let texts = pieces.map(|piece| std::str::from_utf8(piece).unwrap());
         trainer.feed(texts, |piece| Ok(vec![piece.to_owned()])).unwrap();
         let mut model = BPE::default();
