@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData, activation, s};
 use experiment::config::{Encoder, Position};
 use model::network::{Model, ModelConfig};
 use model::noise::Noise;
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(5e-4, model, gradients);
             // Reading any weight waits for the whole step.
-            let _ = model.head.bias.val().slice([0..1]).into_data();
+            let _ = model.head.bias.val().slice(s![0..1]).into_data();
             last = loss.into_scalar::<f32>();
         }
         if step >= warmup {
