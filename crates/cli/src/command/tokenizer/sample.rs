@@ -29,7 +29,7 @@ pub(super) fn take(
     for file in files {
         let mut pieces: Vec<Vec<u8>> = Vec::new();
         let mut sequences = dataset::sequences::open(file)?;
-        while let Some(record) = sequences.next() {
+        for record in sequences.by_ref() {
             if stop.load(Ordering::Relaxed) {
                 return Err(interrupted());
             }
