@@ -49,6 +49,7 @@ pub mod plan;
 pub mod randomcut;
 pub mod registry;
 mod token;
+mod tree;
 pub mod vocabulary;
 
 pub use error::Error;

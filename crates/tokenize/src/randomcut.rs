@@ -16,6 +16,7 @@ use crate::huggingface::{self, HuggingFace};
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
+use crate::tree::Tree;
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// `randomcut<V>`.
@@ -70,27 +71,14 @@ pub struct RandomCut {
     name: String,
     saved: Saved,
     vocabulary: Vocabulary,
-    /// Per node of the prefix tree: children by base, and the token that ends here (0: none).
-    tree: Vec<([u32; 4], u32)>,
+    tree: Tree,
 }
 
 impl RandomCut {
     fn new(name: String, saved: Saved) -> Result<Self, Error> {
         let bpe = HuggingFace::from_json(name.clone(), saved.tokenizer.as_bytes(), "learned vocabulary")?;
         let vocabulary = bpe.vocabulary().clone();
-        let mut tree = vec![([0; 4], 0)];
-        for id in vocabulary.ids().filter(|&id| vocabulary.is_dna(id)) {
-            let mut node = 0;
-            for &base in vocabulary.bases(id).unwrap_or_default() {
-                let letter = letter(base).unwrap_or(0);
-                if tree[node].0[letter] == 0 {
-                    tree[node].0[letter] = tree.len() as u32;
-                    tree.push(([0; 4], 0));
-                }
-                node = tree[node].0[letter] as usize;
-            }
-            tree[node].1 = id;
-        }
+        let tree = Tree::of_dna(&vocabulary);
         Ok(RandomCut { name, saved, vocabulary, tree })
     }
 
@@ -159,15 +147,10 @@ impl RandomCut {
 
     /// Every token that spells the text at `start`: id, bases, weight.
     fn candidates(&self, text: &[u8], start: usize, mut visit: impl FnMut(u32, usize, f64)) {
-        let mut node = 0usize;
-        for (length, &base) in (1..).zip(&text[start..]) {
-            node = self.tree[node].0[letter(base).unwrap_or(0)] as usize;
-            if node == 0 {
-                return;
-            }
+        for (id, length) in self.tree.at(&text[start..]) {
             let weight = self.saved.weights.get(length - 1).copied().unwrap_or(0.0);
-            if self.tree[node].1 != 0 && weight > 0.0 {
-                visit(self.tree[node].1, length, weight);
+            if weight > 0.0 {
+                visit(id, length, weight);
             }
         }
     }
@@ -176,10 +159,6 @@ impl RandomCut {
 fn log_add(a: f64, b: f64) -> f64 {
     let (high, low) = if a > b { (a, b) } else { (b, a) };
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
-}
-
-fn letter(base: u8) -> Option<usize> {
-    b"ACGT".iter().position(|&b| b == base)
 }
 
 /// Share of tokens of each length.
@@ -213,7 +192,7 @@ impl Tokenizer for RandomCut {
         out.clear();
         let mut from = 0;
         for (i, &base) in bases.iter().enumerate() {
-            if letter(base).is_none() {
+            if !matches!(base, b'A' | b'C' | b'G' | b'T') {
                 self.stretch(bases, from, i, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;
