@@ -69,7 +69,8 @@ pub fn record(run: &Run) -> Record {
         Work::Pretrain(p) => {
             let windows = (p.scoring.bases / p.training.window.max(1)).max(1) as u64;
             let base = 1.90 + 0.06 * Noise::of(&p.tokenizer).next();
-            let variable = ["bpe", "randomcut", "file:"].iter().any(|stem| p.tokenizer.starts_with(stem));
+            let variable =
+                ["bpe", "unigram", "wordpiece", "randomcut", "file:"].iter().any(|stem| p.tokenizer.starts_with(stem));
             pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise)
         }
         Work::Control(Control::Markov { window, scoring, .. }) => {

@@ -133,7 +133,7 @@ fn bias_only(tokenizer: &Arc<dyn Tokenizer>, cuts: &[Cut]) -> Vec<f32> {
         }
     }
     let any = match tokenizer.reading().fixed() {
-        Some(k) => Legal { longest: k as u32, exact: true, after: None },
+        Some(k) => Legal { longest: k as u32, exact: true, ..Legal::ANY },
         None => Legal::ANY,
     };
     let mut legal_ids = 0.0;
@@ -147,7 +147,7 @@ fn bias_only(tokenizer: &Arc<dyn Tokenizer>, cuts: &[Cut]) -> Vec<f32> {
     }
     // A HashMap's order is random; sums must not depend on it.
     let mut groups: Vec<(Legal, f64)> = groups.into_iter().collect();
-    groups.sort_by_key(|(legal, _)| (legal.longest, legal.exact, legal.after));
+    groups.sort_by_key(|(legal, _)| (legal.longest, legal.exact, legal.after, legal.first));
     let mut weights: Vec<f64> = observed.clone();
     if tokenizer.reading().fixed().is_none() {
         let mut members = Vec::new();

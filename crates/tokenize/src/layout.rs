@@ -12,6 +12,8 @@ pub struct Cut {
     spans: Vec<CutSpan>,
     sliding: bool,
     fixed: bool,
+    /// Whether tokens differ by whether they stand first.
+    marked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl Cut {
         if let Reading::Sliding { k, .. } = tokenizer.reading() {
             tokenizer.encode(bases, &mut tokens);
             let spans = plan.iter().map(|&span| CutSpan { span, tokens: tiles(&tokens, span, k) }).collect();
-            return Cut { tokens, spans, sliding: true, fixed };
+            return Cut { tokens, spans, sliding: true, fixed, marked: false };
         }
         let mut spans = Vec::with_capacity(plan.len());
         let mut part = Vec::new();
@@ -79,7 +81,8 @@ impl Cut {
             from = span.end;
         }
         append(from, bases.len(), &mut tokens);
-        Cut { tokens, spans, sliding: false, fixed }
+        let marked = tokens.iter().any(|token| tokenizer.stands_first(token.id).is_some());
+        Cut { tokens, spans, sliding: false, fixed, marked }
     }
 
     /// The tokens, hidden ones included.
@@ -132,9 +135,9 @@ impl Cut {
                 let after = if order == shown && order > 0 { Some(self.tokens[tokens[order - 1]].id) } else { None };
                 let length = (self.tokens[index].end - self.tokens[index].start) as usize;
                 let legal = if self.fixed {
-                    Legal { longest: length as u32, exact: true, after: None }
+                    Legal { longest: length as u32, exact: true, ..Legal::ANY }
                 } else {
-                    Legal::of(bases, tokens.len() - shown, after)
+                    Legal { first: self.marked.then_some(order == 0), ..Legal::of(bases, tokens.len() - shown, after) }
                 };
                 targets.push(Target { position: index + 1, token: self.tokens[index].id, span: number, order, legal });
             }

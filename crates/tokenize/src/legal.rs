@@ -16,17 +16,19 @@ pub struct Legal {
     pub exact: bool,
     /// The token just before it in the same span, where it is known: only pairs that occur in a cut are legal.
     pub after: Option<u32>,
+    /// Whether it is the first of its span, for tokenizers whose tokens differ by that.
+    pub first: Option<bool>,
 }
 
 impl Legal {
     /// Any token of A, C, G, T.
-    pub const ANY: Legal = Legal { longest: u32::MAX, exact: false, after: None };
+    pub const ANY: Legal = Legal { longest: u32::MAX, exact: false, after: None, first: None };
 
     /// The condition on one of the `left` tokens that are hidden, given that `bases` bases are hidden in the span.
     /// `after`: the known token just before it.
     #[must_use]
     pub fn of(bases: usize, left: usize, after: Option<u32>) -> Legal {
-        Legal { longest: (bases + 1).saturating_sub(left) as u32, exact: left == 1, after }
+        Legal { longest: (bases + 1).saturating_sub(left) as u32, exact: left == 1, after, first: None }
     }
 }
 
@@ -39,6 +41,8 @@ pub struct LegalSets {
     /// End in `by_length` of the tokens of at most so many bases.
     ends: Vec<usize>,
     lengths: Vec<u32>,
+    /// What [`Tokenizer::stands_first`] says of each token.
+    first: Vec<Option<bool>>,
     pairs: HashMap<u32, Vec<u64>>,
     /// False for tokenizers in which every pair occurs.
     pair_rule: bool,
@@ -54,8 +58,9 @@ impl LegalSets {
         by_length.sort_by_key(|&id| (lengths[id as usize], id));
         let longest = by_length.last().map_or(0, |&id| lengths[id as usize]);
         let ends = (0..=longest).map(|l| by_length.partition_point(|&id| lengths[id as usize] <= l)).collect();
+        let first = (0..vocabulary.len() as u32).map(|id| tokenizer.stands_first(id)).collect();
         let pair_rule = tokenizer.reading().fixed().is_none();
-        LegalSets { tokenizer, by_length, ends, lengths, pairs: HashMap::new(), pair_rule }
+        LegalSets { tokenizer, by_length, ends, lengths, first, pairs: HashMap::new(), pair_rule }
     }
 
     /// Bases of a token; 0 for special ids.
@@ -97,7 +102,8 @@ impl LegalSets {
     pub fn visit(&self, legal: Legal, pair_rule: bool, mut visit: impl FnMut(u32)) {
         let pairs = legal.after.filter(|_| pair_rule && self.pair_rule).and_then(|after| self.pairs.get(&after));
         for &id in self.of_length(legal.longest, legal.exact) {
-            if pairs.is_none_or(|bits| bits[id as usize / 64] >> (id % 64) & 1 == 1) {
+            let place = legal.first.is_none() || self.first[id as usize].is_none_or(|first| legal.first == Some(first));
+            if place && pairs.is_none_or(|bits| bits[id as usize / 64] >> (id % 64) & 1 == 1) {
                 visit(id);
             }
         }

@@ -50,7 +50,9 @@ pub mod randomcut;
 pub mod registry;
 mod token;
 mod tree;
+pub mod unigram;
 pub mod vocabulary;
+pub mod wordpiece;
 
 pub use error::Error;
 pub use fitted::Fitted;

@@ -36,7 +36,7 @@ const SAMPLE: usize = 120_000;
 const STRETCH: usize = 120;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
-    let size = huggingface::size(name)?;
+    let size = huggingface::bpe_size(name)?;
     let canonical = format!("randomcut{size}");
     let (for_fit, for_load) = (canonical.clone(), canonical.clone());
     Ok(Recipe::learned(
@@ -85,10 +85,11 @@ impl RandomCut {
     fn fit(name: String, json: &[u8], pieces: &[&[u8]]) -> Result<Self, Error> {
         let bpe = HuggingFace::from_json(name.clone(), json, "learned vocabulary")?;
         let longest = bpe.vocabulary().ids().map(|id| bpe.vocabulary().length(id)).max().unwrap_or(1);
-        let stretches: Vec<&[u8]> = huggingface::training_pieces(&mut pieces.iter().copied())
-            .iter()
-            .flat_map(|piece| piece.as_bytes().chunks_exact(STRETCH))
-            .collect();
+        let stretches: Vec<&[u8]> =
+            huggingface::training_pieces(&mut pieces.iter().copied(), huggingface::TRAINING_BASES)
+                .iter()
+                .flat_map(|piece| piece.as_bytes().chunks_exact(STRETCH))
+                .collect();
         let count = (SAMPLE / STRETCH).min(stretches.len());
         if count == 0 {
             return Err(Error::Fit {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::frontend::Frontend;
 use crate::name::Name;
 use crate::token::{Reading, Tokenizer};
-use crate::{huggingface, kmer, learned, randomcut};
+use crate::{huggingface, kmer, learned, randomcut, unigram, wordpiece};
 
 /// A family of names.
 pub struct Kind {
@@ -29,6 +29,8 @@ pub const KINDS: &[Kind] = &[
     learned::BASE_DEEP,
     kmer::KMER,
     huggingface::BPE,
+    unigram::UNIGRAM,
+    wordpiece::WORDPIECE,
     randomcut::RANDOMCUT,
     learned::MXDNA,
     huggingface::FILE,

@@ -53,10 +53,17 @@ pub trait Tokenizer: Send + Sync + std::fmt::Debug {
     /// cleared first. No special tokens, no padding.
     fn encode(&self, bases: &[u8], out: &mut Vec<Token>);
 
-    /// Whether `second` can stand right after `first` in a cut: `encode(first second) = [first, second]`.
-    /// Always true where the cut has no such rule (fixed lengths, random cuts).
+    /// Whether `second` can stand right after `first` in a cut: `encode(first second) = [first, second]`, or for a `first` that
+    /// never stands first, the same behind something else. Always true where the cut has no such rule (fixed lengths, random
+    /// cuts).
     fn may_follow(&self, _first: u32, _second: u32) -> bool {
         true
+    }
+
+    /// Whether a token is always the first of a stretch (`Some(true)`) or never (`Some(false)`), where the vocabulary tells:
+    /// WordPiece spells the same bases in two ways. `None`: it can stand anywhere.
+    fn stands_first(&self, _id: u32) -> Option<bool> {
+        None
     }
 
     /// What [`crate::registry::Recipe::load`] needs to build the tokenizer again, for learned vocabularies.

@@ -1,4 +1,4 @@
-//! A prefix tree of tokens: which of them stand at a place of a text. `randomcut` cuts with it.
+//! A prefix tree of tokens: which of them stand at a place of a text. `unigram`, `wordpiece` and `randomcut` cut with it.
 
 use crate::vocabulary::Vocabulary;
 

@@ -59,7 +59,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
         return Err(Failure::new(
             USAGE,
             format!("{} has to be learned from text first", recipe.name),
-            "learn it with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then give that file",
+            "learn a BPE with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then give that file",
         ));
     }
     if recipe.frontend != Frontend::Lookup {

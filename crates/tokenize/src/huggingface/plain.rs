@@ -1,0 +1,108 @@
+//! What a `tokenizer.json` does before its model, and whether that leaves DNA alone; which of our own ways cut as its model does.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::write::letters_apart;
+use crate::bpe::Engine;
+use crate::vocabulary::{UNK, Vocabulary};
+
+/// The engine of a `model`, if it is a BPE of the kind that the engine knows.
+pub(super) fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
+    let unset = |key: &str| model[key].is_null() || model[key] == json!(false) || model[key] == json!("");
+    let plain =
+        ["dropout", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges"];
+    if model["type"].as_str().is_some_and(|kind| kind != "BPE") || !plain.into_iter().all(unset) {
+        return None;
+    }
+    let spelled: Vec<&[u8]> = (0..vocabulary.len() as u32).map(|id| vocabulary.bases(id).unwrap_or(b"")).collect();
+    let ids: HashMap<&[u8], u32> = vocabulary.ids().map(|id| (spelled[id as usize], id)).collect();
+    let mut merges = Vec::new();
+    for merge in model["merges"].as_array()? {
+        let (left, right) = match merge {
+            Value::String(text) => text.split_once(' ')?,
+            Value::Array(pair) => (pair.first()?.as_str()?, pair.get(1)?.as_str()?),
+            _ => return None,
+        };
+        let id = |text: &str| ids.get(text.as_bytes()).copied();
+        merges.push((id(left)?, id(right)?, id(&[left, right].concat())?));
+    }
+    Engine::new(&spelled, &merges, UNK)
+}
+
+/// Which texts the engine may cut in place of the `tokenizers` crate: those that its normalizer and its pre-tokenizer are
+/// certain to leave alone, and in which every byte is one of A, C, G, T or a letter of its own that becomes \[UNK\].
+#[derive(Debug)]
+pub(super) struct Plain {
+    bytes: [bool; 256],
+}
+
+impl Plain {
+    /// Reads what a `tokenizer.json` with a model of this kind does before it. Whatever is not known here makes no text plain.
+    pub(super) fn new(file: &Value, kind: &str, vocabulary: &Vocabulary) -> Plain {
+        let none = Plain { bytes: [false; 256] };
+        let empty = Vec::new();
+        let list = |value: &Value, key: &str| value[key].as_array().unwrap_or(&empty).clone();
+        let steps = |value: &Value, key: &str| match value["type"].as_str() {
+            None if value.is_null() => Vec::new(),
+            Some("Sequence") => list(value, key),
+            _ => vec![value.clone()],
+        };
+        // A pattern of other letters, digits and counts never meets A, C, G, T; but one that may be empty stands everywhere.
+        let elsewhere = |pattern: &Value| {
+            let text = pattern["String"].as_str().or(pattern["Regex"].as_str()).unwrap_or_default();
+            let other = text.chars().all(|c| c.is_ascii_alphanumeric() || "{,}-".contains(c));
+            other
+                && !text.is_empty()
+                && !text.contains(['A', 'C', 'G', 'T'])
+                && !text.contains("{0")
+                && !text.contains("{,")
+        };
+        let normalizers = steps(&file["normalizer"], "normalizers");
+        let harmless = normalizers.iter().all(|step| match step["type"].as_str() {
+            Some("Strip") => true,
+            Some("BertNormalizer") => step["lowercase"] == json!(false),
+            Some("Replace") => elsewhere(&step["pattern"]),
+            _ => false,
+        });
+        let splitters = steps(&file["pre_tokenizer"], "pretokenizers");
+        let apart = splitters == [letters_apart()];
+        let whole = apart
+            || splitters.iter().all(|step| match step["type"].as_str() {
+                Some("Whitespace" | "WhitespaceSplit" | "BertPreTokenizer") => true,
+                Some("Split") => elsewhere(&step["pattern"]) && step["invert"] == json!(false),
+                _ => false,
+            });
+        let added: Vec<String> =
+            list(file, "added_tokens").iter().filter_map(|t| Some(t["content"].as_str()?.to_owned())).collect();
+        if !harmless || !whole || added.iter().any(|token| token.bytes().all(|b| b.is_ascii_alphabetic())) {
+            return none;
+        }
+        // Then a way of our own takes all other letters one by one.
+        if kind == "WordPiece" || (kind == "Unigram" && apart && vocabulary.ids().all(|id| vocabulary.is_dna(id))) {
+            return Plain { bytes: [true; 256] };
+        }
+        let mut bytes = [false; 256];
+        b"ACGT".iter().for_each(|&base| bytes[usize::from(base)] = true);
+        let vocabulary = file["model"]["vocab"].as_object();
+        let strict = normalizers.is_empty() && splitters.iter().all(|step| step["type"] != "Split");
+        if strict && file["model"]["unk_token"].is_string() {
+            for letter in (b'A'..=b'Z').chain(b'a'..=b'z') {
+                let own = vocabulary.is_none_or(|vocabulary| vocabulary.contains_key(&char::from(letter).to_string()));
+                bytes[usize::from(letter)] |= !own;
+            }
+        }
+        Plain { bytes }
+    }
+
+    /// Whether A, C, G, T are left alone.
+    pub(super) fn leaves_dna_alone(&self) -> bool {
+        self.is_plain(b"ACGT")
+    }
+
+    /// Whether a text is one of these.
+    pub(super) fn is_plain(&self, text: &[u8]) -> bool {
+        text.iter().fold(true, |all, &byte| all & self.bytes[usize::from(byte)])
+    }
+}
