@@ -1,0 +1,263 @@
+//! A `tokenizer.json` that is no tokenizer of DNA: what the message says, and that nothing panics.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use tokenize::huggingface::HuggingFace;
+use tokenize::{Error, Tokenizer, registry};
+
+/// A file of this kind as it should be.
+fn file(name: &str) -> Value {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let text: Vec<u8> = (0..20_000).map(|_| b"AATTACGTTA"[rng.random_range(0..10)]).collect();
+    let tokenizer = registry::parse(name).unwrap().fit(&mut text.chunks(1_000)).unwrap();
+    serde_json::from_slice(&tokenizer.save().unwrap()).unwrap()
+}
+
+fn read(bytes: &[u8]) -> Result<HuggingFace, Error> {
+    HuggingFace::from_json("mine".to_owned(), bytes, "mine.json")
+}
+
+/// The message and the remedy of a file.
+#[track_caller]
+fn said(bytes: &[u8]) -> String {
+    let error = read(bytes).expect_err("no tokenizer");
+    let remedy = error.remedy().expect("a remedy");
+    assert!(error.to_string().starts_with("mine.json: "), "{error}");
+    assert!(remedy.len() > 10, "{remedy}");
+    format!("{error} / {remedy}")
+}
+
+/// The message after a change to a file.
+#[track_caller]
+fn changed(name: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut json = file(name);
+    change(&mut json);
+    said(json.to_string().as_bytes())
+}
+
+#[track_caller]
+fn holds(said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn what_is_not_json() {
+    holds(&said(b""), &["not JSON", "line 1 column 0", "cut off"]);
+    holds(&said(b"{\n  \"model\": {\"type\": \"B"), &["ends at line 2 column 22 in the middle", "download it again"]);
+    holds(&said(b"{\"version\": \"1.0\",\n}"), &["not JSON", "line 2 column 1"]);
+    holds(&said(b">chr1\nACGT\n"), &["not JSON", "line 1 column 1", "tokenizer.json"]);
+    holds(&said(b"\xFF\xFE{"), &["not JSON"]);
+    holds(&said(&[b'['; 100_000]), &["not JSON", "recursion limit"]);
+    holds(&said(b"{} {}"), &["not JSON", "trailing characters at line 1 column 4"]);
+}
+
+#[test]
+fn what_is_no_tokenizer() {
+    holds(&said(b"[]"), &["it holds a list, not an object"]);
+    holds(&said(b"{\"hello\": 1}"), &["no \"model\" in it"]);
+    holds(&said(b"{\"model\": \"BPE\"}"), &["its \"model\" is a text, not an object"]);
+    let kind = changed("bpe64", |file| file["model"]["type"] = json!("BytePair"));
+    holds(&kind, &["unknown type \"BytePair\"", "BPE, Unigram, WordPiece, WordLevel"]);
+    holds(&changed("bpe64", |file| file["model"]["type"] = json!(7)), &["\"type\" of its model is a number"]);
+    holds(&changed("bpe64", |file| file["added_tokens"] = json!(3)), &["not a tokenizer"]);
+    holds(&changed("bpe64", |file| file["normalizer"] = json!({"type": "None"})), &["not a tokenizer"]);
+}
+
+#[test]
+fn vocabularies() {
+    let vocab = |name: &str, vocab: Value| changed(name, |file| file["model"]["vocab"] = vocab);
+    for name in ["bpe64", "wordpiece64"] {
+        holds(&vocab(name, json!(3)), &["the \"vocab\" of its model is a number, not an object", "\"A\": 5"]);
+        holds(&vocab(name, json!([])), &["is a list, not an object"]);
+        holds(&vocab(name, Value::Null), &["no \"vocab\" in its model"]);
+        let id = |id: Value| changed(name, |file| file["model"]["vocab"]["A"] = id);
+        holds(&id(json!("5")), &["the id of \"A\" is a text, not a whole number", "from 0 to 4294967295"]);
+        holds(&id(json!(-3)), &["the id of \"A\" is -3"]);
+        holds(&id(json!(2.5)), &["the id of \"A\" is 2.5"]);
+        holds(&id(json!(4_294_967_296u64)), &["the id of \"A\" is 4294967296, which does not fit 32 bits"]);
+        holds(&id(json!(6)), &["\"A\" and \"C\" have the same id, 6", "an id of its own"]);
+    }
+    holds(&vocab("unigram64", json!({"A": 5})), &["is an object, not a list of tokens and scores", "[\"A\", -1.5]"]);
+    holds(&vocab("unigram64", Value::Null), &["no \"vocab\" in its model"]);
+    let entry = |entry: Value| changed("unigram64", |file| file["model"]["vocab"][7] = entry);
+    holds(&entry(json!("A")), &["entry 7 of its vocabulary is no token with a score"]);
+    holds(&entry(json!(["A"])), &["entry 7"]);
+    holds(&entry(json!(["A", "high"])), &["the score of \"A\" (entry 7) is a text, not a number"]);
+    holds(&entry(json!(["A", null])), &["is null, not a number"]);
+    holds(&entry(json!(["[CLS]", -1.0])), &["\"[CLS]\" stands twice in its vocabulary, as entries 1 and 7"]);
+}
+
+#[test]
+fn gaps_between_ids_are_no_error() {
+    let mut json = file("bpe64");
+    json["model"]["vocab"]["TT"] = json!(4_000_000_000u32);
+    assert_eq!(read(json.to_string().as_bytes()).unwrap().vocabulary().len(), 64);
+}
+
+#[test]
+fn keys_that_stand_twice() {
+    let json = serde_json::to_string_pretty(&file("bpe64")).unwrap();
+    let twice = json.replacen("\"A\": 5,", "\"A\": 5,\n      \"A\": 9000,", 1);
+    assert_ne!(json, twice);
+    let line = twice.lines().position(|line| line.contains("9000")).unwrap() + 1;
+    holds(&said(twice.as_bytes()), &["the key \"A\" stands twice in one object", &format!("line {line}"), "keep one"]);
+    // However it is written.
+    let twice = json.replacen("\"A\": 5,", "\"A\": 5,\n      \"\\u0041\": 5,", 1);
+    holds(&said(twice.as_bytes()), &["the key \"A\" stands twice"]);
+    let model = json.replacen("\"version\"", "\"model\": {},\n  \"version\"", 1);
+    holds(&said(model.as_bytes()), &["the key \"model\" stands twice"]);
+}
+
+#[test]
+fn merges() {
+    let merges = |merges: Value| changed("bpe64", |file| file["model"]["merges"] = merges);
+    let merge = |number: usize, merge: Value| changed("bpe64", |file| file["model"]["merges"][number] = merge);
+    holds(&merges(Value::Null), &["no \"merges\" in its model, which is a BPE", "[\"A\", \"C\"]"]);
+    holds(&merges(json!("A C")), &["the \"merges\" of its model are a text, not a list"]);
+    holds(&merge(2, json!(7)), &["merge 3 is 7, not two tokens"]);
+    holds(&merge(2, json!(["A", "C", "G"])), &["merge 3 is [\"A\",\"C\",\"G\"]"]);
+    holds(&merge(2, json!("A C")), &["merge 3 is \"A C\", not two tokens like the others"]);
+    holds(&merges(json!(["A A", "A C G"])), &["merge 2 is \"A C G\""]);
+    let unknown = merge(2, json!(["A", "X"]));
+    holds(&unknown, &["merge 3 joins \"A\" and \"X\", but \"X\" is not in the vocabulary", "from the same file"]);
+    holds(&merge(0, json!(["X", "A"])), &["merge 1", "\"X\" is not in the vocabulary"]);
+    let result = changed("bpe64", |file| {
+        file["model"]["vocab"].as_object_mut().unwrap().remove("TTA");
+        file["model"]["merges"] = json!([["T", "T"], ["TT", "A"]]);
+    });
+    holds(&result, &["merge 2 makes \"TTA\", which is not in the vocabulary"]);
+    let twice = changed("bpe64", |file| {
+        let first = file["model"]["merges"][0].clone();
+        file["model"]["merges"].as_array_mut().unwrap().push(first);
+    });
+    holds(&twice, &["merges 1 and 56 are the same", "keep the first"]);
+    let prefix = changed("bpe64", |file| file["model"]["continuing_subword_prefix"] = json!("##"));
+    holds(&prefix, &["merge 1 joins", "does not begin with \"##\""]);
+    // As older files write them.
+    let mut json = file("bpe64");
+    json["model"]["merges"] = json!(["#version: 0.2", "T T", "A A"]);
+    read(json.to_string().as_bytes()).unwrap();
+}
+
+#[test]
+fn alphabets() {
+    let without = |name: &str, token: &str| {
+        changed(name, |file| {
+            file["model"]["vocab"].as_object_mut().unwrap().remove(token);
+            file["model"]["merges"] = json!([]);
+        })
+    };
+    holds(&without("bpe64", "G"), &["no token for the single base(s) G", "upper-case DNA"]);
+    holds(&without("wordpiece64", "G"), &["no token for the single base(s) G,"]);
+    holds(&without("wordpiece64", "##G"), &["no token for the single base(s) ##G"]);
+    let lower = changed("unigram64", |file| {
+        for entry in file["model"]["vocab"].as_array_mut().unwrap().iter_mut().skip(5) {
+            entry[0] = json!(entry[0].as_str().unwrap().to_lowercase());
+        }
+    });
+    holds(&lower, &["no token for the single base(s) A, C, G, T"]);
+}
+
+#[test]
+fn cuts_that_do_not_spell_the_text() {
+    let lower = |name: &str| changed(name, |file| file["normalizer"] = json!({"type": "Lowercase"}));
+    for name in ["bpe64", "unigram64"] {
+        holds(&lower(name), &["cuts plain DNA into unknown tokens or leaves bases out", "AAAAACAA begins with [UNK]"]);
+    }
+    let metaspace = json!({"type": "Metaspace", "replacement": "_", "prepend_scheme": "always", "split": true});
+    holds(&changed("bpe64", |file| file["pre_tokenizer"] = metaspace), &["cuts plain DNA", "begins with"]);
+    let digits = json!({"type": "Split", "pattern": {"Regex": "A"}, "behavior": "Removed", "invert": false});
+    holds(&changed("bpe64", |file| file["pre_tokenizer"] = digits), &["cuts plain DNA", "begins with"]);
+    // A WordPiece makes whole words unknown, so it must be known what a word is.
+    holds(&lower("wordpiece64"), &["not known to leave A, C, G, T alone", "\"Whitespace\""]);
+    let most = |most: Value| changed("wordpiece64", |file| file["model"]["max_input_chars_per_word"] = most);
+    holds(&most(json!(100)), &["every stretch of more than 100 bases unknown", "set it to 4294967295"]);
+    holds(&most(Value::Null), &["no number as \"max_input_chars_per_word\""]);
+    let prefix = changed("wordpiece64", |file| file["model"]["continuing_subword_prefix"] = json!(1));
+    holds(&prefix, &["no \"continuing_subword_prefix\""]);
+    holds(&changed("bpe64", |file| file["model"]["dropout"] = json!(0.1)), &["dropout", "null"]);
+}
+
+/// A pattern that may be empty stands between all bases, so that no token of two is ever cut.
+#[test]
+fn a_pattern_that_may_be_empty_is_not_left_to_the_engine() {
+    let mut json = file("bpe64");
+    json["pre_tokenizer"] =
+        json!({"type": "Split", "pattern": {"Regex": "N{0,3}"}, "behavior": "Isolated", "invert": false});
+    let tokenizer = read(json.to_string().as_bytes()).unwrap();
+    let (mut ours, text) = (Vec::new(), "ACGTTTAATTA");
+    tokenizer.encode(text.as_bytes(), &mut ours);
+    let theirs = tokenizer.inner().encode(text, false).unwrap();
+    assert_eq!(ours.iter().map(|token| token.id).collect::<Vec<_>>(), theirs.get_ids());
+}
+
+/// Whatever becomes of a file: an error or a tokenizer, never a panic.
+#[test]
+fn damaged_files_never_panic() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    for name in ["bpe64", "unigram64", "wordpiece64"] {
+        let json = file(name);
+        let bytes = json.to_string().into_bytes();
+        let whole = read(&bytes).unwrap();
+        assert_eq!(whole.vocabulary().len(), 64);
+        for length in 0..bytes.len() {
+            let error = read(&bytes[..length]).expect_err("a part of a file");
+            assert!(error.to_string().contains("not JSON"), "{error}");
+        }
+        let mut read_well = 0;
+        for _ in 0..3_000 {
+            let mut bytes = bytes.clone();
+            for _ in 0..rng.random_range(1..4) {
+                let place = rng.random_range(0..bytes.len());
+                match rng.random_range(0..4) {
+                    0 => bytes[place] ^= 1 << rng.random_range(0..8),
+                    1 => bytes[place] = b"0123456789-{}[]\",:ACGT#"[rng.random_range(0..23)],
+                    2 => drop(bytes.remove(place)),
+                    _ => {
+                        let end = (place + rng.random_range(1..40)).min(bytes.len());
+                        bytes.extend_from_within(place..end);
+                        let tail = bytes.split_off(bytes.len() - (end - place));
+                        bytes.splice(place..place, tail);
+                    }
+                }
+            }
+            if let Ok(tokenizer) = read(&bytes) {
+                read_well += 1;
+                let mut tokens = Vec::new();
+                tokenizer.encode(b"ACGTTACGATTACANACG\xFFTACGTTAAAAAAAAA", &mut tokens);
+                assert!(tokens.windows(2).all(|pair| pair[0].start <= pair[1].start));
+                for id in tokenizer.vocabulary().ids().take(20) {
+                    tokenizer.may_follow(id, 7);
+                }
+            }
+        }
+        println!("{name}: {read_well} of 3000 are tokenizers still");
+        // Other values at every place of the file.
+        for value in
+            [Value::Null, json!(true), json!(-1), json!(1e300), json!("A"), json!([]), json!({}), json!([["A"]])]
+        {
+            for path in paths(&json) {
+                let mut json = json.clone();
+                *json.pointer_mut(&path).unwrap() = value.clone();
+                drop(read(json.to_string().as_bytes()));
+            }
+        }
+    }
+}
+
+/// Every place of a file, as JSON pointers; of long lists the first few.
+fn paths(value: &Value) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(list) => list.iter().take(8).enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
+        Value::Object(map) => {
+            map.iter().take(16).map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let below =
+        children.into_iter().flat_map(|(key, value)| paths(value).into_iter().map(move |path| format!("/{key}{path}")));
+    std::iter::once(String::new()).chain(below).collect()
+}
