@@ -95,7 +95,7 @@ impl File {
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
             "vocab": value, "merges": pairs,
         });
-        let mut value = tokenizer_json(&model);
+        let mut value = tokenizer_json(&model, &json!({"type": "Whitespace"}), &Value::Null);
         if !special.iter().copied().eq((0..).zip(SPECIAL_NAMES)) {
             let like = value["added_tokens"][0].clone();
             let added = special.iter().map(|(id, token)| {
@@ -128,12 +128,13 @@ impl File {
             .ids()
             .map(|id| (id, String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned()));
         let vocab: Map<String, Value> = special.chain(words).map(|(id, word)| (word, json!(id))).collect();
-        let mut value = tokenizer_json(&json!({"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_NAMES[0]}));
         // What no pattern meets would stay together: so every other letter is met alone.
-        value["pre_tokenizer"] = json!({
+        let cut = json!({
             "type": "Split", "pattern": {"Regex": format!("[ACGT]{{1,{k}}}|[^ACGT]")}, "behavior": "Isolated",
             "invert": false,
         });
+        let model = json!({"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_NAMES[0]});
+        let value = tokenizer_json(&model, &cut, &Value::Null);
         Ok(File { value, origin: kmer.name().to_owned() })
     }
 
