@@ -57,3 +57,24 @@ fn the_committed_locus_is_what_look_draws() {
         assert!(committed == std::fs::read(house.path(file)).unwrap(), "{file}: draw it again with tokbench look");
     }
 }
+
+/// The audit of the README, from the genomes and the public tokenizer under `TOKBENCH_DATA`.
+#[test]
+fn the_committed_audit_is_what_the_genomes_give() {
+    let Some(data) = crate::house::data() else { return };
+    let house = House::new();
+    let names = format!(
+        "base,kmer6,kmer6-nonoverlap,bpe512,bpe4096,unigram4096,wordpiece4096,file:{}",
+        data.join("tokenizers/dnabert2_bpe4096.json").display()
+    );
+    house
+        .run(&["audit", "--corpus", "five_genomes", "--data", data.to_str().unwrap(), "-t", &names, "-o", "out"])
+        .well();
+    for file in ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv", "audit_all.csv"] {
+        let committed = std::fs::read(root().join("figures/audit").join(file)).unwrap();
+        assert!(
+            committed == std::fs::read(house.path("out").join(file)).unwrap(),
+            "{file}: draw it again with tokbench audit"
+        );
+    }
+}

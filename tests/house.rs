@@ -94,3 +94,14 @@ pub(crate) fn small(tokenizers: &str, corpus: &str, bases: u64, seeds: u64) -> S
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
+
+/// The folder of genomes and public tokenizers, where it is at hand.
+pub(crate) fn data() -> Option<PathBuf> {
+    let beside = || root().join("../shared/data");
+    let folder = std::env::var_os("TOKBENCH_DATA").map_or_else(beside, PathBuf::from);
+    let there = folder.join("tokenizers").is_dir() && folder.join("genomes").is_dir();
+    if !there {
+        println!("SKIPPED: no genomes and public tokenizers (set TOKBENCH_DATA)");
+    }
+    there.then_some(folder)
+}
