@@ -155,11 +155,11 @@ fn notes() -> String {
          something only beside those two.",
         "used: share of the vocabulary that occurs; 50 % in: types that make up half of all tokens. bits/token: entropy with \
          Miller and Madow's correction. Rényi: efficiency of order 2.5 over the whole vocabulary; it can be raised without any \
-         gain. unigram: bits per base of a code that knows token frequencies only; of overlapping tokens those count that \
-         cover the text once.",
+         gain. unigram: bits per base of a code that knows token frequencies only; of overlapping words of K \
+         every K-th counts.",
         "J: borders that both cuts have among those that one has; κ: the same beyond chance (- where every place is a border). \
-         strand: against the reverse complement; shift: against the text without its first 1 to 12 bases; resync: median \
-         bases until that cut is the same again. SNV, deletion: mean bases in other tokens after one.",
+         strand: against the reverse complement, for 12 window lengths; shift: against the text without its first 1 to 12 bases; \
+         resync: median bases until that cut is the same again (the whole window: never). SNV, deletion: mean bases in other tokens after one.",
     ]
     .map(|note| wrap(note, WIDTH, "  "))
     .join("\n")

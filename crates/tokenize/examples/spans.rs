@@ -11,7 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, sequences @ ..] = arguments.as_slice() else { return Err("usage: spans TOKENIZER SEQUENCE...".into()) };
     let tokenizer = huggingface::read(file)?;
-    match tokenizer.engine() {
+    let plain = sequences.iter().all(|sequence| tokenizer.engine_for(sequence.as_bytes()).is_some());
+    match tokenizer.engine().filter(|_| plain) {
         // Many sequences at once: the buffers of a batch are used again and again.
         Some(engine) => {
             let mut batch = Batch::default();
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        // Any other file of the `tokenizers` crate.
+        // Any other file, and texts that its normalizer would change.
         None => {
             let mut tokens: Vec<Token> = Vec::new();
             for (number, sequence) in sequences.iter().enumerate() {

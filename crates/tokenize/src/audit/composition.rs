@@ -17,15 +17,15 @@ pub struct Composition {
     pub lengths: Vec<u64>,
     /// Ids that can stand in the middle of a text: no special ids, and of fixed-length words no shorter ones for tails.
     regular: Vec<bool>,
-    /// Tokens of one reading of the text that covers each base once: all of them, or every K/S-th where they overlap.
-    tiles: f64,
+    /// Bases of a token where tokens overlap.
+    sliding: Option<usize>,
 }
 
 impl Composition {
     pub(super) fn new(tokenizer: &dyn Tokenizer) -> Composition {
-        let tiles = match tokenizer.reading() {
-            Reading::Tiling(_) => 1.0,
-            Reading::Sliding { k, stride } => stride as f64 / k as f64,
+        let sliding = match tokenizer.reading() {
+            Reading::Tiling(_) => None,
+            Reading::Sliding { k, .. } => Some(k),
         };
         let vocabulary = tokenizer.vocabulary();
         let fixed = tokenizer.reading().fixed();
@@ -33,7 +33,7 @@ impl Composition {
         Composition {
             counts: vec![0; vocabulary.len()],
             regular: (0..vocabulary.len() as u32).map(regular).collect(),
-            tiles,
+            sliding,
             ..Composition::default()
         }
     }
@@ -54,7 +54,7 @@ impl Composition {
 
     pub(super) fn merge(&mut self, other: &Composition) {
         self.bases += other.bases;
-        self.tiles = other.tiles;
+        self.sliding = other.sliding;
         self.regular.clone_from(&other.regular);
         for (own, more) in [(&mut self.counts, &other.counts), (&mut self.lengths, &other.lengths)] {
             if own.len() < more.len() {
@@ -110,7 +110,7 @@ impl Composition {
     }
 
     /// Entropy of the tokens in bits, with the correction of Miller (1955) and Madow for finite samples: (K - 1) / (2 N ln 2)
-    /// for K types among N tokens. Overlapping tokens are not independent, so N is their number divided by K/S.
+    /// for K types among N tokens. It holds for overlapping words too: their counts vary as those of independent ones (Good 1953).
     #[must_use]
     pub fn entropy(&self) -> f64 {
         if self.tokens() == 0 {
@@ -119,26 +119,29 @@ impl Composition {
         let all = self.tokens() as f64;
         let used = || self.counts.iter().filter(|&&count| count > 0).map(|&count| count as f64);
         let plain: f64 = used().map(|count| -count / all * (count / all).log2()).sum();
-        plain + (used().count() as f64 - 1.0) / (2.0 * all * self.tiles * std::f64::consts::LN_2)
+        plain + (used().count() as f64 - 1.0) / (2.0 * all * std::f64::consts::LN_2)
     }
 
-    /// Rényi efficiency of order 2.5: H_α / log |V|, |V| the nominal size without special ids and words for tails. To be read beside a null
-    /// only: it can be raised at will without any gain (Cognetta et al., 2024).
+    /// Rényi efficiency of order 2.5: H_α / log |V| over the tokens that can stand in the middle of a text, |V| their nominal
+    /// number. To be read beside a null only: it can be raised at will without any gain (Cognetta et al., 2024).
     #[must_use]
     pub fn renyi(&self) -> f64 {
-        if self.tokens() == 0 {
+        let counts = || self.counts.iter().zip(&self.regular).filter(|(_, regular)| **regular).map(|(&count, _)| count);
+        let all = counts().sum::<u64>() as f64;
+        if all == 0.0 {
             return f64::NAN;
         }
-        let all = self.tokens() as f64;
-        let sum: f64 =
-            self.counts.iter().filter(|&&count| count > 0).map(|&count| (count as f64 / all).powf(ALPHA)).sum();
+        let sum: f64 = counts().filter(|&count| count > 0).map(|count| (count as f64 / all).powf(ALPHA)).sum();
         sum.log2() / (1.0 - ALPHA) / self.nominal().log2()
     }
 
     /// Bits per base of a code that knows the frequencies of the tokens only: entropy times tokens over bases. Of overlapping
-    /// tokens those count that cover the text once. What is above the entropy of the source is lost to the cut.
+    /// words of K every K-th would do: entropy over K. What is above the entropy of the source is lost to the cut.
     #[must_use]
     pub fn bits_per_base(&self) -> f64 {
-        self.entropy() * self.tokens() as f64 * self.tiles / self.bases as f64
+        match self.sliding {
+            Some(k) => self.entropy() / k as f64,
+            None => self.entropy() * self.tokens() as f64 / self.bases as f64,
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Agreement {
 /// How a cut answers to small changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stability {
-    /// Borders of a window against those of its reverse complement, turned back.
+    /// Borders of a window without its last 0 to [`SHIFTS`] - 1 bases against those of its reverse complement, turned back.
     pub reverse: Agreement,
     /// Borders of a window against those without its first 1 to [`SHIFTS`] bases.
     pub shift: Agreement,
@@ -113,9 +113,13 @@ impl Stability {
         let tokens = cut(window);
         let own = borders(&tokens, window.len());
 
-        let mut turned = borders(&cut(&reverse_complement(window)), window.len());
-        turned.reverse();
-        self.reverse.add(&own, &turned);
+        // Where a frame begins at the start, agreement is a matter of the length: so several lengths are tried.
+        for lost in 0..SHIFTS.min(window.len() - 1) {
+            let text = &window[..window.len() - lost];
+            let mut turned = borders(&cut(&reverse_complement(text)), text.len());
+            turned.reverse();
+            self.reverse.add(&borders(&cut(text), text.len()), &turned);
+        }
 
         for lost in 1..=SHIFTS.min(window.len() - 2) {
             let shifted = borders(&cut(&window[lost..]), window.len() - lost);

@@ -6,7 +6,7 @@ use super::form::{Form, Part};
 use super::parquet::Table;
 use crate::args::TokenFormat;
 use crate::command::tokenizer::Output;
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 
 /// Bytes of the header of a NumPy file.
 const HEADER: usize = 128;
@@ -33,6 +33,13 @@ enum Kind {
 
 impl Sink {
     pub(super) fn create(form: &Form, path: &Path) -> Result<Sink, Failure> {
+        if form.format() == TokenFormat::Npy && path.exists() && !path.is_file() {
+            return Err(Failure::new(
+                USAGE,
+                format!("{} is no file, and the header of an array is written last", path.display()),
+                "name a file with --output, or write text",
+            ));
+        }
         let mut output = Output::create(path)?;
         let kind = match form.format() {
             TokenFormat::Text | TokenFormat::Bed => Kind::Plain(output),
