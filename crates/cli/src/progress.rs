@@ -9,6 +9,15 @@ use experiment::plan::Plan;
 use experiment::run::{Key, Run, Work};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+/// A bar of so many steps on a terminal, and nothing elsewhere.
+pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// A run in words: `mxdna seed 3`, `tf/2 kmer6 seed 1`.
 pub(crate) fn words(run: &Run) -> String {
     let task = run.task().map_or_else(String::new, |task| format!("{} ", task.name));
@@ -28,10 +37,7 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn single(run: &Run) -> Bar {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(1) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3}%  {msg}") {
-            bar.set_style(style);
-        }
+        let bar = bar(1, "{wide_bar} {percent:>3}%  {msg}");
         eprintln!("{}", words(run));
         Bar { bar, words: words(run), began: Instant::now() }
     }
@@ -77,10 +83,7 @@ pub(crate) struct Board {
 impl Board {
     pub(crate) fn new(plan: &Plan) -> Board {
         let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal { ProgressBar::new(1000) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar:.cyan} {msg}") {
-            bar.set_style(style);
-        }
+        let bar = bar(1000, "{wide_bar:.cyan} {msg}");
         bar.enable_steady_tick(Duration::from_millis(250));
         let cost: HashMap<Key, f64> =
             plan.jobs.iter().map(|job| (job.key.clone(), job.estimate.seconds.max(1e-6))).collect();

@@ -335,7 +335,9 @@ impl Engine {
                 self.finish(batch, spans);
                 let first = batch.ids.len();
                 if self.long(machine, stretch, batch) {
-                    self.place(first, batch, spans);
+                    if spans {
+                        self.place(&batch.ids[first..], &mut batch.starts, &mut batch.work.start);
+                    }
                     continue;
                 }
             }
@@ -354,15 +356,13 @@ impl Engine {
         batch.work.parts.push(Part::End);
     }
 
-    /// Places of the tokens from `first` on, which continue the present sequence.
-    fn place(&self, first: usize, batch: &mut Batch, spans: bool) {
-        let Batch { ids, starts, work, .. } = batch;
-        for &id in &ids[first..] {
-            if spans {
-                starts.push(work.start);
-            }
-            work.start += u32::from(self.lengths[usize::from(id)]);
-        }
+    /// Appends where each of `ids` begins; they continue a sequence that is cut up to `start`.
+    fn place(&self, ids: &[u16], starts: &mut Vec<u32>, start: &mut u32) {
+        starts.extend(ids.iter().map(|&id| {
+            let here = *start;
+            *start += u32::from(self.lengths[usize::from(id)]);
+            here
+        }));
     }
 
     /// Cuts what lies in the buffers and appends it to the batch.
@@ -408,11 +408,7 @@ impl Engine {
                         }
                     }
                     if spans {
-                        starts.extend(ids[first..].iter().map(|&id| {
-                            let here = start;
-                            start += u32::from(self.lengths[usize::from(id)]);
-                            here
-                        }));
+                        self.place(&ids[first..], starts, &mut start);
                     }
                 }
             }

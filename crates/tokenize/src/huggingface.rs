@@ -29,6 +29,7 @@ use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
 use crate::vocabulary::{CLS, MASK, PAD, SEP, SPECIAL_NAMES, SPECIALS, UNK, Vocabulary};
 
+pub(crate) use check::merge_parts;
 use plain::Plain;
 pub(crate) use walk::{Parts, Walk};
 pub use write::to_json;

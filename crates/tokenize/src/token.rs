@@ -95,3 +95,15 @@ pub fn decode(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<u8> {
 pub fn normalise(bases: &[u8]) -> Vec<u8> {
     bases.iter().map(|&b| if matches!(b, b'A' | b'C' | b'G' | b'T') { b } else { b'N' }).collect()
 }
+
+/// The other strand, read forwards; letters that are no base stay.
+pub(crate) fn reverse_complement(bases: &[u8]) -> Vec<u8> {
+    let complement = |base: &u8| match base {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        b'T' => b'A',
+        other => *other,
+    };
+    bases.iter().rev().map(complement).collect()
+}

@@ -1,11 +1,9 @@
 //! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::{Corpus, Markov, Split, stream};
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
 use serde_json::json;
@@ -15,6 +13,7 @@ use tokenize::{Frontend, Tokenizer, registry};
 use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{Failure, INTERRUPTED, USAGE};
+use crate::progress;
 use crate::resolve::{Data, data_root};
 use crate::stdout::{out, outln};
 
@@ -111,7 +110,7 @@ fn measure(
 ) -> Option<Vec<Vec<Audit>>> {
     let jobs: Vec<(usize, usize)> =
         (0..tokenizers.len()).flat_map(|at| (0..samples.len()).map(move |sample| (at, sample))).collect();
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(jobs.len() as u64) } else { ProgressBar::hidden() };
+    let bar = progress::bar(jobs.len() as u64, "{wide_bar} {pos}/{len}");
     let audits: Option<Vec<Audit>> = jobs
         .par_iter()
         .map(|&(at, number)| {

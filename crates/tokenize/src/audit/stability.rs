@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rand::{Rng, RngExt};
 
-use crate::token::{Token, Tokenizer};
+use crate::token::{Token, Tokenizer, reverse_complement};
 
 /// Bases that are lost at the beginning, one after the other: 1 to this.
 pub const SHIFTS: usize = 12;
@@ -128,12 +128,12 @@ impl Stability {
             self.resync.push(last.map_or(0, |at| at as u32 + 1));
         }
 
+        let known: HashSet<Token> = tokens.iter().copied().collect();
         for _ in 0..MUTATIONS {
             let at = rng.random_range(0..window.len());
             let mut changed = window.to_vec();
             let other: Vec<u8> = b"ACGT".iter().copied().filter(|&base| base != window[at]).collect();
             changed[at] = other[rng.random_range(0..other.len())];
-            let known: HashSet<Token> = tokens.iter().copied().collect();
             self.substitution.push(recut(&cut(&changed), &known));
 
             let at = rng.random_range(0..window.len()) as u32;
@@ -167,18 +167,6 @@ fn borders(tokens: &[Token], length: usize) -> Vec<bool> {
         borders[token.end as usize] = true;
     }
     borders[1..length].to_vec()
-}
-
-/// The other strand, read forwards; letters that are no base stay.
-fn reverse_complement(bases: &[u8]) -> Vec<u8> {
-    let complement = |base: &u8| match base {
-        b'A' => b'T',
-        b'C' => b'G',
-        b'G' => b'C',
-        b'T' => b'A',
-        other => *other,
-    };
-    bases.iter().rev().map(complement).collect()
 }
 
 fn mean(values: &[u32]) -> f64 {

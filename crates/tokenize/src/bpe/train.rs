@@ -23,6 +23,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
+use crate::token::reverse_complement;
 use crate::vocabulary::SPECIALS;
 use known::Cutter;
 pub use known::known;
@@ -133,8 +134,7 @@ pub fn train(
             for pieces in pieces.chunks(PIECES) {
                 put(pieces, &mut text, &mut cutter);
                 if options.both_strands {
-                    let turn = |piece: &&[u8]| piece.iter().rev().map(|&base| complement(base)).collect();
-                    let turned: Vec<Vec<u8>> = pieces.iter().map(turn).collect();
+                    let turned: Vec<Vec<u8>> = pieces.iter().map(|piece| reverse_complement(piece)).collect();
                     put(&turned.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut text, &mut cutter);
                 }
             }
@@ -185,15 +185,6 @@ fn put(pieces: &[&[u8]], text: &mut Vec<u16>, cutter: &mut Option<Cutter>) {
                 text.push(BORDER);
             }
         }
-    }
-}
-
-fn complement(base: u8) -> u8 {
-    match base {
-        b'A' => b'T',
-        b'C' => b'G',
-        b'G' => b'C',
-        _ => b'A',
     }
 }
 

@@ -308,3 +308,12 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Ok(Strict(Value::Object(object)))
     }
 }
+
+/// Both parts of a merge, in either way of writing it.
+pub(crate) fn merge_parts(merge: &Value) -> Option<[&str; 2]> {
+    match merge {
+        Value::String(text) => text.split_once(' ').map(|(left, right)| [left, right]),
+        Value::Array(pair) => Some([pair.first()?.as_str()?, pair.get(1)?.as_str()?]),
+        _ => None,
+    }
+}

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::merge_parts;
 use super::tokenizer_json;
 use crate::error::Error;
 use crate::kmer::Kmer;
@@ -171,7 +172,7 @@ impl File {
         if model["type"].as_str().is_some_and(|kind| kind != "BPE") {
             return None;
         }
-        model["merges"].as_array()?.iter().map(split).collect()
+        model["merges"].as_array()?.iter().map(merge_parts).collect()
     }
 
     fn no_merges(&self, what: &str, remedy: &str) -> Error {
@@ -260,15 +261,6 @@ impl File {
             return Err(wrong(&self.origin, reason, "keep it as a tokenizer.json"));
         }
         Ok(tokens.values().flat_map(|token| [*token, "\n"]).collect())
-    }
-}
-
-/// Both parts of a merge, in either way of writing it.
-fn split(merge: &Value) -> Option<[&str; 2]> {
-    match merge {
-        Value::String(text) => text.split_once(' ').map(|(left, right)| [left, right]),
-        Value::Array(pair) => Some([pair.first()?.as_str()?, pair.get(1)?.as_str()?]),
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::merge_parts;
 use super::write::letters_apart;
 use crate::bpe::Engine;
 use crate::vocabulary::{UNK, Vocabulary};
@@ -20,11 +21,7 @@ pub(super) fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
     let ids: HashMap<&[u8], u32> = vocabulary.ids().map(|id| (spelled[id as usize], id)).collect();
     let mut merges = Vec::new();
     for merge in model["merges"].as_array()? {
-        let (left, right) = match merge {
-            Value::String(text) => text.split_once(' ')?,
-            Value::Array(pair) => (pair.first()?.as_str()?, pair.get(1)?.as_str()?),
-            _ => return None,
-        };
+        let [left, right] = merge_parts(merge)?;
         let id = |text: &str| ids.get(text.as_bytes()).copied();
         merges.push((id(left)?, id(right)?, id(&[left, right].concat())?));
     }

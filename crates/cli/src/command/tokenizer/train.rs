@@ -1,11 +1,9 @@
 //! `tokbench tokenizer train`.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::Counts;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
@@ -13,6 +11,7 @@ use tokenize::vocabulary::SPECIALS;
 use super::{Output, interrupted, sample, wrong};
 use crate::args;
 use crate::failure::{Failure, USAGE};
+use crate::progress;
 
 pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let options = Options {
@@ -80,14 +79,7 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
             }
         }
     });
-    let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new(u64::from(args.vocab_size))
-    } else {
-        ProgressBar::hidden()
-    };
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} entries, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = progress::bar(u64::from(args.vocab_size), "{wide_bar} {pos}/{len} entries, {eta} left");
     let records = sample.into_iter().chain(records);
     let learned = train(records, &options, &mut |entries| {
         bar.set_position(entries as u64);

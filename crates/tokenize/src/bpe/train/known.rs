@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::bpe::{Batch, Engine};
 use crate::error::Error;
+use crate::huggingface::merge_parts;
 use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
 
 /// The merges of a `tokenizer.json` in the layout that [`crate::huggingface::to_json`] writes (DNABERT-2's): five special ids, A,
@@ -36,13 +37,8 @@ pub fn known(json: &[u8], origin: &str) -> Result<Vec<(u32, u32)>, Error> {
     }
     let mut pairs = Vec::with_capacity(merges.len());
     for (number, merge) in merges.iter().enumerate() {
-        let parts = match merge {
-            Value::String(text) => text.split_once(' '),
-            Value::Array(pair) => pair.first().and_then(Value::as_str).zip(pair.get(1).and_then(Value::as_str)),
-            _ => None,
-        };
         let new = u64::from(SPECIALS) + 4 + number as u64;
-        let pair = parts.and_then(|(left, right)| {
+        let pair = merge_parts(merge).and_then(|[left, right]| {
             let whole = [left, right].concat();
             let (left, right) = (*ids.get(left)?, *ids.get(right)?);
             let ordered = left.max(right) < new && left.min(right) >= u64::from(SPECIALS);

@@ -46,9 +46,7 @@ impl Table {
         let shown = shown.collect::<Result<_, _>>().map_err(|_| {
             wrong("an id of this tokenizer does not fit into 31 bits".to_owned(), "write text or NumPy arrays")
         })?;
-        let empty = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (names, ids, repeated, defined) = empty;
-        Ok(Table { writer, shown, names, ids, repeated, defined })
+        Ok(Table { writer, shown, names: vec![], ids: vec![], repeated: vec![], defined: vec![] })
     }
 
     /// Adds sequences.
