@@ -15,10 +15,12 @@
 //! ```
 
 mod automaton;
+mod border;
 mod lanes;
 mod long;
 mod merges;
 mod pairs;
+mod stream;
 pub mod train;
 
 use std::sync::OnceLock;
@@ -28,6 +30,7 @@ use automaton::Automaton;
 use lanes::{FEW, Stretch, Tables};
 use merges::Merges;
 use pairs::Pairs;
+pub use stream::Stream;
 
 /// Bases of a piece of a long stretch: pieces are walked side by side.
 const PIECE: usize = 4096;
@@ -56,6 +59,8 @@ fn code(base: u8) -> u8 {
 pub struct Engine {
     pairs: Pairs,
     lengths: Vec<u16>,
+    /// Bases of the longest token.
+    longest: usize,
     unknown: u16,
     most_states: usize,
     machine: OnceLock<Option<Machine>>,
@@ -227,6 +232,7 @@ impl Engine {
         }
         Some(Engine {
             pairs: Pairs::new(merges),
+            longest: lengths.iter().copied().max().map_or(1, usize::from),
             lengths,
             unknown,
             most_states: automaton::MOST_STATES,

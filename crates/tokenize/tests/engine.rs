@@ -149,6 +149,24 @@ fn genome(path: &Path) -> Vec<u8> {
     text.lines().map(|line| if line.starts_with('>') { "N" } else { line }).collect::<String>().into_bytes()
 }
 
+/// A text in one piece, as a stream, and in parts that are cut on their own.
+#[track_caller]
+fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
+    let (mut batch, mut ids, mut stream) = (Batch::default(), Vec::new(), engine.stream().with_step(50_000));
+    for bases in text.chunks(7_001) {
+        stream.push(bases, &mut ids);
+    }
+    stream.finish(&mut ids);
+    engine.encode([text], &mut batch);
+    assert!(ids == batch.ids(0), "a stream");
+    let borders = engine.borders(text, 30_000);
+    let begins = [0].into_iter().chain(borders.iter().copied());
+    let parts: Vec<&[u8]> = begins.zip(borders.iter().copied().chain([text.len()])).map(|(a, b)| &text[a..b]).collect();
+    let mut apart = Batch::default();
+    engine.encode(parts.iter().copied(), &mut apart);
+    assert!((0..apart.len()).flat_map(|part| apart.ids(part)).eq(batch.ids(0)), "{} parts", parts.len());
+}
+
 #[test]
 fn freshly_learned_vocabularies_equal_the_tokenizers_crate() {
     for (seed, size) in [(1, 10), (2, 16), (3, 32), (4, 64), (5, 200), (6, 512), (7, 1500), (8, 4096)] {
@@ -186,6 +204,7 @@ fn genomes_equal_the_tokenizers_crate() {
             let stretches = text.split(|base| !b"ACGT".contains(base)).flat_map(|stretch| stretch.chunks(10_000));
             let pieces: Vec<Vec<u8>> = stretches.map(<[u8]>::to_vec).collect();
             bases += equal(&tokenizer, &[tokenizer.engine().unwrap()], &pieces);
+            whole_equals_bits_and_parts(tokenizer.engine().unwrap(), &text);
         }
         println!("{file}: {} genomes, {bases} bases, equal", genomes.len());
     }

@@ -196,6 +196,12 @@ impl<I: Index> Tables<I> {
         }
     }
 
+    /// The state after a pair, and the first tokens at its two places.
+    pub(crate) fn step(&self, state: u32, pair: u8) -> (u32, [u16; 2]) {
+        let entry = state as usize * 16 + usize::from(pair);
+        (self.next[entry].state(), self.first[entry])
+    }
+
     /// The state in front of a pair, from the entries that [`Tables::read`] left.
     pub(crate) fn state(&self, entries: &[u32], pair: usize) -> u32 {
         self.next[entries[pair] as usize].state()
