@@ -4,11 +4,12 @@
 //! than K, and what is left at its ends, becomes a shorter token, so no base is ever lost. Starts lie on multiples of the
 //! stride counted from the start of the sequence.
 
+mod parts;
 pub mod words;
 
 use std::sync::Arc;
 
-use words::{Strand, words};
+use words::{MOST, Strand, words};
 
 use crate::Frontend;
 use crate::bpe::leading_bases;
@@ -18,8 +19,8 @@ use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
 use crate::vocabulary::{SPECIALS, UNK, Vocabulary};
 
-/// Largest K: 4^8 tokens still fit an embedding matrix.
-pub const MAX_K: u64 = 8;
+/// Largest K in front of a model: 4^8 tokens still fit an embedding matrix.
+pub const MAX_K_OF_MODELS: usize = 8;
 
 /// `base`.
 pub const BASE: Kind = Kind {
@@ -39,7 +40,7 @@ pub const BASE: Kind = Kind {
 pub const KMER: Kind = Kind {
     stem: "kmer",
     pattern: "kmer<K>[-nonoverlap | -stride<S>]",
-    help: "words of K bases (1 to 8): overlapping, side by side, or every S bases",
+    help: "words of K bases (1 to 8, without a model to 12): overlapping, side by side, or every S bases",
     examples: &["kmer3", "kmer6", "kmer6-nonoverlap", "kmer6-stride3"],
     resolve: |name| Some(parts(name).and_then(|(canonical, k, stride)| recipe(canonical, Frontend::Lookup, k, stride))),
 };
@@ -54,10 +55,10 @@ fn parts(name: &Name) -> Result<(String, usize, usize), Error> {
             "write it after the stem, for example \"kmer6\"",
         ));
     };
-    if k == 0 || k > MAX_K {
+    if k == 0 || k > MOST as u64 {
         return Err(wrong(
-            format!("K = {k} is not between 1 and {MAX_K}"),
-            "a vocabulary grows as 4^K; use K of at most 8, or \"bpe4096\" for longer tokens",
+            format!("K = {k} is not between 1 and {MOST}"),
+            "a vocabulary grows as 4^K; use a smaller K, or \"bpe4096\" for longer tokens",
         ));
     }
     let stride = match name.words.as_slice() {
@@ -104,27 +105,51 @@ pub struct Kmer {
     name: String,
     k: usize,
     stride: usize,
+    strand: Strand,
     vocabulary: Vocabulary,
 }
 
 impl Kmer {
-    /// Words of `k` bases (1 to 8) that start every `stride` bases (1 to `k`). Ids: all words of K bases in alphabetical
-    /// order from 5 on, then those of K-1 bases, and so on down to single bases.
+    /// Words of `k` bases (1 to 12) that start every `stride` bases (1 to `k`). Ids: all words of K bases in alphabetical
+    /// order from 5 on, then those of K-1 bases, and so on down to single bases ([`Vocabulary::words`]).
+    ///
+    /// # Panics
+    /// If `k` or `stride` is none of these.
     #[must_use]
     pub fn new(name: String, k: usize, stride: usize) -> Self {
-        let words = (1..=k).rev().flat_map(|length| (0..1usize << (2 * length)).map(move |code| word(code, length)));
-        Kmer { name, k, stride, vocabulary: Vocabulary::new(words) }
+        assert!((1..=MOST).contains(&k) && (1..=k).contains(&stride), "no words of {k} bases every {stride}");
+        Kmer { name, k, stride, strand: Strand::Given, vocabulary: Vocabulary::words(k) }
+    }
+
+    /// The same with the id of a word or of its reverse complement, whichever comes first in the alphabet: both strands of a text
+    /// have the same words. For counting and for indices; no model is scored on them, since ids no longer spell the text.
+    ///
+    /// ```
+    /// use tokenize::{Tokenizer, kmer};
+    /// let words = kmer::named("kmer2").unwrap().canonical();
+    /// let mut tokens = Vec::new();
+    /// words.encode(b"ACGTN", &mut tokens);
+    /// // GT is AC on the other strand.
+    /// assert_eq!(tokens.iter().map(|token| token.id).collect::<Vec<_>>(), [6, 11, 6, 0]);
+    /// ```
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        Kmer { strand: Strand::Canonical, name: format!("{}, canonical", self.name), ..self }
     }
 
     /// Id of a stretch of 1 to K letters of ACGT.
     fn id(&self, bases: &[u8]) -> u32 {
-        let code = bases.iter().fold(0u32, |code, &b| code * 4 + letter(b));
+        let given = bases.iter().fold(0u32, |code, &b| code * 4 + letter(b));
+        let code = match self.strand {
+            Strand::Given => given,
+            Strand::Canonical => given.min(bases.iter().rev().fold(0u32, |code, &b| code * 4 + 3 - letter(b))),
+        };
         let before: u32 = (bases.len() + 1..=self.k).map(|length| 1u32 << (2 * length)).sum();
         SPECIALS + before + code
     }
 
     /// Appends the ids that [`Tokenizer::encode`] gives, without their spans: some times faster. `numbers` is working space.
-    pub fn ids(&self, bases: &[u8], numbers: &mut Vec<u16>, ids: &mut Vec<u32>) {
+    pub fn ids(&self, bases: &[u8], numbers: &mut Vec<u32>, ids: &mut Vec<u32>) {
         let mut rest = 0;
         while rest < bases.len() {
             let (from, known) = (rest, leading_bases(&bases[rest..]));
@@ -140,10 +165,10 @@ impl Kmer {
             }
             let mut covered = first;
             if first + self.k <= rest {
-                words(&bases[first..rest], self.k, Strand::Given, numbers);
+                words(&bases[first..rest], self.k, self.strand, numbers);
                 let starts = numbers.iter().step_by(self.stride);
                 covered = first + (starts.len() - 1) * self.stride + self.k;
-                ids.extend(starts.map(|&number| SPECIALS + u32::from(number)));
+                ids.extend(starts.map(|&number| SPECIALS + number));
             }
             if covered < rest {
                 ids.push(self.id(&bases[covered..rest]));
@@ -181,10 +206,6 @@ fn letter(base: u8) -> u32 {
         b'G' => 2,
         _ => 3,
     }
-}
-
-fn word(code: usize, length: usize) -> Vec<u8> {
-    (0..length).rev().map(|i| b"ACGT"[(code >> (2 * i)) & 3]).collect()
 }
 
 impl Tokenizer for Kmer {
@@ -244,12 +265,12 @@ mod tests {
 
     #[test]
     fn names() {
-        for name in ["base", "kmer1", "kmer6", "KMER6-nonoverlap", "kmer6-stride3"] {
+        for name in ["base", "kmer1", "kmer6", "KMER6-nonoverlap", "kmer6-stride3", "kmer12"] {
             let recipe = crate::registry::parse(name).unwrap();
             let kmer = named(name).unwrap();
             assert_eq!((kmer.name(), kmer.reading()), (recipe.name.as_str(), recipe.reading));
         }
-        for name in ["kmer9", "kmer6-stride7", "kmer", "base2", "base-deep", "bpe512", "mxdna"] {
+        for name in ["kmer13", "kmer6-stride7", "kmer", "base2", "base-deep", "bpe512", "mxdna"] {
             assert!(named(name).is_none(), "{name}");
         }
     }
@@ -257,14 +278,25 @@ mod tests {
     proptest! {
         #[test]
         fn ids_alone_are_those_of_the_tokens(bases in prop::collection::vec(prop::sample::select(b"ACGTACGTACGTACGTN-".to_vec()), 0..120)) {
-            for (k, stride) in (1..=8).flat_map(|k| (1..=k).map(move |stride| (k, stride))) {
-                let kmer = Kmer::new("kmer".to_owned(), k, stride);
-                let (mut tokens, mut ids) = (Vec::new(), vec![77]);
-                kmer.encode(&bases, &mut tokens);
-                kmer.ids(&bases, &mut vec![7], &mut ids);
-                let expected: Vec<u32> = [77].into_iter().chain(tokens.iter().map(|token| token.id)).collect();
-                prop_assert_eq!(ids, expected, "{} {}", k, stride);
+            for (k, stride) in (1..=MOST).flat_map(|k| (1..=k).map(move |stride| (k, stride))) {
+                for kmer in [Kmer::new("kmer".to_owned(), k, stride), Kmer::new("kmer".to_owned(), k, stride).canonical()] {
+                    let (mut tokens, mut ids) = (Vec::new(), vec![77]);
+                    kmer.encode(&bases, &mut tokens);
+                    kmer.ids(&bases, &mut vec![7], &mut ids);
+                    let expected: Vec<u32> = [77].into_iter().chain(tokens.iter().map(|token| token.id)).collect();
+                    prop_assert_eq!(ids, expected, "{} {}", k, stride);
+                }
             }
+        }
+
+        #[test]
+        fn both_strands_have_the_same_canonical_words(bases in "[ACGT]{0,60}", k in 1usize..=MOST) {
+            let kmer = Kmer::new("kmer".to_owned(), k, 1).canonical();
+            let (mut given, mut other) = (Vec::new(), Vec::new());
+            kmer.ids(bases.as_bytes(), &mut Vec::new(), &mut given);
+            kmer.ids(&crate::token::reverse_complement(bases.as_bytes()), &mut Vec::new(), &mut other);
+            other.reverse();
+            prop_assert_eq!(given, other);
         }
     }
 }

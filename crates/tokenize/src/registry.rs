@@ -107,13 +107,23 @@ impl Recipe {
         (self.load)(saved)
     }
 
-    /// Checks that hidden spans of `span` bases can be paid for exactly once (design section 4.3).
+    /// Checks that this tokenizer can stand in front of a model, and that hidden spans of `span` bases can be paid for exactly once
+    /// (design section 4.3).
     ///
     /// # Errors
-    /// If K does not divide the span or the stride does not divide K; names a span that does.
+    /// If its vocabulary is larger than an embedding can be, if K does not divide the span (names one that it does), or if the stride
+    /// does not divide K.
     pub fn check_span(&self, span: usize) -> Result<(), Error> {
         let refuse =
             |reason: String, remedy: String| Err(Error::Span { name: self.name.clone(), span, reason, remedy });
+        if let Some(k) = self.reading.fixed().filter(|&k| k > kmer::MAX_K_OF_MODELS) {
+            let most = kmer::MAX_K_OF_MODELS;
+            return Err(Error::Name {
+                name: self.name.clone(),
+                reason: format!("no model here embeds every word of {k} bases"),
+                remedy: format!("use K of at most {most} in front of a model, or \"bpe4096\" for longer tokens"),
+            });
+        }
         if let Reading::Sliding { k, stride } = self.reading
             && !k.is_multiple_of(stride)
         {

@@ -33,7 +33,17 @@ fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
     ALL.get_or_init(|| {
         let text = dna(400_000, 1);
         registry::examples()
-            .chain(["kmer1", "kmer2", "kmer4", "kmer6-stride2", "kmer4-stride2", "kmer5", "bpe64", "randomcut64"])
+            .chain([
+                "kmer1",
+                "kmer2",
+                "kmer4",
+                "kmer6-stride2",
+                "kmer4-stride2",
+                "kmer5",
+                "kmer10",
+                "bpe64",
+                "randomcut64",
+            ])
             .map(|name| {
                 let recipe = registry::parse(name).expect(name);
                 let tokenizer = recipe.fit(&mut text.chunks(40_000)).expect(name);
@@ -417,7 +427,9 @@ fn names_and_their_errors() {
     assert_eq!(registry::parse("KMER6-Stride6").unwrap().name, "kmer6-nonoverlap");
     assert_eq!(registry::parse("kmer1").unwrap().name, "base");
     assert_eq!(message("kmr6"), "unknown tokenizer \"kmr6\" / did you mean \"kmer6\"? \"tokbench list\" shows all");
-    assert!(message("kmer13").contains("K = 13 is not between 1 and 8"));
+    assert!(message("kmer13").contains("K = 13 is not between 1 and 12"));
+    let words = registry::parse("kmer9").unwrap().check_span(18).unwrap_err();
+    assert!(words.to_string().contains("no model here embeds every word of 9 bases"));
     assert!(message("kmer6-stride7").contains("would skip bases"));
     assert!(message("bpe4").contains("smaller than the alphabet"));
     assert!(message("kmer").contains("missing"));

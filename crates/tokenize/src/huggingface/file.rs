@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::merge_parts;
 use super::tokenizer_json;
 use crate::error::Error;
-use crate::kmer::Kmer;
+use crate::kmer::{Kmer, MAX_K_OF_MODELS};
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::SPECIAL_NAMES;
 
@@ -123,6 +123,13 @@ impl File {
                     .to_owned(),
             });
         };
+        if k > MAX_K_OF_MODELS {
+            return Err(Error::Name {
+                name: kmer.name().to_owned(),
+                reason: format!("a list of all words of {k} bases is more than a tokenizer.json is read with"),
+                remedy: format!("use words of at most {MAX_K_OF_MODELS} bases"),
+            });
+        }
         let vocabulary = kmer.vocabulary();
         let special = (0u32..).zip(SPECIAL_NAMES.map(str::to_owned));
         let words = vocabulary
