@@ -51,6 +51,34 @@ fn a_learned_vocabulary_goes_round() {
 }
 
 #[test]
+fn both_strands_and_canonical_words() {
+    let house = House::new();
+    house.write("f.fa", ">a\nGGTAN\n");
+    let encode = |more: &[&str]| house.run(&[&["tokenizer", "encode", "f.fa", "-t"], more].concat());
+    // GG GT TA, then TA AC CC.
+    assert_eq!(encode(&["kmer2", "--both-strands"]).well().out, "15 16 17 0\n0 17 6 10\n");
+    // GG is CC and GT is AC on the other strand.
+    assert_eq!(encode(&["kmer2", "--canonical"]).well().out, "10 6 17 0\n");
+    let bed = encode(&["kmer4-nonoverlap", "--both-strands", "--format", "bed"]).well().out;
+    let [given, other] = [5 + 0b10_10_11_00, 5 + 0b11_00_01_01];
+    let lines = ["0\t4\tG\t0\t+", "4\t5\t0\t0\t+", "4\t5\t0\t0\t-", "0\t4\tO\t0\t-"];
+    let lines = lines.map(|line| format!("a\t{line}\n")).concat();
+    assert_eq!(bed, lines.replace('G', &given.to_string()).replace('O', &other.to_string()));
+    encode(&["kmer2", "--both-strands", "--format", "parquet", "--output", "x.parquet"]).well();
+    let table = std::fs::read(house.path("x.parquet")).unwrap();
+    assert!(table.windows(4).any(|bytes| bytes == b"a/rc"));
+    // Words that are too long for a model, and back.
+    let long = encode(&["kmer12", "--output", "ids"]).well();
+    assert!(long.err.contains("2 tokens"), "{}", long.err);
+    assert_eq!(house.run(&["tokenizer", "decode", "-t", "kmer12", "ids"]).well().out, "GGTAN\n");
+    house.run(&["compare", "--tokenizers", "base,kmer12"]).failed(2, &["\"kmer12\"", "K of at most 8"]);
+    house.write("g.fa", genome());
+    house.run(&["tokenizer", "train", "--vocab-size", "30", "--output", "t.json", "g.fa"]).well();
+    encode(&["t.json", "--canonical"]).failed(2, &["no canonical words", "--both-strands"]);
+    house.run(&["tokenizer", "convert", "--output", "w.json", "kmer9-nonoverlap"]).failed(2, &["at most 8 bases"]);
+}
+
+#[test]
 fn formats_of_tokens() {
     let house = House::new();
     house.write("f.fa", FASTA);

@@ -305,7 +305,11 @@ pub enum TokenizerCommand {
     /// vocabulary is the beginning of a larger one. Memory: 9 to 14 bytes a base at 4,096 entries, 21 at 65,536, half more with
     /// --both-strands; at most 4.29 billion bases.
     Train(TrainTokenizer),
-    /// Cut sequences into tokens, one record in memory at a time with its tokens: ids as text, NumPy array or Parquet file, spans as BED.
+    /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
+    ///
+    /// Long sequences are shared between threads where their cut allows: always with words of a fixed number of bases, and with
+    /// byte-pair encodings. Memory is that of the longest sequences, 2 to 5 bytes a base, and not of their tokens (but for Parquet
+    /// files, whose rows are kept until they end, and for Unigram and WordPiece models).
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
     Decode(DecodeFile),
@@ -385,6 +389,14 @@ pub struct EncodeFiles {
     /// Put the special ids that open and close a sequence (CLS and SEP) around each one (not with bed).
     #[arg(long)]
     pub specials: bool,
+    /// Cut both strands: behind every sequence comes its reverse complement. In BED each token has its strand, and its place is that
+    /// on the strand given; in Parquet files the name of the other strand ends in /rc.
+    #[arg(long)]
+    pub both_strands: bool,
+    /// The word or its reverse complement, whichever comes first in the alphabet, so that both strands have the same words: of
+    /// words of a fixed number of bases only (kmer1 to kmer12). Such ids cannot be decoded.
+    #[arg(long)]
+    pub canonical: bool,
     /// Threads [default: all processors].
     #[arg(long, value_name = "N", value_parser = workforce)]
     pub threads: Option<usize>,

@@ -36,9 +36,49 @@ struct Ready {
     /// The file it came from, where it did.
     file: Option<Arc<HuggingFace>>,
     /// The words of a fixed number of bases that it cuts into, where it does.
-    kmer: Option<Kmer>,
-    /// By our ids.
-    ids: Vec<u32>,
+    kmer: Option<Arc<Kmer>>,
+    ids: Ids,
+}
+
+/// The ids that a tokenizer shows to the world, by ours.
+#[derive(Clone)]
+enum Ids {
+    /// Ours, so many.
+    Ours(u32),
+    Listed(Vec<u32>),
+}
+
+impl Ids {
+    fn new(listed: Vec<u32>) -> Ids {
+        if listed.iter().copied().eq(0..listed.len() as u32) {
+            Ids::Ours(listed.len() as u32)
+        } else {
+            Ids::Listed(listed)
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Ids::Ours(count) => *count as usize,
+            Ids::Listed(listed) => listed.len(),
+        }
+    }
+
+    /// What the world sees of an id of ours.
+    fn shown(&self, ours: u32) -> u32 {
+        match self {
+            Ids::Ours(_) => ours,
+            Ids::Listed(listed) => listed[ours as usize],
+        }
+    }
+
+    /// The largest one that the world sees.
+    fn most(&self) -> u32 {
+        match self {
+            Ids::Ours(count) => count.saturating_sub(1),
+            Ids::Listed(listed) => listed.iter().copied().max().unwrap_or_default(),
+        }
+    }
 }
 
 /// A name of the registry, or the path of a tokenizer.json with or without `file:` before it.
@@ -46,7 +86,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
     let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
     if let Some(path) = path {
         let file = Arc::new(huggingface::read(path)?);
-        let ids = file.file_ids();
+        let ids = Ids::new(file.file_ids());
         let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
         return Ok(Ready { tokenizer, file: Some(file), kmer: None, ids });
     }
@@ -70,8 +110,8 @@ fn open(name: &str) -> Result<Ready, Failure> {
         ));
     }
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
-    let ids = (0..tokenizer.vocabulary().len() as u32).collect();
-    Ok(Ready { tokenizer, file: None, kmer: kmer::named(name), ids })
+    let ids = Ids::Ours(tokenizer.vocabulary().len() as u32);
+    Ok(Ready { tokenizer, file: None, kmer: kmer::named(name).map(Arc::new), ids })
 }
 
 /// Whether a path stands for standard input or output.

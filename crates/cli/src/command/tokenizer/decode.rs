@@ -8,13 +8,20 @@ use std::path::Path;
 use tokenize::Reading;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, is_standard, open, wrong};
+use super::{Ids, Output, is_standard, open, wrong};
 use crate::args;
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
     let ready = open(&args.tokenizer)?;
-    let ours: HashMap<u32, u32> = ready.ids.iter().enumerate().map(|(ours, &theirs)| (theirs, ours as u32)).collect();
+    let listed: HashMap<u32, u32> = match &ready.ids {
+        Ids::Ours(_) => HashMap::new(),
+        Ids::Listed(listed) => listed.iter().zip(0..).map(|(&theirs, ours)| (theirs, ours)).collect(),
+    };
+    let ours = |theirs: u32| match ready.ids {
+        Ids::Ours(count) => (theirs < count).then_some(theirs),
+        Ids::Listed(_) => listed.get(&theirs).copied(),
+    };
     let failed = |error: io::Error| Failure::file(&args.file, &error);
     let input: Box<dyn BufRead> = if is_standard(&args.file) {
         Box::new(BufReader::new(io::stdin()))
@@ -28,7 +35,7 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
         let place = || format!("{}: line {}", args.file.display(), number + 1);
         let (mut bases, mut fresh): (Vec<u8>, bool) = (Vec::new(), true);
         for word in line.split_whitespace() {
-            let id = word.parse::<u32>().ok().and_then(|id| ours.get(&id).copied()).ok_or_else(|| {
+            let id = word.parse::<u32>().ok().and_then(ours).ok_or_else(|| {
                 wrong(
                     format!("{}: {word:?} is no id of {}", place(), ready.tokenizer.name()),
                     "ids are whole numbers separated by blanks; give the tokenizer that made them",

@@ -9,28 +9,44 @@ mod parquet;
 mod sink;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
+use dataset::policy::reverse_complement;
 use dataset::{Counts, Record};
 use rayon::prelude::*;
+use tokenize::kmer::Kmer;
 
 use super::{interrupted, is_standard, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
 use cut::Cutter;
-use form::{Form, Part};
+use form::{Form, Part, Piece, Strand};
 use sink::Sink;
 
-/// Bases that are cut together, shared between threads. Memory is bounded by a few times it and by the longest sequence.
+/// What is cut: a record as it stands, or its reverse complement.
+struct Sequence {
+    record: Record,
+    strand: Strand,
+}
+
+/// Bases that are cut together, shared between threads. Memory is bounded by a few times it and by the longest sequences.
 const TOGETHER: usize = 1 << 21;
 /// Bases that a thread cuts at a time.
 const SHARE: usize = 1 << 15;
 
 pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
-    let ready = open(&args.tokenizer)?;
+    let mut ready = open(&args.tokenizer)?;
+    if args.canonical {
+        let kmer = tokenize::kmer::named(&args.tokenizer).ok_or_else(|| {
+            let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
+            Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
+        })?;
+        let kmer = Arc::new(kmer.canonical());
+        (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
+    }
     if args.format == TokenFormat::Npy && is_standard(&args.output) {
         return Err(Failure::new(
             USAGE,
@@ -54,16 +70,16 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     let form = Form::new(&ready.ids, args.format, args.specials);
     let cutter = Cutter::new(&ready, &form);
     let mut sink = Sink::create(&form, &args.output)?;
-    let (sink, counts) = thread::scope(|scope| {
+    let (sink, counts, ()) = thread::scope(|scope| {
         let (ahead, read) = sync_channel(1);
         let (formed, behind) = sync_channel::<Vec<Part>>(1);
-        let reading = scope.spawn(move || read_files(&args.files, stop, &ahead));
+        let reading = scope.spawn(move || read_files(args, stop, &ahead));
         let writing = scope.spawn(move || write(behind, &mut sink).map(|()| sink));
-        cut(read, &cutter, &formed);
+        let cut = cut(read, &cutter, stop, &formed);
         drop(formed);
         let (written, counts) = (joined(writing), joined(reading));
         // Where nothing can be written any more, nothing more is read either: then that is the cause.
-        Ok::<_, Failure>((written?, counts?))
+        Ok::<_, Failure>((written?, counts?, cut?))
     })?;
     let tokens = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
@@ -71,11 +87,15 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     Ok(0)
 }
 
-/// Sends the records of all files on, many at a time; ends early if nobody takes them.
-fn read_files(files: &[PathBuf], stop: &AtomicBool, ahead: &SyncSender<Vec<Record>>) -> Result<Counts, Failure> {
+/// Sends the sequences of all files on, many at a time; ends early if nobody takes them.
+fn read_files(
+    args: &args::EncodeFiles,
+    stop: &AtomicBool,
+    ahead: &SyncSender<Vec<Sequence>>,
+) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     let (mut together, mut bases) = (Vec::new(), 0);
-    for file in files {
+    for file in &args.files {
         let mut sequences = dataset::sequences::open(file)?;
         for record in sequences.by_ref() {
             if stop.load(Ordering::Relaxed) {
@@ -83,7 +103,12 @@ fn read_files(files: &[PathBuf], stop: &AtomicBool, ahead: &SyncSender<Vec<Recor
             }
             let record = record?;
             bases += record.bases.len();
-            together.push(record);
+            let other = args.both_strands.then(|| Sequence {
+                strand: Strand::Other(record.bases.len() as u64),
+                record: Record { name: record.name.clone(), bases: reverse_complement(&record.bases) },
+            });
+            let strand = if args.both_strands { Strand::Given } else { Strand::Only };
+            together.extend([Sequence { record, strand }].into_iter().chain(other));
             if bases >= TOGETHER {
                 bases = 0;
                 if ahead.send(std::mem::take(&mut together)).is_err() {
@@ -98,23 +123,35 @@ fn read_files(files: &[PathBuf], stop: &AtomicBool, ahead: &SyncSender<Vec<Recor
     Ok(counts)
 }
 
-/// Cuts what was read on all threads and sends it on in order.
-fn cut(read: Receiver<Vec<Record>>, cutter: &Cutter<'_>, formed: &SyncSender<Vec<Part>>) {
-    for records in read {
-        let shares: Vec<&[Record]> = shares(&records).collect();
-        let parts = shares.into_par_iter().map(|share| cutter.cut(share)).collect();
-        if formed.send(parts).is_err() {
-            return;
+/// Cuts what was read on all threads and sends it on in order; ends early if nobody takes it.
+fn cut(
+    read: Receiver<Vec<Sequence>>,
+    cutter: &Cutter<'_>,
+    stop: &AtomicBool,
+    formed: &SyncSender<Vec<Part>>,
+) -> Result<(), Failure> {
+    for sequences in read {
+        let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
+        for together in groups(&pieces, TOGETHER) {
+            if stop.load(Ordering::Relaxed) {
+                return Err(interrupted());
+            }
+            let shares: Vec<&[Piece<'_>]> = groups(together, SHARE).collect();
+            let parts = shares.into_par_iter().map(|share| cutter.cut(share)).collect();
+            if formed.send(parts).is_err() {
+                return Ok(());
+            }
         }
     }
+    Ok(())
 }
 
-/// Records in groups of at least [`SHARE`] bases.
-fn shares(records: &[Record]) -> impl Iterator<Item = &[Record]> {
+/// Pieces in groups of at least so many bases.
+fn groups<'a, 'b>(pieces: &'a [Piece<'b>], least: usize) -> impl Iterator<Item = &'a [Piece<'b>]> {
     let mut bases = 0;
-    records.chunk_by(move |record, _| {
-        bases += record.bases.len();
-        let more = bases < SHARE;
+    pieces.chunk_by(move |piece, _| {
+        bases += piece.bases.len();
+        let more = bases < least;
         bases = if more { bases } else { 0 };
         more
     })

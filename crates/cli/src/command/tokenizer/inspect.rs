@@ -23,7 +23,7 @@ pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
     by_length.sort_by_key(|&id| (std::cmp::Reverse(vocabulary.length(id)), id));
     let spelled = |id: u32| String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned();
     let shown: Vec<(u32, String)> =
-        by_length.iter().take(SHOWN).map(|&id| (ready.ids[id as usize], spelled(id))).collect();
+        by_length.iter().take(SHOWN).map(|&id| (ready.ids.shown(id), spelled(id))).collect();
     let reading = match tokenizer.reading() {
         Reading::Tiling(Some(k)) => format!("tokens of {k} side by side"),
         Reading::Tiling(None) => "tokens of varying length side by side".to_owned(),

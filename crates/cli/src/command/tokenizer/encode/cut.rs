@@ -1,21 +1,21 @@
 //! Sequences into tokens, by the fastest way that gives the tokenizer's ids.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
-use dataset::Record;
 use tokenize::bpe::{Batch, Engine};
 use tokenize::huggingface::HuggingFace;
 use tokenize::kmer::Kmer;
 use tokenize::{Token, Tokenizer};
 
-use super::form::{Form, Part};
+use super::Sequence;
+use super::form::{Form, Part, Piece};
 use crate::command::tokenizer::Ready;
 
 /// A tokenizer and the form in which its tokens are wanted.
 pub(super) struct Cutter<'a> {
     tokenizer: &'a dyn Tokenizer,
     file: Option<&'a HuggingFace>,
-    /// Words whose ids are asked for alone.
     kmer: Option<&'a Kmer>,
     form: &'a Form,
 }
@@ -24,7 +24,7 @@ pub(super) struct Cutter<'a> {
 #[derive(Default)]
 struct Room {
     batch: Batch,
-    numbers: Vec<u16>,
+    numbers: Vec<u32>,
     ids: Vec<u32>,
     tokens: Vec<Token>,
 }
@@ -33,23 +33,49 @@ thread_local! {
     static ROOM: RefCell<Room> = RefCell::default();
 }
 
-impl Cutter<'_> {
-    pub(super) fn new<'a>(ready: &'a Ready, form: &'a Form) -> Cutter<'a> {
-        Cutter {
-            tokenizer: &*ready.tokenizer,
-            file: ready.file.as_deref(),
-            kmer: ready.kmer.as_ref().filter(|_| !form.spans()),
-            form,
-        }
+/// Bases of a part of a long sequence.
+const PART: usize = 1 << 18;
+
+impl<'a> Cutter<'a> {
+    pub(super) fn new(ready: &'a Ready, form: &'a Form) -> Cutter<'a> {
+        Cutter { tokenizer: &*ready.tokenizer, file: ready.file.as_deref(), kmer: ready.kmer.as_deref(), form }
     }
 
-    /// Records cut and formed, in order.
-    pub(super) fn cut(&self, records: &[Record]) -> Part {
+    /// Parts of a sequence that can be cut on their own, at most a few times [`PART`] bases each where its cut allows.
+    pub(super) fn pieces<'b>(&self, sequence: &'b Sequence) -> Vec<Piece<'b>> {
+        let bases = &sequence.record.bases[..];
+        let ends = |parts: Vec<Range<usize>>| parts.into_iter().map(|part| (part.start, part.end)).collect();
+        let parts: Vec<(usize, usize)> = if bases.len() < 2 * PART {
+            vec![(0, bases.len())]
+        } else if let Some(kmer) = self.kmer {
+            ends(kmer.parts(bases, PART))
+        } else if let Some(engine) = self.file.and_then(|file| file.engine_for(bases)) {
+            let borders = engine.borders(bases, PART);
+            let begins = [0].into_iter().chain(borders.iter().copied());
+            begins.zip(borders.iter().copied().chain([bases.len()])).collect()
+        } else {
+            vec![(0, bases.len())]
+        };
+        let last = parts.len() - 1;
+        let piece = |(number, (from, to)): (usize, (usize, usize))| Piece {
+            name: &sequence.record.name,
+            bases: &bases[from..to],
+            from: from as u64,
+            opens: number == 0,
+            closes: number == last,
+            strand: sequence.strand,
+        };
+        parts.into_iter().enumerate().map(piece).collect()
+    }
+
+    /// Pieces cut and formed, in order.
+    pub(super) fn cut(&self, pieces: &[Piece<'_>]) -> Part {
         let mut part = Part::default();
+        let words = self.kmer.filter(|_| !self.form.spans());
         ROOM.with_borrow_mut(|room| {
-            let engine = |record: &Record| self.file.and_then(|file| file.engine_for(&record.bases));
-            for run in records.chunk_by(|record, next| engine(record).is_some() == engine(next).is_some()) {
-                match (run.first().and_then(engine), self.kmer) {
+            let engine = |piece: &Piece<'_>| self.file.and_then(|file| file.engine_for(piece.bases));
+            for run in pieces.chunk_by(|piece, next| engine(piece).is_some() == engine(next).is_some()) {
+                match (run.first().and_then(engine), words) {
                     (Some(engine), _) => self.together(engine, run, room, &mut part),
                     (None, Some(kmer)) => self.words(kmer, run, room, &mut part),
                     (None, None) => self.one_by_one(run, room, &mut part),
@@ -59,36 +85,36 @@ impl Cutter<'_> {
         part
     }
 
-    fn together(&self, engine: &Engine, records: &[Record], room: &mut Room, part: &mut Part) {
-        let (sequences, batch) = (records.iter().map(|record| &record.bases), &mut room.batch);
+    fn together(&self, engine: &Engine, pieces: &[Piece<'_>], room: &mut Room, part: &mut Part) {
+        let (sequences, batch) = (pieces.iter().map(|piece| piece.bases), &mut room.batch);
         if self.form.spans() {
             engine.encode_spans(sequences, batch);
         } else {
             engine.encode(sequences, batch);
         }
-        for (number, record) in records.iter().enumerate() {
+        for (number, piece) in pieces.iter().enumerate() {
             let ids = batch.ids(number);
             let spans = ids.iter().zip(batch.starts(number));
             // A base that is none of A, C, G, T is one token.
             let spans = spans.map(|(&id, &start)| (start, start + engine.length(id).max(1) as u32));
-            self.form.put(&record.name, ids.iter().map(|&id| u32::from(id)), spans, part);
+            self.form.put(piece, ids.iter().map(|&id| u32::from(id)), spans, part);
         }
     }
 
-    fn words(&self, kmer: &Kmer, records: &[Record], room: &mut Room, part: &mut Part) {
-        for record in records {
+    fn words(&self, kmer: &Kmer, pieces: &[Piece<'_>], room: &mut Room, part: &mut Part) {
+        for piece in pieces {
             room.ids.clear();
-            kmer.ids(&record.bases, &mut room.numbers, &mut room.ids);
-            self.form.put(&record.name, room.ids.iter().copied(), std::iter::empty(), part);
+            kmer.ids(piece.bases, &mut room.numbers, &mut room.ids);
+            self.form.put(piece, room.ids.iter().copied(), std::iter::empty(), part);
         }
     }
 
-    fn one_by_one(&self, records: &[Record], room: &mut Room, part: &mut Part) {
-        for record in records {
-            self.tokenizer.encode(&record.bases, &mut room.tokens);
+    fn one_by_one(&self, pieces: &[Piece<'_>], room: &mut Room, part: &mut Part) {
+        for piece in pieces {
+            self.tokenizer.encode(piece.bases, &mut room.tokens);
             let ids = room.tokens.iter().map(|token| token.id);
             let spans = room.tokens.iter().map(|token| (token.start, token.end));
-            self.form.put(&record.name, ids, spans, part);
+            self.form.put(piece, ids, spans, part);
         }
     }
 }
@@ -100,6 +126,9 @@ mod tests {
 
     use super::*;
     use crate::args::TokenFormat;
+    use crate::command::tokenizer::Ids;
+    use crate::command::tokenizer::encode::form::Strand;
+    use dataset::Record;
     use tokenize::bpe::train::{Options, train};
     use tokenize::huggingface::to_json;
     use tokenize::kmer;
@@ -145,35 +174,89 @@ mod tests {
         assert_eq!(file.engine_for(b"ACN").is_none(), split);
         assert!(file.engine_for(b"AC").is_some());
         let file = Arc::new(file);
-        Ready { ids: file.file_ids(), tokenizer: Arc::<HuggingFace>::clone(&file), file: Some(file), kmer: None }
+        Ready {
+            ids: Ids::new(file.file_ids()),
+            tokenizer: Arc::<HuggingFace>::clone(&file),
+            file: Some(file),
+            kmer: None,
+        }
     }
 
-    fn words(name: &str) -> Ready {
-        let kmer = kmer::named(name).unwrap();
-        let ids = (0..kmer.vocabulary().len() as u32).collect();
-        Ready { tokenizer: Arc::new(kmer::named(name).unwrap()), file: None, kmer: Some(kmer), ids }
+    fn words(kmer: Kmer) -> Ready {
+        let kmer = Arc::new(kmer);
+        let ids = Ids::Ours(kmer.vocabulary().len() as u32);
+        Ready { tokenizer: Arc::<Kmer>::clone(&kmer), file: None, kmer: Some(kmer), ids }
+    }
+
+    /// Text and BED of what the tokenizer says of whole records.
+    fn twin(ready: &Ready, records: &[Record]) -> [String; 2] {
+        let (mut text, mut bed, mut tokens) = (String::new(), String::new(), Vec::new());
+        for record in records {
+            ready.tokenizer.encode(&record.bases, &mut tokens);
+            let ids: Vec<String> = tokens.iter().map(|token| ready.ids.shown(token.id).to_string()).collect();
+            writeln!(text, "{}", ids.join(" ")).unwrap();
+            for (token, id) in tokens.iter().zip(&ids) {
+                writeln!(bed, "{}\t{}\t{}\t{id}", record.name, token.start, token.end).unwrap();
+            }
+        }
+        [text, bed]
+    }
+
+    fn all() -> Vec<Ready> {
+        let kmers =
+            ["base", "kmer4", "kmer6-nonoverlap", "kmer6-stride3", "kmer10"].map(|name| kmer::named(name).unwrap());
+        let canonical = kmer::named("kmer5").unwrap().canonical();
+        [learned(false), learned(true)].into_iter().chain(kmers.into_iter().chain([canonical]).map(words)).collect()
     }
 
     #[test]
     fn many_at_a_time_equal_one_by_one() {
-        let records = records();
-        for ready in [learned(false), learned(true), words("base"), words("kmer4"), words("kmer6-nonoverlap")] {
-            let (mut text, mut bed, mut tokens) = (String::new(), String::new(), Vec::new());
-            for record in &records {
-                ready.tokenizer.encode(&record.bases, &mut tokens);
-                let ids: Vec<String> = tokens.iter().map(|token| ready.ids[token.id as usize].to_string()).collect();
-                writeln!(text, "{}", ids.join(" ")).unwrap();
-                for (token, id) in tokens.iter().zip(&ids) {
-                    writeln!(bed, "{}\t{}\t{}\t{id}", record.name, token.start, token.end).unwrap();
-                }
-            }
-            for (format, expected) in [(TokenFormat::Text, text), (TokenFormat::Bed, bed)] {
+        let sequences: Vec<Sequence> =
+            records().into_iter().map(|record| Sequence { record, strand: Strand::Only }).collect();
+        for ready in all() {
+            for (format, expected) in [TokenFormat::Text, TokenFormat::Bed].into_iter().zip(twin(&ready, &records())) {
                 let form = Form::new(&ready.ids, format, false);
-                let part = Cutter::new(&ready, &form).cut(&records);
+                let cutter = Cutter::new(&ready, &form);
+                let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
+                let part = cutter.cut(&pieces);
                 assert!(part.bytes == expected.as_bytes(), "{} {format:?}", ready.tokenizer.name());
-                assert_eq!(part.lengths.len(), records.len());
-                assert_eq!(part.lengths.iter().sum::<u64>(), part.tokens);
+                assert_eq!(part.lengths.len(), sequences.len());
+                assert_eq!(part.lengths.iter().map(|(length, _)| length).sum::<u64>(), part.tokens);
             }
         }
+    }
+
+    #[test]
+    fn parts_of_a_long_sequence_equal_the_whole() {
+        let mut bases: Vec<u8> = records().iter().flat_map(|record| record.bases.clone()).collect();
+        bases = bases.iter().cycle().take(4 * PART + 99).copied().collect();
+        let record = Record { name: "long".to_owned(), bases };
+        for ready in all() {
+            let [text, bed] = twin(&ready, std::slice::from_ref(&record));
+            let specials: String = format!("1 {} 2\n", text.trim_end());
+            for (format, framed, expected) in
+                [(TokenFormat::Text, false, text), (TokenFormat::Bed, false, bed), (TokenFormat::Text, true, specials)]
+            {
+                let form = Form::new(&ready.ids, format, framed);
+                let cutter = Cutter::new(&ready, &form);
+                let sequence = Sequence { record: record.clone(), strand: Strand::Only };
+                let pieces = cutter.pieces(&sequence);
+                assert_eq!(pieces.len() > 3, cutter.kmer.is_some() || cutter.file.unwrap().engine_for(b"N").is_some());
+                let parts: Vec<Part> = pieces.chunks(1).map(|piece| cutter.cut(piece)).collect();
+                let bytes: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
+                assert!(bytes == expected.as_bytes(), "{} {format:?}", ready.tokenizer.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_strand_has_places_of_its_record() {
+        let ready = words(kmer::named("kmer2").unwrap());
+        let form = Form::new(&ready.ids, TokenFormat::Bed, false);
+        let sequence =
+            Sequence { record: Record { name: "r".to_owned(), bases: b"GGTA".to_vec() }, strand: Strand::Other(4) };
+        let cutter = Cutter::new(&ready, &form);
+        let bed = String::from_utf8(cutter.cut(&cutter.pieces(&sequence)).bytes).unwrap();
+        assert_eq!(bed, "r\t2\t4\t15\t0\t-\nr\t1\t3\t16\t0\t-\nr\t0\t2\t17\t0\t-\n");
     }
 }

@@ -5,46 +5,73 @@ use std::fmt::Write as _;
 use tokenize::vocabulary::{CLS, SEP};
 
 use crate::args::TokenFormat;
+use crate::command::tokenizer::Ids;
 
 /// A format, and how each id looks in it.
 pub(super) struct Form {
     format: TokenFormat,
     /// [CLS] and [SEP], where they are asked for.
     frame: Option<[u32; 2]>,
-    /// The ids that the world sees, by ours.
-    ids: Vec<u32>,
+    ids: Ids,
     /// Whether they take four bytes in arrays.
     wide: bool,
-    /// Their digits and a blank, by ours.
+    /// Their digits and a blank, by ours; none where there are too many.
     words: Vec<Word>,
 }
 
-/// Sequences cut and formed.
+/// Most ids whose digits are kept.
+const MOST_WORDS: usize = 1 << 17;
+
+/// A sequence, or a part of a long one.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) name: &'a str,
+    pub(super) bases: &'a [u8],
+    /// Where it begins in its sequence.
+    pub(super) from: u64,
+    /// Whether its sequence begins and ends with it.
+    pub(super) opens: bool,
+    pub(super) closes: bool,
+    pub(super) strand: Strand,
+}
+
+/// Which strand of a record a sequence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strand {
+    /// The only one that is asked for.
+    Only,
+    /// The one that is in the file, of two.
+    Given,
+    /// Its reverse complement, of so many bases.
+    Other(u64),
+}
+
+/// Pieces cut and formed.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) bytes: Vec<u8>,
-    /// In place of bytes, for tables: names and our ids.
+    /// In place of bytes, for tables: names of the sequences that end here, and our ids.
     pub(super) names: Vec<String>,
     pub(super) ids: Vec<u32>,
-    /// Ids of each sequence, special ones included.
-    pub(super) lengths: Vec<u64>,
+    /// Ids of each piece, special ones included, and whether its sequence ends with it.
+    pub(super) lengths: Vec<(u64, bool)>,
     /// Tokens in all, special ids not counted.
     pub(super) tokens: u64,
 }
 
 impl Form {
-    pub(super) fn new(ids: &[u32], format: TokenFormat, specials: bool) -> Form {
+    pub(super) fn new(ids: &Ids, format: TokenFormat, specials: bool) -> Form {
+        let kept = if ids.len() <= MOST_WORDS { ids.len() as u32 } else { 0 };
         Form {
             format,
             frame: specials.then_some([CLS, SEP]),
-            ids: ids.to_vec(),
-            wide: ids.iter().any(|&id| id > u32::from(u16::MAX)),
-            words: ids.iter().map(|&id| Word::new(id)).collect(),
+            ids: ids.clone(),
+            wide: ids.most() > u32::from(u16::MAX),
+            words: (0..kept).map(|id| Word::new(ids.shown(id))).collect(),
         }
     }
 
-    /// The ids that the world sees, by ours.
-    pub(super) fn ids(&self) -> &[u32] {
+    pub(super) fn ids(&self) -> &Ids {
         &self.ids
     }
 
@@ -62,29 +89,34 @@ impl Form {
         self.format == TokenFormat::Bed
     }
 
-    /// Appends a sequence: our ids, and where each token begins and ends.
+    /// Appends a piece: our ids, and where in it each token begins and ends.
     pub(super) fn put(
         &self,
-        name: &str,
+        piece: &Piece<'_>,
         ids: impl ExactSizeIterator<Item = u32>,
         spans: impl Iterator<Item = (u32, u32)>,
         part: &mut Part,
     ) {
         let tokens = ids.len() as u64;
         part.tokens += tokens;
-        part.lengths.push(tokens + if self.frame.is_some() { 2 } else { 0 });
-        let [opening, closing] = self.frame.map_or([None, None], |frame| frame.map(Some));
+        let opening = self.frame.map(|[opening, _]| opening).filter(|_| piece.opens);
+        let closing = self.frame.map(|[_, closing]| closing).filter(|_| piece.closes);
+        let special = u64::from(opening.is_some()) + u64::from(closing.is_some());
+        part.lengths.push((tokens + special, piece.closes));
+        let ids = opening.into_iter().chain(ids).chain(closing);
         let bytes = &mut part.bytes;
         match self.format {
             TokenFormat::Text => {
                 let from = bytes.len();
-                opening.into_iter().chain(ids).chain(closing).for_each(|id| self.words[id as usize].put(bytes));
-                // The line ends in place of the last blank.
-                bytes.truncate(bytes.len().saturating_sub(1).max(from));
-                bytes.push(b'\n');
+                ids.for_each(|id| self.word(id, bytes));
+                if piece.closes {
+                    // The line ends in place of the last blank.
+                    bytes.truncate(bytes.len().saturating_sub(1).max(from));
+                    bytes.push(b'\n');
+                }
             }
             TokenFormat::Npy => {
-                let ids = opening.into_iter().chain(ids).chain(closing).map(|id| self.ids[id as usize]);
+                let ids = ids.map(|id| self.ids.shown(id));
                 if self.wide {
                     ids.for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
                 } else {
@@ -93,21 +125,42 @@ impl Form {
             }
             TokenFormat::Bed => {
                 for (id, (start, end)) in ids.zip(spans) {
-                    bytes.extend_from_slice(name.as_bytes());
+                    let (start, end) = (piece.from + u64::from(start), piece.from + u64::from(end));
+                    let (start, end, strand) = match piece.strand {
+                        Strand::Only => (start, end, ""),
+                        Strand::Given => (start, end, "\t0\t+"),
+                        Strand::Other(length) => (length - end, length - start, "\t0\t-"),
+                    };
+                    bytes.extend_from_slice(piece.name.as_bytes());
                     bytes.push(b'\t');
                     number(start, bytes);
                     bytes.push(b'\t');
                     number(end, bytes);
                     bytes.push(b'\t');
-                    self.words[id as usize].put(bytes);
-                    // The line ends in place of the blank.
+                    self.word(id, bytes);
+                    // The line goes on in place of the blank.
                     bytes.pop();
+                    bytes.extend_from_slice(strand.as_bytes());
                     bytes.push(b'\n');
                 }
             }
             TokenFormat::Parquet => {
-                part.names.push(name.to_owned());
-                part.ids.extend(opening.into_iter().chain(ids).chain(closing));
+                if piece.closes {
+                    let mark = if matches!(piece.strand, Strand::Other(_)) { "/rc" } else { "" };
+                    part.names.push(format!("{}{mark}", piece.name));
+                }
+                part.ids.extend(ids);
+            }
+        }
+    }
+
+    /// Appends the digits of an id and a blank.
+    fn word(&self, id: u32, out: &mut Vec<u8>) {
+        match self.words.get(id as usize) {
+            Some(word) => word.put(out),
+            None => {
+                number(self.ids.shown(id).into(), out);
+                out.push(b' ');
             }
         }
     }
@@ -139,8 +192,8 @@ impl Word {
 }
 
 /// Appends the digits of a number.
-fn number(mut number: u32, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 10];
+fn number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
     let mut from = digits.len();
     loop {
         from -= 1;
@@ -162,7 +215,7 @@ mod tests {
         for value in [0, 1, 9, 10, 99, 100, 65_535, 65_536, 999_999, 1_000_000, u32::MAX - 1, u32::MAX] {
             let (mut word, mut out) = (Vec::new(), Vec::new());
             Word::new(value).put(&mut word);
-            number(value, &mut out);
+            number(value.into(), &mut out);
             assert_eq!((word, out), (format!("{value} ").into_bytes(), value.to_string().into_bytes()));
         }
     }

@@ -10,7 +10,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::form::Part;
-use crate::command::tokenizer::{Output, wrong};
+use crate::command::tokenizer::{Ids, Output, wrong};
 use crate::failure::Failure;
 
 /// Ids of a row group, unless one sequence alone has more: what must be in memory to write or read it.
@@ -26,40 +26,51 @@ const SCHEMA: &str = "message sequences {
 /// A file in the making.
 pub(super) struct Table {
     writer: SerializedFileWriter<Door>,
-    /// The ids that the world sees, by ours.
-    shown: Vec<i32>,
+    shown: Ids,
     names: Vec<ByteArray>,
     ids: Vec<i32>,
     /// For every id, and for every sequence without ids: whether it begins a row (0), and whether it is there (1).
     repeated: Vec<i16>,
     defined: Vec<i16>,
+    /// Ids of the row that has begun and not ended.
+    open: usize,
 }
 
 impl Table {
-    /// Begins a file; `ids` are those that the world sees, by ours.
-    pub(super) fn begin(output: Output, ids: &[u32]) -> Result<Table, Failure> {
+    /// Begins a file.
+    pub(super) fn begin(output: Output, ids: &Ids) -> Result<Table, Failure> {
         let schema = parse_message_type(SCHEMA).map_err(|error| failed(&error))?;
         let properties = Arc::new(WriterProperties::builder().build());
         let writer =
             SerializedFileWriter::new(Door(output), Arc::new(schema), properties).map_err(|error| failed(&error))?;
-        let shown = ids.iter().map(|&id| i32::try_from(id));
-        let shown = shown.collect::<Result<_, _>>().map_err(|_| {
-            wrong("an id of this tokenizer does not fit into 31 bits".to_owned(), "write text or NumPy arrays")
-        })?;
-        Ok(Table { writer, shown, names: vec![], ids: vec![], repeated: vec![], defined: vec![] })
+        if i32::try_from(ids.most()).is_err() {
+            let remedy = "write text or NumPy arrays";
+            return Err(wrong("an id of this tokenizer does not fit into 31 bits".to_owned(), remedy));
+        }
+        let shown = ids.clone();
+        Ok(Table { writer, shown, names: vec![], ids: vec![], repeated: vec![], defined: vec![], open: 0 })
     }
 
-    /// Adds sequences.
+    /// Adds pieces. A row is written when its last one is there.
     pub(super) fn add(&mut self, part: &Part) -> Result<(), Failure> {
-        let mut from = 0;
-        for (name, &length) in part.names.iter().zip(&part.lengths) {
+        let (mut from, mut names) = (0, part.names.iter());
+        for &(length, closes) in &part.lengths {
             let own = &part.ids[from..from + length as usize];
             from += own.len();
-            self.names.push(name.as_str().into());
-            self.ids.extend(own.iter().map(|&id| self.shown[id as usize]));
-            self.repeated.push(0);
-            self.repeated.extend(std::iter::repeat_n(1, own.len().saturating_sub(1)));
-            self.defined.extend(std::iter::repeat_n(i16::from(!own.is_empty()), own.len().max(1)));
+            // No id of ours is shown as one of more than 31 bits.
+            self.ids.extend(own.iter().map(|&id| self.shown.shown(id) as i32));
+            self.repeated.extend((0..own.len()).map(|number| i16::from(number + self.open > 0)));
+            self.defined.extend(std::iter::repeat_n(1, own.len()));
+            self.open += own.len();
+            if !closes {
+                continue;
+            }
+            if self.open == 0 {
+                self.repeated.push(0);
+                self.defined.push(0);
+            }
+            self.open = 0;
+            self.names.push(names.next().map_or("", String::as_str).into());
             if self.ids.len() >= GROUP || self.names.len() >= ROWS {
                 self.group().map_err(|error| failed(&error))?;
             }
@@ -129,12 +140,17 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("tokbench-parquet-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path: &Path = &folder.join("x.parquet");
-        let mut table = Table::begin(Output::create(path).unwrap(), &[0, 10, 20, 30]).unwrap();
+        let mut table = Table::begin(Output::create(path).unwrap(), &Ids::new(vec![0, 10, 20, 30])).unwrap();
         let names = ["a", "", "long name"].map(str::to_owned).to_vec();
-        let part = Part { names, ids: vec![1, 2, 3, 3], lengths: vec![3, 0, 1], ..Part::default() };
+        let lengths = vec![(3, true), (0, true), (1, true)];
+        let part = Part { names, ids: vec![1, 2, 3, 3], lengths, ..Part::default() };
         table.add(&part).unwrap();
         table.group().unwrap();
         table.add(&part).unwrap();
+        // A long one comes in parts.
+        table.add(&Part { ids: vec![1, 2], lengths: vec![(1, false), (1, false)], ..Part::default() }).unwrap();
+        let names = vec!["parts".to_owned()];
+        table.add(&Part { names, ids: vec![3], lengths: vec![(1, true)], ..Part::default() }).unwrap();
         table.finish().unwrap();
         let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
         assert_eq!(reader.num_row_groups(), 2);
@@ -152,7 +168,8 @@ mod tests {
             .collect();
         let expected = [("a", vec![10, 20, 30]), ("", vec![]), ("long name", vec![30])];
         let expected: Vec<_> = expected.into_iter().map(|(name, ids)| (name.to_owned(), ids)).collect();
-        assert_eq!(rows, [expected.clone(), expected].concat());
+        let parts = vec![("parts".to_owned(), vec![10, 20, 30])];
+        assert_eq!(rows, [expected.clone(), expected, parts].concat());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

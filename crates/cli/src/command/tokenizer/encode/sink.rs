@@ -65,10 +65,12 @@ impl Sink {
             Kind::Table(table) => table.add(part),
             Kind::Arrays { ids, offsets, length, sequences, .. } => {
                 ids.write(&part.bytes)?;
-                for ids in &part.lengths {
+                for (ids, closes) in &part.lengths {
                     *length += ids;
-                    *sequences += 1;
-                    offsets.write(&length.to_le_bytes())?;
+                    if *closes {
+                        *sequences += 1;
+                        offsets.write(&length.to_le_bytes())?;
+                    }
                 }
                 Ok(())
             }
