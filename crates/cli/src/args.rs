@@ -312,6 +312,8 @@ pub enum TokenizerCommand {
     /// files, whose rows are kept until they end, and for Unigram and WordPiece models).
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
+    ///
+    /// [UNK] becomes N. What a file's normalizer joined (GENA's "-" for a run of N) comes back as it is spelled there.
     Decode(DecodeFile),
     /// Show what a tokenizer consists of: vocabulary, token lengths, longest tokens.
     Inspect(InspectTokenizer),

@@ -388,8 +388,29 @@ impl HuggingFace {
                     start: *start as u32,
                     end: *end as u32,
                 }));
+                widen(bases, out);
             }
             Err(_) => out.extend((0..bases.len() as u32).map(|i| Token { id: UNK, start: i, end: i + 1 })),
         }
+    }
+}
+
+/// Lets every base be part of a token. Where a normalizer puts one letter in place of many (GENA's: "-" for a run of N), the crate
+/// says that it stands for the last of them: it gets the others too.
+fn widen(bases: &[u8], tokens: &mut [Token]) {
+    let lost = |from: u32, to: u32| {
+        let left_out = bases.get(from as usize..to as usize)?;
+        left_out.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0x0B)
+    };
+    let mut covered = 0;
+    for token in &mut *tokens {
+        if let Some(spaces) = lost(covered, token.start) {
+            token.start = covered + spaces as u32;
+        }
+        covered = covered.max(token.end);
+    }
+    let end = bases.len() as u32;
+    if let Some(last) = tokens.last_mut().filter(|_| lost(covered, end).is_some()) {
+        last.end = end;
     }
 }

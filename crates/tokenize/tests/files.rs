@@ -261,3 +261,21 @@ fn paths(value: &Value) -> Vec<String> {
         children.into_iter().flat_map(|(key, value)| paths(value).into_iter().map(move |path| format!("/{key}{path}")));
     std::iter::once(String::new()).chain(below).collect()
 }
+
+/// As GENA's files do with a run of N: one token, which stands for all of it.
+#[test]
+fn letters_that_a_normalizer_joins_are_not_lost() {
+    let mut json = file("bpe64");
+    json["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": "N{3,}"}, "content": "-"});
+    json["pre_tokenizer"] =
+        json!({"type": "Split", "pattern": {"String": "-"}, "behavior": "Isolated", "invert": false});
+    let tokenizer = read(json.to_string().as_bytes()).unwrap();
+    let mut tokens = Vec::new();
+    for (text, joined) in [("ANNNNNC", (1, 6)), ("NNNN", (0, 4)), ("NNNNC", (0, 4)), ("ANNN", (1, 4)), ("ANNC", (1, 2))]
+    {
+        tokenizer.encode(text.as_bytes(), &mut tokens);
+        assert!(tokens.iter().any(|token| (token.start, token.end) == joined), "{text}: {tokens:?}");
+        let covered = tokens.iter().fold(0, |covered, token| if token.start == covered { token.end } else { 99 });
+        assert_eq!(covered as usize, text.len(), "{text}: {tokens:?}");
+    }
+}
