@@ -62,10 +62,12 @@ pub enum Error {
         found: String,
     },
     /// A record that the parser could not follow (FASTQ: separator, lengths, end of file).
-    #[error("{}: line {line}: {message}", path.display())]
+    #[error("{}: {}line {line}: {message}", path.display(), named(record.as_deref()))]
     Malformed {
         /// The file.
         path: PathBuf,
+        /// Name of the record, where the parser got as far as its name.
+        record: Option<String>,
         /// Where.
         line: u64,
         /// What the parser said.
@@ -232,6 +234,11 @@ impl Error {
         };
         Some(text)
     }
+}
+
+/// The part of a message that names a record.
+fn named(record: Option<&str>) -> String {
+    record.map_or_else(String::new, |name| format!("record '{name}', "))
 }
 
 fn units(blocks: usize, block: usize) -> String {

@@ -98,8 +98,7 @@ impl Iterator for Reader {
 }
 
 fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<Record> {
-    let header = String::from_utf8_lossy(record.id());
-    let name = header.split_whitespace().next().unwrap_or("").to_owned();
+    let name = first_word(&String::from_utf8_lossy(record.id()));
     let header_line = record.start_line_number() + skipped;
     let mut bases = Vec::with_capacity(record.raw_seq().len());
     for (i, line) in record.raw_seq().split(|&byte| byte == b'\n').enumerate() {
@@ -124,7 +123,13 @@ fn malformed(path: &Path, error: &ParseError, skipped: u64) -> Error {
         ParseErrorKind::UnexpectedEnd => format!("the file ends inside a {format} record"),
         _ => error.msg.clone(),
     };
-    Error::Malformed { path: path.to_owned(), line: error.position.line.max(1) + skipped, message }
+    let record = error.position.id.as_deref().map(first_word).filter(|name| !name.is_empty());
+    Error::Malformed { path: path.to_owned(), record, line: error.position.line.max(1) + skipped, message }
+}
+
+/// The name in a header line.
+fn first_word(header: &str) -> String {
+    header.split_whitespace().next().unwrap_or("").to_owned()
 }
 
 /// All records of a file, and what the policy did.
@@ -166,8 +171,10 @@ mod tests {
             ("s.fa", b">a\nAC GT\n", "s.fa: record 'a', line 2: ' ' is not a nucleotide letter"),
             ("n.fa", b">a\nAC\n>b\n>c\nAC\n", "n.fa: record 'b', line 3: no sequence"),
             ("l.fa", b">a\nAC\n>b", "l.fa: line 3: the file ends inside a FASTA record"),
-            ("u.fq", b"@r1\nACG\n+\nII\n", "u.fq: line 1: Sequence length is 3 but quality length is 2"),
-            ("e.fq", b"@r1\nACG\n+\nIII\n@r2\nAC\n", "e.fq: line 7: the file ends inside a FASTQ record"),
+            ("u.fq", b"@r1\nACG\n+\nII\n", "u.fq: record 'r1', line 1: Sequence length is 3 but quality length is 2"),
+            ("p.fq", b"@r1\tx\nAC\n-\nII\n", "p.fq: record 'r1', line 3: Expected '+' separator but found '-"),
+            ("i.fq", b"@r1\nAC\n+\nII\nr2\nAC\n+\nII\n", "i.fq: line 5: Expected '@' but found 'r"),
+            ("e.fq", b"@r1\nACG\n+\nIII\n@r2\nAC\n", "e.fq: record 'r2', line 7: the file ends inside a FASTQ record"),
             (
                 "c.fa.gz",
                 &whole[..whole.len() / 2],

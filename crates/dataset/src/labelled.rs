@@ -140,7 +140,7 @@ impl Iterator for Table {
 fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, skipped_lines: u64) -> Error {
     fault.take(path, gzip).unwrap_or_else(|| {
         let line = error.position().map_or(1, csv::Position::line) + skipped_lines;
-        Error::Malformed { path: path.to_owned(), line, message: said(error) }
+        Error::Malformed { path: path.to_owned(), record: None, line, message: said(error) }
     })
 }
 
