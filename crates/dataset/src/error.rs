@@ -51,11 +51,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Neither FASTA nor FASTQ.
-    #[error("{}: line {line}: expected '>' (FASTA) or '@' (FASTQ), found {found}", path.display())]
+    /// Neither FASTA nor FASTQ, nor a table where one would do.
+    #[error("{}: line {line}: expected {}, found {found}", path.display(), beginnings(*table))]
     NotSequences {
         /// The file.
         path: PathBuf,
+        /// Whether a table with a column of sequences would do.
+        table: bool,
         /// First line that is not blank.
         line: u64,
         /// The byte found, printable.
@@ -95,13 +97,15 @@ pub enum Error {
         /// Line of its header or row.
         line: u64,
     },
-    /// A labelled table without a column it needs.
+    /// A table without a column it needs.
     #[error("{}: line 1: no column '{column}', found: {found}", path.display())]
     MissingColumn {
         /// The file.
         path: PathBuf,
         /// The column looked for.
         column: &'static str,
+        /// Whether a column of labels is needed, beside that of sequences.
+        labelled: bool,
         /// The columns found, joined by commas.
         found: String,
     },
@@ -204,7 +208,10 @@ impl Error {
             Self::EmptyFile { .. } | Self::NoRecords { .. } => {
                 "give a file with at least one record: a '>name' line and lines of bases, or a table with rows".into()
             }
-            Self::NotSequences { .. } => {
+            Self::NotSequences { table: true, .. } => {
+                "give FASTA, FASTQ, or CSV whose header has a column sequence; plain or gzip".into()
+            }
+            Self::NotSequences { table: false, .. } => {
                 "a corpus is FASTA or FASTQ, plain or gzip; a table of sequence,label is a task".into()
             }
             Self::Malformed { .. } => {
@@ -215,7 +222,12 @@ impl Error {
                     .into()
             }
             Self::NoSequence { .. } => "remove the record or give it its bases".into(),
-            Self::MissingColumn { .. } => "the first line must be a header with the columns sequence and label".into(),
+            Self::MissingColumn { labelled: true, .. } => {
+                "the first line must be a header with the columns sequence and label".into()
+            }
+            Self::MissingColumn { labelled: false, .. } => {
+                "the first line must be a header with a column sequence; other columns are ignored".into()
+            }
             Self::Label { .. } => "number the classes 0, 1, 2, ...".into(),
             Self::Classes { .. } => "number the classes 0, 1, 2, ... without a gap and show each of them in train".into(),
             Self::Spec { help, .. } => help.clone(),
@@ -234,6 +246,11 @@ impl Error {
         };
         Some(text)
     }
+}
+
+/// How a file of sequences may begin.
+fn beginnings(table: bool) -> &'static str {
+    if table { "'>' (FASTA), '@' (FASTQ) or the header of a CSV table" } else { "'>' (FASTA) or '@' (FASTQ)" }
 }
 
 /// The part of a message that names a record.

@@ -52,7 +52,7 @@ impl Reader {
         let line = input.skipped_lines + 1;
         let first = input.reader.fill_buf().ok().and_then(|buffer| buffer.first().copied());
         if let Some(found) = first.filter(|byte| !b">@".contains(byte)) {
-            return Err(Error::NotSequences { path: path.to_owned(), line, found: printable(found) });
+            return Err(Error::NotSequences { path: path.to_owned(), table: false, line, found: printable(found) });
         }
         let parser = needletail::parse_fastx_reader(input.reader).map_err(|error| {
             input.fault.take(path, input.gzip).unwrap_or_else(|| malformed(path, &error, input.skipped_lines))

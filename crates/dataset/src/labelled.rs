@@ -72,6 +72,7 @@ impl Table {
             found.ok_or_else(|| Error::MissingColumn {
                 path: path.to_owned(),
                 column: name,
+                labelled,
                 found: header.iter().collect::<Vec<_>>().join(","),
             })
         };

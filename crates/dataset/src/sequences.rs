@@ -1,4 +1,5 @@
 //! Sequences from any file that holds some: FASTA, FASTQ, or CSV with a column `sequence`; plain or gzip; `-` is standard input.
+//! Other columns of a table are ignored, labels too.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -40,7 +41,7 @@ pub fn open(path: &Path) -> Result<Sequences> {
     } else if header.contains(&b',') || header.windows(8).any(|word| word == b"sequence") {
         Format::Table(Table::new(path, input, false)?)
     } else {
-        return Err(Error::NotSequences { path: path.to_owned(), line, found: printable(found) });
+        return Err(Error::NotSequences { path: path.to_owned(), table: true, line, found: printable(found) });
     }))
 }
 
@@ -64,6 +65,33 @@ impl Iterator for Sequences {
             Format::Table(table) => {
                 Some(table.next()?.map(|row| Record { name: row.number.to_string(), bases: row.sequence }))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tests::file;
+
+    #[test]
+    fn a_table_needs_no_labels() {
+        let tables = ["sequence\nACGT\n", "Sequence,name\nACGT,x\n", "label,sequence\nno number,ACGT\n"];
+        for text in tables {
+            let (_folder, path) = file("x.csv", text.as_bytes());
+            let bases: Vec<Vec<u8>> = open(&path).unwrap().map(|record| record.unwrap().bases).collect();
+            assert_eq!(bases, [b"ACGT"], "{text}");
+        }
+        let refusals = [
+            ("id,seq\n1,ACGT\n", "line 1: no column 'sequence', found: id,seq"),
+            ("seq\nACGT\n", "line 1: expected '>' (FASTA), '@' (FASTQ) or the header of a CSV table, found 's'"),
+        ];
+        for (text, expected) in refusals {
+            let (_folder, path) = file("x.csv", text.as_bytes());
+            let error = open(&path).err().unwrap();
+            assert!(error.to_string().ends_with(expected), "{error}");
+            let remedy = error.remedy().unwrap();
+            assert!(remedy.contains("a column sequence") && !remedy.contains("label"), "{remedy}");
         }
     }
 }
