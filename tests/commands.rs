@@ -170,7 +170,7 @@ fn what_cannot_be_is_told_before_anything_is_computed() {
     house.run(&["plan", "q.toml", "--corpus", "short.fa"]).failed(3, &["short", "120 bases", "help:"]);
     house
         .run(&["compare", "q.toml", "--output", "file/x"])
-        .failed(1, &["file/x", "choose another folder with --output"]);
+        .failed(2, &["file/x: file is a file, not a folder", "name a folder with --output"]);
     let said = house.run(&["plan", "q.toml", "--scoring-bases", "1G"]).well();
     assert!(said.err.contains("of the 1000000000 bases asked for; the test split has no more"), "{}", said.err);
     house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be a whole number from 1"]);
@@ -178,4 +178,33 @@ fn what_cannot_be_is_told_before_anything_is_computed() {
     house.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
     house.write("c.toml", "name = 'x'\nspecie = []\n");
     house.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);
+}
+
+/// Folders that are not there are made, whatever the command; a file in their place is named.
+#[test]
+fn folders_of_results() {
+    let house = House::new();
+    house.write("f.fa", ">a\nACGTACGTAA\n");
+    house.write("file", "");
+    house.write("noise.toml", "name = 'noise'\nsplit = { by = 'block', block = 5_000, valid = 0.2, test = 0.2 }\nsynthetic = { kind = 'uniform', bases = 50_000, seed = 3 }\n");
+    let audit = ["audit", "-t", "base", "--corpus", "noise.toml", "--probes", "2", "-o"];
+    let look = ["look", "-t", "base", "-o"];
+    let encode = ["tokenizer", "encode", "-t", "base", "f.fa", "-o"];
+    let convert = ["tokenizer", "convert", "base", "-o"];
+    let list = ["tokenizer", "convert", "base", "--to", "text", "-o"];
+    let results: [(&[&str], &str, &str); 5] = [
+        (&audit, "", "/audit.svg"),
+        (&look, "/x.svg", ""),
+        (&encode, "/ids", ""),
+        (&convert, "/t.json", ""),
+        (&list, "/t.txt", ""),
+    ];
+    for (number, (args, name, made)) in results.into_iter().enumerate() {
+        let output = format!("new{number}/deep{name}");
+        house.run(&[args, &[&output]].concat()).well();
+        assert!(house.path(&format!("{output}{made}")).exists(), "{output}");
+        let output = format!("file{name}");
+        let said = house.run(&[args, &[&output]].concat());
+        said.failed(2, &["file is a file, not a folder", "help: name a folder with --output"]);
+    }
 }

@@ -15,6 +15,7 @@ pub mod args;
 mod command;
 mod failure;
 mod fitting;
+mod folders;
 mod progress;
 mod resolve;
 mod stdout;

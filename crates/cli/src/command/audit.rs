@@ -13,6 +13,7 @@ use tokenize::{Frontend, Tokenizer, registry};
 use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{Failure, INTERRUPTED, USAGE};
+use crate::folders;
 use crate::progress;
 use crate::resolve::{Data, data_root};
 use crate::stdout::{out, outln};
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
     // Before anything is learned: are the names right, can the results be written?
     let recipes = args.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+        folders::make(folder)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
     let (corpus, _) = data.open_corpus(&args.corpus)?;

@@ -15,8 +15,9 @@ use experiment::{Executor, Local, Mock, Spec, Summary, write_jsonl};
 use crate::args;
 use crate::command::question;
 use crate::command::report::{conclude, published};
-use crate::failure::{DATA, FAILED, Failure, INTERRUPTED, SOME_FAILED};
+use crate::failure::{DATA, Failure, INTERRUPTED, SOME_FAILED};
 use crate::fitting;
+use crate::folders;
 use crate::progress::Board;
 use crate::resolve::{Data, data_root};
 use crate::stdout::outln;
@@ -27,11 +28,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
     // Before anything is computed: can the results be written?
-    std::fs::create_dir_all(&output).map_err(|error| Failure {
-        code: FAILED,
-        remedy: Some("choose another folder with --output".to_owned()),
-        ..Failure::file(&output, &error)
-    })?;
+    folders::make(&output)?;
     // Made-up records never stand beside real ones.
     let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
     let store = Store::open(store)?;

@@ -13,6 +13,7 @@ use tokenize::{Fitted, Frontend, registry};
 use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, USAGE};
+use crate::folders;
 use crate::resolve::{Data, data_root};
 use crate::stdout::{out, outln};
 
@@ -29,6 +30,10 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
             format!("{}: the figure is an SVG", path.display()),
             "let the name end with .svg",
         ));
+    }
+    // Before anything is cut: can it be written?
+    if let Some(path) = &args.output {
+        folders::make_for(path)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
     let (corpus, _) = data.open_corpus(&args.corpus)?;
@@ -51,7 +56,6 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
     if let Some(path) = &args.output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
         let files = report::figure::write(&report::figure::locus(&bases, &cuts)?, folder, &name)?;
         eprintln!("figure: {}", files[0].display());
     }

@@ -10,6 +10,7 @@ use experiment::run::Work;
 use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, SOME_FAILED};
+use crate::folders;
 use crate::stdout::outln;
 
 pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
@@ -89,6 +90,7 @@ pub(crate) fn conclude(
     let numbers = serde_json::to_string_pretty(&report::numbers(&comparison)).unwrap_or_default();
     let mut files = Vec::new();
     if let Some(folder) = output {
+        folders::make(folder)?;
         files = report::write_all(&comparison, folder)?;
         let write = |name: &str, text: String| {
             let path = folder.join(name);

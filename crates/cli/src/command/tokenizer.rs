@@ -19,6 +19,7 @@ use tokenize::{Frontend, Tokenizer, registry};
 
 use crate::args::{self, TokenizerCommand};
 use crate::failure::{DATA, Failure, USAGE};
+use crate::folders;
 
 pub(crate) fn run(args: &args::Tokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     match &args.command {
@@ -146,6 +147,7 @@ impl Drop for Names {
 }
 
 impl Output {
+    /// Opens an output; folders that it lies in are made.
     fn create(path: &Path) -> Result<Output, Failure> {
         if is_standard(path) {
             return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
@@ -159,6 +161,7 @@ impl Output {
         }
         let nameless = || Failure::new(USAGE, format!("{} is no file", path.display()), "name a file");
         let name = path.file_name().ok_or_else(nameless)?;
+        folders::make_for(path)?;
         let new = path.with_file_name(format!("{}.new-{}", name.to_string_lossy(), std::process::id()));
         let file = File::create(&new).map_err(|error| Failure::file(path, &error))?;
         let names = Names { new, done: path.to_owned() };

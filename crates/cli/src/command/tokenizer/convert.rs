@@ -10,6 +10,7 @@ use tokenize::kmer::Kmer;
 use super::{Output, is_standard, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
+use crate::folders;
 
 /// The two files of a byte-pair encoding.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
         TokenizerFormat::Text => write(&args.output, file.to_lines()?.as_bytes())?,
         TokenizerFormat::VocabMerges => {
             let texts = file.to_vocab_merges()?;
-            std::fs::create_dir_all(&args.output).map_err(|error| Failure::file(&args.output, &error))?;
+            folders::make(&args.output)?;
             for (name, text) in PAIR.iter().zip(texts) {
                 write(&args.output.join(name), &text)?;
             }
