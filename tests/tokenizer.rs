@@ -320,3 +320,29 @@ fn training_continues_samples_and_counts_both_strands() {
         .failed(3, &["30 entries are known"]);
     train(&["--vocab-size", "60", "-o", "w.json", "--continue", "g.fa", "g.fa"]).failed(3, &["not JSON"]);
 }
+
+#[test]
+fn an_output_never_takes_the_place_of_an_input() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("f.fa", FASTA);
+    let run = |args: &[&str]| house.run(&[&["tokenizer"], args].concat());
+    run(&["train", "--vocab-size", "20", "-o", "t.json", "g.fa"]).well();
+    run(&["convert", "t.json", "--to", "vocab-merges", "-o", "pair"]).well();
+    let files = ["g.fa", "f.fa", "t.json", "pair/vocab.json", "pair/merges.txt"];
+    let read = || files.map(|name| std::fs::read(house.path(name)).unwrap());
+    let before = read();
+    let refused = |args: &[&str]| run(args).failed(2, &["is read, and would be replaced", "--output"]);
+    refused(&["encode", "-t", "base", "f.fa", "g.fa", "-o", "g.fa"]);
+    refused(&["encode", "-t", "base", "f.fa", "-o", "pair/../f.fa"]);
+    refused(&["encode", "-t", "file:t.json", "f.fa", "-o", "t.json"]);
+    refused(&["train", "--vocab-size", "20", "g.fa", "-o", "g.fa"]);
+    refused(&["convert", "t.json", "--vocab-size", "10", "-o", "t.json"]);
+    refused(&["convert", "pair", "--vocab-size", "10", "-o", "pair/vocab.json"]);
+    refused(&["convert", "pair/merges.txt", "--to", "vocab-merges", "--vocab-size", "10", "-o", "pair"]);
+    assert!(read() == before);
+    // A file that is no input may be replaced, and a vocabulary may grow in place.
+    run(&["encode", "-t", "base", "f.fa", "-o", "ids"]).well();
+    run(&["encode", "-t", "base", "f.fa", "-o", "ids"]).well();
+    run(&["train", "--vocab-size", "25", "--continue", "t.json", "-o", "t.json", "g.fa"]).well();
+}

@@ -120,6 +120,26 @@ fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Refuses an output that is one of the files read: it would take their place.
+fn apart<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
+    // Of devices and pipes both ends may have one name.
+    let own = output.canonicalize().ok().filter(|path| path.is_file() && !is_standard(output));
+    let Some(own) = own else { return Ok(()) };
+    if inputs.into_iter().all(|input| input.canonicalize().map_or(true, |input| input != own)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        USAGE,
+        format!("{} is read, and would be replaced by what is written", output.display()),
+        "name another file with --output",
+    ))
+}
+
+/// The file of a tokenizer that is named by its path.
+fn file_of(name: &str) -> &Path {
+    Path::new(name.strip_prefix("file:").unwrap_or(name))
+}
+
 /// A file that appears under its name only when it is complete, or standard output.
 enum Output {
     Standard(BufWriter<io::Stdout>),

@@ -7,7 +7,7 @@ use tokenize::huggingface::HuggingFace;
 use tokenize::huggingface::file::File;
 use tokenize::kmer::Kmer;
 
-use super::{Output, is_standard, open};
+use super::{Output, apart, file_of, is_standard, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
@@ -23,6 +23,14 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
             format!("{} is no folder, and vocab.json and merges.txt are two files", args.output.display()),
             "name a folder with --output; it is made where there is none",
         ));
+    }
+    // Of a folder two files are read, of a file one.
+    let pair_in = |folder: &Path| PAIR.map(|file| folder.join(file)).to_vec();
+    let one = || vec![file_of(&args.input).to_owned()];
+    let inputs = pair(Path::new(&args.input)).map_or_else(one, |folder| pair_in(&folder));
+    let outputs = if folder { pair_in(&args.output) } else { vec![args.output.clone()] };
+    for output in &outputs {
+        apart(output, inputs.iter().map(PathBuf::as_path))?;
     }
     let mut file = read(args)?;
     if let Some(entries) = args.vocab_size {
@@ -86,9 +94,9 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
             _ => File::of_words(kmer)?,
         });
     }
-    let path = name.strip_prefix("file:").unwrap_or(name);
-    let text = std::fs::read(path).map_err(|error| Failure::file(Path::new(path), &error))?;
-    Ok(File::parse(&text, path)?)
+    let path = file_of(name);
+    let text = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Ok(File::parse(&text, &path.to_string_lossy())?)
 }
 
 /// The folder of `vocab.json` and `merges.txt`, if it or one of them is named.

@@ -19,7 +19,7 @@ use dataset::{Counts, Record};
 use rayon::prelude::*;
 use tokenize::kmer::Kmer;
 
-use super::{interrupted, is_standard, open};
+use super::{apart, file_of, interrupted, is_standard, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
 use cut::Cutter;
@@ -38,6 +38,7 @@ const TOGETHER: usize = 1 << 21;
 const SHARE: usize = 1 << 15;
 
 pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
+    apart(&args.output, args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]))?;
     let mut ready = open(&args.tokenizer)?;
     if args.canonical {
         let kmer = tokenize::kmer::named(&args.tokenizer).ok_or_else(|| {
