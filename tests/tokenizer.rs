@@ -346,3 +346,11 @@ fn an_output_never_takes_the_place_of_an_input() {
     run(&["encode", "-t", "base", "f.fa", "-o", "ids"]).well();
     run(&["train", "--vocab-size", "25", "--continue", "t.json", "-o", "t.json", "g.fa"]).well();
 }
+
+#[test]
+fn ids_that_are_no_text() {
+    let house = House::new();
+    house.write("ids", b"5 6\n5 \xff\n");
+    let decode = house.run(&["tokenizer", "decode", "-t", "base", "ids"]);
+    decode.failed(3, &["ids: line 2: not text (UTF-8)", "help: give lines of ids"]);
+}

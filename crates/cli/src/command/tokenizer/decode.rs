@@ -31,8 +31,14 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
     let mut output = Output::create(Path::new("-"))?;
     let vocabulary = ready.tokenizer.vocabulary();
     for (number, line) in input.lines().enumerate() {
-        let line = line.map_err(failed)?;
         let place = || format!("{}: line {}", args.file.display(), number + 1);
+        let line = line.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => wrong(
+                format!("{}: not text (UTF-8)", place()),
+                "give lines of ids as \"tokbench tokenizer encode --format text\" writes them, not packed",
+            ),
+            _ => failed(error),
+        })?;
         let (mut bases, mut fresh): (Vec<u8>, bool) = (Vec::new(), true);
         for word in line.split_whitespace() {
             let id = word.parse::<u32>().ok().and_then(ours).ok_or_else(|| {
