@@ -354,3 +354,27 @@ fn ids_that_are_no_text() {
     let decode = house.run(&["tokenizer", "decode", "-t", "base", "ids"]);
     decode.failed(3, &["ids: line 2: not text (UTF-8)", "help: give lines of ids"]);
 }
+
+#[test]
+fn a_tokenizer_on_standard_input_is_looked_into() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.run(&["tokenizer", "train", "--vocab-size", "20", "-o", "t.json", "g.fa"]).well();
+    let inspect = |bytes: &[u8]| {
+        let mut command = house.command(&["tokenizer", "inspect", "-"]);
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = inspect(&std::fs::read(house.path("t.json")).unwrap());
+    let of_file = house.run(&["tokenizer", "inspect", "t.json"]).well().out;
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("standard input\n  20 entries: 5 special, 15 of A, C, G, T\n"), "{said}");
+    assert!(said.lines().skip(1).eq(of_file.lines().skip(1)), "{said}{of_file}");
+    let (code, said) = inspect(b"{\"model\"");
+    assert_eq!(code, Some(3));
+    assert!(said.contains("standard input") && said.contains("not JSON"), "{said}");
+}

@@ -418,7 +418,7 @@ pub struct DecodeFile {
 /// Arguments of `tokenizer inspect`.
 #[derive(Debug, Args)]
 pub struct InspectTokenizer {
-    /// A tokenizer that needs no learning, or the path of a tokenizer.json.
+    /// A tokenizer that needs no learning, or the path of a tokenizer.json; - is standard input.
     #[arg(value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
     /// Machine-readable answer on stdout.

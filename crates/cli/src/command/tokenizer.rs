@@ -82,14 +82,19 @@ impl Ids {
     }
 }
 
+impl Ready {
+    fn of(file: HuggingFace) -> Ready {
+        let (ids, file) = (file.file_ids(), Arc::new(file));
+        let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
+        Ready { tokenizer, file: Some(file), kmer: None, ids }
+    }
+}
+
 /// A name of the registry, or the path of a tokenizer.json with or without `file:` before it.
 fn open(name: &str) -> Result<Ready, Failure> {
     let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
     if let Some(path) = path {
-        let file = Arc::new(huggingface::read(path)?);
-        let ids = Ids::new(file.file_ids());
-        let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
-        return Ok(Ready { tokenizer, file: Some(file), kmer: None, ids });
+        return Ok(Ready::of(huggingface::read(path)?));
     }
     // No name of the registry has such letters in it.
     if name.contains(['/', '\\', '.']) {
