@@ -27,7 +27,7 @@ struct Sample {
 
 pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     // Before anything is learned: are the names right, can the results be written?
-    let recipes = args.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
+    let recipes = args.cutting.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }

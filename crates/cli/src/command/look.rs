@@ -42,7 +42,7 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
         None => locus(&corpus, args.locus.as_deref())?,
     };
     let mut cuts = Vec::new();
-    for name in &args.tokenizers {
+    for name in &args.cutting.tokenizers {
         cuts.push((name.clone(), cut(name, &bases, &corpus, &args.store)?));
     }
     if args.json {
