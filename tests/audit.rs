@@ -40,6 +40,10 @@ fn noise_has_the_numbers_of_noise() {
     for file in ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"] {
         assert!(house.path("out").join(file).exists(), "{file}");
     }
+    let lengths = std::fs::read_to_string(house.path("out/audit_lengths.csv")).unwrap();
+    for text in ["corpus", "order 2", "uniform"] {
+        assert!(lengths.contains(&format!("\nbpe64,noise,{text},3,0.")), "{lengths}");
+    }
     // The same question, the same bytes.
     house.run(&[&args[..], &["--output", "again"]].concat()).well();
     let read = |folder: &str| std::fs::read(house.path(folder).join("audit_all.csv")).unwrap();

@@ -78,7 +78,8 @@ impl Sheet {
         value.unwrap_or(f64::NAN)
     }
 
-    fn species(&self) -> Vec<&str> {
+    /// The species, in their order.
+    pub(crate) fn species(&self) -> Vec<&str> {
         let mut species: Vec<&str> = Vec::new();
         for cell in self.cells.iter().filter(|c| !c.species.is_empty()) {
             if !species.contains(&cell.species.as_str()) {

@@ -10,6 +10,7 @@
 //! ```
 
 mod audit;
+mod audit_lengths;
 mod bits_per_base;
 mod canvas;
 mod cost;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use crate::comparison::Comparison;
 use crate::error::Error;
 pub use audit::audit;
-pub use lengths::lengths;
+pub use audit_lengths::lengths;
 pub use locus::locus;
 
 /// A drawing.

@@ -187,6 +187,19 @@ fn an_audit_is_sound() {
     let drawn = report::figure::audit(&sheet).unwrap();
     assert_eq!(drawn.csv.lines().count(), 1 + 9 * sheet.tokenizers.len() * 3);
     assert!(drawn.svg.contains("not defined"));
+    let drawn = report::figure::lengths(&sheet).unwrap();
+    // Lengths 1, 1 to 6, and 1 to 11; two species and both together; three texts.
+    assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3 * 3);
+    assert_eq!(drawn.svg.matches("<rect").count(), 1 + (1 + 6 + 11) * 3 + 1);
+    for text in ["all species", "ecoli", "human", "of order 2", "independent bases"] {
+        assert!(drawn.svg.contains(text), "{text}");
+    }
+    // One species is all of them, and is shown once.
+    let mut one = sheet.clone();
+    one.cells.retain(|cell| cell.species != "human");
+    let drawn = report::figure::lengths(&one).unwrap();
+    sound("audit", &drawn);
+    assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3);
 }
 
 #[test]

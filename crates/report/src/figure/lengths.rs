@@ -3,7 +3,6 @@
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
 use super::panel::{Panel, subtitle};
 use super::{Csv, Drawn};
-use crate::audit::{Sheet, Text};
 use crate::comparison::{Comparison, Group, Subject};
 use crate::error::Error;
 
@@ -13,7 +12,7 @@ const STEP: f64 = 58.0;
 const LONGEST: usize = 24;
 
 /// Share of the bases by length, index 0 = length 1, up to [`LONGEST`] and more.
-fn shares(lengths: &[u64]) -> Vec<f64> {
+pub(super) fn shares(lengths: &[u64]) -> Vec<f64> {
     let bases = |at: usize, count: &u64| (at as u64 + 1) as f64 * *count as f64;
     let all: f64 = lengths.iter().enumerate().map(|(at, n)| bases(at, n)).sum();
     if all <= 0.0 {
@@ -46,24 +45,11 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     if columns.is_empty() {
         return Ok(None);
     }
-    columned(title, &super::common(comparison.groups.iter()), "group", &columns).map(Some)
+    columned(title, &super::common(comparison.groups.iter()), &columns).map(Some)
 }
 
-/// Draws the lengths of an audit's tokens, all species together: the corpus beside random text.
-///
-/// # Errors
-/// The drawing library refused.
-pub fn lengths(audit: &Sheet) -> Result<Drawn, Error> {
-    let rows = |text: Text| {
-        let row = |(at, name): (usize, &String)| Some((name.clone(), at, shares(&audit.cell(at, "", text)?.lengths)));
-        audit.tokenizers.iter().enumerate().filter_map(row).collect::<Vec<Row>>()
-    };
-    let columns = [Text::Real, Text::Uniform].map(|text| (text.name().to_owned(), rows(text)));
-    columned("Token lengths", &audit.setting, "text", &columns)
-}
-
-fn columned(title: &str, under: &str, kind: &str, columns: &[(String, Vec<Row>)]) -> Result<Drawn, Error> {
-    let mut csv = Csv::new(&format!("{kind},subject,length,share_of_bases"));
+fn columned(title: &str, under: &str, columns: &[(String, Vec<Row>)]) -> Result<Drawn, Error> {
+    let mut csv = Csv::new("group,subject,length,share_of_bases");
     let (mut longest, mut most, mut names) = (6, 0, 40.0_f64);
     for (label, rows) in columns {
         most = most.max(rows.len());
@@ -88,7 +74,8 @@ fn columned(title: &str, under: &str, kind: &str, columns: &[(String, Vec<Row>)]
     Ok(Drawn { svg, csv: csv.0 })
 }
 
-fn length(at: usize) -> String {
+/// A length by its place; the last place is for all that are longer.
+pub(super) fn length(at: usize) -> String {
     if at + 1 == LONGEST { format!("{LONGEST}+") } else { (at + 1).to_string() }
 }
 
