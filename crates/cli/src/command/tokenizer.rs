@@ -84,7 +84,7 @@ impl Ids {
 
 impl Ready {
     fn of(file: HuggingFace) -> Ready {
-        let (ids, file) = (file.file_ids(), Arc::new(file));
+        let (ids, file) = (Ids::new(file.file_ids()), Arc::new(file));
         let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
         Ready { tokenizer, file: Some(file), kmer: None, ids }
     }
