@@ -42,7 +42,7 @@ fn noise_has_the_numbers_of_noise() {
     }
     let lengths = std::fs::read_to_string(house.path("out/audit_lengths.csv")).unwrap();
     for text in ["corpus", "order 2", "uniform"] {
-        assert!(lengths.contains(&format!("\nbpe64,noise,{text},3,0.")), "{lengths}");
+        assert!(lengths.contains(&format!("\nbpe64,synthetic,{text},3,0.")), "{lengths}");
     }
     // The same question, the same bytes.
     house.run(&[&args[..], &["--output", "again"]].concat()).well();
