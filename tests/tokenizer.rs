@@ -75,6 +75,21 @@ fn both_strands_and_canonical_words() {
     house.write("g.fa", genome());
     house.run(&["tokenizer", "train", "--vocab-size", "30", "--output", "t.json", "g.fa"]).well();
     encode(&["t.json", "--canonical"]).failed(2, &["no canonical words", "--both-strands"]);
+    encode(&["kmer6-nonoverlap", "--canonical"]).failed(2, &["same words on both strands", "kmer6)"]);
+    // A file without ids for the frame, and an array of offsets that would take the place of what is read.
+    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(house.path("t.json")).unwrap()).unwrap();
+    for name in ["[CLS]", "[SEP]"] {
+        file["model"]["vocab"].as_object_mut().unwrap().remove(name);
+    }
+    file["added_tokens"] = serde_json::json!([]);
+    file["post_processor"] = serde_json::Value::Null;
+    house.write("bare.json", file.to_string());
+    encode(&["bare.json"]).well();
+    encode(&["bare.json", "--specials"]).failed(2, &["no ids for what opens and closes", "leave --specials away"]);
+    house.write("y.offsets.npy", FASTA);
+    house
+        .run(&["tokenizer", "encode", "-t", "base", "--format", "npy", "--output", "y", "y.offsets.npy"])
+        .failed(2, &["y.offsets.npy"]);
     house.run(&["tokenizer", "convert", "--output", "w.json", "kmer9-nonoverlap"]).failed(2, &["at most 8 bases"]);
 }
 

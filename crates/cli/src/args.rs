@@ -154,9 +154,12 @@ pub enum TokenizerCommand {
     Train(TrainTokenizer),
     /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
     ///
-    /// Long sequences are shared between threads where their cut allows: always with words of a fixed number of bases, and with
-    /// byte-pair encodings. Memory is that of the longest sequences, 2 to 5 bytes a base, and not of their tokens (but for Parquet
-    /// files, whose rows are kept until they end, and for Unigram and WordPiece models).
+    /// Long sequences are shared between threads with words of a fixed number of bases, and with byte-pair encodings once their
+    /// automaton is made: after half a million bases with 4,096 entries, after 32 million with 32,000 (it takes seconds, and before
+    /// it those are cut no faster than by the Hugging Face library). Memory is then that of the longest sequences, 2 to 5 bytes a
+    /// base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45 bytes a base: Unigram and
+    /// WordPiece models, and files that do something of their own with N where a sequence has some. Rows of Parquet files are kept
+    /// until they end.
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
     ///
@@ -243,7 +246,7 @@ pub struct EncodeFiles {
     #[arg(long)]
     pub both_strands: bool,
     /// The word or its reverse complement, whichever comes first in the alphabet, so that both strands have the same words: of
-    /// words of a fixed number of bases only (kmer1 to kmer12). Such ids cannot be decoded.
+    /// words that begin at every base only (kmer1 to kmer12). Such ids cannot be decoded.
     #[arg(long)]
     pub canonical: bool,
     /// Threads [default: all processors].

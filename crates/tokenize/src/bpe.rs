@@ -40,8 +40,8 @@ const BEYOND: usize = 256;
 const PART: usize = 1 << 15;
 
 /// The automaton is made after V * V / `PAYS` bases for V ids: making it takes some 0.1 s for 4,096 ids and 4 to 10 s for 32,000,
-/// so about as V squared.
-const PAYS: usize = 16;
+/// so about as V squared, and as long as the walk over pairs takes for so many bases (5 Mb/s for 32,000).
+const PAYS: usize = 32;
 /// Pairs of bases that idle lanes walk between two looks at the work.
 const PAUSE: usize = 128;
 
@@ -53,7 +53,7 @@ fn code(base: u8) -> u8 {
 /// A byte-pair encoding over A, C, G, T.
 ///
 /// It begins with the walk over pairs, which needs no preparation, and makes the automaton when so much has been encoded that
-/// it pays: after about one million bases for a vocabulary of 4,096, about 64 million for one of 32,000. Both give the
+/// it pays: after about half a million bases for a vocabulary of 4,096, about 32 million for one of 32,000. Both give the
 /// same ids. [`Engine::compile`] makes it at once.
 #[derive(Debug)]
 pub struct Engine {
@@ -257,10 +257,10 @@ impl Engine {
         })
     }
 
-    /// The automaton, if it is there or pays by now.
+    /// The automaton, if it is there or pays for so many bases more.
     fn machine(&self, bases: usize) -> Option<&Machine> {
         if self.machine.get().is_none() {
-            let encoded = self.encoded.fetch_add(bases, Ordering::Relaxed) + bases;
+            let encoded = self.encoded.load(Ordering::Relaxed) + bases;
             if encoded < self.lengths.len() * self.lengths.len() / PAYS {
                 return None;
             }
@@ -375,7 +375,11 @@ impl Engine {
     fn finish(&self, batch: &mut Batch, spans: bool) {
         let Batch { ids, starts, ends, work } = batch;
         work.make_room();
-        let machine = self.machine(2 * work.pairs.len());
+        let bases = 2 * work.pairs.len();
+        let machine = self.machine(bases);
+        if machine.is_none() {
+            self.encoded.fetch_add(bases, Ordering::Relaxed);
+        }
         if let Some(machine) = machine.filter(|_| !work.stretches.is_empty()) {
             machine.cut(work);
         }

@@ -271,6 +271,12 @@ impl HuggingFace {
         ids
     }
 
+    /// Whether the file has ids for what opens and closes a sequence (\[CLS\] and \[SEP\], by whatever name).
+    #[must_use]
+    pub fn has_frame(&self) -> bool {
+        [CLS, SEP].into_iter().all(|special| self.ours.values().any(|&id| id == special))
+    }
+
     /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].
     #[must_use]
     pub fn engine(&self) -> Option<&Engine> {

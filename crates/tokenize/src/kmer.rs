@@ -121,8 +121,8 @@ impl Kmer {
         Kmer { name, k, stride, strand: Strand::Given, vocabulary: Vocabulary::words(k) }
     }
 
-    /// The same with the id of a word or of its reverse complement, whichever comes first in the alphabet: both strands of a text
-    /// have the same words. For counting and for indices; no model is scored on them, since ids no longer spell the text.
+    /// The same with the id of a word or of its reverse complement, whichever comes first in the alphabet: where words begin at
+    /// every base, both strands of a text have the same ones. For counting and for indices; no model is scored on them, since ids no longer spell the text.
     ///
     /// ```
     /// use tokenize::{Tokenizer, kmer};

@@ -7,9 +7,9 @@ const STEP: usize = 1 << 18;
 
 /// Cuts a sequence that comes bit by bit: memory does not grow with it. From [`Engine::stream`].
 ///
-/// What is read is kept until a border is certain whatever follows. On real text that is a matter of some tens of bases, so some 3 MB
-/// suffice, tables of the engine aside. No text is known for which they would not; one that left its cut open for longer would be
-/// kept for so long, and its ids would still be the right ones.
+/// What is read is kept until a border is certain whatever follows. On real text that is a matter of some tens of bases, and in
+/// endless repeats of a few tokens, so some 3 MB suffice, tables of the engine aside. A text that left its cut open for longer would
+/// be kept for so long, and its ids would still be the right ones.
 #[derive(Debug)]
 pub struct Stream<'a> {
     engine: &'a Engine,

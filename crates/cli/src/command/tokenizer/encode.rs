@@ -19,6 +19,7 @@ use dataset::policy::reverse_complement;
 use dataset::{Counts, Record};
 use rayon::prelude::*;
 use tokenize::kmer::Kmer;
+use tokenize::{Reading, Tokenizer};
 
 use super::{apart, file_of, interrupted, is_standard, open};
 use crate::args::{self, TokenFormat};
@@ -39,15 +40,31 @@ const TOGETHER: usize = 1 << 21;
 const SHARE: usize = 1 << 15;
 
 pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
-    apart(&args.output, args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]))?;
+    let inputs = || args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]);
+    apart(&args.output, inputs())?;
+    if args.format == TokenFormat::Npy {
+        apart(&sink::offsets(&args.output), inputs())?;
+    }
     let mut ready = open(&args.tokenizer)?;
     if args.canonical {
         let kmer = tokenize::kmer::named(&args.tokenizer).ok_or_else(|| {
             let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
             Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
         })?;
+        if matches!(kmer.reading(), Reading::Sliding { stride: 2.., .. } | Reading::Tiling(Some(2..))) {
+            let remedy = "give words that begin at every base (kmer6), or use --both-strands";
+            let reason = format!("{} does not have the same words on both strands", kmer.name());
+            return Err(Failure::new(USAGE, reason, remedy));
+        }
         let kmer = Arc::new(kmer.canonical());
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
+    }
+    if args.specials && ready.file.as_ref().is_some_and(|file| !file.has_frame()) {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} has no ids for what opens and closes a sequence (CLS and SEP)", args.tokenizer),
+            "leave --specials away",
+        ));
     }
     if args.format == TokenFormat::Npy && is_standard(&args.output) {
         return Err(Failure::new(

@@ -45,8 +45,7 @@ impl Sink {
             TokenFormat::Text | TokenFormat::Bed => Kind::Plain(output),
             TokenFormat::Parquet => Kind::Table(Box::new(Table::begin(output, form.ids())?)),
             TokenFormat::Npy => {
-                let second: PathBuf = format!("{}.offsets.npy", path.display()).into();
-                let mut offsets = Output::create(&second)?;
+                let mut offsets = Output::create(&offsets(path))?;
                 for file in [&mut output, &mut offsets] {
                     file.write(&[0; HEADER])?;
                 }
@@ -89,6 +88,13 @@ impl Sink {
         }
         Ok(self.tokens)
     }
+}
+
+/// The file that says where each sequence begins among the ids of `path`.
+pub(super) fn offsets(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".offsets.npy");
+    name.into()
 }
 
 /// The header of a NumPy file of one dimension (format 1.0), padded to [`HEADER`] bytes.
