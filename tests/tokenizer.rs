@@ -251,6 +251,7 @@ fn wrong_input_leaves_nothing_behind() {
     encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
     encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
     encode(&["kmer6", "g.fa", "--format", "csv"]).failed(2, &["text, npy, bed, parquet"]);
+    encode(&[".", "g.fa"]).failed(3, &[". is a folder", "the tokenizer.json in it"]);
     encode(&["nowhere/t.json", "g.fa"]).failed(3, &["nowhere/t.json", "no such file"]);
     encode(&["kmer6", "g.fa", "bad.fa", "--format", "parquet", "--output", "ids"]).failed(3, &["bad.fa", "'!'"]);
     encode(&["kmer6", "g.fa", "--format", "bed", "--specials"]).failed(2, &["--specials"]);

@@ -96,6 +96,9 @@ fn open(name: &str) -> Result<Ready, Failure> {
     if let Some(path) = path {
         return Ok(Ready::of(huggingface::read(path)?));
     }
+    if Path::new(name).is_dir() {
+        return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
+    }
     // No name of the registry has such letters in it.
     if name.contains(['/', '\\', '.']) {
         return Err(wrong(format!("{name}: no such file"), "check the path of the tokenizer.json"));
