@@ -91,6 +91,14 @@ impl Machine {
         }
     }
 
+    /// Its states, and the bytes of its tables.
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Machine::Small(tables) => (tables.states(), tables.bytes()),
+            Machine::Large(tables) => (tables.states(), tables.bytes()),
+        }
+    }
+
     /// The state in which the reading arrived in front of a pair.
     fn state(&self, work: &Work, pair: usize) -> u32 {
         match self {
@@ -251,10 +259,7 @@ impl Engine {
     /// the cut is found from pairs.
     pub fn compile(&self) -> Option<(usize, usize)> {
         let machine = self.machine.get_or_init(|| Machine::new(self.pairs.merges(), &self.lengths, self.most_states));
-        machine.as_ref().map(|machine| match machine {
-            Machine::Small(tables) => (tables.states(), tables.bytes()),
-            Machine::Large(tables) => (tables.states(), tables.bytes()),
-        })
+        machine.as_ref().map(Machine::size)
     }
 
     /// The automaton, if it is there or pays for so many bases more.

@@ -159,9 +159,7 @@ fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
     stream.finish(&mut ids);
     engine.encode([text], &mut batch);
     assert!(ids == batch.ids(0), "a stream");
-    let borders = engine.borders(text, 30_000);
-    let begins = [0].into_iter().chain(borders.iter().copied());
-    let parts: Vec<&[u8]> = begins.zip(borders.iter().copied().chain([text.len()])).map(|(a, b)| &text[a..b]).collect();
+    let parts: Vec<&[u8]> = engine.parts(text, 30_000).into_iter().map(|part| &text[part]).collect();
     let mut apart = Batch::default();
     engine.encode(parts.iter().copied(), &mut apart);
     assert!((0..apart.len()).flat_map(|part| apart.ids(part)).eq(batch.ids(0)), "{} parts", parts.len());

@@ -279,3 +279,22 @@ fn letters_that_a_normalizer_joins_are_not_lost() {
         assert_eq!(covered as usize, text.len(), "{text}: {tokens:?}");
     }
 }
+
+#[test]
+fn files_that_cannot_cut_dna_are_refused() {
+    let mut json = file("bpe64");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let open = |json: &Value| {
+        std::fs::write(&path, json.to_string()).unwrap();
+        registry::parse(&format!("file:{}", path.display()))
+            .map(|recipe| recipe.name)
+            .map_err(|error| error.to_string())
+    };
+    assert!(open(&json).unwrap().starts_with("file:tokenizer@"));
+    json["normalizer"] = json!({"type": "Lowercase"});
+    assert!(open(&json).unwrap_err().contains("cuts plain DNA into unknown tokens"));
+    json["normalizer"] = Value::Null;
+    json["model"]["dropout"] = json!(0.1);
+    assert!(open(&json).unwrap_err().contains("dropout"));
+}

@@ -440,27 +440,6 @@ fn names_and_their_errors() {
 }
 
 #[test]
-fn files_that_cannot_cut_dna_are_refused() {
-    let text = dna(40_000, 1);
-    let bpe = registry::parse("bpe64").unwrap().fit(&mut text.chunks(4_000)).unwrap();
-    let mut json: serde_json::Value = serde_json::from_slice(&bpe.save().unwrap()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tokenizer.json");
-    let open = |json: &serde_json::Value| {
-        std::fs::write(&path, json.to_string()).unwrap();
-        registry::parse(&format!("file:{}", path.display()))
-            .map(|recipe| recipe.name)
-            .map_err(|error| error.to_string())
-    };
-    assert!(open(&json).unwrap().starts_with("file:tokenizer@"));
-    json["normalizer"] = serde_json::json!({"type": "Lowercase"});
-    assert!(open(&json).unwrap_err().contains("cuts plain DNA into unknown tokens"));
-    json["normalizer"] = serde_json::Value::Null;
-    json["model"]["dropout"] = serde_json::json!(0.1);
-    assert!(open(&json).unwrap_err().contains("dropout"));
-}
-
-#[test]
 fn published_ids_of_dnabert2() {
     let data = std::env::var_os("TOKBENCH_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);

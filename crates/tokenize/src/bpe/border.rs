@@ -10,41 +10,40 @@
 //! Where the beginning of a text is known, so are the cuts of all its beginnings (`Pairs::border`), and one of the last M
 //! places is a border of the whole: a border that the cuts of all these beginnings share is certain, in most repeats too.
 
+use std::ops::Range;
+
 use super::{Engine, Machine, code, is_base};
 
 /// Bases in front of a place in which a border is looked for.
 const EDGE: usize = 8192;
 
 impl Engine {
-    /// Places at which the cut of `text` has borders whatever they are asked for: its parts between them, cut one by one, give the
-    /// ids of the whole. So that threads can share a long text, or that its ids are needed part by part. Ascending, about `every`
-    /// bases apart; further where none is certain, as in long repeats, or where this engine has no automaton ([`Engine::compile`])
-    /// and the text no other letter than A, C, G, T.
+    /// Parts of `text` that can be cut on their own: their ids, one part after the other, are those of the whole. So that threads can
+    /// share a long text, or that its ids are needed part by part. About `every` bases each; longer where no border is certain, as
+    /// in long repeats, or where this engine has no automaton ([`Engine::compile`]) and the text no other letter than A, C, G, T.
     ///
     /// ```
     /// # let engine = tokenize::bpe::Engine::new(&[b"A".as_slice(), b"C", b"G", b"T", b"AC", b"ACG"], &[(0, 1, 4), (4, 2, 5)], 9).unwrap();
     /// engine.compile();
     /// let text = b"ACGTACGGTACA".repeat(1000);
-    /// let mut from = 0;
-    /// for place in engine.borders(&text, 5000).into_iter().chain([text.len()]) {
-    ///     let part = &text[from..place]; // cut it
-    ///     assert!((4900..5100).contains(&part.len()) || place == text.len());
-    ///     from = place;
+    /// for part in engine.parts(&text, 5000) {
+    ///     assert!((4900..5100).contains(&part.len()) || part.end == text.len());
+    ///     let part = &text[part]; // cut it
     /// }
     /// ```
     ///
     /// # Panics
     /// If `every` is 0.
     #[must_use]
-    pub fn borders(&self, text: &[u8], every: usize) -> Vec<usize> {
+    pub fn parts(&self, text: &[u8], every: usize) -> Vec<Range<usize>> {
         assert!(every > 0, "parts of no bases");
         let machine = self.machine(text.len());
         let places = (every..text.len()).step_by(every);
         let mut borders: Vec<usize> = places.filter_map(|near| self.border_near(machine, text, near)).collect();
+        borders.extend([0, text.len()]);
         borders.sort_unstable();
         borders.dedup();
-        borders.retain(|&place| 0 < place && place < text.len());
-        borders
+        borders.windows(2).map(|ends| ends[0]..ends[1]).collect()
     }
 
     /// A border at or in front of a place, the nearer the better, but within [`EDGE`] bases.
@@ -111,7 +110,7 @@ fn walks_meet(lengths: &[u16], most: usize) -> Option<usize> {
 impl Machine {
     /// Reads a window from its right end in all states at once until they are one: how many bases are left to read, and it.
     fn meet(&self, window: &[u8]) -> Option<(usize, u32)> {
-        let mut states: Vec<u32> = (0..self.states() as u32).collect();
+        let mut states: Vec<u32> = (0..self.size().0 as u32).collect();
         let mut seen = vec![false; states.len()];
         let mut left = window.len();
         while states.len() > 1 {
@@ -121,13 +120,6 @@ impl Machine {
             states.iter().for_each(|&state| seen[state as usize] = false);
         }
         Some((left, states[0]))
-    }
-
-    fn states(&self) -> usize {
-        match self {
-            Machine::Small(tables) => tables.states(),
-            Machine::Large(tables) => tables.states(),
-        }
     }
 
     /// The state after the two bases that a text begins with, and the first tokens at their places.

@@ -234,6 +234,15 @@ mod tests {
             .collect()
     }
 
+    fn random(length: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            b"ACGT"[(state >> 33) as usize % 4]
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
     fn check(bases: &[u8]) {
         for k in 1..=MOST {
             for strand in [Strand::Given, Strand::Canonical] {
@@ -252,13 +261,7 @@ mod tests {
 
     #[test]
     fn every_length_and_block_borders() {
-        let mut state = 1u64;
-        let text: Vec<u8> = (0..3 * BLOCK + 50)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                b"ACGT"[(state >> 33) as usize % 4]
-            })
-            .collect();
+        let text = random(3 * BLOCK + 50, 1);
         for length in (0..130).chain(BLOCK - 13..BLOCK + 14).chain([2 * BLOCK, 3 * BLOCK + 50]) {
             check(&text[..length]);
         }
@@ -271,13 +274,7 @@ mod tests {
 
     #[test]
     fn packed_text_has_the_same_words() {
-        let mut state = 9u64;
-        let text: Vec<u8> = (0..2 * BLOCK + 77)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                b"ACGT"[(state >> 33) as usize % 4]
-            })
-            .collect();
+        let text = random(2 * BLOCK + 77, 9);
         let code = |base: &u8| b"ACGT".iter().position(|b| b == base).unwrap_or(0) as u8;
         let bytes: Vec<u8> = text
             .chunks(4)

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use tokenize::kmer::Kmer;
 use tokenize::{Reading, Tokenizer};
 
-use super::{apart, file_of, interrupted, is_standard, open};
+use super::{Ready, apart, file_of, interrupted, is_standard, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
 use cut::Cutter;
@@ -47,16 +47,7 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     }
     let mut ready = open(&args.tokenizer)?;
     if args.canonical {
-        let kmer = tokenize::kmer::named(&args.tokenizer).ok_or_else(|| {
-            let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
-            Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
-        })?;
-        if matches!(kmer.reading(), Reading::Sliding { stride: 2.., .. } | Reading::Tiling(Some(2..))) {
-            let remedy = "give words that begin at every base (kmer6), or use --both-strands";
-            let reason = format!("{} does not have the same words on both strands", kmer.name());
-            return Err(Failure::new(USAGE, reason, remedy));
-        }
-        let kmer = Arc::new(kmer.canonical());
+        let kmer = canonical(&args.tokenizer, &ready)?;
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
     if args.specials && ready.file.as_ref().is_some_and(|file| !file.has_frame()) {
@@ -104,6 +95,20 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
     eprintln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
     Ok(0)
+}
+
+/// The canonical words of a tokenizer, where both strands have the same ones.
+fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
+    let kmer = tokenize::kmer::named(name).ok_or_else(|| {
+        let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
+        Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
+    })?;
+    if matches!(kmer.reading(), Reading::Sliding { stride: 2.., .. } | Reading::Tiling(Some(2..))) {
+        let remedy = "give words that begin at every base (kmer6), or use --both-strands";
+        let reason = format!("{} does not have the same words on both strands", kmer.name());
+        return Err(Failure::new(USAGE, reason, remedy));
+    }
+    Ok(Arc::new(kmer.canonical()))
 }
 
 /// Sends the sequences of all files on, many at a time; ends early if nobody takes them.

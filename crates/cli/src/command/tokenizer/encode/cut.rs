@@ -1,6 +1,7 @@
 //! Sequences into tokens, by the fastest way that gives the tokenizer's ids.
 
 use std::cell::RefCell;
+use std::iter;
 use std::ops::Range;
 
 use tokenize::bpe::{Batch, Engine};
@@ -44,23 +45,18 @@ impl<'a> Cutter<'a> {
     /// Parts of a sequence that can be cut on their own, at most a few times [`PART`] bases each where its cut allows.
     pub(super) fn pieces<'b>(&self, sequence: &'b Sequence) -> Vec<Piece<'b>> {
         let bases = &sequence.record.bases[..];
-        let ends = |parts: Vec<Range<usize>>| parts.into_iter().map(|part| (part.start, part.end)).collect();
-        let parts: Vec<(usize, usize)> = if bases.len() < 2 * PART {
-            vec![(0, bases.len())]
-        } else if let Some(kmer) = self.kmer {
-            ends(kmer.parts(bases, PART))
-        } else if let Some(engine) = self.file.and_then(|file| file.engine_for(bases)) {
-            let borders = engine.borders(bases, PART);
-            let begins = [0].into_iter().chain(borders.iter().copied());
-            begins.zip(borders.iter().copied().chain([bases.len()])).collect()
-        } else {
-            vec![(0, bases.len())]
+        let engine = || self.file?.engine_for(bases);
+        let parts: Vec<Range<usize>> = match self.kmer {
+            _ if bases.len() < 2 * PART => Vec::new(),
+            Some(kmer) => kmer.parts(bases, PART),
+            None => engine().map_or_else(Vec::new, |engine| engine.parts(bases, PART)),
         };
+        let parts = if parts.is_empty() { iter::once(0..bases.len()).collect() } else { parts };
         let last = parts.len() - 1;
-        let piece = |(number, (from, to)): (usize, (usize, usize))| Piece {
+        let piece = |(number, part): (usize, Range<usize>)| Piece {
             name: &sequence.record.name,
-            bases: &bases[from..to],
-            from: from as u64,
+            from: part.start as u64,
+            bases: &bases[part],
             opens: number == 0,
             closes: number == last,
             strand: sequence.strand,
@@ -73,9 +69,13 @@ impl<'a> Cutter<'a> {
         let mut part = Part::default();
         let words = self.kmer.filter(|_| !self.form.spans());
         ROOM.with_borrow_mut(|room| {
-            let engine = |piece: &Piece<'_>| self.file.and_then(|file| file.engine_for(piece.bases));
-            for run in pieces.chunk_by(|piece, next| engine(piece).is_some() == engine(next).is_some()) {
-                match (run.first().and_then(engine), words) {
+            let engines: Vec<Option<&Engine>> =
+                pieces.iter().map(|piece| self.file.and_then(|file| file.engine_for(piece.bases))).collect();
+            let mut rest = pieces;
+            for alike in engines.chunk_by(|one, next| one.is_some() == next.is_some()) {
+                let run;
+                (run, rest) = rest.split_at(alike.len());
+                match (alike[0], words) {
                     (Some(engine), _) => self.together(engine, run, room, &mut part),
                     (None, Some(kmer)) => self.words(kmer, run, room, &mut part),
                     (None, None) => self.one_by_one(run, room, &mut part),
