@@ -157,9 +157,8 @@ pub enum TokenizerCommand {
     /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
     ///
     /// Long sequences are shared between threads with words of a fixed number of bases, and with byte-pair encodings once their
-    /// automaton is made: after half a million bases with 4,096 entries, after 32 million with 32,000 (it takes seconds, and before
-    /// it those are cut no faster than by the Hugging Face library). Memory is then that of the longest sequences, 2 to 5 bytes a
-    /// base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45 bytes a base: Unigram and
+    /// automaton is made: after 130 thousand bases with 4,096 entries, after 8 million with 32,000. Memory is then that of the
+    /// longest sequences, 2 to 5 bytes a base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45 bytes a base: Unigram and
     /// WordPiece models, and files that do something of their own with N where a sequence has some. Rows of Parquet files are kept
     /// until they end.
     Encode(EncodeFiles),

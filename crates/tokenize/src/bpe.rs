@@ -26,34 +26,31 @@ pub mod train;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::letters::{self, code, is_base, leading_bases};
+
 use automaton::Automaton;
-use lanes::{FEW, Stretch, Tables};
+use lanes::{Stretch, Tables};
 use merges::Merges;
 use pairs::Pairs;
 pub use stream::Stream;
 
 /// Bases of a piece of a long stretch: pieces are walked side by side.
-const PIECE: usize = 4096;
+const PIECE: usize = 2048;
 /// Bases read behind a piece to arrive at its end in the right state. If they do not suffice, the piece is read again.
-const BEYOND: usize = 256;
+const BEYOND: usize = 128;
 /// A batch is worked on in parts of about so many bases, so that its buffers stay in the caches.
 const PART: usize = 1 << 15;
 
-/// The automaton is made after V * V / `PAYS` bases for V ids: making it takes some 0.1 s for 4,096 ids and 4 to 10 s for 32,000,
-/// so about as V squared, and as long as the walk over pairs takes for so many bases (5 Mb/s for 32,000).
-const PAYS: usize = 32;
+/// The automaton is made after V * V / `PAYS` bases for V ids: making it takes 14 ms for 4,096 ids and 0.8 s for 32,000, so about as
+/// V squared, and as long as the walk over pairs takes for so many bases (10 to 16 Mb/s).
+const PAYS: usize = 128;
 /// Pairs of bases that idle lanes walk between two looks at the work.
 const PAUSE: usize = 128;
-
-/// Letter of a base: A 0, C 1, T 2, G 3.
-fn code(base: u8) -> u8 {
-    base >> 1 & 3
-}
 
 /// A byte-pair encoding over A, C, G, T.
 ///
 /// It begins with the walk over pairs, which needs no preparation, and makes the automaton when so much has been encoded that
-/// it pays: after about half a million bases for a vocabulary of 4,096, about 32 million for one of 32,000. Both give the
+/// it pays: after about 130 thousand bases for a vocabulary of 4,096, about 8 million for one of 32,000. Both give the
 /// same ids. [`Engine::compile`] makes it at once.
 #[derive(Debug)]
 pub struct Engine {
@@ -63,57 +60,13 @@ pub struct Engine {
     longest: usize,
     unknown: u16,
     most_states: usize,
-    machine: OnceLock<Option<Machine>>,
+    machine: OnceLock<Option<Tables>>,
     encoded: AtomicUsize,
 }
 
-#[derive(Debug)]
-enum Machine {
-    Small(Tables<u16>),
-    Large(Tables<u32>),
-}
-
-impl Machine {
-    fn new(merges: &Merges, lengths: &[u16], most_states: usize) -> Option<Machine> {
-        let automaton = Automaton::new(merges, most_states)?.minimise().by_heat();
-        Some(if automaton.next.len() <= FEW {
-            Machine::Small(Tables::new(&automaton, lengths.to_vec()))
-        } else {
-            Machine::Large(Tables::new(&automaton, lengths.to_vec()))
-        })
-    }
-
-    fn cut(&self, work: &mut Work) {
-        let Work { pairs, entries, ids, stretches, .. } = work;
-        match self {
-            Machine::Small(tables) => tables.cut(pairs, entries, ids, stretches),
-            Machine::Large(tables) => tables.cut(pairs, entries, ids, stretches),
-        }
-    }
-
-    /// Its states, and the bytes of its tables.
-    fn size(&self) -> (usize, usize) {
-        match self {
-            Machine::Small(tables) => (tables.states(), tables.bytes()),
-            Machine::Large(tables) => (tables.states(), tables.bytes()),
-        }
-    }
-
-    /// The state in which the reading arrived in front of a pair.
-    fn state(&self, work: &Work, pair: usize) -> u32 {
-        match self {
-            Machine::Small(tables) => tables.state(&work.entries, pair),
-            Machine::Large(tables) => tables.state(&work.entries, pair),
-        }
-    }
-
-    /// The token at a place of a stretch that was cut.
-    fn token(&self, work: &Work, stretch: &Stretch, place: usize) -> u16 {
-        match self {
-            Machine::Small(tables) => tables.token(&work.entries, stretch.from, place),
-            Machine::Large(tables) => tables.token(&work.entries, stretch.from, place),
-        }
-    }
+/// Tables of the automaton of some merges; `None` if it would need too many states.
+fn machine(merges: &Merges, lengths: &[u16], most_states: usize) -> Option<Tables> {
+    Some(Tables::new(&Automaton::new(merges, most_states)?.by_heat(), lengths.to_vec()))
 }
 
 /// Sequences cut into tokens; buffers are kept from batch to batch.
@@ -147,11 +100,16 @@ impl Work {
     }
 
     fn make_room(&mut self) {
-        let room = self.pairs.len();
+        let room = 2 * self.pairs.len();
         if self.entries.len() < room {
             self.entries.resize(room, 0);
-            self.ids.resize(2 * room, 0);
+            self.ids.resize(room, 0);
         }
+    }
+
+    /// Cuts what lies in the buffers.
+    fn cut(&mut self, machine: &Tables) {
+        machine.cut(&self.pairs, &mut self.entries, &mut self.ids, &mut self.stretches);
     }
 
     fn clear(&mut self) {
@@ -258,12 +216,12 @@ impl Engine {
     /// Makes the automaton now. Gives its number of states and the bytes of its tables; `None` if it would need too many: then
     /// the cut is found from pairs.
     pub fn compile(&self) -> Option<(usize, usize)> {
-        let machine = self.machine.get_or_init(|| Machine::new(self.pairs.merges(), &self.lengths, self.most_states));
-        machine.as_ref().map(Machine::size)
+        let made = self.machine.get_or_init(|| machine(self.pairs.merges(), &self.lengths, self.most_states));
+        made.as_ref().map(|machine| (machine.states(), machine.bytes()))
     }
 
     /// The automaton, if it is there or pays for so many bases more.
-    fn machine(&self, bases: usize) -> Option<&Machine> {
+    fn machine(&self, bases: usize) -> Option<&Tables> {
         if self.machine.get().is_none() {
             let encoded = self.encoded.load(Ordering::Relaxed) + bases;
             if encoded < self.lengths.len() * self.lengths.len() / PAYS {
@@ -358,7 +316,7 @@ impl Engine {
                 let bases = if stretch.len() > PIECE + BEYOND { PIECE } else { stretch.len() };
                 let beyond = BEYOND.min(stretch.len() - bases);
                 work.stretches.push(Stretch { from: work.pairs.len(), bases, beyond, ..Stretch::default() });
-                pack(&stretch[..bases + beyond], &mut work.pairs);
+                letters::pairs(&stretch[..bases + beyond], &mut work.pairs);
                 stretch = &stretch[bases..];
                 count += 1;
             }
@@ -386,7 +344,7 @@ impl Engine {
             self.encoded.fetch_add(bases, Ordering::Relaxed);
         }
         if let Some(machine) = machine.filter(|_| !work.stretches.is_empty()) {
-            machine.cut(work);
+            work.cut(machine);
         }
         let mut stretches = work.stretches.iter().skip(1);
         let mut start = work.start;
@@ -434,7 +392,7 @@ impl Engine {
 
     /// Appends the tokens of a stretch whose text is cut up to `place` already; gives where the next stretch is cut up to. The
     /// stretch was walked from its beginning: its tokens count from where both walks meet.
-    fn join(&self, machine: &Machine, stretch: &Stretch, mut place: usize, work: &Work, ids: &mut Vec<u16>) -> usize {
+    fn join(&self, machine: &Tables, stretch: &Stretch, mut place: usize, work: &Work, ids: &mut Vec<u16>) -> usize {
         let own = &work.ids[2 * stretch.from..][..stretch.tokens];
         let (mut skipped, mut at) = (0, 0);
         while at != place && place < stretch.bases {
@@ -444,7 +402,7 @@ impl Engine {
                 skipped += 1;
                 continue;
             }
-            let id = machine.token(work, stretch, place);
+            let id = machine.token(&work.entries, stretch.from, place);
             ids.push(id);
             place += self.length(id);
         }
@@ -453,42 +411,5 @@ impl Engine {
         }
         ids.extend_from_slice(&own[skipped..]);
         stretch.reached - stretch.bases
-    }
-}
-
-#[inline(always)]
-pub(crate) fn is_base(base: u8) -> bool {
-    matches!(base, b'A' | b'C' | b'G' | b'T')
-}
-
-/// How many bases of A, C, G, T a sequence begins with.
-#[inline(always)]
-pub(crate) fn leading_bases(sequence: &[u8]) -> usize {
-    let mut known = 0;
-    for chunk in sequence.chunks(64) {
-        if chunk.iter().fold(true, |all, &base| all & is_base(base)) {
-            known += chunk.len();
-        } else {
-            return known + chunk.iter().take_while(|&&base| is_base(base)).count();
-        }
-    }
-    known
-}
-
-/// Two letters in a byte, the first one times 4; a last single letter likewise. Eight bases at a step, in one register.
-fn pack(bases: &[u8], pairs: &mut Vec<u8>) {
-    let from = pairs.len();
-    pairs.resize(from + bases.len().div_ceil(2), 0);
-    let (eights, rest) = bases.as_chunks::<8>();
-    let (fours, last) = pairs[from..].split_at_mut(4 * eights.len());
-    for (eight, four) in eights.iter().zip(fours.as_chunks_mut::<4>().0) {
-        // As `code`, in every byte; then even bytes hold both letters of a pair, and are moved together.
-        let letters = u64::from_le_bytes(*eight) >> 1 & 0x0303_0303_0303_0303;
-        let both = (letters << 2 | letters >> 8) & 0x000F_000F_000F_000F;
-        let halves = (both | both >> 8) & 0x0000_FFFF_0000_FFFF;
-        *four = ((halves | halves >> 16) as u32).to_le_bytes();
-    }
-    for (two, pair) in rest.chunks(2).zip(last) {
-        *pair = code(two[0]) << 2 | two.get(1).map_or(0, |&base| code(base));
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use words::{MOST, Strand, words};
 
 use crate::Frontend;
-use crate::bpe::leading_bases;
 use crate::error::Error;
+use crate::letters::leading_bases;
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};

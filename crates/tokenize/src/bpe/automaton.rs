@@ -10,18 +10,23 @@
 //! 4,096: they are found once, numbered, and reading becomes a table look-up. A second walk, from left to right, jumps
 //! from token to token.
 //!
+//! No two states do the same: where one has an open token that the other one lacks, the letters that this token still needs
+//! complete it in the one and another one in the other. So there is nothing to minimise.
+//!
 //! # Example
 //! Merges AC, then ACG (AC + G). Reading `ACG` from the right: after `G` the token `G` is complete, and `ACG` is open with the
 //! end `G` (it may stand before the end of the text). After `C`: `C` is complete and `ACG` still open. After `A`: `ACG` completes,
 //! and neither `A` (A may not stand before C: they merge) nor `AC` (AC may not stand before G).
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::BuildHasher;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::merges::{Merges, NONE};
 
-/// Most states that are made: their tables take 32 MiB. Public vocabularies of 32,000 have some 150 thousand.
-pub(crate) const MOST_STATES: usize = 1 << 18;
+/// Most states that are made: their tables take 12 MiB. Public vocabularies of 32,000 have some 150 thousand.
+pub(crate) const MOST_STATES: usize = 1 << 19;
 /// Most bytes of the sets of open tokens, while states are found.
 const MOST_BYTES: usize = 192 << 20;
 
@@ -63,10 +68,13 @@ struct Builder<'a> {
     masks: HashMap<u32, Box<[u64]>>,
     /// (end, first token behind it) -> class of open tokens.
     classes: HashMap<(u32, u32), u32>,
-    /// End and BLAKE3 of the open tokens -> class. (The sets themselves would take a byte for every 8 pairs of tokens.)
-    known: HashMap<(u32, [u8; 32]), u32>,
+    /// End and hash of the open tokens -> class. (The sets themselves would take a byte for every 8 pairs of tokens; where a hash is
+    /// met again they are compared.)
+    known: HashMap<(u32, u64), u32>,
     /// class -> the end and a token behind it that stands for all of the class.
     representative: Vec<(u32, u32)>,
+    /// Working space: the open tokens of two classes, as bits.
+    open: [Vec<u64>; 2],
 }
 
 /// A class without open tokens.
@@ -76,7 +84,7 @@ impl Automaton {
     /// Finds all states; `None` if there are too many.
     pub(crate) fn new(merges: &Merges, most_states: usize) -> Option<Automaton> {
         let mut builder = Builder::new(merges);
-        let mut numbers: HashMap<Box<[u32]>, u32> = HashMap::new();
+        let mut numbers: HashMap<Box<[u32]>, u32> = HashMap::default();
         let mut states: Vec<Box<[u32]>> = Vec::new();
         let mut number = |classes: Vec<u32>, states: &mut Vec<Box<[u32]>>| match numbers.entry(classes.into()) {
             Entry::Occupied(found) => *found.get(),
@@ -129,34 +137,6 @@ impl Automaton {
             first.push(tokens);
         }
         Some(Automaton { next, first })
-    }
-
-    /// Merges states that no text can tell apart (Moore 1956).
-    pub(crate) fn minimise(self) -> Automaton {
-        let states = self.next.len();
-        let mut class: Vec<u32> = vec![0; states];
-        let mut count = 0;
-        loop {
-            let mut numbers: HashMap<([u32; 4], [u32; 4], u32), u32> = HashMap::with_capacity(states);
-            let mut finer = Vec::with_capacity(states);
-            for state in 0..states {
-                let key = (self.first[state], self.next[state].map(|to| class[to as usize]), class[state]);
-                let fresh = numbers.len() as u32;
-                finer.push(*numbers.entry(key).or_insert(fresh));
-            }
-            let now = numbers.len();
-            class = finer;
-            if now == count {
-                break;
-            }
-            count = now;
-        }
-        let mut made = Automaton { next: vec![[0; 4]; count], first: vec![[0; 4]; count] };
-        for state in 0..states {
-            made.next[class[state] as usize] = self.next[state].map(|to| class[to as usize]);
-            made.first[class[state] as usize] = self.first[state];
-        }
-        made
     }
 }
 
@@ -214,13 +194,14 @@ impl<'a> Builder<'a> {
             ends,
             by_end: Vec::new(),
             place: vec![NONE; merges.len()],
-            forbids: HashMap::new(),
-            before: HashMap::new(),
+            forbids: HashMap::default(),
+            before: HashMap::default(),
             bytes: 0,
-            masks: HashMap::new(),
-            classes: HashMap::new(),
-            known: HashMap::new(),
+            masks: HashMap::default(),
+            classes: HashMap::default(),
+            known: HashMap::default(),
             representative: Vec::new(),
+            open: [Vec::new(), Vec::new()],
         };
         builder.order_right_parts();
         builder.order_ends();
@@ -231,7 +212,7 @@ impl<'a> Builder<'a> {
     /// at which they swallow it, then the token itself. A merge (a, b) of rank r forbids before b exactly `a` and whatever
     /// ends in `a` and swallows it only after r: an interval that ends with `a`.
     fn order_right_parts(&mut self) {
-        let mut children: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        let mut children: HashMap<u32, Vec<(u32, u32)>> = HashMap::default();
         let mut roots = Vec::new();
         for id in self.merges.tokens() {
             let made = self.merges.made(id);
@@ -321,43 +302,50 @@ impl<'a> Builder<'a> {
             return Some(class);
         }
         self.before(behind)?;
+        let mut open = std::mem::take(&mut self.open);
+        self.open(end, behind, &mut open[0]);
+        let class = if open[0].iter().all(|&word| word == 0) { CLOSED } else { self.known(end, behind, &mut open) };
+        self.open = open;
+        self.classes.insert((end, behind), class);
+        Some(class)
+    }
+
+    /// The class of the tokens `open[0]`; a new one if they have not been met yet.
+    fn known(&mut self, end: u32, behind: u32, open: &mut [Vec<u64>; 2]) -> u32 {
+        let mut key = (end, rustc_hash::FxBuildHasher.hash_one(&open[0]));
+        loop {
+            let fresh = self.representative.len() as u32;
+            let class = *self.known.entry(key).or_insert(fresh);
+            if class == fresh {
+                self.representative.push((end, behind));
+                return class;
+            }
+            self.open(end, self.representative[class as usize].1, &mut open[1]);
+            if open[0] == open[1] {
+                return class;
+            }
+            key.1 = key.1.wrapping_add(1);
+        }
+    }
+
+    /// The open tokens with an `end` before `behind`, which has been asked for before, as bits.
+    fn open(&mut self, end: u32, behind: u32, open: &mut Vec<u64>) {
         let bits = &self.before[&behind];
         let (from, to) = self.ends[end as usize].longer;
         let places = &self.by_end[from as usize..to as usize];
-        let words = bits.len();
-        let mut hash = blake3::Hasher::new();
-        let mut any = false;
-        let mut take = |open: &[u64]| {
-            any |= open.iter().any(|&word| word != 0);
-            open.iter().for_each(|word| {
-                hash.update(&word.to_le_bytes());
-            });
-        };
-        if places.len() > 2 * words {
+        open.clear();
+        if places.len() > 2 * bits.len() {
             // Many tokens: all places at once, those with another end masked out.
             let mask = self.masks.entry(end).or_insert_with(|| {
-                let mut mask = vec![0u64; words];
+                let mut mask = vec![0u64; bits.len()];
                 places.iter().for_each(|&place| mask[place as usize / 64] |= 1 << (place % 64));
                 mask.into()
             });
-            take(&bits.iter().zip(mask.iter()).map(|(bits, mask)| bits & mask).collect::<Vec<_>>());
+            open.extend(bits.iter().zip(mask.iter()).map(|(bits, mask)| bits & mask));
         } else {
             let bit = |place: u32| bits[place as usize / 64] >> (place % 64) & 1;
-            let word = |places: &[u32]| places.iter().fold(0, |word, &place| word << 1 | bit(place));
-            take(&places.chunks(64).map(word).collect::<Vec<_>>());
+            open.extend(places.chunks(64).map(|places| places.iter().fold(0, |word, &place| word << 1 | bit(place))));
         }
-        let class = if any {
-            let fresh = self.representative.len() as u32;
-            let class = *self.known.entry((end, *hash.finalize().as_bytes())).or_insert(fresh);
-            if class == fresh {
-                self.representative.push((end, behind));
-            }
-            class
-        } else {
-            CLOSED
-        };
-        self.classes.insert((end, behind), class);
-        Some(class)
     }
 }
 
@@ -373,4 +361,48 @@ fn clear(bits: &mut [u64], from: usize, last: usize) {
     bits[first_word] &= !low;
     bits[first_word + 1..last_word].fill(0);
     bits[last_word] &= !high;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::train::{Options, train};
+    use super::*;
+    use crate::letters::code;
+    use crate::vocabulary::SPECIALS;
+
+    /// Splits states by what they answer until nothing splits any more (Moore 1956): each is a class of its own.
+    #[test]
+    fn no_two_states_do_the_same() {
+        let mut random = 7u64;
+        let mut base = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            b"AACGT"[(random >> 33) as usize % 5]
+        };
+        let text: Vec<u8> = (0..20_000).map(|_| base()).collect();
+        let learned = train(&[text], &Options { vocabulary: 150, ..Options::default() }, &mut |_| true).unwrap();
+        let letters = |token: &Vec<u8>| Some(token.iter().map(|&base| code(base)).collect());
+        let spelling: Vec<_> =
+            vec![None; SPECIALS as usize].into_iter().chain(learned.tokens.iter().map(letters)).collect();
+        let merges = learned.merges.iter().zip(SPECIALS + 4..).map(|(&(left, right), token)| (left, right, token));
+        let merges = Merges::new(&spelling, &merges.collect::<Vec<_>>()).unwrap();
+        let Automaton { next, first } = Automaton::new(&merges, MOST_STATES).unwrap();
+        assert!(next.len() > 100, "{} states", next.len());
+        let mut class = vec![0; next.len()];
+        loop {
+            let before: HashSet<u32> = class.iter().copied().collect();
+            let mut numbers = HashMap::default();
+            let finer = (0..next.len()).map(|state| {
+                let fresh = numbers.len() as u32;
+                let answers = (first[state], next[state].map(|to| class[to as usize]), class[state]);
+                *numbers.entry(answers).or_insert(fresh)
+            });
+            class = finer.collect();
+            if numbers.len() == before.len() {
+                assert_eq!(numbers.len(), next.len());
+                return;
+            }
+        }
+    }
 }

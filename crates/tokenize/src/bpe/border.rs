@@ -12,7 +12,9 @@
 
 use std::ops::Range;
 
-use super::{Engine, Machine, code, is_base};
+use super::Engine;
+use super::lanes::Tables;
+use crate::letters::{code, is_base};
 
 /// Bases in front of a place in which a border is looked for.
 const EDGE: usize = 8192;
@@ -47,7 +49,7 @@ impl Engine {
     }
 
     /// A border at or in front of a place, the nearer the better, but within [`EDGE`] bases.
-    pub(super) fn border_near(&self, machine: Option<&Machine>, text: &[u8], near: usize) -> Option<usize> {
+    pub(super) fn border_near(&self, machine: Option<&Tables>, text: &[u8], near: usize) -> Option<usize> {
         let from = near.saturating_sub(EDGE);
         let window = &text[from..near];
         // Every other letter is a token, and there is a border on both its sides.
@@ -58,23 +60,23 @@ impl Engine {
     }
 
     /// A border inside a window of A, C, G, T, the further right the better.
-    fn border_inside(&self, machine: &Machine, window: &[u8]) -> Option<usize> {
+    fn border_inside(&self, machine: &Tables, window: &[u8]) -> Option<usize> {
         let (mut right, mut state) = machine.meet(window)?;
         let met = right;
         // Bases of the first tokens at the places before it, the last place first.
         let mut lengths = Vec::new();
         let mut wanted = 2 * self.longest + 64;
         loop {
-            while right >= 2 && lengths.len() < wanted {
-                right -= 2;
-                let (next, [first, second]) = machine.step(state, &window[right..]);
+            while right > 0 && lengths.len() < wanted {
+                right -= 1;
+                let (next, token) = machine.step(state, code(window[right]));
                 state = next;
-                lengths.extend([second, first].map(|token| self.lengths[usize::from(token)]));
+                lengths.push(self.lengths[usize::from(token)]);
             }
             if let Some(place) = walks_meet(&lengths, self.longest) {
                 return Some(met - lengths.len() + place);
             }
-            if right < 2 {
+            if right == 0 {
                 return None;
             }
             wanted *= 2;
@@ -107,27 +109,19 @@ fn walks_meet(lengths: &[u16], most: usize) -> Option<usize> {
     None
 }
 
-impl Machine {
+impl Tables {
     /// Reads a window from its right end in all states at once until they are one: how many bases are left to read, and it.
     fn meet(&self, window: &[u8]) -> Option<(usize, u32)> {
-        let mut states: Vec<u32> = (0..self.size().0 as u32).collect();
+        let mut states: Vec<u32> = (0..self.states() as u32).collect();
         let mut seen = vec![false; states.len()];
         let mut left = window.len();
         while states.len() > 1 {
-            left = left.checked_sub(2)?;
-            states.iter_mut().for_each(|state| *state = self.step(*state, &window[left..]).0);
+            left = left.checked_sub(1)?;
+            let letter = code(window[left]);
+            states.iter_mut().for_each(|state| *state = self.step(*state, letter).0);
             states.retain(|&state| !std::mem::replace(&mut seen[state as usize], true));
             states.iter().for_each(|&state| seen[state as usize] = false);
         }
         Some((left, states[0]))
-    }
-
-    /// The state after the two bases that a text begins with, and the first tokens at their places.
-    fn step(&self, state: u32, text: &[u8]) -> (u32, [u16; 2]) {
-        let pair = code(text[0]) << 2 | code(text[1]);
-        match self {
-            Machine::Small(tables) => tables.step(state, pair),
-            Machine::Large(tables) => tables.step(state, pair),
-        }
     }
 }

@@ -1,20 +1,25 @@
 //! The two walks of the automaton over many stretches at a time: the only file of this crate with `unsafe` code.
 //!
-//! Each step of a walk waits for the one before it, so one walk alone leaves a processor idle most of the time. [`LANES`]
-//! stretches are walked in lockstep: their look-ups overlap. Two bases are read at a step.
+//! Each step of a walk waits for the one before it, so one walk alone leaves a processor idle most of the time. Many
+//! stretches are walked in lockstep: their look-ups overlap.
+//!
+//! The tables answer for one letter at a time: 24 bytes a state. Two letters at a time would be half the steps, but 128 bytes a
+//! state: tables of 32,000 tokens then leave the caches of a processor, and even those of 4,096 are no slower as they are.
 //!
 //! # Why `unsafe`
 //! Each base costs a handful of instructions, and checks of its look-ups would be as many again. All indices are safe by construction, and [`Tables::new`] checks
-//! the construction once: every entry of `next` is a state below `states`, so `state * 16 + pair` (pairs are masked to 0..16) is
-//! below `states * 16`, the length of `next` and of `first`; every token is below `lengths.len()` and has a length. Lanes stay
-//! inside the ranges of their stretches, which [`Tables::cut`] compares with the buffers before it begins. Tests compare every
+//! the construction once: every entry of `next` is four times a state of the tables, so that it and a letter (letters are masked
+//! to 0..4) make an index below `next.len()`, which is `first.len()`; every token is below `lengths.len()` and has a length. Lanes
+//! stay inside the ranges of their stretches, which [`Tables::cut`] compares with the buffers before it begins. Tests compare every
 //! result with [`super::pairs`], which has no `unsafe`, and with the `tokenizers` crate.
 #![allow(unsafe_code)]
 
 use super::automaton::{Automaton, END};
 
-/// Stretches that are walked in lockstep.
-pub(crate) const LANES: usize = 8;
+/// Stretches that are read in lockstep, and that are walked: more lanes wait less for tables that lie far away, and leave the
+/// registers.
+const READERS: usize = 10;
+const WALKERS: usize = 8;
 
 /// The stretch that lanes walk while they have nothing else to do.
 const IDLE: usize = 0;
@@ -22,7 +27,7 @@ const IDLE: usize = 0;
 /// A stretch of A, C, G, T in the buffers of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stretch {
-    /// First pair of bases in `pairs` and `entries`; its ids begin at `2 * from`.
+    /// First pair of bases in `pairs`; its entries and its ids begin at `2 * from`.
     pub(crate) from: usize,
     /// Bases; an odd number fills half of the last pair.
     pub(crate) bases: usize,
@@ -41,86 +46,46 @@ impl Stretch {
     }
 }
 
-/// The automaton, two letters at a step.
+/// The automaton, one letter after the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Tables<I> {
-    /// `[state * 16 + 4 * letter + letter behind it]`: the state after both.
-    next: Vec<I>,
-    /// As `next`: the first token at the first and at the second of the two.
-    first: Vec<[u16; 2]>,
+pub(crate) struct Tables {
+    /// `[4 * state + letter]`: four times the state after it.
+    next: Vec<u32>,
+    /// As `next`: the first token of what has then been read.
+    first: Vec<u16>,
     /// Bases of each token.
     lengths: Vec<u16>,
-    /// The state before a last pair of which only the first letter counts.
+    /// Four times the state before a last pair of which only the first letter counts.
     odd: u32,
 }
 
-/// A number of a state: `u16` where there are few enough, so that the tables stay in the caches.
-pub(crate) trait Index: Copy + Send + Sync + std::fmt::Debug {
-    /// From a number that is known to fit.
-    fn of(state: u32) -> Self;
-    /// To a number.
-    fn state(self) -> u32;
-}
-
-impl Index for u16 {
-    fn of(state: u32) -> u16 {
-        state as u16
-    }
-    fn state(self) -> u32 {
-        u32::from(self)
-    }
-}
-
-impl Index for u32 {
-    fn of(state: u32) -> u32 {
-        state
-    }
-    fn state(self) -> u32 {
-        self
-    }
-}
-
-/// Most states for `u16`: one more is added for odd lengths.
-pub(crate) const FEW: usize = u16::MAX as usize - 1;
-
-impl<I: Index> Tables<I> {
+impl Tables {
     /// Tables of an automaton whose tokens are below `lengths.len()`, at most 65,536.
-    pub(crate) fn new(automaton: &Automaton, lengths: Vec<u16>) -> Tables<I> {
+    pub(crate) fn new(automaton: &Automaton, lengths: Vec<u16>) -> Tables {
         let states = automaton.next.len();
-        let (mut next, mut first) = (Vec::with_capacity(16 * states + 16), Vec::with_capacity(16 * states + 16));
-        let token = |token: u32| {
-            assert!(token <= u32::from(u16::MAX), "a token outside the vocabulary");
+        let odd = u32::try_from(4 * states).ok().filter(|odd| odd.checked_add(3).is_some()).expect("too many states");
+        let mut next: Vec<u32> = automaton.next.iter().flatten().map(|&state| 4 * state).collect();
+        let mut first = Vec::with_capacity(next.len() + 4);
+        for &token in automaton.first.iter().flatten() {
             assert!(lengths.get(token as usize).is_some_and(|&length| length > 0), "a token without bases");
-            token as u16
-        };
-        let to = |state: u32| {
-            assert!((state as usize) < states, "a state outside the automaton");
-            I::of(state)
-        };
-        for state in 0..states {
-            for pair in 0..16 {
-                let (letter, behind) = (pair >> 2, pair & 3);
-                let between = automaton.next[state][behind] as usize;
-                next.push(to(automaton.next[between][letter]));
-                first.push([token(automaton.first[between][letter]), token(automaton.first[state][behind])]);
-            }
+            first.push(u16::try_from(token).expect("a token of at most 16 bits"));
         }
-        for pair in 0..16 {
-            let letter = pair >> 2;
-            next.push(to(automaton.next[END as usize][letter]));
-            first.push([token(automaton.first[END as usize][letter]); 2]);
-        }
-        Tables { next, first, lengths, odd: states as u32 }
+        // Whatever letter fills the last pair, what is in front of it is the end.
+        next.extend([4 * END; 4]);
+        first.extend_from_within(..4);
+        assert!(next.len() == first.len() && next.len() == odd as usize + 4, "tables of different lengths");
+        assert!(next.iter().all(|&to| to % 4 == 0 && to < odd), "a state outside the automaton");
+        Tables { next, first, lengths, odd }
     }
 
     /// States.
     pub(crate) fn states(&self) -> usize {
-        self.odd as usize
+        self.odd as usize / 4
     }
 
     /// Bytes of the tables.
     pub(crate) fn bytes(&self) -> usize {
-        self.next.len() * (size_of::<I>() + 4) + self.lengths.len() * 2
+        self.next.len() * 4 + self.first.len() * 2 + self.lengths.len() * 2
     }
 
     /// Cuts all stretches. `pairs` holds their letters, two in a byte (the first one times 4); `entries` is working space; ids
@@ -128,7 +93,7 @@ impl<I: Index> Tables<I> {
     ///
     /// The first stretch is the one that lanes walk while they have nothing else to do; it must not be empty.
     pub(crate) fn cut(&self, pairs: &[u8], entries: &mut [u32], ids: &mut [u16], stretches: &mut [Stretch]) {
-        let room = pairs.len().min(entries.len()).min(ids.len() / 2);
+        let room = pairs.len().min(entries.len() / 2).min(ids.len() / 2);
         assert!(stretches.iter().all(|s| s.from + s.pairs() <= room), "a stretch outside its buffers");
         assert!(stretches.iter().all(|s| s.bases > 0), "an empty stretch");
         self.read(pairs, entries, stretches);
@@ -143,24 +108,26 @@ impl<I: Index> Tables<I> {
             if stretch.beyond == 0 {
                 continue;
             }
-            let mut state = self.next[entries[next.from] as usize].state();
-            for at in (stretch.from..stretch.from + stretch.bases / 2).rev() {
-                let entry = state * 16 + u32::from(pairs[at] & 15);
+            let mut state = self.next[entries[2 * next.from] as usize];
+            for at in (2 * stretch.from..2 * stretch.from + stretch.bases).rev() {
+                let pair = pairs[at / 2];
+                let letter = if at % 2 == 0 { pair >> 2 & 3 } else { pair & 3 };
+                let entry = state + u32::from(letter);
                 if entries[at] == entry {
                     break;
                 }
                 entries[at] = entry;
-                state = self.next[entry as usize].state();
+                state = self.next[entry as usize];
             }
         }
     }
 
-    /// From right to left: for every pair of bases the entry of `first` that answers at its two places. After it, every entry of
-    /// every stretch is below `first.len()`.
+    /// From right to left: for every base the entry of `first` that answers at its place. After it, every entry of every stretch is
+    /// below `first.len()`.
     fn read(&self, pairs: &[u8], entries: &mut [u32], stretches: &[Stretch]) {
-        let mut waiting = 1..stretches.len();
-        // Lane: stretch, state, pairs left.
-        let mut lanes = [(IDLE, 0u32, 0usize); LANES];
+        let mut waiting = (1..stretches.len()).rev();
+        // Lane: stretch, four times its state, pairs left.
+        let mut lanes = [(IDLE, 0u32, 0usize); READERS];
         loop {
             let mut busy = false;
             for lane in &mut lanes {
@@ -168,7 +135,7 @@ impl<I: Index> Tables<I> {
                     lane.0 = waiting.next().unwrap_or(IDLE);
                     let stretch = &stretches[lane.0];
                     let odd = (stretch.bases + stretch.beyond) % 2 == 1;
-                    (lane.1, lane.2) = (if odd { self.odd } else { END }, stretch.pairs());
+                    (lane.1, lane.2) = (if odd { self.odd } else { 4 * END }, stretch.pairs());
                 }
                 busy |= lane.0 != IDLE;
             }
@@ -179,14 +146,17 @@ impl<I: Index> Tables<I> {
             let mut state = lanes.map(|lane| lane.1);
             let end = lanes.map(|(index, _, left)| stretches[index].from + left);
             for step in 1..=steps {
-                for lane in 0..LANES {
+                for lane in 0..READERS {
                     let at = end[lane] - step;
-                    // SAFETY: `at` lies in the stretch's range, checked by `cut`; `entry` is below `next.len()` because the state
-                    // is at most `odd` and the pair below 16 (see the opening comment).
+                    // SAFETY: `at` lies in the stretch's range, checked by `cut`; both entries are below `next.len()` because
+                    // states are entries of `next` or `odd`, and letters below 4 (see the opening comment).
                     unsafe {
-                        let entry = state[lane] * 16 + u32::from(*pairs.get_unchecked(at) & 15);
-                        *entries.get_unchecked_mut(at) = entry;
-                        state[lane] = self.next.get_unchecked(entry as usize).state();
+                        let pair = u32::from(*pairs.get_unchecked(at));
+                        let second = state[lane] + (pair & 3);
+                        let first = *self.next.get_unchecked(second as usize) + (pair >> 2 & 3);
+                        *entries.get_unchecked_mut(2 * at + 1) = second;
+                        *entries.get_unchecked_mut(2 * at) = first;
+                        state[lane] = *self.next.get_unchecked(first as usize);
                     }
                 }
             }
@@ -196,27 +166,27 @@ impl<I: Index> Tables<I> {
         }
     }
 
-    /// The state after a pair, and the first tokens at its two places.
-    pub(crate) fn step(&self, state: u32, pair: u8) -> (u32, [u16; 2]) {
-        let entry = state as usize * 16 + usize::from(pair);
-        (self.next[entry].state(), self.first[entry])
+    /// The state after a letter, and the first token there.
+    pub(crate) fn step(&self, state: u32, letter: u8) -> (u32, u16) {
+        let entry = 4 * state as usize + usize::from(letter);
+        (self.next[entry] / 4, self.first[entry])
     }
 
     /// The state in front of a pair, from the entries that [`Tables::read`] left.
     pub(crate) fn state(&self, entries: &[u32], pair: usize) -> u32 {
-        self.next[entries[pair] as usize].state()
+        self.next[entries[2 * pair] as usize] / 4
     }
 
     /// The token at a place, from the entries that [`Tables::read`] left.
     pub(crate) fn token(&self, entries: &[u32], from: usize, place: usize) -> u16 {
-        self.first[entries[from + place / 2] as usize][place % 2]
+        self.first[entries[2 * from + place] as usize]
     }
 
     /// From left to right: jumps from token to token. Entries must be those of [`Tables::read`].
     fn walk(&self, entries: &[u32], ids: &mut [u16], stretches: &mut [Stretch]) {
         let mut waiting = 1..stretches.len();
         // Lane: stretch, place, tokens.
-        let mut lanes = [(IDLE, usize::MAX, 0usize); LANES];
+        let mut lanes = [(IDLE, usize::MAX, 0usize); WALKERS];
         loop {
             let mut busy = false;
             for lane in &mut lanes {
@@ -230,17 +200,17 @@ impl<I: Index> Tables<I> {
                 return;
             }
             let (mut place, mut tokens) = (lanes.map(|lane| lane.1), lanes.map(|lane| lane.2));
-            let from = lanes.map(|lane| stretches[lane.0].from);
+            let from = lanes.map(|lane| 2 * stretches[lane.0].from);
             let bases = lanes.map(|lane| stretches[lane.0].bases);
             loop {
                 let mut all = true;
-                for lane in 0..LANES {
-                    // SAFETY: `place` is below `bases` here, so its pair lies in the stretch; entries are those of `read`; tokens
-                    // are below `lengths.len()`. There are at most as many tokens as bases, so their place in `ids` is inside.
+                for lane in 0..WALKERS {
+                    // SAFETY: `place` is below `bases` here, so it lies in the stretch; entries are those of `read`; tokens are
+                    // below `lengths.len()`. There are at most as many tokens as bases, so their place in `ids` is inside.
                     unsafe {
-                        let entry = *entries.get_unchecked(from[lane] + place[lane] / 2) as usize;
-                        let token = self.first.get_unchecked(entry)[place[lane] % 2];
-                        *ids.get_unchecked_mut(2 * from[lane] + tokens[lane]) = token;
+                        let entry = *entries.get_unchecked(from[lane] + place[lane]) as usize;
+                        let token = *self.first.get_unchecked(entry);
+                        *ids.get_unchecked_mut(from[lane] + tokens[lane]) = token;
                         place[lane] += usize::from(*self.lengths.get_unchecked(token as usize));
                     }
                     tokens[lane] += 1;

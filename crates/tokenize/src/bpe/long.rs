@@ -4,8 +4,9 @@
 //! state. Whether it was shows when the next part has been read: the state in which that one arrives at the border must be the
 //! same. It is, but for repeats longer than [`EDGE`]; then the whole stretch is cut in one piece.
 
-use super::lanes::Stretch;
-use super::{BEYOND, Batch, Engine, Machine, PIECE, Work, pack};
+use super::lanes::{Stretch, Tables};
+use super::{BEYOND, Batch, Engine, PIECE, Work};
+use crate::letters;
 
 /// Bases of a part.
 const PART: usize = 1 << 17;
@@ -16,21 +17,21 @@ pub(super) const LONG: usize = 2 * PART;
 
 impl Engine {
     /// Appends the ids of a stretch of A, C, G, T; `false`, and nothing appended, where parts do not fit together.
-    pub(super) fn long(&self, machine: &Machine, stretch: &[u8], batch: &mut Batch) -> bool {
+    pub(super) fn long(&self, machine: &Tables, stretch: &[u8], batch: &mut Batch) -> bool {
         let Batch { ids, work, .. } = batch;
         let (before, mut place, mut arrival) = (ids.len(), 0, None);
         for from in (0..stretch.len()).step_by(PART) {
             let rest = &stretch[from..];
             let bases = PART.min(rest.len());
             lay(rest, bases, work);
-            machine.cut(work);
-            if arrival.is_some_and(|state| state != machine.state(work, work.stretches[1].from)) {
+            work.cut(machine);
+            if arrival.is_some_and(|state| state != machine.state(&work.entries, work.stretches[1].from)) {
                 ids.truncate(before);
                 work.clear();
                 return false;
             }
             if let Some(last) = work.stretches.last().filter(|last| last.beyond > 0) {
-                arrival = Some(machine.state(work, last.from + last.bases / 2));
+                arrival = Some(machine.state(&work.entries, last.from + last.bases / 2));
             }
             for stretch in &work.stretches[1..] {
                 place = self.join(machine, stretch, place, work, ids);
@@ -49,7 +50,7 @@ fn lay(text: &[u8], bases: usize, work: &mut Work) {
         let beyond = if from + own == bases { EDGE } else { BEYOND };
         let beyond = beyond.min(text.len() - from - own);
         work.stretches.push(Stretch { from: work.pairs.len(), bases: own, beyond, ..Stretch::default() });
-        pack(&text[from..from + own + beyond], &mut work.pairs);
+        letters::pairs(&text[from..from + own + beyond], &mut work.pairs);
     }
     work.make_room();
 }

@@ -15,7 +15,7 @@
 //! falls exactly if some merge of a piece of the left chain with a piece of the right one comes up before either is
 //! swallowed by its own token.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// No token, no rank: larger than all of them.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -34,7 +34,7 @@ pub(crate) struct Made {
 /// Tokens of A, C, G, T and the merges that make them. Ids are the caller's, below `spelled.len()`.
 #[derive(Clone, Debug)]
 pub(crate) struct Merges {
-    /// id -> letters 0 to 3 (A, C, T, G in the order of [`super::code`]); empty for an id that cannot occur in a cut of DNA.
+    /// id -> letters 0 to 3 (A, C, T, G in the order of [`crate::letters::code`]); empty for an id that cannot occur in a cut of DNA.
     spelled: Vec<Vec<u8>>,
     made: Vec<Made>,
     /// (left, right) -> rank and token.
@@ -56,7 +56,7 @@ impl Merges {
         if single.contains(&NONE) {
             return None;
         }
-        let mut ranks = HashMap::with_capacity(merges.len());
+        let mut ranks = HashMap::with_capacity_and_hasher(merges.len(), rustc_hash::FxBuildHasher);
         for (number, &(left, right, token)) in merges.iter().enumerate() {
             ranks.insert((left, right), (number as u32 + 1, token));
         }

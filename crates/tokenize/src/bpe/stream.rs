@@ -1,6 +1,7 @@
 //! Sequences that come bit by bit, and whose ids are given as soon as they are certain.
 
-use super::{Batch, Engine, code, is_base};
+use super::{Batch, Engine};
+use crate::letters::{code, is_base};
 
 /// Bases that are collected before they are cut.
 const STEP: usize = 1 << 18;

@@ -125,7 +125,7 @@ pub fn train(
     let strands = 1 + u64::from(options.both_strands);
     let (mut text, mut bases) = (Vec::new(), 0);
     for record in records {
-        for stretch in record.as_ref().split(|&base| !super::is_base(base)) {
+        for stretch in record.as_ref().split(|&base| !crate::letters::is_base(base)) {
             let piece = if options.piece == 0 { stretch.len().max(1) } else { options.piece };
             let pieces: Vec<&[u8]> = stretch.chunks(piece).collect();
             for pieces in pieces.chunks(PIECES) {

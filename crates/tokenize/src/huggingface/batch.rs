@@ -1,7 +1,8 @@
 //! Many texts at a time: which of them the engine may cut.
 
 use super::HuggingFace;
-use crate::bpe::{Engine, leading_bases};
+use crate::bpe::Engine;
+use crate::letters::leading_bases;
 
 impl HuggingFace {
     /// The engine, if it cuts this text as the `tokenizers` crate would; `None`: ask [`crate::Tokenizer::encode`]. So that many

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Kmer;
-use crate::bpe::is_base;
+use crate::letters::is_base;
 
 /// Places at which the end of a part is tried.
 const TRIES: usize = 64;

@@ -1,9 +1,9 @@
 //! Numbers of all words of K bases, at the speed of memory.
 //!
 //! A word's number is its bases as digits to the base four, A 0, C 1, G 2, T 3: the alphabetical order of words. Words of 2
-//! bases are made of two neighbouring digits, words of 4 of two words of 2, and a word of K of at most three of these: a few
-//! operations on whole vectors, whatever K. The instructions are chosen when the program runs (crate `pulp`); without any the
-//! same code is compiled for the plain processor.
+//! bases are made of two neighbouring digits, words of 4 of two words of 2: they are one byte. The last four bases of a word are
+//! the lowest byte of its number, those before them the next one, so what is left is to put bytes side by side. The
+//! instructions are chosen when the program runs (crate `pulp`); without any the same code is compiled for the plain processor.
 //!
 //! ```
 //! use tokenize::kmer::words::{Strand, words};
@@ -16,7 +16,7 @@
 //! assert_eq!(numbers, [1, 6, 1]);
 //! ```
 
-use crate::bpe::leading_bases;
+use crate::letters::{self, leading_bases};
 
 /// Most bases of a word.
 pub const MOST: usize = 12;
@@ -36,12 +36,9 @@ pub enum Strand {
 pub trait Number: Copy + Default + Ord + sealed::Sealed {
     /// Most bases of a word whose number fits.
     const FITS: usize;
+    /// From its bytes, the lowest one first; those behind its own are 0.
     #[doc(hidden)]
-    fn of(byte: u8) -> Self;
-    #[doc(hidden)]
-    fn shift(self, bits: u32) -> Self;
-    #[doc(hidden)]
-    fn or(self, other: Self) -> Self;
+    fn of(bytes: [u8; 4]) -> Self;
 }
 
 mod sealed {
@@ -50,28 +47,21 @@ mod sealed {
     impl Sealed for u32 {}
 }
 
-macro_rules! number {
-    ($kind:ty, $fits:expr) => {
-        impl Number for $kind {
-            const FITS: usize = $fits;
-            #[inline(always)]
-            fn of(byte: u8) -> Self {
-                Self::from(byte)
-            }
-            #[inline(always)]
-            fn shift(self, bits: u32) -> Self {
-                self << bits
-            }
-            #[inline(always)]
-            fn or(self, other: Self) -> Self {
-                self | other
-            }
-        }
-    };
+impl Number for u16 {
+    const FITS: usize = 8;
+    #[inline(always)]
+    fn of([low, high, ..]: [u8; 4]) -> u16 {
+        u16::from_le_bytes([low, high])
+    }
 }
 
-number!(u16, 8);
-number!(u32, MOST);
+impl Number for u32 {
+    const FITS: usize = MOST;
+    #[inline(always)]
+    fn of(bytes: [u8; 4]) -> u32 {
+        u32::from_le_bytes(bytes)
+    }
+}
 
 /// Numbers of all words of `k` bases, in order of their starts; `numbers` holds these and nothing else afterwards. Words with a
 /// letter other than A, C, G, T are left out. A buffer that is used again is written over without being cleared first.
@@ -85,14 +75,15 @@ pub fn words<N: Number>(bases: &[u8], k: usize, strand: Strand, numbers: &mut Ve
         numbers.resize(most, N::default());
     }
     let arch = pulp::Arch::new();
-    let mut room = Room::<N>::default();
+    let mut room = Room::default();
     let (mut from, mut done) = (0, 0);
     while from < bases.len() {
         let block = &bases[from..(from + BLOCK).min(bases.len())];
-        let known = arch.dispatch(|| leading_bases(block));
+        let known = leading_bases(block);
         if known >= k {
             let found = known - k + 1;
-            arch.dispatch(|| room.fill(&block[..known], k, strand, &mut numbers[done..done + found]));
+            letters::digits(&block[..known], &mut room.ones);
+            arch.dispatch(Compose { room: &mut room, k, strand, numbers: &mut numbers[done..done + found] });
             done += found;
         }
         // Words that begin in this block and end in the next one belong to the next one.
@@ -120,101 +111,115 @@ pub fn packed<N: Number>(bytes: &[u8], bases: usize, k: usize, strand: Strand, n
     let count = (bases + 1).saturating_sub(k);
     numbers.resize(count, N::default());
     let arch = pulp::Arch::new();
-    let mut room = Room::<N>::default();
+    let mut room = Room::default();
     // So many words begin in a block and end in it too; a block begins with a byte.
     for (number, chunk) in numbers.chunks_mut(BLOCK - MOST).enumerate() {
         let from = number * (BLOCK - MOST) / 4;
-        arch.dispatch(|| {
-            for (digits, &byte) in room.ones[..BLOCK].chunks_exact_mut(4).zip(&bytes[from..]) {
-                digits.copy_from_slice(&[byte >> 6, byte >> 4 & 3, byte >> 2 & 3, byte & 3]);
-            }
-            room.compose(k, strand, chunk);
-        });
+        for (digits, &byte) in room.ones[..BLOCK].chunks_exact_mut(4).zip(&bytes[from..]) {
+            digits.copy_from_slice(&[byte >> 6, byte >> 4 & 3, byte >> 2 & 3, byte & 3]);
+        }
+        arch.dispatch(Compose { room: &mut room, k, strand, numbers: chunk });
     }
 }
+
+/// Words of so many bases at each place of a block: the digits of one base, or two, three or four in a byte.
+type Bytes = [u8; BLOCK + 16];
 
 /// Working space for one block.
-struct Room<N> {
-    ones: [u8; BLOCK + 16],
-    twos: [u8; BLOCK + 16],
-    fours: [u8; BLOCK + 16],
-    other: [N; BLOCK],
+struct Room {
+    ones: Bytes,
+    twos: Bytes,
+    threes: Bytes,
+    fours: Bytes,
 }
 
-impl<N: Number> Default for Room<N> {
+impl Default for Room {
     fn default() -> Self {
-        Room { ones: [0; BLOCK + 16], twos: [0; BLOCK + 16], fours: [0; BLOCK + 16], other: [N::default(); BLOCK] }
+        let [ones, twos, threes, fours] = [[0; BLOCK + 16]; 4];
+        Room { ones, twos, threes, fours }
     }
 }
 
-impl<N: Number> Room<N> {
-    #[inline(always)]
-    fn fill(&mut self, bases: &[u8], k: usize, strand: Strand, numbers: &mut [N]) {
-        for (digit, &base) in self.ones.iter_mut().zip(bases) {
-            // Bits 1 and 2 of the letters are A 00, C 01, T 10, G 11; the digits are in alphabetical order.
-            let code = base >> 1 & 3;
-            *digit = code ^ code >> 1;
-        }
-        self.compose(k, strand, numbers);
-    }
+/// [`Room::compose`] for whatever processor. (A closure in its place need not be compiled for the instructions it is called with.)
+struct Compose<'a, N> {
+    room: &'a mut Room,
+    k: usize,
+    strand: Strand,
+    numbers: &'a mut [N],
+}
 
+impl<N: Number> pulp::WithSimd for Compose<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.room.compose(self.k, self.strand, self.numbers);
+    }
+}
+
+impl Room {
     /// Numbers of the words that begin at the first digits.
     #[inline(always)]
-    fn compose(&mut self, k: usize, strand: Strand, numbers: &mut [N]) {
-        let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
-        join(ones, twos, |a, b| a << 2 | b, 1);
-        join(twos, fours, |a, b| a << 4 | b, 2);
-        compose(numbers, k, [ones, twos, fours], false);
+    fn compose<N: Number>(&mut self, k: usize, strand: Strand, numbers: &mut [N]) {
+        self.join(k, false);
+        self.number(k, false, numbers);
         if strand == Strand::Canonical {
-            let other = &mut self.other[..numbers.len()];
             self.ones.iter_mut().for_each(|digit| *digit ^= 3);
-            let (ones, twos, fours) = (&self.ones, &mut self.twos, &mut self.fours);
-            join(ones, twos, |a, b| b << 2 | a, 1);
-            join(twos, fours, |a, b| b << 4 | a, 2);
-            compose(other, k, [ones, twos, fours], true);
-            for (number, &other) in numbers.iter_mut().zip(&*other) {
+            self.join(k, true);
+            let mut other = [N::default(); BLOCK];
+            self.number(k, true, &mut other[..numbers.len()]);
+            for (number, &other) in numbers.iter_mut().zip(&other) {
                 *number = (*number).min(other);
             }
         }
     }
-}
 
-#[inline(always)]
-fn join(parts: &[u8; BLOCK + 16], wholes: &mut [u8; BLOCK + 16], whole: impl Fn(u8, u8) -> u8, apart: usize) {
-    for ((result, &a), &b) in wholes.iter_mut().zip(parts).zip(&parts[apart..]) {
-        *result = whole(a, b);
-    }
-}
-
-/// Numbers of words of `k` from words of 4, 2 and 1, each at its place: one pass. `reverse`: the first base is the last digit.
-#[inline(always)]
-fn compose<N: Number>(numbers: &mut [N], k: usize, parts: [&[u8; BLOCK + 16]; 3], reverse: bool) {
-    let none: (&[u8], u32) = (&[], 0);
-    let (mut chosen, mut count, mut done) = ([none; 4], 0, 0);
-    for (size, words) in [(4, parts[2]), (4, parts[2]), (4, parts[2]), (2, parts[1]), (1, parts[0])] {
-        if done + size <= k {
-            let bits = 2 * if reverse { done } else { k - done - size } as u32;
-            chosen[count] = (&words[done..done + BLOCK], bits);
-            (count, done) = (count + 1, done + size);
+    /// Makes longer words of the digits. `reverse`: the first base is the last digit.
+    #[inline(always)]
+    fn join(&mut self, k: usize, reverse: bool) {
+        join((&self.ones, 1), (&self.ones, 1), reverse, &mut self.twos);
+        if k % 4 == 3 {
+            join((&self.twos, 2), (&self.ones, 1), reverse, &mut self.threes);
+        }
+        if k >= 4 {
+            join((&self.twos, 2), (&self.twos, 2), reverse, &mut self.fours);
         }
     }
-    let [a, b, c, d] = chosen;
-    match count {
-        1 => numbers.iter_mut().zip(a.0).for_each(|(number, &word)| *number = N::of(word).shift(a.1)),
-        2 => numbers.iter_mut().zip(a.0.iter().zip(b.0)).for_each(|(number, (&one, &two))| {
-            *number = N::of(one).shift(a.1).or(N::of(two).shift(b.1));
-        }),
-        3 => numbers.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0)).for_each(|(number, ((&one, &two), &three))| {
-            *number = N::of(one).shift(a.1).or(N::of(two).shift(b.1)).or(N::of(three).shift(c.1));
-        }),
-        _ => numbers.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0))).for_each(|(number, (one, two))| {
-            let ((&one, &two), (&three, &four)) = (one, two);
-            *number =
-                N::of(one).shift(a.1).or(N::of(two).shift(b.1)).or(N::of(three).shift(c.1)).or(N::of(four).shift(d.1));
-        }),
+
+    /// Puts the bytes of each word of `k` side by side.
+    #[inline(always)]
+    fn number<N: Number>(&self, k: usize, reverse: bool, numbers: &mut [N]) {
+        let highest = [&self.fours, &self.ones, &self.twos, &self.threes][k % 4];
+        let bytes = k.div_ceil(4);
+        // Where in a word the bases of a byte begin.
+        let bases = |byte: usize| match (reverse, byte + 1 == bytes) {
+            (true, _) => 4 * byte,
+            (false, true) => 0,
+            (false, false) => k - 4 * (byte + 1),
+        };
+        let high = &highest[bases(bytes - 1)..];
+        let byte = |number: usize| &self.fours[bases(number)..];
+        match bytes {
+            1 => numbers.iter_mut().zip(high).for_each(|(number, &high)| *number = N::of([high, 0, 0, 0])),
+            2 => numbers.iter_mut().zip(byte(0).iter().zip(high)).for_each(|(number, (&low, &high))| {
+                *number = N::of([low, high, 0, 0]);
+            }),
+            _ => numbers
+                .iter_mut()
+                .zip(byte(0).iter().zip(byte(1)).zip(high))
+                .for_each(|(number, ((&low, &middle), &high))| *number = N::of([low, middle, high, 0])),
+        }
     }
 }
 
+/// Words of a few bases and the words of a few bases behind them as one word.
+#[inline(always)]
+fn join((words, bases): (&Bytes, usize), (behind, more): (&Bytes, usize), reverse: bool, whole: &mut Bytes) {
+    let (left, right) = if reverse { (0, 2 * bases) } else { (2 * more, 0) };
+    for ((whole, &word), &behind) in whole.iter_mut().zip(words).zip(&behind[bases..]) {
+        *whole = word << left | behind << right;
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,226 @@
+//! From letters of DNA to small numbers, many at a time.
+//!
+//! The low four bits of A, C, G and T differ. So one look-up among sixteen tells which letter a byte must be if it is a base at
+//! all, and another one which number it has. Processors with AVX2 look up 32 bytes at once (crate `pulp`, whose instructions can be
+//! called without `unsafe` by whoever has seen that the processor has them); elsewhere plain comparisons do.
+
+/// Letter of a base: A 0, C 1, T 2, G 3.
+#[inline(always)]
+pub(crate) fn code(base: u8) -> u8 {
+    base >> 1 & 3
+}
+
+/// Whether it is A, C, G or T.
+#[inline(always)]
+pub(crate) fn is_base(base: u8) -> bool {
+    matches!(base, b'A' | b'C' | b'G' | b'T')
+}
+
+/// How many bases of A, C, G, T a sequence begins with.
+pub(crate) fn leading_bases(sequence: &[u8]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = *x86::SIMD {
+        return x86::leading_bases(simd, sequence);
+    }
+    plain::leading_bases(sequence)
+}
+
+/// Bases as digits in alphabetical order, A 0, C 1, G 2, T 3: the first places of `digits`.
+pub(crate) fn digits(bases: &[u8], digits: &mut [u8]) {
+    let digits = &mut digits[..bases.len()];
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = *x86::SIMD {
+        return x86::digits(simd, bases, digits);
+    }
+    plain::digits(bases, digits);
+}
+
+/// Appends letters in the order of [`code`], two in a byte, the first one times 4; a last single letter likewise.
+pub(crate) fn pairs(bases: &[u8], pairs: &mut Vec<u8>) {
+    let from = pairs.len();
+    pairs.resize(from + bases.len().div_ceil(2), 0);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = *x86::SIMD {
+        return x86::pairs(simd, bases, &mut pairs[from..]);
+    }
+    plain::pairs(bases, &mut pairs[from..]);
+}
+
+/// For any processor, and for what is left of the last vector.
+mod plain {
+    use super::{code, is_base};
+
+    #[inline(always)]
+    pub(super) fn leading_bases(sequence: &[u8]) -> usize {
+        let mut known = 0;
+        for chunk in sequence.chunks(64) {
+            if chunk.iter().fold(true, |all, &base| all & is_base(base)) {
+                known += chunk.len();
+            } else {
+                return known + chunk.iter().take_while(|&&base| is_base(base)).count();
+            }
+        }
+        known
+    }
+
+    #[inline(always)]
+    pub(super) fn digits(bases: &[u8], digits: &mut [u8]) {
+        for (digit, &base) in digits.iter_mut().zip(bases) {
+            let code = code(base);
+            *digit = code ^ code >> 1;
+        }
+    }
+
+    /// Eight bases at a step, in one register.
+    #[inline(always)]
+    pub(super) fn pairs(bases: &[u8], pairs: &mut [u8]) {
+        let (eights, rest) = bases.as_chunks::<8>();
+        let (fours, last) = pairs.split_at_mut(4 * eights.len());
+        for (eight, four) in eights.iter().zip(fours.as_chunks_mut::<4>().0) {
+            // As `code`, in every byte; then even bytes hold both letters of a pair, and are moved together.
+            let letters = u64::from_le_bytes(*eight) >> 1 & 0x0303_0303_0303_0303;
+            let both = (letters << 2 | letters >> 8) & 0x000F_000F_000F_000F;
+            let halves = (both | both >> 8) & 0x0000_FFFF_0000_FFFF;
+            *four = ((halves | halves >> 16) as u32).to_le_bytes();
+        }
+        for (two, pair) in rest.chunks(2).zip(last) {
+            *pair = code(two[0]) << 2 | two.get(1).map_or(0, |&base| code(base));
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::__m256i;
+    use std::sync::LazyLock;
+
+    use pulp::cast;
+    use pulp::x86::V3;
+
+    use super::plain;
+
+    /// The proof that this processor has AVX2, if it has.
+    pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
+
+    /// What bases become, by their low four bits; everything else `other`.
+    const fn table(other: u8, [a, c, t, g]: [u8; 4]) -> [u8; 32] {
+        let mut table = [other; 32];
+        let mut half = 0;
+        while half < 32 {
+            (table[half + 1], table[half + 3], table[half + 4], table[half + 7]) = (a, c, t, g);
+            half += 16;
+        }
+        table
+    }
+
+    /// The base that a byte is, if it is one. No byte becomes itself otherwise: A has other low bits than those that become A
+    /// without being it, and bytes above 127 become 0.
+    const LETTERS: [u8; 32] = table(b'A', *b"ACTG");
+    const CODES: [u8; 32] = table(0, [0, 1, 2, 3]);
+    const DIGITS: [u8; 32] = table(0, [0, 1, 3, 2]);
+
+    #[inline(always)]
+    fn look_up(simd: V3, table: [u8; 32], bases: [u8; 32]) -> __m256i {
+        simd.avx2._mm256_shuffle_epi8(cast(table), cast(bases))
+    }
+
+    pub(super) fn leading_bases(simd: V3, sequence: &[u8]) -> usize {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                // A bit for every base.
+                let known = |bases: [u8; 32]| {
+                    let same = simd.avx2._mm256_cmpeq_epi8(look_up(simd, LETTERS, bases), cast(bases));
+                    simd.avx2._mm256_movemask_epi8(same).cast_unsigned()
+                };
+                let (chunks, rest) = sequence.as_chunks::<32>();
+                for (number, &bases) in chunks.iter().enumerate() {
+                    let known = known(bases);
+                    if known != u32::MAX {
+                        return 32 * number + known.trailing_ones() as usize;
+                    }
+                }
+                match sequence.last_chunk::<32>() {
+                    // Its first bases are known already.
+                    Some(&last) => sequence.len() - 32 + known(last).trailing_ones() as usize,
+                    None => plain::leading_bases(rest),
+                }
+            },
+        )
+    }
+
+    pub(super) fn digits(simd: V3, bases: &[u8], digits: &mut [u8]) {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let ((chunks, rest), (results, last)) = (bases.as_chunks::<32>(), digits.as_chunks_mut::<32>());
+                for (result, &bases) in results.iter_mut().zip(chunks) {
+                    *result = cast(look_up(simd, DIGITS, bases));
+                }
+                plain::digits(rest, last);
+            },
+        );
+    }
+
+    pub(super) fn pairs(simd: V3, bases: &[u8], pairs: &mut [u8]) {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                // Four times the first letter and the second one, of each two neighbours.
+                let weights: __m256i = cast([[4u8, 1]; 16]);
+                let both = |bases: [u8; 32]| simd.avx2._mm256_maddubs_epi16(look_up(simd, CODES, bases), weights);
+                let (chunks, rest) = bases.as_chunks::<32>();
+                let (results, last) = pairs.split_at_mut(16 * chunks.len());
+                for (result, &bases) in results.as_chunks_mut::<16>().0.iter_mut().zip(chunks) {
+                    // The first bytes of the sixteen sums.
+                    let both = both(bases);
+                    let bytes = simd.avx2._mm256_permute4x64_epi64::<0b1000>(simd.avx2._mm256_packus_epi16(both, both));
+                    [*result, _] = cast(bytes);
+                }
+                plain::pairs(rest, last);
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every byte at every place of every length up to two vectors and a half.
+    #[test]
+    fn only_four_letters_are_bases() {
+        let text: Vec<u8> = (0..80).map(|at| b"ACGT"[at * 7 % 11 % 4]).collect();
+        for length in 0..=text.len() {
+            assert_eq!(leading_bases(&text[..length]), length);
+        }
+        for byte in (0..=255).filter(|&byte| !is_base(byte)) {
+            for place in 0..text.len() {
+                let mut text = text.clone();
+                text[place] = byte;
+                assert_eq!(leading_bases(&text), place, "{byte}");
+                assert_eq!(plain::leading_bases(&text), place, "{byte}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn vectors_equal_their_plain_twin(bases in prop::collection::vec(prop::sample::select(b"ACGT".to_vec()), 0..200)) {
+            let (mut found, mut expected) = (vec![9; bases.len() + 3], vec![9; bases.len() + 3]);
+            digits(&bases, &mut found);
+            plain::digits(&bases, &mut expected[..bases.len()]);
+            prop_assert_eq!(&found, &expected);
+            let alphabetical = |base: &u8| b"ACGT".iter().position(|letter| letter == base).unwrap() as u8;
+            prop_assert_eq!(&found[..bases.len()], bases.iter().map(alphabetical).collect::<Vec<_>>());
+            let (mut found, mut expected) = (vec![7], vec![0; bases.len().div_ceil(2)]);
+            pairs(&bases, &mut found);
+            plain::pairs(&bases, &mut expected);
+            prop_assert_eq!(found[0], 7);
+            prop_assert_eq!(&found[1..], &expected);
+            let pair = |two: &[u8]| code(two[0]) << 2 | two.get(1).map_or(0, |&base| code(base));
+            prop_assert_eq!(expected, bases.chunks(2).map(pair).collect::<Vec<_>>());
+        }
+    }
+}
