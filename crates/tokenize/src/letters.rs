@@ -94,8 +94,8 @@ mod x86 {
     use std::arch::x86_64::__m256i;
     use std::sync::LazyLock;
 
-    use pulp::cast;
     use pulp::x86::V3;
+    use pulp::{Simd, WithSimd, cast};
 
     use super::plain;
 
@@ -124,62 +124,92 @@ mod x86 {
         simd.avx2._mm256_shuffle_epi8(cast(table), cast(bases))
     }
 
+    // Each function has its body in a type of its own: a closure need not be compiled for the instructions it is called with.
+
     pub(super) fn leading_bases(simd: V3, sequence: &[u8]) -> usize {
-        simd.vectorize(
+        struct LeadingBases<'a>(V3, &'a [u8]);
+
+        impl LeadingBases<'_> {
+            /// A bit for every base.
             #[inline(always)]
-            || {
-                // A bit for every base.
-                let known = |bases: [u8; 32]| {
-                    let same = simd.avx2._mm256_cmpeq_epi8(look_up(simd, LETTERS, bases), cast(bases));
-                    simd.avx2._mm256_movemask_epi8(same).cast_unsigned()
-                };
-                let (chunks, rest) = sequence.as_chunks::<32>();
+            fn known(&self, bases: [u8; 32]) -> u32 {
+                let same = self.0.avx2._mm256_cmpeq_epi8(look_up(self.0, LETTERS, bases), cast(bases));
+                self.0.avx2._mm256_movemask_epi8(same).cast_unsigned()
+            }
+        }
+
+        impl WithSimd for LeadingBases<'_> {
+            type Output = usize;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                let (chunks, rest) = self.1.as_chunks::<32>();
                 for (number, &bases) in chunks.iter().enumerate() {
-                    let known = known(bases);
+                    let known = self.known(bases);
                     if known != u32::MAX {
                         return 32 * number + known.trailing_ones() as usize;
                     }
                 }
-                match sequence.last_chunk::<32>() {
+                match self.1.last_chunk::<32>() {
                     // Its first bases are known already.
-                    Some(&last) => sequence.len() - 32 + known(last).trailing_ones() as usize,
+                    Some(&last) => self.1.len() - 32 + self.known(last).trailing_ones() as usize,
                     None => plain::leading_bases(rest),
                 }
-            },
-        )
+            }
+        }
+
+        Simd::vectorize(simd, LeadingBases(simd, sequence))
     }
 
     pub(super) fn digits(simd: V3, bases: &[u8], digits: &mut [u8]) {
-        simd.vectorize(
+        struct Digits<'a>(V3, &'a [u8], &'a mut [u8]);
+
+        impl WithSimd for Digits<'_> {
+            type Output = ();
+
             #[inline(always)]
-            || {
-                let ((chunks, rest), (results, last)) = (bases.as_chunks::<32>(), digits.as_chunks_mut::<32>());
+            fn with_simd<S: Simd>(self, _: S) {
+                let ((chunks, rest), (results, last)) = (self.1.as_chunks::<32>(), self.2.as_chunks_mut::<32>());
                 for (result, &bases) in results.iter_mut().zip(chunks) {
-                    *result = cast(look_up(simd, DIGITS, bases));
+                    *result = cast(look_up(self.0, DIGITS, bases));
                 }
                 plain::digits(rest, last);
-            },
-        );
+            }
+        }
+
+        Simd::vectorize(simd, Digits(simd, bases, digits));
     }
 
     pub(super) fn pairs(simd: V3, bases: &[u8], pairs: &mut [u8]) {
-        simd.vectorize(
+        struct Pairs<'a>(V3, &'a [u8], &'a mut [u8]);
+
+        impl Pairs<'_> {
+            /// Four times the first letter and the second one, of each two neighbours, in 16 bits.
             #[inline(always)]
-            || {
-                // Four times the first letter and the second one, of each two neighbours.
-                let weights: __m256i = cast([[4u8, 1]; 16]);
-                let both = |bases: [u8; 32]| simd.avx2._mm256_maddubs_epi16(look_up(simd, CODES, bases), weights);
-                let (chunks, rest) = bases.as_chunks::<32>();
+            fn pairs(&self, bases: &[u8; 32]) -> __m256i {
+                self.0.avx2._mm256_maddubs_epi16(look_up(self.0, CODES, *bases), cast([[4u8, 1]; 16]))
+            }
+        }
+
+        impl WithSimd for Pairs<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(mut self, _: S) {
+                let pairs = std::mem::take(&mut self.2);
+                let (chunks, rest) = self.1.as_chunks::<32>();
                 let (results, last) = pairs.split_at_mut(16 * chunks.len());
-                for (result, &bases) in results.as_chunks_mut::<16>().0.iter_mut().zip(chunks) {
-                    // The first bytes of the sixteen sums.
-                    let both = both(bases);
-                    let bytes = simd.avx2._mm256_permute4x64_epi64::<0b1000>(simd.avx2._mm256_packus_epi16(both, both));
-                    [*result, _] = cast(bytes);
+                for (result, bases) in results.as_chunks_mut::<16>().0.iter_mut().zip(chunks) {
+                    let pairs = self.pairs(bases);
+                    // The lower bytes, of which the packing has put eight into each half.
+                    let bytes = self.0.avx2._mm256_packus_epi16(pairs, pairs);
+                    [*result, _] = cast(self.0.avx2._mm256_permute4x64_epi64::<0b1000>(bytes));
                 }
                 plain::pairs(rest, last);
-            },
-        );
+            }
+        }
+
+        Simd::vectorize(simd, Pairs(simd, bases, pairs));
     }
 }
 

@@ -145,19 +145,32 @@ impl Tables {
             let steps = lanes.iter().map(|lane| lane.2).min().unwrap_or(0);
             let mut state = lanes.map(|lane| lane.1);
             let end = lanes.map(|(index, _, left)| stretches[index].from + left);
-            for step in 1..=steps {
+            let mut read = |lane: usize, at: usize, pair: u32| {
+                // SAFETY: `at` lies in the stretch's range, checked by `cut`; both entries are below `next.len()` because states
+                // are entries of `next` or `odd`, and letters below 4 (see the opening comment).
+                unsafe {
+                    let second = state[lane] + (pair & 3);
+                    let first = *self.next.get_unchecked(second as usize) + (pair >> 2 & 3);
+                    *entries.get_unchecked_mut(2 * at + 1) = second;
+                    *entries.get_unchecked_mut(2 * at) = first;
+                    state[lane] = *self.next.get_unchecked(first as usize);
+                }
+            };
+            // Two pairs at a time: they are loaded together.
+            for step in 1..=steps / 2 {
                 for lane in 0..READERS {
-                    let at = end[lane] - step;
-                    // SAFETY: `at` lies in the stretch's range, checked by `cut`; both entries are below `next.len()` because
-                    // states are entries of `next` or `odd`, and letters below 4 (see the opening comment).
-                    unsafe {
-                        let pair = u32::from(*pairs.get_unchecked(at));
-                        let second = state[lane] + (pair & 3);
-                        let first = *self.next.get_unchecked(second as usize) + (pair >> 2 & 3);
-                        *entries.get_unchecked_mut(2 * at + 1) = second;
-                        *entries.get_unchecked_mut(2 * at) = first;
-                        state[lane] = *self.next.get_unchecked(first as usize);
-                    }
+                    let at = end[lane] - 2 * step;
+                    // SAFETY: both places lie in the stretch's range.
+                    let two = unsafe { [*pairs.get_unchecked(at), *pairs.get_unchecked(at + 1)] };
+                    let two = u32::from(u16::from_le_bytes(two));
+                    read(lane, at + 1, two >> 8);
+                    read(lane, at, two);
+                }
+            }
+            if steps % 2 == 1 {
+                for lane in 0..READERS {
+                    let at = end[lane] - steps;
+                    read(lane, at, u32::from(pairs[at]));
                 }
             }
             for (lane, state) in lanes.iter_mut().zip(state) {
@@ -199,29 +212,31 @@ impl Tables {
             if !busy {
                 return;
             }
-            let (mut place, mut tokens) = (lanes.map(|lane| lane.1), lanes.map(|lane| lane.2));
+            // Counted from the beginning of the buffers.
             let from = lanes.map(|lane| 2 * stretches[lane.0].from);
-            let bases = lanes.map(|lane| stretches[lane.0].bases);
+            let end = lanes.map(|lane| 2 * stretches[lane.0].from + stretches[lane.0].bases);
+            let mut place: [usize; WALKERS] = std::array::from_fn(|lane| from[lane] + lanes[lane].1);
+            let mut out: [usize; WALKERS] = std::array::from_fn(|lane| from[lane] + lanes[lane].2);
             loop {
                 let mut all = true;
                 for lane in 0..WALKERS {
-                    // SAFETY: `place` is below `bases` here, so it lies in the stretch; entries are those of `read`; tokens are
-                    // below `lengths.len()`. There are at most as many tokens as bases, so their place in `ids` is inside.
+                    // SAFETY: `place` is in front of `end` here, so it lies in the stretch; entries are those of `read`; tokens
+                    // are below `lengths.len()`. There are at most as many tokens as bases, so `out` lies in the stretch too.
                     unsafe {
-                        let entry = *entries.get_unchecked(from[lane] + place[lane]) as usize;
+                        let entry = *entries.get_unchecked(place[lane]) as usize;
                         let token = *self.first.get_unchecked(entry);
-                        *ids.get_unchecked_mut(from[lane] + tokens[lane]) = token;
+                        *ids.get_unchecked_mut(out[lane]) = token;
                         place[lane] += usize::from(*self.lengths.get_unchecked(token as usize));
                     }
-                    tokens[lane] += 1;
-                    all &= place[lane] < bases[lane];
+                    out[lane] += 1;
+                    all &= place[lane] < end[lane];
                 }
                 if !all {
                     break;
                 }
             }
-            for (lane, (place, tokens)) in lanes.iter_mut().zip(place.into_iter().zip(tokens)) {
-                (lane.1, lane.2) = (place, tokens);
+            for (number, lane) in lanes.iter_mut().enumerate() {
+                (lane.1, lane.2) = (place[number] - from[number], out[number] - from[number]);
             }
         }
     }
