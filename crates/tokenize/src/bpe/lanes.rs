@@ -158,8 +158,8 @@ impl Tables {
             };
             // Two pairs at a time: they are loaded together.
             for step in 1..=steps / 2 {
-                for lane in 0..READERS {
-                    let at = end[lane] - 2 * step;
+                for (lane, end) in end.iter().enumerate() {
+                    let at = end - 2 * step;
                     // SAFETY: both places lie in the stretch's range.
                     let two = unsafe { [*pairs.get_unchecked(at), *pairs.get_unchecked(at + 1)] };
                     let two = u32::from(u16::from_le_bytes(two));
@@ -168,8 +168,8 @@ impl Tables {
                 }
             }
             if steps % 2 == 1 {
-                for lane in 0..READERS {
-                    let at = end[lane] - steps;
+                for (lane, end) in end.iter().enumerate() {
+                    let at = end - steps;
                     read(lane, at, u32::from(pairs[at]));
                 }
             }
