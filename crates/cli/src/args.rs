@@ -158,9 +158,9 @@ pub enum TokenizerCommand {
     ///
     /// Long sequences are shared between threads with words of a fixed number of bases, and with byte-pair encodings once their
     /// automaton is made: after 130 thousand bases with 4,096 entries, after 8 million with 32,000. Memory is then that of the
-    /// longest sequences, 2 to 5 bytes a base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45 bytes a base: Unigram and
-    /// WordPiece models, and files that do something of their own with N where a sequence has some. Rows of Parquet files are kept
-    /// until they end.
+    /// longest sequences, 2 to 5 bytes a base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45
+    /// bytes a base: Unigram and WordPiece models, and with files that do something of their own with N what lies within some
+    /// thousand bases of one. Rows of Parquet files are kept until they end.
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
     ///

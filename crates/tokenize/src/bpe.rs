@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::letters::{self, code, is_base, leading_bases};
 
 use automaton::Automaton;
+pub(crate) use border::EDGE;
 use lanes::{Stretch, Tables};
 use merges::Merges;
 use pairs::Pairs;
@@ -232,6 +233,15 @@ impl Engine {
         self.machine.get()?.as_ref()
     }
 
+    /// As [`Engine::machine`]; if it is not there yet, the bases count towards it.
+    pub(crate) fn machine_for(&self, bases: usize) -> Option<&Tables> {
+        let machine = self.machine(bases);
+        if machine.is_none() {
+            self.encoded.fetch_add(bases, Ordering::Relaxed);
+        }
+        machine
+    }
+
     /// Whether `second` can stand right after `first` in a cut.
     #[must_use]
     pub fn may_follow(&self, first: u32, second: u32) -> bool {
@@ -339,10 +349,7 @@ impl Engine {
         let Batch { ids, starts, ends, work } = batch;
         work.make_room();
         let bases = 2 * work.pairs.len();
-        let machine = self.machine(bases);
-        if machine.is_none() {
-            self.encoded.fetch_add(bases, Ordering::Relaxed);
-        }
+        let machine = self.machine_for(bases);
         if let Some(machine) = machine.filter(|_| !work.stretches.is_empty()) {
             work.cut(machine);
         }

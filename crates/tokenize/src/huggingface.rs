@@ -13,6 +13,7 @@ mod write;
 
 mod batch;
 pub mod file;
+mod parts;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -177,6 +178,8 @@ pub struct HuggingFace {
     engine: Option<Engine>,
     walk: Option<Box<dyn Walk>>,
     plain: Plain,
+    /// Most letters of a token that has another letter than A, C, G, T, and how far it can reach into a stretch of them.
+    reach: usize,
 }
 
 impl HuggingFace {
@@ -220,7 +223,9 @@ impl HuggingFace {
             return Err(failed(reason.to_owned(), "use the pre-tokenizer \"Whitespace\" and no normalizer"));
         }
         let engine = plain::engine(model, &vocabulary);
-        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, walk, plain };
+        let others = vocabulary.ids().filter(|&id| !vocabulary.is_dna(id));
+        let reach = others.filter_map(|id| vocabulary.bases(id)).map(<[u8]>::len).max().unwrap_or(0);
+        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, walk, plain, reach };
         match tokenizer.wrong_cut() {
             Some((text, token)) => Err(failed(
                 format!("it cuts plain DNA into unknown tokens or leaves bases out: {text} begins with {token}"),
@@ -236,7 +241,7 @@ impl HuggingFace {
         // A de Bruijn-like text: every word of three letters stands in it.
         let text: Vec<u8> = (0..64usize).flat_map(|i| [16, 4, 1].map(|place| b"ACGT"[i / place % 4])).collect();
         let mut tokens = Vec::new();
-        self.encode_slowly(&text, &mut tokens);
+        self.encode_slowly(&text, 0, &mut tokens);
         let mut covered = 0;
         let mut right = |token: &Token| {
             let here = token.start as usize == covered;
@@ -322,22 +327,19 @@ impl Tokenizer for HuggingFace {
 
     fn encode(&self, bases: &[u8], out: &mut Vec<Token>) {
         out.clear();
-        if let Some(engine) = &self.engine
-            && self.plain.is_plain(bases)
-        {
-            BATCH.with_borrow_mut(|batch| {
-                engine.encode_spans([bases], batch);
-                out.extend(batch.ids(0).iter().zip(batch.starts(0)).map(|(&id, &start)| Token {
-                    id: u32::from(id),
-                    start,
-                    end: start + engine.length(id).max(1) as u32,
-                }));
-            });
-            return;
-        }
-        match &self.walk {
-            Some(walk) if self.plain.is_plain(bases) => walk.cut(bases, out),
-            _ => self.encode_slowly(bases, out),
+        match (&self.engine, &self.walk) {
+            (Some(engine), _) if self.plain.is_plain(bases) => cut(engine, bases, 0, out),
+            (Some(engine), _) => {
+                let mut done = 0;
+                for inner in self.inner_stretches(bases) {
+                    self.encode_slowly(&bases[done..inner.start], done, out);
+                    cut(engine, &bases[inner.clone()], inner.start, out);
+                    done = inner.end;
+                }
+                self.encode_slowly(&bases[done..], done, out);
+            }
+            (None, Some(walk)) if self.plain.is_plain(bases) => walk.cut(bases, out),
+            (None, _) => self.encode_slowly(bases, 0, out),
         }
     }
 
@@ -374,9 +376,21 @@ thread_local! {
     static BATCH: RefCell<Batch> = RefCell::default();
 }
 
+/// Appends the tokens of a text that begins at a place of a longer one, as the engine cuts it.
+fn cut(engine: &Engine, bases: &[u8], from: usize, out: &mut Vec<Token>) {
+    BATCH.with_borrow_mut(|batch| {
+        engine.encode_spans([bases], batch);
+        out.extend(batch.ids(0).iter().zip(batch.starts(0)).map(|(&id, &start)| {
+            let start = from as u32 + start;
+            Token { id: u32::from(id), start, end: start + engine.length(id).max(1) as u32 }
+        }));
+    });
+}
+
 impl HuggingFace {
-    /// The cut as the `tokenizers` crate makes it.
-    fn encode_slowly(&self, bases: &[u8], out: &mut Vec<Token>) {
+    /// Appends the tokens of a text that begins at a place of a longer one, as the `tokenizers` crate cuts it.
+    fn encode_slowly(&self, bases: &[u8], from: usize, out: &mut Vec<Token>) {
+        let (before, from) = (out.len(), from as u32);
         let replaced: String;
         let text = match std::str::from_utf8(bases) {
             Ok(text) if text.is_ascii() => text,
@@ -394,9 +408,12 @@ impl HuggingFace {
                     start: *start as u32,
                     end: *end as u32,
                 }));
-                widen(bases, out);
+                widen(bases, &mut out[before..]);
             }
             Err(_) => out.extend((0..bases.len() as u32).map(|i| Token { id: UNK, start: i, end: i + 1 })),
+        }
+        for token in &mut out[before..] {
+            (token.start, token.end) = (from + token.start, from + token.end);
         }
     }
 }

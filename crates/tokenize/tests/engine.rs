@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use tokenize::Tokenizer;
 use tokenize::bpe::train::{Options, known, train};
 use tokenize::bpe::{Batch, Engine};
 use tokenize::huggingface::HuggingFace;
 use tokenize::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
+use tokenize::{Token, Tokenizer};
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::tokenizer::Trainer;
@@ -223,6 +223,105 @@ fn unknown_bases_and_long_texts() {
             long[length / 2] = b'N';
             long[length - 1] = b'N';
             equal(&tokenizer, &[engine], &[long, b"A".to_vec()]);
+        }
+    }
+}
+
+/// A tokenizer with merges of other letters too, learned by the crate's own trainer, behind a normalizer.
+fn learned_with_others(text: &[u8], size: usize, normalizer: serde_json::Value) -> HuggingFace {
+    let mut trainer = BpeTrainerBuilder::new()
+        .vocab_size(size)
+        .show_progress(false)
+        .special_tokens(SPECIAL_NAMES.map(|name| AddedToken::from(name, true)).to_vec())
+        .build();
+    let pieces: Vec<&str> = text.chunks(600).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    trainer.feed(pieces.iter(), |piece| Ok(vec![(*piece).to_owned()])).unwrap();
+    let mut model = BPE::builder().unk_token("[UNK]".to_owned()).build().unwrap();
+    trainer.train(&mut model).unwrap();
+    let model: serde_json::Value = serde_json::to_value(&model).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&learned(b"ACGTACGTACGTAC", 10).save().unwrap()).unwrap();
+    json["model"] = model;
+    json["normalizer"] = normalizer;
+    json["pre_tokenizer"] = serde_json::Value::Null;
+    HuggingFace::from_json("others".to_owned(), json.to_string().as_bytes(), "test").unwrap()
+}
+
+/// A text with letters that the engine may not cut is taken apart around them; its tokens are those of the whole.
+#[test]
+fn texts_with_tokens_of_other_letters_are_taken_apart() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    // Other letters stand in words that come again, so that long tokens hold them.
+    let words: Vec<Vec<u8>> = (0..6)
+        .map(|_| {
+            let mut word = random(rng.random_range(5..20), &mut rng);
+            let place = rng.random_range(0..word.len());
+            word[place] = b"NNR"[rng.random_range(0..3)];
+            word
+        })
+        .collect();
+    let mut text = |stretches: &[usize]| -> Vec<u8> {
+        let mut text = structured(stretches[0], rng.random());
+        for &stretch in &stretches[1..] {
+            match rng.random_range(0..4) {
+                0 => text.extend(vec![b'N'; rng.random_range(1..50)]),
+                _ => text.extend_from_slice(&words[rng.random_range(0..words.len())]),
+            }
+            text.extend(structured(stretch, rng.random()));
+        }
+        text
+    };
+    let dash = serde_json::json!({"type": "Replace", "pattern": {"Regex": "N{10,}"}, "content": "-"});
+    for (size, normalizer) in
+        [(40, serde_json::Value::Null), (200, dash.clone()), (600, serde_json::Value::Null), (1500, dash)]
+    {
+        let learn = text(&[300; 300]);
+        let tokenizer = learned_with_others(&learn, size, normalizer);
+        let engine = tokenizer.engine().unwrap();
+        let longest = tokenizer.vocabulary().ids().filter_map(|id| tokenizer.vocabulary().bases(id));
+        let longest = longest.filter(|token| token.iter().any(|base| b"NR".contains(base))).map(<[u8]>::len).max();
+        assert!(longest >= Some(if size > 100 { 5 } else { 1 }), "{longest:?}");
+        let texts = [
+            text(&[40_000, 90_000, 20, 33_000]),
+            text(&[10, 100_000, 300, 0, 50_000, 5]),
+            [b"N".as_slice(), &text(&[35_000, 70_000]), b"RN"].concat(),
+        ];
+        let whole = |text: &Vec<u8>| -> Vec<(u32, u32)> {
+            let encoding = tokenizer.inner().encode(std::str::from_utf8(text).unwrap(), false).unwrap();
+            encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(_, end))| (id, end as u32)).collect()
+        };
+        let expected: Vec<Vec<(u32, u32)>> = texts.par_iter().map(whole).collect();
+        let ids = tokenizer.file_ids();
+        let seen = |tokens: &[Token], from: usize| -> Vec<(u32, u32)> {
+            tokens.iter().map(|token| (ids[token.id as usize], token.end + from as u32)).collect()
+        };
+        for compiled in [false, true] {
+            if compiled {
+                engine.compile().expect("an automaton");
+            }
+            for (text, expected) in texts.iter().zip(&expected) {
+                assert!(tokenizer.engine_for(text).is_none());
+                let mut tokens = Vec::new();
+                tokenizer.encode(text, &mut tokens);
+                let found = seen(&tokens, 0);
+                let differ = found.iter().zip(expected).position(|(one, other)| one != other);
+                assert!(found == *expected, "{size}, compiled: {compiled}, token {differ:?}");
+                let parts = tokenizer.parts(text, 20_000);
+                assert!(parts.len() > 4 || !compiled, "{parts:?}");
+                assert_eq!((parts[0].start, parts[parts.len() - 1].end), (0, text.len()));
+                assert!(parts.windows(2).all(|two| two[0].end == two[1].start));
+                let fast: usize = parts
+                    .iter()
+                    .filter(|part| tokenizer.engine_for(&text[(*part).clone()]).is_some())
+                    .map(ExactSizeIterator::len)
+                    .sum();
+                assert!(2 * fast > text.len() || !compiled, "{fast} of {}", text.len());
+                let mut joined = Vec::new();
+                for part in parts {
+                    tokenizer.encode(&text[part.clone()], &mut tokens);
+                    joined.extend(seen(&tokens, part.start));
+                }
+                assert!(joined == *expected, "{size}");
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use super::lanes::Tables;
 use crate::letters::{code, is_base};
 
 /// Bases in front of a place in which a border is looked for.
-const EDGE: usize = 8192;
+pub(crate) const EDGE: usize = 8192;
 
 impl Engine {
     /// Parts of `text` that can be cut on their own: their ids, one part after the other, are those of the whole. So that threads can
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// A border inside a window of A, C, G, T, the further right the better.
-    fn border_inside(&self, machine: &Tables, window: &[u8]) -> Option<usize> {
+    pub(crate) fn border_inside(&self, machine: &Tables, window: &[u8]) -> Option<usize> {
         let (mut right, mut state) = machine.meet(window)?;
         let met = right;
         // Bases of the first tokens at the places before it, the last place first.

@@ -45,11 +45,10 @@ impl<'a> Cutter<'a> {
     /// Parts of a sequence that can be cut on their own, at most a few times [`PART`] bases each where its cut allows.
     pub(super) fn pieces<'b>(&self, sequence: &'b Sequence) -> Vec<Piece<'b>> {
         let bases = &sequence.record.bases[..];
-        let engine = || self.file?.engine_for(bases);
         let parts: Vec<Range<usize>> = match self.kmer {
             _ if bases.len() < 2 * PART => Vec::new(),
             Some(kmer) => kmer.parts(bases, PART),
-            None => engine().map_or_else(Vec::new, |engine| engine.parts(bases, PART)),
+            None => self.file.map_or_else(Vec::new, |file| file.parts(bases, PART)),
         };
         let parts = if parts.is_empty() { iter::once(0..bases.len()).collect() } else { parts };
         let last = parts.len() - 1;
@@ -241,7 +240,7 @@ mod tests {
                 let cutter = Cutter::new(&ready, &form);
                 let sequence = Sequence { record: record.clone(), strand: Strand::Only };
                 let pieces = cutter.pieces(&sequence);
-                assert_eq!(pieces.len() > 3, cutter.kmer.is_some() || cutter.file.unwrap().engine_for(b"N").is_some());
+                assert!(pieces.len() > 3, "{} in {} parts", ready.tokenizer.name(), pieces.len());
                 let parts: Vec<Part> = pieces.chunks(1).map(|piece| cutter.cut(piece)).collect();
                 let bytes: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
                 assert!(bytes == expected.as_bytes(), "{} {format:?}", ready.tokenizer.name());
