@@ -42,8 +42,8 @@ pub enum Command {
     /// Bases per token, use of the vocabulary, lengths, entropy, unigram bits per base, stability on the other strand, after
     /// a shift, a substitution and a deletion, and whether text comes back from its tokens. Each number stands beside the
     /// same on a Markov chain of order 2 with the corpus's frequencies and on independent bases: alone it means little. Entropy
-    /// and unigram bits come out too low where a vocabulary has more entries than the text has tokens, whatever the correction:
-    /// look at independent bases, whose true value is 2 bits a base. Memory grows with the vocabulary: 5 GB for kmer12.
+    /// and unigram bits come out too low where a vocabulary has more entries than the text has tokens, whatever the correction: the
+    /// table says where. Memory grows with the vocabulary: 5 GB for kmer12.
     Audit(Audit),
     /// List tokenizers, corpora, tasks, encoders, devices and figures.
     List(List),
@@ -230,7 +230,7 @@ pub struct EncodeFiles {
     /// Sequences: FASTA, FASTQ or CSV with a column `sequence`, plain or gzip; - is standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
-    /// A tokenizer that needs no learning (kmer6, base ...), or the path of a tokenizer.json.
+    /// A tokenizer that needs no learning (kmer6, base ...), or the path of a tokenizer.json; - is standard input.
     #[arg(long, short, value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
     /// How tokens are written.
@@ -261,7 +261,7 @@ pub struct DecodeFile {
     /// Lines of ids separated by blanks, as `tokenizer encode` writes them; - is standard input.
     #[arg(value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// The tokenizer that made the ids: a name, or the path of a tokenizer.json.
+    /// The tokenizer that made the ids: a name, or the path of a tokenizer.json; - is standard input.
     #[arg(long, short, value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
 }
@@ -292,7 +292,8 @@ pub enum TokenizerFormat {
 /// Arguments of `tokenizer convert`.
 #[derive(Debug, Args)]
 pub struct ConvertTokenizer {
-    /// A tokenizer.json, a folder with vocab.json and merges.txt, or a tokenizer that needs no learning (base, kmer6-nonoverlap ...).
+    /// A tokenizer.json (- is standard input), a folder with vocab.json and merges.txt, or a tokenizer that needs no learning
+    /// (base, kmer6-nonoverlap ...).
     #[arg(value_name = "NAME|tokenizer.json|FOLDER", value_hint = ValueHint::AnyPath)]
     pub input: String,
     /// The form in which it is written.

@@ -113,6 +113,10 @@ const STABILITY: &[Column] = &[
     ("round_trip", "round trip", -1),
 ];
 
+/// Metrics that are too low where the text is too short for the vocabulary, and the share of types not met from which it is told.
+const TOO_LOW: [&str; 2] = ["entropy", "bits_per_base"];
+const UNSEEN: f64 = 0.1;
+
 /// The audit as plain text, at most [`WIDTH`] columns wide. `color` turns on ANSI bold.
 #[must_use]
 pub fn table(sheet: &Sheet, color: bool) -> String {
@@ -125,7 +129,7 @@ pub fn table(sheet: &Sheet, color: bool) -> String {
         for (tokenizer, called) in sheet.tokenizers.iter().enumerate() {
             for text in Text::ALL {
                 let called = if text == Text::Real { name(called) } else { String::new() };
-                let values = columns.iter().map(|c| shown(sheet.value(tokenizer, "", text, c.0), c.2));
+                let values = columns.iter().map(|c| value(sheet, tokenizer, "", text, *c));
                 grid.row([called, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
             }
         }
@@ -139,7 +143,7 @@ pub fn table(sheet: &Sheet, color: bool) -> String {
         ] {
             let headings: Vec<String> = species.iter().map(|s| (*s).to_owned()).collect();
             let row = |tokenizer: usize| {
-                species.iter().map(|s| shown(sheet.value(tokenizer, s, Text::Real, metric), decimals)).collect()
+                species.iter().map(|s| value(sheet, tokenizer, s, Text::Real, (metric, "", decimals))).collect()
             };
             let rows: Vec<(String, Vec<String>)> =
                 sheet.tokenizers.iter().enumerate().map(|(at, called)| (name(called), row(at))).collect();
@@ -157,13 +161,21 @@ fn notes() -> String {
         "used: share of the vocabulary that occurs; 50 % in: types that make up half of all tokens. bits/token: entropy with \
          Miller and Madow's correction. Rényi: efficiency of order 2.5 over the whole vocabulary; it can be raised without any \
          gain. unigram: bits per base of a code that knows token frequencies only; of overlapping words of K \
-         every K-th counts.",
+         every K-th counts. >: too low, as more than a tenth of such tokens would be of types that the text has not shown \
+         (Turing's estimate, \"unseen\" in the CSV): give more --bases.",
         "J: borders that both cuts have among those that one has; κ: the same beyond chance (- where every place is a border). \
          strand: against the reverse complement, for 12 window lengths; shift: against the text without its first 1 to 12 bases; \
          resync: median bases until that cut is the same again (the whole window: never). SNV, deletion: mean bases in other tokens after one.",
     ]
     .map(|note| wrap(note, WIDTH, "  "))
     .join("\n")
+}
+
+/// A value of a column, told where it is too low.
+fn value(sheet: &Sheet, tokenizer: usize, species: &str, text: Text, (metric, _, decimals): Column) -> String {
+    let too_low = TOO_LOW.contains(&metric) && sheet.value(tokenizer, species, text, "unseen") > UNSEEN;
+    let shown = shown(sheet.value(tokenizer, species, text, metric), decimals);
+    if too_low { format!(">{shown}") } else { shown }
 }
 
 fn shown(value: f64, decimals: i32) -> String {
@@ -222,6 +234,20 @@ mod tests {
         let text = table(&example(), false);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("ecoli") && text.contains("order 2") && text.contains(" - "));
+    }
+
+    #[test]
+    fn numbers_of_too_little_text_are_told() {
+        let mut sheet = example();
+        assert!(!table(&sheet, false).contains(">1.4"));
+        sheet.metrics.push("unseen".to_owned());
+        for cell in &mut sheet.cells {
+            cell.values.push(if cell.tokenizer == 0 && cell.species != "human" { 0.2 } else { 0.1 });
+        }
+        // The first tokenizer's entropy and unigram bits on three texts, and its unigram bits on one of two species.
+        let shown = table(&sheet, false);
+        let marked = shown.split_whitespace().filter(|word| word.len() > 2 && word.starts_with('>')).count();
+        assert_eq!(marked, 7, "{shown}");
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "types_90", title: "types covering 90 % of the tokens", value: |a| a.composition.covering(0.9) },
     Metric { name: "types_99", title: "types covering 99 % of the tokens", value: |a| a.composition.covering(0.99) },
     Metric { name: "entropy", title: "entropy, bits per token", value: |a| a.composition.entropy() },
+    Metric { name: "unseen", title: "share of tokens of types not met (Turing)", value: |a| a.composition.unseen() },
     Metric { name: "renyi", title: "Rényi efficiency (2.5)", value: |a| a.composition.renyi() },
     Metric { name: "bits_per_base", title: "unigram bits per base", value: |a| a.composition.bits_per_base() },
     Metric { name: "reverse_jaccard", title: "strand agreement", value: |a| a.stability.reverse.jaccard() },
@@ -151,8 +152,14 @@ mod tests {
         // Short windows change nothing but the sample.
         let short: Vec<Vec<u8>> = windows.iter().flat_map(|window| window.chunks(20).map(<[u8]>::to_vec)).collect();
         near(audit("kmer6", &short).composition.bits_per_base(), 2.0, 2e-3);
+        assert!(sliding.composition.unseen() < 1e-3);
         near(sliding.stability.substitution(), 11.0, 0.1);
         near(sliding.composition.overlap(), 5.97, 0.01);
+
+        // Of a million words of ten bases 199,000 or so are met, most once: exp(-n/4^10) of the next ones would be new.
+        let long = audit("kmer10", &windows);
+        near(long.composition.unseen(), (-198_200.0 / 1_048_576.0f64).exp(), 0.01);
+        assert!(long.composition.bits_per_base() < 1.9);
 
         let bpe = audit("bpe512", &windows);
         assert!((2.05..2.15).contains(&bpe.composition.bits_per_base()), "{}", bpe.composition.bits_per_base());

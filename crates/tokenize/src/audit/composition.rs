@@ -122,6 +122,13 @@ impl Composition {
         plain + (used().count() as f64 - 1.0) / (2.0 * all * std::f64::consts::LN_2)
     }
 
+    /// The share of tokens of more such text that would be of types not met in this one: types met once, of all tokens (Turing's
+    /// estimate; Good 1953). Where it is large, the entropy is too low, whatever the correction.
+    #[must_use]
+    pub fn unseen(&self) -> f64 {
+        self.counts.iter().filter(|&&count| count == 1).count() as f64 / self.tokens() as f64
+    }
+
     /// Rényi efficiency of order 2.5: H_α / log |V| over the tokens that can stand in the middle of a text, |V| their nominal
     /// number. To be read beside a null only: it can be raised at will without any gain (Cognetta et al., 2024).
     #[must_use]
