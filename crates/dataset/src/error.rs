@@ -31,6 +31,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A bgzf file without the empty block that ends one: whole blocks may be missing.
+    #[error("{}: the bgzf file lacks the empty block that marks its end, so it may be cut short", path.display())]
+    NoEndMarker {
+        /// The file.
+        path: PathBuf,
+    },
     /// A gzip stream that cannot be unpacked.
     #[error("{}: the gzip stream is damaged ({message})", path.display())]
     DamagedGzip {
@@ -204,6 +210,9 @@ impl Error {
                 "check the path; those inside a corpus or task file start at the data root (TOKBENCH_DATA)".into()
             }
             Self::TruncatedGzip { .. } => "the download was cut short: fetch the file again and compare its checksum".into(),
+            Self::NoEndMarker { .. } => {
+                "fetch the file again and compare its checksum; if it is whole, pack it again (gunzip -c FILE | bgzip)".into()
+            }
             Self::DamagedGzip { .. } => "fetch the file again; `gzip -t` tells when it is whole".into(),
             Self::EmptyFile { .. } | Self::NoRecords { .. } => {
                 "give a file with at least one record: a '>name' line and lines of bases, or a table with rows".into()

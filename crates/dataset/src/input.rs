@@ -33,6 +33,7 @@ impl Fault {
         let source = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let path = path.to_owned();
         Some(match source.kind() {
+            io::ErrorKind::UnexpectedEof if source.to_string() == unpack::NO_END => Error::NoEndMarker { path },
             io::ErrorKind::UnexpectedEof if gzip => Error::TruncatedGzip { path },
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if gzip => {
                 Error::DamagedGzip { path, message: source.to_string() }
@@ -65,7 +66,7 @@ impl<R: BufRead> BufRead for Watched<R> {
 
 /// An open file, unpacked.
 pub(crate) struct Input {
-    /// Unpacked bytes, with leading blank lines skipped.
+    /// Unpacked bytes, with a byte order mark and leading blank lines skipped.
     pub(crate) reader: Box<dyn BufRead + Send>,
     /// Where input errors are kept.
     pub(crate) fault: Fault,
@@ -74,6 +75,9 @@ pub(crate) struct Input {
     /// Newlines among the skipped blanks: add this to the parser's line numbers.
     pub(crate) skipped_lines: u64,
 }
+
+/// What some editors and spreadsheets put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The path that stands for standard input.
 pub(crate) const STANDARD: &str = "-";
@@ -98,6 +102,10 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     } else {
         Box::new(Watched { inner: file, fault: watched })
     };
+    // Errors are met again below.
+    if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
     let mut skipped_lines = 0;
     let mut any = false;
     loop {

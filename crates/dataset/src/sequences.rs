@@ -75,6 +75,15 @@ mod tests {
     use crate::input::tests::file;
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        for text in ["sequence\nACGT\n", ">a\nACGT\n", "@a\nACGT\n+\n!!!!\n"] {
+            let (_folder, path) = file("x", format!("\u{feff}{text}").as_bytes());
+            let bases: Vec<Vec<u8>> = open(&path).unwrap().map(|record| record.unwrap().bases).collect();
+            assert_eq!(bases, [b"ACGT"], "{text}");
+        }
+    }
+
+    #[test]
     fn a_table_needs_no_labels() {
         let tables = ["sequence\nACGT\n", "Sequence,name\nACGT,x\n", "label,sequence\nno number,ACGT\n"];
         for text in tables {

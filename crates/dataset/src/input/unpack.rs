@@ -3,7 +3,8 @@
 //! A gzip stream can only be unpacked from its beginning: one thread does that ([`ahead`]). The blocks of a bgzf file (SAM
 //! specification, section 4.1) are whole gzip members that tell their size in a header field: many are unpacked at a time
 //! ([`blocks`]). Whatever is no such block, is damaged, or ends too early is left to the plain decoder, from there to the end of
-//! the file, so that the bytes and the errors are always those of plain gzip.
+//! the file, so that the bytes and the errors are always those of plain gzip; only that a file of nothing but such blocks must end
+//! with an empty one, as it would otherwise lose blocks at its end without a sign.
 
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, Read};
@@ -177,6 +178,7 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
         let _ = sender.send(last);
     });
     let mut way = Way::Groups(Inbox::new(groups));
+    let mut ended = false;
     Chunks::new(move || {
         loop {
             way = match std::mem::replace(&mut way, Way::Ended) {
@@ -185,11 +187,14 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
                         let rest = Chunks::new(move || Ok(next_group(&mut groups)?.map(|group| group.packed)));
                         Way::Plain(Box::new(MultiGzDecoder::new(Box::new(io::Cursor::new(packed).chain(rest)))))
                     }
-                    Some(Group { unpacked, .. }) => {
+                    Some(Group { packed, unpacked }) => {
                         way = Way::Groups(groups);
+                        // A block ends with the number of bytes that it unpacks to.
+                        ended = packed.ends_with(&[0; 4]);
                         return Ok(unpacked);
                     }
-                    None => Way::Ended,
+                    None if ended => Way::Ended,
+                    None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NO_END)),
                 },
                 Way::Plain(mut plain) => {
                     let mut chunk = vec![0; CHUNK];
@@ -203,6 +208,9 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
         }
     })
 }
+
+/// What is said of a bgzf file whose last block holds something (SAM specification, section 4.1.2).
+pub(super) const NO_END: &str = "no block that marks the end";
 
 type Job = (Vec<u8>, SyncSender<Group>);
 
@@ -312,6 +320,10 @@ mod tests {
         let expected = all(MultiGzDecoder::new(packed));
         let file = || io::Cursor::new(packed.to_vec());
         for (way, found) in [("ahead", all(ahead(file()))), ("blocks", all(blocks(file())))] {
+            if way == "blocks" && found.1 == Some((io::ErrorKind::UnexpectedEof, NO_END.to_owned())) {
+                assert!(expected.1.is_none() && found.0 == expected.0 && !packed.ends_with(&[0; 4]), "{what}");
+                continue;
+            }
             assert_eq!(found.1, expected.1, "{way}: {what}");
             // How much comes before an error depends on the size of buffers; what comes does not.
             let (longer, shorter) =
@@ -347,6 +359,20 @@ mod tests {
         }
         same(&[packed.clone(), b"rubbish".to_vec()].concat(), "rubbish behind it");
         same(&[packed, vec![0; 1000]].concat(), "zeros behind it");
+    }
+
+    /// A file that lost blocks at its end is plain gzip without a flaw.
+    #[test]
+    fn lost_blocks_are_told() {
+        let text = text(100_000);
+        for left in [1, 15, 16, 17, 32, 33] {
+            let text = &text[..3_000 * left];
+            let packed = bgzf(text);
+            let cut = packed[..packed.len() - block(&[]).len()].to_vec();
+            assert_eq!(all(MultiGzDecoder::new(cut.as_slice())), (text.to_vec(), None));
+            let told = Some((io::ErrorKind::UnexpectedEof, NO_END.to_owned()));
+            assert_eq!(all(blocks(io::Cursor::new(cut))), (text.to_vec(), told));
+        }
     }
 
     /// A source that fails, and one that is let go before its end.
