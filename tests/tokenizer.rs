@@ -372,25 +372,53 @@ fn ids_that_are_no_text() {
 }
 
 #[test]
-fn a_tokenizer_on_standard_input_is_looked_into() {
+fn a_tokenizer_on_standard_input() {
     let house = House::new();
     house.write("g.fa", genome());
+    house.write("f.fa", FASTA);
     house.run(&["tokenizer", "train", "--vocab-size", "20", "-o", "t.json", "g.fa"]).well();
-    let inspect = |bytes: &[u8]| {
-        let mut command = house.command(&["tokenizer", "inspect", "-"]);
+    let run = |args: &[&str], bytes: &[u8]| {
+        let mut command = house.command(&[&["tokenizer"], args].concat());
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        // Whoever refuses does not read.
+        let _ = child.stdin.take().unwrap().write_all(bytes);
         let output = child.wait_with_output().unwrap();
         let said = if output.status.success() { output.stdout } else { output.stderr };
         (output.status.code(), String::from_utf8(said).unwrap())
     };
-    let (code, said) = inspect(&std::fs::read(house.path("t.json")).unwrap());
+    let json = std::fs::read(house.path("t.json")).unwrap();
+    let (code, said) = run(&["inspect", "-"], &json);
     let of_file = house.run(&["tokenizer", "inspect", "t.json"]).well().out;
     assert_eq!(code, Some(0));
     assert!(said.starts_with("standard input\n  20 entries: 5 special, 15 of A, C, G, T\n"), "{said}");
     assert!(said.lines().skip(1).eq(of_file.lines().skip(1)), "{said}{of_file}");
-    let (code, said) = inspect(b"{\"model\"");
+    let (code, said) = run(&["inspect", "-"], b"{\"model\"");
     assert_eq!(code, Some(3));
     assert!(said.contains("standard input") && said.contains("not JSON"), "{said}");
+
+    let ids = house.run(&["tokenizer", "encode", "-t", "t.json", "f.fa"]).well().out;
+    assert_eq!(run(&["encode", "-t", "-", "f.fa"], &json), (Some(0), ids.clone()));
+    house.write("ids", &ids);
+    let bases = house.run(&["tokenizer", "decode", "-t", "t.json", "ids"]).well().out;
+    assert_eq!(run(&["decode", "-t", "-", "ids"], &json), (Some(0), bases));
+    let list = house.run(&["tokenizer", "convert", "t.json", "--to", "text", "-o", "-"]).well().out;
+    assert_eq!(run(&["convert", "-", "--to", "text", "-o", "-"], &json), (Some(0), list));
+    // One input cannot be two.
+    for args in [&["encode", "-t", "-", "f.fa", "-"], &["decode", "-t", "-", "--", "-"][..]] {
+        let (code, said) = run(args, &json);
+        assert_eq!(code, Some(2));
+        assert!(said.contains("cannot hold both") && said.contains("help: name a file"), "{said}");
+    }
+}
+
+#[test]
+fn a_figure_never_takes_the_place_of_a_corpus() {
+    let house = House::new();
+    house.write("x.csv", genome());
+    let before = std::fs::read(house.path("x.csv")).unwrap();
+    let look = |output: &str| house.run(&["look", "--corpus", "x.csv", "-t", "base", "-o", output]);
+    look("x.svg").failed(2, &["x.csv is read, and would be replaced"]);
+    assert_eq!(std::fs::read(house.path("x.csv")).unwrap(), before);
+    look("y.svg").well();
 }

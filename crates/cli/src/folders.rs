@@ -32,3 +32,18 @@ fn is_in_the_way(part: &Path) -> bool {
 fn failed(folder: &Path, error: &io::Error) -> Failure {
     Failure { remedy: Some("choose another folder with --output".to_owned()), ..Failure::file(folder, error) }
 }
+
+/// Refuses an output that is one of the files read: it would take their place.
+pub(crate) fn apart<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
+    // Of devices and pipes both ends may have one name.
+    let own = output.canonicalize().ok().filter(|path| path.is_file() && output != Path::new("-"));
+    let Some(own) = own else { return Ok(()) };
+    if inputs.into_iter().all(|input| input.canonicalize().map_or(true, |input| input != own)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        USAGE,
+        format!("{} is read, and would be replaced by what is written", output.display()),
+        "name another file with --output",
+    ))
+}

@@ -1,7 +1,7 @@
 //! `tokbench look`: one locus, cut by each tokenizer, aligned under its bases.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dataset::Corpus;
 use experiment::record::Outcome;
@@ -36,7 +36,18 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
         folders::make_for(path)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    let (corpus, spec) = data.open_corpus(&args.corpus)?;
+    if let Some(path) = &args.output {
+        // The figure has its numbers beside it.
+        let root = data_root(args.data.as_deref());
+        let files = spec.species.iter().flat_map(|species| &species.files).map(|file| root.join(file));
+        let named = [&args.corpus].into_iter().chain(&args.cutting.tokenizers);
+        let named = named.map(|name| Path::new(name.strip_prefix("file:").unwrap_or(name)).to_owned());
+        let inputs: Vec<PathBuf> = files.chain(named).collect();
+        for output in [path.clone(), path.with_extension("csv")] {
+            folders::apart(&output, inputs.iter().map(PathBuf::as_path))?;
+        }
+    }
     let bases = match &args.sequence {
         Some(text) => typed(text)?,
         None => locus(&corpus, args.locus.as_deref())?,

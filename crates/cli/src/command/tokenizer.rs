@@ -8,7 +8,7 @@ mod sample;
 mod train;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -90,8 +90,14 @@ impl Ready {
     }
 }
 
-/// A name of the registry, or the path of a tokenizer.json with or without `file:` before it.
+/// A name of the registry, or the path of a tokenizer.json with or without `file:` before it; `-`: one on standard input.
 fn open(name: &str) -> Result<Ready, Failure> {
+    if is_standard(Path::new(name)) {
+        const NAME: &str = "standard input";
+        let mut json = Vec::new();
+        io::stdin().lock().read_to_end(&mut json).map_err(|error| Failure::file(Path::new(NAME), &error))?;
+        return Ok(Ready::of(HuggingFace::from_json(NAME.to_owned(), &json, NAME)?));
+    }
     let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
     if let Some(path) = path {
         return Ok(Ready::of(huggingface::read(path)?));
@@ -123,24 +129,18 @@ fn open(name: &str) -> Result<Ready, Failure> {
     Ok(Ready { tokenizer, file: None, kmer: kmer::named(name).map(Arc::new), ids })
 }
 
+/// Refuses a tokenizer and sequences or ids that both stand on standard input.
+fn one_input<'a>(tokenizer: &str, mut files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    if is_standard(Path::new(tokenizer)) && files.any(is_standard) {
+        let reason = "standard input cannot hold both the tokenizer and what is read with it";
+        return Err(Failure::new(USAGE, reason, "name a file for one of them"));
+    }
+    Ok(())
+}
+
 /// Whether a path stands for standard input or output.
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-/// Refuses an output that is one of the files read: it would take their place.
-fn apart<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
-    // Of devices and pipes both ends may have one name.
-    let own = output.canonicalize().ok().filter(|path| path.is_file() && !is_standard(output));
-    let Some(own) = own else { return Ok(()) };
-    if inputs.into_iter().all(|input| input.canonicalize().map_or(true, |input| input != own)) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        USAGE,
-        format!("{} is read, and would be replaced by what is written", output.display()),
-        "name another file with --output",
-    ))
 }
 
 /// The file of a tokenizer that is named by its path.

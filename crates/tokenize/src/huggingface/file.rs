@@ -126,7 +126,7 @@ impl File {
         if k > MAX_K_OF_MODELS {
             return Err(Error::Name {
                 name: kmer.name().to_owned(),
-                reason: format!("a list of all words of {k} bases is more than a tokenizer.json is read with"),
+                reason: format!("all words of {k} bases are more than a file that lists tokens is made for"),
                 remedy: format!("use words of at most {MAX_K_OF_MODELS} bases"),
             });
         }

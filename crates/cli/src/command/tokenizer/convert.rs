@@ -7,7 +7,7 @@ use tokenize::huggingface::HuggingFace;
 use tokenize::huggingface::file::File;
 use tokenize::kmer::Kmer;
 
-use super::{Output, apart, file_of, is_standard, open};
+use super::{Output, file_of, is_standard, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
     let inputs = pair(Path::new(&args.input)).map_or_else(one, |folder| pair_in(&folder));
     let outputs = if folder { pair_in(&args.output) } else { vec![args.output.clone()] };
     for output in &outputs {
-        apart(output, inputs.iter().map(PathBuf::as_path))?;
+        folders::apart(output, inputs.iter().map(PathBuf::as_path))?;
     }
     let mut file = read(args)?;
     if let Some(entries) = args.vocab_size {
@@ -94,9 +94,8 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
             _ => File::of_words(kmer)?,
         });
     }
-    let path = file_of(name);
-    let text = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    Ok(File::parse(&text, &path.to_string_lossy())?)
+    let text = ready.tokenizer.save().unwrap_or_default();
+    Ok(File::parse(&text, &file_of(name).to_string_lossy())?)
 }
 
 /// The folder of `vocab.json` and `merges.txt`, if it or one of them is named.

@@ -8,11 +8,12 @@ use std::path::Path;
 use tokenize::Reading;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Ids, Output, is_standard, open, wrong};
+use super::{Ids, Output, is_standard, one_input, open, wrong};
 use crate::args;
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
+    one_input(&args.tokenizer, std::iter::once(args.file.as_path()))?;
     let ready = open(&args.tokenizer)?;
     let listed: HashMap<u32, u32> = match &ready.ids {
         Ids::Ours(_) => HashMap::new(),

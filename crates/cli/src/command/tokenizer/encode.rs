@@ -21,9 +21,10 @@ use rayon::prelude::*;
 use tokenize::kmer::Kmer;
 use tokenize::{Reading, Tokenizer};
 
-use super::{Ready, apart, file_of, interrupted, is_standard, open};
+use super::{Ready, file_of, interrupted, is_standard, one_input, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
+use crate::folders;
 use cut::Cutter;
 use form::{Form, Part, Piece, Strand};
 use sink::Sink;
@@ -40,10 +41,11 @@ const TOGETHER: usize = 1 << 21;
 const SHARE: usize = 1 << 15;
 
 pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
+    one_input(&args.tokenizer, args.files.iter().map(PathBuf::as_path))?;
     let inputs = || args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]);
-    apart(&args.output, inputs())?;
+    folders::apart(&args.output, inputs())?;
     if args.format == TokenFormat::Npy {
-        apart(&sink::offsets(&args.output), inputs())?;
+        folders::apart(&sink::offsets(&args.output), inputs())?;
     }
     let mut ready = open(&args.tokenizer)?;
     if args.canonical {

@@ -1,14 +1,10 @@
 //! `tokbench tokenizer inspect`.
 
-use std::io::{self, Read};
-use std::path::Path;
-
 use serde_json::json;
 use tokenize::Reading;
-use tokenize::huggingface::HuggingFace;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Ready, is_standard, open};
+use super::open;
 use crate::args;
 use crate::failure::Failure;
 use crate::stdout::outln;
@@ -17,7 +13,7 @@ use crate::stdout::outln;
 const SHOWN: usize = 5;
 
 pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
-    let ready = if is_standard(Path::new(&args.tokenizer)) { piped()? } else { open(&args.tokenizer)? };
+    let ready = open(&args.tokenizer)?;
     let (tokenizer, vocabulary) = (&ready.tokenizer, ready.tokenizer.vocabulary());
     let dna: Vec<u32> = vocabulary.ids().filter(|&id| vocabulary.is_dna(id)).collect();
     let longest = dna.iter().map(|&id| vocabulary.length(id)).max().unwrap_or(0);
@@ -63,12 +59,4 @@ pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
         outln!("  {id:>7}  {token}");
     }
     Ok(0)
-}
-
-/// The tokenizer.json that stands on standard input.
-fn piped() -> Result<Ready, Failure> {
-    const NAME: &str = "standard input";
-    let mut json = Vec::new();
-    io::stdin().lock().read_to_end(&mut json).map_err(|error| Failure::file(Path::new(NAME), &error))?;
-    Ok(Ready::of(HuggingFace::from_json(NAME.to_owned(), &json, NAME)?))
 }

@@ -9,13 +9,14 @@ use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, apart, interrupted, sample, wrong};
+use super::{Output, interrupted, sample, wrong};
 use crate::args;
 use crate::failure::{Failure, USAGE};
+use crate::folders;
 use crate::progress;
 
 pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
-    apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
+    folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
     let options = Options {
         vocabulary: args.vocab_size as usize,
         min_frequency: args.min_frequency,
