@@ -227,6 +227,30 @@ fn unknown_bases_and_long_texts() {
     }
 }
 
+/// What a larger engine left in the buffers must not be read by a smaller one, also not by lanes that have nothing to do: here
+/// all are read at the same time, and end at different ones.
+#[test]
+fn a_batch_serves_one_engine_after_another() {
+    let text = structured(400_000, 21);
+    let [large, small] = [learned(&text, 4096), learned(&text, 12)];
+    let [large, small] = [&large, &small].map(|tokenizer| tokenizer.engine().unwrap());
+    large.compile().expect("an automaton");
+    small.compile().expect("an automaton");
+    for lanes in [1, 8, 10, 12, 20, 40] {
+        let mut batch = Batch::default();
+        for length in [50, 300, 301, 2_000] {
+            let reads: Vec<&[u8]> = text.chunks(length).take(lanes).collect();
+            let mut fresh = Batch::default();
+            small.encode_spans(reads.iter().copied(), &mut fresh);
+            large.encode(text.chunks(777).take(lanes + 3), &mut batch);
+            small.encode_spans(reads.iter().copied(), &mut batch);
+            for read in 0..lanes {
+                assert_eq!((batch.ids(read), batch.starts(read)), (fresh.ids(read), fresh.starts(read)));
+            }
+        }
+    }
+}
+
 /// A tokenizer with merges of other letters too, learned by the crate's own trainer, behind a normalizer.
 fn learned_with_others(text: &[u8], size: usize, normalizer: serde_json::Value) -> HuggingFace {
     let mut trainer = BpeTrainerBuilder::new()

@@ -10,7 +10,8 @@
 //! Each base costs a handful of instructions, and checks of its look-ups would be as many again. All indices are safe by construction, and [`Tables::new`] checks
 //! the construction once: every entry of `next` is four times a state of the tables, so that it and a letter (letters are masked
 //! to 0..4) make an index below `next.len()`, which is `first.len()`; every token is below `lengths.len()` and has a length. Lanes
-//! stay inside the ranges of their stretches, which [`Tables::cut`] compares with the buffers before it begins. Tests compare every
+//! stay inside the ranges of their stretches, which [`Tables::cut`] compares with the buffers before it begins; every entry that is
+//! walked over was read by the same tables before, or is put below `first.len()` (buffers may have served another engine). Tests compare every
 //! result with [`super::pairs`], which has no `unsafe`, and with the `tokenizers` crate.
 #![allow(unsafe_code)]
 
@@ -98,6 +99,11 @@ impl Tables {
         assert!(stretches.iter().all(|s| s.bases > 0), "an empty stretch");
         self.read(pairs, entries, stretches);
         self.mend(pairs, entries, stretches);
+        // Whether idle lanes read their stretch depends on how the others end; what stands there may be another automaton's.
+        if let Some(idle) = stretches.get(IDLE) {
+            let entries = &mut entries[2 * idle.from..][..idle.bases];
+            entries.iter_mut().for_each(|entry| *entry = if *entry < self.odd { *entry } else { 0 });
+        }
         self.walk(entries, ids, stretches);
     }
 
@@ -122,8 +128,8 @@ impl Tables {
         }
     }
 
-    /// From right to left: for every base the entry of `first` that answers at its place. After it, every entry of every stretch is
-    /// below `first.len()`.
+    /// From right to left: for every base the entry of `first` that answers at its place. After it, every entry of every stretch but
+    /// perhaps the idle one is below `first.len()`.
     fn read(&self, pairs: &[u8], entries: &mut [u32], stretches: &[Stretch]) {
         let mut waiting = (1..stretches.len()).rev();
         // Lane: stretch, four times its state, pairs left.
@@ -195,7 +201,8 @@ impl Tables {
         self.first[entries[2 * from + place] as usize]
     }
 
-    /// From left to right: jumps from token to token. Entries must be those of [`Tables::read`].
+    /// From left to right: jumps from token to token. Entries must be those of [`Tables::read`], those of the idle stretch any below
+    /// `first.len()`.
     fn walk(&self, entries: &[u32], ids: &mut [u16], stretches: &mut [Stretch]) {
         let mut waiting = 1..stretches.len();
         // Lane: stretch, place, tokens.
