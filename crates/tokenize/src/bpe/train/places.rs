@@ -6,6 +6,9 @@ use super::learner::{Learner, MADE, Pair, key};
 /// Inside a token, when the text is laid out by base.
 const INSIDE: u16 = 1;
 
+/// Places that are looked up at a time.
+const AHEAD: usize = 32;
+
 /// Places by the token beside the new one.
 type Made = Vec<(u16, u32)>;
 
@@ -54,26 +57,33 @@ impl Learner {
         let known = self.pairs.get(&key((left, right))).copied().unwrap_or_default();
         let (left_length, length) = (self.lengths[usize::from(left)] as usize, self.lengths[usize::from(new)] as usize);
         let mut made: [Made; 2] = [Vec::new(), Vec::new()];
-        for number in known.from..known.from + known.len {
-            let place = self.blocks[known.block as usize][number as usize] as usize;
-            let middle = place + left_length;
-            if cells[place] != left || cells[middle] != right {
-                continue;
+        let block = std::mem::take(&mut self.blocks[known.block as usize]);
+        for places in block[known.from as usize..][..known.len as usize].chunks(AHEAD) {
+            // All of them are looked up before the first is worked on, so that their memory is fetched side by side. A token that
+            // does not stand at a place will not come back there.
+            let mut there = [false; AHEAD];
+            there.iter_mut().zip(places).for_each(|(there, &place)| *there = cells[place as usize] == left);
+            for (&place, _) in places.iter().zip(there).filter(|(_, there)| *there) {
+                let place = place as usize;
+                let (middle, end) = (place + left_length, place + length);
+                if cells[place] != left || cells[middle] != right {
+                    continue;
+                }
+                let (before, behind) = (if place == 0 { BORDER } else { cells[place - 1] }, cells[end]);
+                self.note(before, behind);
+                if before != BORDER {
+                    made[0].push((before, place as u32 - self.lengths[usize::from(before)]));
+                }
+                if behind != BORDER {
+                    made[1].push((behind, place as u32));
+                }
+                cells[middle - 1] = INSIDE;
+                cells[middle] = INSIDE;
+                cells[place] = new;
+                cells[end - 1] = new;
             }
-            let end = place + length;
-            let (before, behind) = (if place == 0 { BORDER } else { cells[place - 1] }, cells[end]);
-            self.note(before, behind);
-            if before != BORDER {
-                made[0].push((before, place as u32 - self.lengths[usize::from(before)]));
-            }
-            if behind != BORDER {
-                made[1].push((behind, place as u32));
-            }
-            cells[middle - 1] = INSIDE;
-            cells[middle] = INSIDE;
-            cells[place] = new;
-            cells[end - 1] = new;
         }
+        self.blocks[known.block as usize] = block;
         self.settle((left, right), new, Some(made));
     }
 
