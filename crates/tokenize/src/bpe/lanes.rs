@@ -42,8 +42,9 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    fn pairs(&self) -> usize {
-        (self.bases + self.beyond).div_ceil(2)
+    /// Pairs of bases that are read; `None` if there cannot be so many.
+    fn pairs(&self) -> Option<usize> {
+        Some(self.bases.checked_add(self.beyond)?.div_ceil(2))
     }
 }
 
@@ -95,7 +96,8 @@ impl Tables {
     /// The first stretch is the one that lanes walk while they have nothing else to do; it must not be empty.
     pub(crate) fn cut(&self, pairs: &[u8], entries: &mut [u32], ids: &mut [u16], stretches: &mut [Stretch]) {
         let room = pairs.len().min(entries.len() / 2).min(ids.len() / 2);
-        assert!(stretches.iter().all(|s| s.from + s.pairs() <= room), "a stretch outside its buffers");
+        let inside = |s: &Stretch| s.pairs().and_then(|pairs| pairs.checked_add(s.from)).is_some_and(|end| end <= room);
+        assert!(stretches.iter().all(inside), "a stretch outside its buffers");
         assert!(stretches.iter().all(|s| s.bases > 0), "an empty stretch");
         self.read(pairs, entries, stretches);
         self.mend(pairs, entries, stretches);
@@ -141,7 +143,7 @@ impl Tables {
                     lane.0 = waiting.next().unwrap_or(IDLE);
                     let stretch = &stretches[lane.0];
                     let odd = (stretch.bases + stretch.beyond) % 2 == 1;
-                    (lane.1, lane.2) = (if odd { self.odd } else { 4 * END }, stretch.pairs());
+                    (lane.1, lane.2) = (if odd { self.odd } else { 4 * END }, stretch.pairs().unwrap_or(0));
                 }
                 busy |= lane.0 != IDLE;
             }

@@ -39,7 +39,6 @@ pub(crate) struct Merges {
     made: Vec<Made>,
     /// (left, right) -> rank and token.
     ranks: HashMap<(u32, u32), (u32, u32)>,
-    single: [u32; 4],
 }
 
 impl Merges {
@@ -61,15 +60,20 @@ impl Merges {
             ranks.insert((left, right), (number as u32 + 1, token));
         }
         let nothing = Made { rank: 0, left: NONE, right: NONE };
-        let mut all =
-            Merges { spelled: vec![Vec::new(); spelling.len()], made: vec![nothing; spelling.len()], ranks, single };
-        for (id, letters) in spelling.iter().enumerate() {
-            let Some(letters) = letters else { continue };
-            let (cut, last) = all.merge(letters);
-            // A token that does not cut into itself never occurs.
-            if cut == [id as u32] {
-                all.made[id] = last;
-                all.spelled[id].clone_from(letters);
+        let mut all = Merges { spelled: vec![Vec::new(); spelling.len()], made: vec![nothing; spelling.len()], ranks };
+        for id in single {
+            all.spelled[id as usize].clone_from(spelling[id as usize].as_ref()?);
+        }
+        // In the order of merging: a token comes about by the first merge whose parts stand side by side until it is made, and
+        // are the whole of it. A token that never comes about does not cut into itself, and never occurs.
+        for (number, &(left, right, token)) in merges.iter().enumerate() {
+            let (rank, [l, r]) = (number as u32 + 1, [left, right].map(|part| all.letters(part)));
+            let parts = !l.is_empty() && !r.is_empty();
+            let letters = spelling[token as usize].as_deref().unwrap_or_default();
+            let whole = letters.len() == l.len() + r.len() && letters.starts_with(l) && letters.ends_with(r);
+            if parts && whole && all.letters(token).is_empty() && all.stands(left, right, rank) {
+                all.made[token as usize] = Made { rank, left, right };
+                all.spelled[token as usize] = letters.to_vec();
             }
         }
         let made = |id: u32| all.made[id as usize].rank;
@@ -79,25 +83,6 @@ impl Merges {
             known && made(left) < rank && made(right) < rank
         });
         in_order.then_some(all)
-    }
-
-    /// Greedy merging, word for word: the cut of `letters`, and how its last merge came about. Quadratic: the obvious twin
-    /// of everything faster.
-    pub(crate) fn merge(&self, letters: &[u8]) -> (Vec<u32>, Made) {
-        let mut cut: Vec<u32> = letters.iter().map(|&letter| self.single[letter as usize]).collect();
-        let mut last = Made { rank: 0, left: NONE, right: NONE };
-        loop {
-            let rank = |pair: &[u32]| self.ranks.get(&(pair[0], pair[1])).map_or(NONE, |&(rank, _)| rank);
-            let Some(place) = (0..cut.len().saturating_sub(1)).min_by_key(|&i| rank(&cut[i..i + 2])) else {
-                return (cut, last);
-            };
-            let Some(&(rank, token)) = self.ranks.get(&(cut[place], cut[place + 1])) else {
-                return (cut, last);
-            };
-            last = Made { rank, left: cut[place], right: cut[place + 1] };
-            cut[place] = token;
-            cut.remove(place + 1);
-        }
     }
 
     /// Number of ids.
@@ -128,12 +113,18 @@ impl Merges {
     /// Whether `second` can stand right after `first`. Walks back in time: at each step the piece that was made last is
     /// taken apart. O(merges along the border).
     pub(crate) fn may_follow(&self, first: u32, second: u32) -> bool {
+        self.stands(first, second, NONE)
+    }
+
+    /// As [`Merges::may_follow`], before any merge of this rank or a higher one is made.
+    fn stands(&self, first: u32, second: u32, before: u32) -> bool {
         let (mut left, mut right) = (first, second);
         // Ranks at which the present pieces are swallowed by their own token.
         let (mut left_until, mut right_until) = (NONE, NONE);
         loop {
             // Of merges of equal rank the leftmost comes first: before the border that of the left token, behind it later.
             if let Some(&(rank, _)) = self.ranks.get(&(left, right))
+                && rank < before
                 && rank < left_until
                 && rank <= right_until
             {
@@ -146,6 +137,70 @@ impl Merges {
                 (NONE, _) => (right_until, right) = (b.rank, b.left),
                 _ if a.rank > b.rank => (left_until, left) = (a.rank, a.right),
                 _ => (right_until, right) = (b.rank, b.left),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Greedy merging, word for word: the cut of `letters`, and how its last merge came about. Quadratic.
+    fn merge(merges: &[(u32, u32, u32)], letters: &[u8]) -> (Vec<u32>, Made) {
+        let mut cut: Vec<u32> = letters.iter().map(|&letter| u32::from(letter)).collect();
+        let mut last = Made { rank: 0, left: NONE, right: NONE };
+        loop {
+            let rank = |pair: &[u32]| merges.iter().rposition(|&(left, right, _)| pair == [left, right]);
+            let places = (0..cut.len().saturating_sub(1)).filter_map(|at| Some((rank(&cut[at..at + 2])?, at)));
+            let Some((number, place)) = places.min() else { return (cut, last) };
+            last = Made { rank: number as u32 + 1, left: cut[place], right: cut[place + 1] };
+            cut[place] = merges[number].2;
+            cut.remove(place + 1);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        /// Merges in any order, with several ways to one token and tokens that never come about.
+        #[test]
+        fn tokens_come_about_as_in_greedy_merging(
+            picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..14),
+            letters in 1u8..3,
+        ) {
+            let mut spelling: Vec<Option<Vec<u8>>> = (0..4).map(|letter| Some(vec![letter])).collect();
+            let mut merges: Vec<(u32, u32, u32)> = Vec::new();
+            for (left, right) in picks {
+                // Few letters and short tokens meet in many ways.
+                let comes = |id: &usize| merge(&merges, spelling[*id].as_ref().unwrap()).0 == [*id as u32];
+                let parts = (0..spelling.len()).filter(|&id| id >= 4 || id < usize::from(letters));
+                let parts: Vec<usize> = parts.filter(comes).collect();
+                let (left, right) = (parts[left.index(parts.len())], parts[right.index(parts.len())]);
+                let word = [&spelling[left], &spelling[right]].into_iter().flatten().flatten().copied().collect::<Vec<u8>>();
+                if word.len() > 9 || merges.iter().any(|&(l, r, _)| (l, r) == (left as u32, right as u32)) {
+                    continue;
+                }
+                let token = spelling.iter().position(|known| known.as_ref() == Some(&word)).unwrap_or_else(|| {
+                    spelling.push(Some(word));
+                    spelling.len() - 1
+                });
+                merges.push((left as u32, right as u32, token as u32));
+                // A merge of what never comes about is refused.
+                if merge(&merges, spelling[token].as_ref().unwrap()).0 != [token as u32] {
+                    prop_assert!(Merges::new(&spelling, &merges).is_none());
+                    merges.pop();
+                }
+            }
+            let found = Merges::new(&spelling, &merges).unwrap();
+            for (id, word) in spelling.iter().flatten().enumerate() {
+                let (cut, last) = merge(&merges, word);
+                let comes = cut == [id as u32];
+                prop_assert_eq!(!found.letters(id as u32).is_empty(), comes, "{} of {:?}", id, &merges);
+                if comes {
+                    let made = found.made(id as u32);
+                    prop_assert_eq!((made.rank, made.left, made.right), (last.rank, last.left, last.right));
+                }
             }
         }
     }
