@@ -25,6 +25,7 @@ use crate::bpe::train::Options;
 use crate::bpe::{self, Batch, Engine};
 use crate::error::Error;
 use crate::frontend::Frontend;
+use crate::letters::leading_bases;
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
@@ -180,6 +181,8 @@ pub struct HuggingFace {
     plain: Plain,
     /// Most letters of a token that has another letter than A, C, G, T, and how far it can reach into a stretch of them.
     reach: usize,
+    /// Letters for which it has neither a token nor an unknown token.
+    refused: Vec<u8>,
 }
 
 impl HuggingFace {
@@ -188,6 +191,8 @@ impl HuggingFace {
     /// # Errors
     /// If it is not one.
     pub fn from_json(name: String, json: &[u8], origin: &str) -> Result<Self, Error> {
+        // Some editors put a byte order mark in front.
+        let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
         let failed =
             |reason: String, remedy: &str| Error::File { path: origin.to_owned(), reason, remedy: remedy.to_owned() };
         let needed = "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)";
@@ -216,7 +221,9 @@ impl HuggingFace {
         }
         let vocabulary = Vocabulary::new(tokens);
         let walk = walk::of(kind, &Parts { model, vocabulary: &vocabulary, ours: &ours });
-        let plain = Plain::new(&file, kind, &vocabulary);
+        // Tokens that are looked for in the text after its normalizer are themselves normalised before.
+        let looked_for = plain::looked_for(&inner);
+        let plain = Plain::new(&file, kind, &vocabulary, &looked_for);
         if kind == "WordPiece" && (walk.is_none() || !plain.leaves_dna_alone()) {
             let reason =
                 "its normalizer or pre-tokenizer is not known to leave A, C, G, T alone, as WordPiece needs it";
@@ -224,8 +231,12 @@ impl HuggingFace {
         }
         let engine = plain::engine(model, &vocabulary);
         let others = vocabulary.ids().filter(|&id| !vocabulary.is_dna(id));
-        let reach = others.filter_map(|id| vocabulary.bases(id)).map(<[u8]>::len).max().unwrap_or(0);
-        let tokenizer = HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, walk, plain, reach };
+        let lengths = others.filter_map(|id| vocabulary.bases(id)).map(<[u8]>::len);
+        let reach = lengths.chain(looked_for.iter().map(String::len)).max().unwrap_or(0);
+        let refused = (0..128u8).filter(|&byte| inner.encode_fast(char::from(byte).to_string(), false).is_err());
+        let refused = refused.collect();
+        let tokenizer =
+            HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, walk, plain, reach, refused };
         match tokenizer.wrong_cut() {
             Some((text, token)) => Err(failed(
                 format!("it cuts plain DNA into unknown tokens or leaves bases out: {text} begins with {token}"),
@@ -274,6 +285,15 @@ impl HuggingFace {
             ids[ours as usize] = theirs;
         }
         ids
+    }
+
+    /// Where a text has a letter for which the file has neither a token nor an unknown token, so that the `tokenizers` crate would
+    /// refuse it. In our ids it is one \[UNK\], which has no id in the file.
+    #[must_use]
+    pub fn refuses(&self, text: &[u8]) -> Option<usize> {
+        // Other characters are shown as N.
+        let refused = |byte: u8| self.refused.contains(if byte.is_ascii() { &byte } else { &b'N' });
+        if self.refused.is_empty() { None } else { text.iter().position(|&byte| refused(byte)) }
     }
 
     /// Whether the file has ids for what opens and closes a sequence (\[CLS\] and \[SEP\], by whatever name).
@@ -400,7 +420,6 @@ impl HuggingFace {
                 &replaced
             }
         };
-        // The crate fails only on pre-tokenizers and normalizers that reject their input: then nothing is known.
         match self.inner.encode(text, false) {
             Ok(encoding) => {
                 out.extend(encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(id, (start, end))| Token {
@@ -410,7 +429,20 @@ impl HuggingFace {
                 }));
                 widen(bases, &mut out[before..]);
             }
-            Err(_) => out.extend((0..bases.len() as u32).map(|i| Token { id: UNK, start: i, end: i + 1 })),
+            // Letters that it refuses are unknown one by one, and do not take the others with them.
+            Err(_) => {
+                let mut rest = 0;
+                while rest < bases.len() {
+                    let known = leading_bases(&bases[rest..]);
+                    if known > 0 && known < bases.len() {
+                        self.encode_slowly(&bases[rest..rest + known], rest, out);
+                    } else {
+                        let unknown = rest as u32..(rest + known.max(1)) as u32;
+                        out.extend(unknown.map(|start| Token { id: UNK, start, end: start + 1 }));
+                    }
+                    rest += known.max(1);
+                }
+            }
         }
         for token in &mut out[before..] {
             (token.start, token.end) = (from + token.start, from + token.end);

@@ -1,8 +1,8 @@
 //! From letters of DNA to small numbers, many at a time.
 //!
 //! The low four bits of A, C, G and T differ. So one look-up among sixteen tells which letter a byte must be if it is a base at
-//! all, and another one which number it has. Processors with AVX2 look up 32 bytes at once (crate `pulp`, whose instructions can be
-//! called without `unsafe` by whoever has seen that the processor has them); elsewhere plain comparisons do.
+//! all, and another one which number it has. Processors with AVX2 (x86-64-v3) look up 32 bytes at once (crate `pulp`, whose
+//! instructions can be called without `unsafe` by whoever has seen that the processor has them); elsewhere plain comparisons do.
 
 /// Letter of a base: A 0, C 1, T 2, G 3.
 #[inline(always)]
@@ -99,7 +99,7 @@ mod x86 {
 
     use super::plain;
 
-    /// The proof that this processor has AVX2, if it has.
+    /// The proof that this processor has the instructions of x86-64-v3 (AVX2 among them), if it has.
     pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
 
     /// What bases become, by their low four bits; everything else `other`.

@@ -3,8 +3,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use tokenize::huggingface::HuggingFace;
-use tokenize::{Error, Tokenizer, registry};
+use tokenize::bpe::train::{Options, train};
+use tokenize::huggingface::{HuggingFace, to_json};
+use tokenize::{Error, Tokenizer, decode, registry};
 
 /// A file of this kind as it should be.
 fn file(name: &str) -> Value {
@@ -52,6 +53,73 @@ fn what_is_not_json() {
     holds(&said(b"\xFF\xFE{"), &["not JSON"]);
     holds(&said(&[b'['; 100_000]), &["not JSON", "recursion limit"]);
     holds(&said(b"{} {}"), &["not JSON", "trailing characters at line 1 column 4"]);
+}
+
+/// What a file has neither a token nor an unknown token for is refused where ids of the file are wanted, and takes no base with it.
+#[test]
+fn letters_without_an_id() {
+    for name in ["bpe64", "wordpiece64", "unigram64"] {
+        let whole = read(file(name).to_string().as_bytes()).unwrap();
+        assert_eq!(whole.refuses(b"ACGNTTA"), None, "{name}");
+        let mut json = file(name);
+        let model = &mut json["model"];
+        match name {
+            "unigram64" => model["unk_id"] = Value::Null,
+            _ => model["unk_token"] = json!("[NOPE]"),
+        }
+        let Ok(tokenizer) = read(json.to_string().as_bytes()) else { continue };
+        assert_eq!(tokenizer.refuses(b"ACGTTA"), None, "{name}");
+        assert_eq!(tokenizer.refuses(b"ACGNTTA"), Some(3), "{name}");
+        let mut tokens = Vec::new();
+        tokenizer.encode(b"ACGNTTA", &mut tokens);
+        assert_eq!(decode(&tokens, tokenizer.vocabulary()), b"ACGNTTA", "{name}");
+    }
+    let mut json = file("bpe64");
+    json["model"]["unk_token"] = json!("[NOPE]");
+    assert!(read(json.to_string().as_bytes()).unwrap().refuses(b"N").is_some());
+}
+
+/// Added tokens are looked for as they are after the normalizer.
+#[test]
+fn added_tokens_that_become_dna() {
+    let normalizers = [
+        ("ACGTACGTA ", json!({"type": "Strip", "strip_left": true, "strip_right": true})),
+        ("ACGTACGTA1", json!({"type": "Replace", "pattern": {"String": "1"}, "content": ""})),
+        ("1", json!({"type": "Replace", "pattern": {"String": "1"}, "content": "ACGTACGTA"})),
+    ];
+    for (content, normalizer) in normalizers {
+        let mut json = file("bpe64");
+        json["normalizer"] = normalizer;
+        json["added_tokens"].as_array_mut().unwrap().push(json!({
+            "id": 64, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": true,
+            "special": false
+        }));
+        let tokenizer = read(json.to_string().as_bytes()).unwrap();
+        let text = "TTACGTACGTACGTACGTTT";
+        let theirs = tokenizer.inner().encode(text, false).unwrap();
+        assert!(theirs.get_ids().contains(&64), "{content}");
+        let (mut tokens, ids) = (Vec::new(), tokenizer.file_ids());
+        tokenizer.encode(text.as_bytes(), &mut tokens);
+        assert!(tokens.iter().map(|token| ids[token.id as usize]).eq(theirs.get_ids().iter().copied()), "{content}");
+    }
+}
+
+/// A token of a million bases is read as fast as any other.
+#[test]
+fn very_long_tokens() {
+    let options = Options { vocabulary: 29, piece: 0, ..Options::default() };
+    let learned = train([vec![b'A'; 3_000_000]], &options, &mut |_| true).unwrap();
+    let json = to_json(&learned);
+    let tokenizer = read(&json).unwrap();
+    assert_eq!(learned.tokens.iter().map(Vec::len).max(), Some(1 << 20));
+    let marked = read(&["\u{feff}".as_bytes(), &json].concat()).unwrap();
+    let text = vec![b'A'; 70_001];
+    let mut tokens = Vec::new();
+    for tokenizer in [tokenizer, marked] {
+        tokenizer.encode(&text, &mut tokens);
+        let lengths: Vec<u32> = tokens.iter().map(|token| token.end - token.start).collect();
+        assert_eq!(lengths, [65_536, 4_096, 256, 64, 32, 16, 1]);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
 use super::merge_parts;
 use super::write::letters_apart;
@@ -28,6 +29,23 @@ pub(super) fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
     Engine::new(&spelled, &merges, UNK)
 }
 
+/// What the `tokenizers` crate looks for in a normalised text before its model sees it: added tokens that are not special, as they
+/// are after the normalizer.
+pub(super) fn looked_for(inner: &HfTokenizer) -> Vec<String> {
+    let tokens = inner.get_added_tokens_decoder();
+    let tokens = tokens.values().filter(|token| !token.special && token.normalized);
+    tokens
+        .map(|token| match inner.get_normalizer() {
+            None => token.content.clone(),
+            Some(normalizer) => {
+                let mut text = NormalizedString::from(token.content.as_str());
+                // What cannot be normalised is looked for nowhere.
+                normalizer.normalize(&mut text).map_or_else(|_| "-".to_owned(), |()| text.get().to_owned())
+            }
+        })
+        .collect()
+}
+
 /// Which texts the engine may cut in place of the `tokenizers` crate: those that its normalizer and its pre-tokenizer are
 /// certain to leave alone, and in which every byte is one of A, C, G, T or a letter of its own that becomes \[UNK\].
 #[derive(Debug)]
@@ -37,7 +55,8 @@ pub(super) struct Plain {
 
 impl Plain {
     /// Reads what a `tokenizer.json` with a model of this kind does before it. Whatever is not known here makes no text plain.
-    pub(super) fn new(file: &Value, kind: &str, vocabulary: &Vocabulary) -> Plain {
+    /// `looked_for`: see [`looked_for`].
+    pub(super) fn new(file: &Value, kind: &str, vocabulary: &Vocabulary, looked_for: &[String]) -> Plain {
         let none = Plain { bytes: [false; 256] };
         let empty = Vec::new();
         let list = |value: &Value, key: &str| value[key].as_array().unwrap_or(&empty).clone();
@@ -73,18 +92,19 @@ impl Plain {
             });
         let added: Vec<String> =
             list(file, "added_tokens").iter().filter_map(|t| Some(t["content"].as_str()?.to_owned())).collect();
-        if !harmless || !whole || added.iter().any(|token| token.bytes().all(|b| b.is_ascii_alphabetic())) {
+        let mut added = added.iter().chain(looked_for);
+        if !harmless || !whole || added.any(|token| token.bytes().all(|b| b.is_ascii_alphabetic())) {
             return none;
         }
         // Then a way of our own takes all other letters one by one.
-        if kind == "WordPiece" || (kind == "Unigram" && apart && vocabulary.ids().all(|id| vocabulary.is_dna(id))) {
+        if apart && (kind == "WordPiece" || (kind == "Unigram" && vocabulary.ids().all(|id| vocabulary.is_dna(id)))) {
             return Plain { bytes: [true; 256] };
         }
         let mut bytes = [false; 256];
         b"ACGT".iter().for_each(|&base| bytes[usize::from(base)] = true);
         let vocabulary = file["model"]["vocab"].as_object();
         let strict = normalizers.is_empty() && splitters.iter().all(|step| step["type"] != "Split");
-        if strict && file["model"]["unk_token"].is_string() {
+        if kind == "BPE" && strict && file["model"]["unk_token"].is_string() {
             for letter in (b'A'..=b'Z').chain(b'a'..=b'z') {
                 let own = vocabulary.is_none_or(|vocabulary| vocabulary.contains_key(&char::from(letter).to_string()));
                 bytes[usize::from(letter)] |= !own;
