@@ -371,6 +371,30 @@ fn ids_that_are_no_text() {
     decode.failed(3, &["ids: line 2: not text (UTF-8)", "help: give lines of ids"]);
 }
 
+/// A letter without an id is refused with its place; words must overlap; what cannot be kept is not continued.
+#[test]
+fn what_would_be_lost_is_refused() {
+    let house = House::new();
+    house.write("g.fa", genome());
+    house.write("n.fa", ">one\nACGT\n>two x\nACGNT\n");
+    let run = |args: &[&str]| house.run(&[&["tokenizer"], args].concat());
+    run(&["train", "--vocab-size", "20", "-o", "t.json", "g.fa"]).well();
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(house.path("t.json")).unwrap()).unwrap();
+    json["model"]["unk_token"] = "[NOPE]".into();
+    house.write("u.json", json.to_string());
+    run(&["encode", "-t", "u.json", "n.fa"])
+        .failed(3, &["n.fa: record \"two\", base 4: N has no token in u.json", "unk_token"]);
+    house.write("ids", "5 6 7\n");
+    run(&["decode", "-t", "kmer3", "ids"]).failed(3, &["ids: line 1: \"7\"", "does not overlap"]);
+    json["normalizer"] = serde_json::json!({"type": "Lowercase"});
+    house.write("w.json", json.to_string());
+    let again = |file: &str| run(&["train", "--vocab-size", "25", "--continue", file, "-o", "x.json", "g.fa"]);
+    again("w.json").failed(3, &["w.json", "A, C, G, T"]);
+    house.write("cut.json", &json.to_string()[..100]);
+    again("cut.json").failed(3, &["cut.json", "ends at line 1", "download it again"]);
+    again("t.json").well();
+}
+
 #[test]
 fn a_tokenizer_on_standard_input() {
     let house = House::new();
@@ -404,6 +428,9 @@ fn a_tokenizer_on_standard_input() {
     assert_eq!(run(&["decode", "-t", "-", "ids"], &json), (Some(0), bases));
     let list = house.run(&["tokenizer", "convert", "t.json", "--to", "text", "-o", "-"]).well().out;
     assert_eq!(run(&["convert", "-", "--to", "text", "-o", "-"], &json), (Some(0), list));
+    let train = ["train", "--vocab-size", "25", "g.fa", "-o", "-", "--continue"];
+    let longer = house.run(&[&["tokenizer"], &train[..], &["t.json"]].concat()).well().out;
+    assert_eq!(run(&[&train[..], &["-"]].concat(), &json), (Some(0), longer));
     // One input cannot be two.
     for args in [&["encode", "-t", "-", "f.fa", "-"], &["decode", "-t", "-", "--", "-"][..]] {
         let (code, said) = run(args, &json);
@@ -421,4 +448,14 @@ fn a_figure_never_takes_the_place_of_a_corpus() {
     look("x.svg").failed(2, &["x.csv is read, and would be replaced"]);
     assert_eq!(std::fs::read(house.path("x.csv")).unwrap(), before);
     look("y.svg").well();
+    // Nor the numbers of an audit.
+    std::fs::create_dir(house.path("out")).unwrap();
+    for name in ["audit_all.csv", "audit.csv", "audit_lengths.svg"] {
+        let corpus = format!("out/{name}");
+        std::fs::copy(house.path("x.csv"), house.path(&corpus)).unwrap();
+        let audit = house.run(&["audit", "--corpus", &corpus, "-t", "base", "--bases", "2000", "-o", "out"]);
+        audit.failed(2, &[name, "is read, and would be replaced"]);
+        assert_eq!(std::fs::read(house.path(&corpus)).unwrap(), before);
+        std::fs::remove_file(house.path(&corpus)).unwrap();
+    }
 }

@@ -41,9 +41,9 @@ pub enum Command {
     ///
     /// Bases per token, use of the vocabulary, lengths, entropy, unigram bits per base, stability on the other strand, after
     /// a shift, a substitution and a deletion, and whether text comes back from its tokens. Each number stands beside the
-    /// same on a Markov chain of order 2 with the corpus's frequencies and on independent bases: alone it means little. Entropy
-    /// and unigram bits come out too low where a vocabulary has more entries than the text has tokens, whatever the correction: the
-    /// table says where. Memory grows with the vocabulary: 5 GB for kmer12.
+    /// same on a Markov chain of order 2 with the corpus's frequencies and on independent bases: alone it means little. Where
+    /// a text shows too few of the tokens, entropy, unigram bits, Rényi efficiency and types come out too low, whatever the
+    /// correction: the table marks them. Memory grows with the vocabulary: 5 GB for kmer12.
     Audit(Audit),
     /// List tokenizers, corpora, tasks, encoders, devices and figures.
     List(List),
@@ -151,8 +151,8 @@ pub enum TokenizerCommand {
     /// Learn a byte-pair vocabulary and write it as a Hugging Face tokenizer.json.
     ///
     /// The merges are those that the Hugging Face trainer learns from the same pieces. It is deterministic, and every smaller
-    /// vocabulary is the beginning of a larger one. Memory: 9 to 14 bytes a base at 4,096 entries, 21 at 65,536, half more with
-    /// --both-strands; at most 4.29 billion bases.
+    /// vocabulary is the beginning of a larger one. Memory: 8 to 14 bytes a base at 4,096 entries, 21 at 65,536, up to twice as much
+    /// with --both-strands; at most 4.29 billion bases.
     Train(TrainTokenizer),
     /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
     ///

@@ -6,6 +6,7 @@ use tokenize::registry::{self, Recipe};
 use tokenize::{Fitted, fitted};
 
 use crate::failure::{DATA, Failure};
+use crate::stdout::errln;
 
 /// Raised by hand when the meaning of a fitted vocabulary changes.
 const VERSION: u32 = 1;
@@ -37,10 +38,10 @@ pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) 
     match store.fitted(&key, FILE)? {
         Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
             Ok(fitted) => return Ok(fitted),
-            Err(error) => eprintln!("warning: {error}; it is learned again"),
+            Err(error) => errln!("warning: {error}; it is learned again"),
         },
         Found::SetAside { reason, moved_to } => {
-            eprintln!(
+            errln!(
                 "warning: {} was damaged ({reason}) and set aside as {}; it is learned again",
                 recipe.name,
                 moved_to.display()

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 
+use crate::stdout::errln;
 use args::{Command, Tokbench};
 use failure::Failure;
 
@@ -43,9 +44,9 @@ pub fn main() -> ExitCode {
     match run(args) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("error: {}", failure.message);
+            errln!("error: {}", failure.message);
             if let Some(remedy) = &failure.remedy {
-                eprintln!("help: {remedy}");
+                errln!("help: {remedy}");
             }
             ExitCode::from(failure.code)
         }
@@ -60,7 +61,7 @@ fn run(args: Tokbench) -> Result<u8, Failure> {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(failure::INTERRUPTED));
         }
-        eprintln!("\ninterrupted: saving what is done (once more to stop at once)");
+        errln!("\ninterrupted: ending in good order (once more to stop at once)");
     });
     match args.command {
         Command::Compare(compare) => command::compare::run(&compare, &stop),

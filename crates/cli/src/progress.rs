@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::stdout::errln;
 use experiment::executor::Event;
 use experiment::plan::Plan;
 use experiment::run::{Key, Run, Work};
@@ -38,7 +39,7 @@ pub(crate) struct Bar {
 impl Bar {
     pub(crate) fn single(run: &Run) -> Bar {
         let bar = bar(1, "{wide_bar} {percent:>3}%  {msg}");
-        eprintln!("{}", words(run));
+        errln!("{}", words(run));
         Bar { bar, words: words(run), began: Instant::now() }
     }
 
@@ -105,9 +106,9 @@ impl Board {
 
     fn say(&self, line: &str) {
         if self.terminal {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| errln!("{line}"));
         } else {
-            eprintln!("{line}");
+            errln!("{line}");
         }
     }
 
@@ -205,7 +206,7 @@ impl Board {
         // Without a terminal: a line now and then.
         if !self.terminal && self.last_line.elapsed() > Duration::from_secs(30) {
             self.last_line = Instant::now();
-            eprintln!("{:.0} % done, {}/{} runs, {text}, about {left} left", done * 100.0, self.count, self.of);
+            errln!("{:.0} % done, {}/{} runs, {text}, about {left} left", done * 100.0, self.count, self.of);
         }
     }
 

@@ -22,6 +22,14 @@ pub(crate) fn data_root(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// The files that stand behind a corpus and tokenizers, so that no result takes the place of one.
+pub(crate) fn files_read(corpus: &str, spec: &CorpusSpec, root: &Path, tokenizers: &[String]) -> Vec<PathBuf> {
+    let files = spec.species.iter().flat_map(|species| &species.files).map(|file| root.join(file));
+    let named = std::iter::once(corpus).chain(tokenizers.iter().map(String::as_str));
+    let named = named.map(|name| PathBuf::from(name.strip_prefix("file:").unwrap_or(name)));
+    files.chain(named).collect()
+}
+
 /// A corpus by name or file.
 pub(crate) fn corpus_spec(name: &str) -> Result<CorpusSpec, Failure> {
     let path = Path::new(name);

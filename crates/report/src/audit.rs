@@ -114,7 +114,7 @@ const STABILITY: &[Column] = &[
 ];
 
 /// Metrics that are too low where the text is too short for the vocabulary, and the share of types not met from which it is told.
-const TOO_LOW: [&str; 2] = ["entropy", "bits_per_base"];
+const TOO_LOW: [&str; 6] = ["used", "types_50", "types_90", "entropy", "renyi", "bits_per_base"];
 const UNSEEN: f64 = 0.1;
 
 /// The audit as plain text, at most [`WIDTH`] columns wide. `color` turns on ANSI bold.
@@ -244,10 +244,10 @@ mod tests {
         for cell in &mut sheet.cells {
             cell.values.push(if cell.tokenizer == 0 && cell.species != "human" { 0.2 } else { 0.1 });
         }
-        // The first tokenizer's entropy and unigram bits on three texts, and its unigram bits on one of two species.
+        // Six numbers of the first tokenizer on three texts, and its unigram bits on one of two species.
         let shown = table(&sheet, false);
         let marked = shown.split_whitespace().filter(|word| word.len() > 2 && word.starts_with('>')).count();
-        assert_eq!(marked, 7, "{shown}");
+        assert_eq!(marked, 6 * 3 + 1, "{shown}");
     }
 
     #[test]

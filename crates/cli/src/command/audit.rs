@@ -1,5 +1,6 @@
 //! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +16,11 @@ use crate::command::compare::colour;
 use crate::failure::{Failure, INTERRUPTED, USAGE};
 use crate::folders;
 use crate::progress;
-use crate::resolve::{Data, data_root};
-use crate::stdout::{out, outln};
+use crate::resolve::{Data, data_root, files_read};
+use crate::stdout::{errln, out, outln};
+
+/// The file of all numbers.
+const ALL: &str = "audit_all.csv";
 
 /// Windows of one species, as they are and made up.
 struct Sample {
@@ -32,15 +36,21 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
         folders::make(folder)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    let (corpus, spec) = data.open_corpus(&args.corpus)?;
+    if let Some(folder) = &args.output {
+        let inputs = files_read(&args.corpus, &spec, &data_root(args.data.as_deref()), &args.cutting.tokenizers);
+        for file in [ALL, "audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"] {
+            folders::apart(&folder.join(file), inputs.iter().map(PathBuf::as_path))?;
+        }
+    }
     for remark in data.remarks.take() {
-        eprintln!("{remark}");
+        errln!("{remark}");
     }
     let samples = samples(&corpus, args)?;
     let mut tokenizers = Vec::new();
     for recipe in &recipes {
         if recipe.learned_vocabulary {
-            eprintln!("vocabulary of {}", recipe.name);
+            errln!("vocabulary of {}", recipe.name);
         }
         tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
         if stop.load(Ordering::Relaxed) {
@@ -55,14 +65,14 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
         out!("{}", report::audit::table(&sheet, colour()));
     }
     if let Some(folder) = &args.output {
-        let path = folder.join("audit_all.csv");
+        let path = folder.join(ALL);
         std::fs::write(&path, report::audit::csv(&sheet)).map_err(|error| Failure::file(&path, &error))?;
-        eprintln!("numbers: {}", path.display());
+        errln!("numbers: {}", path.display());
         for (name, drawn) in
             [("audit", report::figure::audit(&sheet)?), ("audit_lengths", report::figure::lengths(&sheet)?)]
         {
             let files = report::figure::write(&drawn, folder, name)?;
-            eprintln!("figure: {}", files[0].display());
+            errln!("figure: {}", files[0].display());
         }
     }
     Ok(0)

@@ -20,7 +20,7 @@ use crate::fitting;
 use crate::folders;
 use crate::progress::Board;
 use crate::resolve::{Data, data_root};
-use crate::stdout::outln;
+use crate::stdout::{errln, outln};
 
 pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
@@ -37,11 +37,11 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     }
     let (before, damaged) = store.records()?;
     for sentence in damaged {
-        eprintln!("warning: damaged: {sentence}");
+        errln!("warning: damaged: {sentence}");
     }
     plan.calibrate(&before);
     for remark in data.remarks.take() {
-        eprintln!("{remark}");
+        errln!("{remark}");
     }
     let known: HashSet<Key> =
         before.into_iter().filter(|record| !experiment::mock::made_up(record)).map(|record| record.key).collect();
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     if plan.deferred > 0 || spec.grid().len() > 1 {
         let chosen = choose(&records);
         for ((tokenizer, position), rate) in &chosen {
-            eprintln!("learning rate of {tokenizer} ({position}), chosen on the validation split: {rate}");
+            errln!("learning rate of {tokenizer} ({position}), chosen on the validation split: {rate}");
         }
         data.choose(chosen);
         if plan.deferred > 0 && !summary.interrupted {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         }
     }
     if summary.interrupted {
-        eprintln!("interrupted; the same command continues");
+        errln!("interrupted; the same command continues");
         return Ok(INTERRUPTED);
     }
     let file = output.join("records.jsonl");
@@ -81,10 +81,10 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         ..report::Options::default()
     };
     if !summary.pending.is_empty() {
-        eprintln!("{} runs are not finished; the same command continues", summary.pending.len());
+        errln!("{} runs are not finished; the same command continues", summary.pending.len());
     }
     if !summary.failed.is_empty() {
-        eprintln!("{} runs failed; --retry-failed tries them again", summary.failed.len());
+        errln!("{} runs failed; --retry-failed tries them again", summary.failed.len());
     }
     if records.is_empty() {
         return Err(Failure::new(SOME_FAILED, "no run has a result", "see the messages above"));
@@ -109,7 +109,7 @@ fn adopt(file: &Path, plan: &Plan, store: &Store) -> Result<(), Failure> {
             taken += 1;
         }
     }
-    eprintln!("{}: {taken} finished runs taken over, {others} records of other runs left", file.display());
+    errln!("{}: {taken} finished runs taken over, {others} records of other runs left", file.display());
     Ok(())
 }
 
@@ -123,7 +123,7 @@ fn sorted(names: &[String]) -> Vec<String> {
 fn announce(plan: &Plan, known: &HashSet<Key>) {
     let left: Vec<&Job> = plan.jobs.iter().filter(|job| !known.contains(&job.key)).collect();
     let seconds: f64 = left.iter().map(|job| job.estimate.seconds).sum();
-    eprintln!(
+    errln!(
         "{}: {} runs, {} finished before; smallest p that {} {} can reach: {:.3}",
         plan.name,
         plan.jobs.len(),
@@ -134,7 +134,7 @@ fn announce(plan: &Plan, known: &HashSet<Key>) {
     );
     if !left.is_empty() {
         let how = if plan.calibrated { "measured" } else { "a guess" };
-        eprintln!("about {} of processor time left ({how})", experiment::describe::duration(seconds));
+        errln!("about {} of processor time left ({how})", experiment::describe::duration(seconds));
     }
 }
 
@@ -180,7 +180,7 @@ fn learn(spec: &Spec, plan: &Plan, data: &Data, store: &Store, known: &HashSet<K
         }
         let recipe = fitting::recipe(&pretrain.tokenizer, job.data["tokenizer"].as_str())?;
         if recipe.learned_vocabulary {
-            eprintln!("vocabulary of {}", recipe.name);
+            errln!("vocabulary of {}", recipe.name);
         }
         fitting::fit(store, &recipe, &corpus, pretrain.masking.span)?;
     }

@@ -14,8 +14,8 @@ use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
-use crate::resolve::{Data, data_root};
-use crate::stdout::{out, outln};
+use crate::resolve::{Data, data_root, files_read};
+use crate::stdout::{errln, out, outln};
 
 /// Bases shown by default, and most bases shown.
 const DEFAULT: usize = 120;
@@ -38,12 +38,9 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
     let data = Data::new(data_root(args.data.as_deref()));
     let (corpus, spec) = data.open_corpus(&args.corpus)?;
     if let Some(path) = &args.output {
-        // The figure has its numbers beside it.
         let root = data_root(args.data.as_deref());
-        let files = spec.species.iter().flat_map(|species| &species.files).map(|file| root.join(file));
-        let named = [&args.corpus].into_iter().chain(&args.cutting.tokenizers);
-        let named = named.map(|name| Path::new(name.strip_prefix("file:").unwrap_or(name)).to_owned());
-        let inputs: Vec<PathBuf> = files.chain(named).collect();
+        let inputs = files_read(&args.corpus, &spec, &root, &args.cutting.tokenizers);
+        // The figure has its numbers beside it.
         for output in [path.clone(), path.with_extension("csv")] {
             folders::apart(&output, inputs.iter().map(PathBuf::as_path))?;
         }
@@ -68,7 +65,7 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
         let files = report::figure::write(&report::figure::locus(&bases, &cuts)?, folder, &name)?;
-        eprintln!("figure: {}", files[0].display());
+        errln!("figure: {}", files[0].display());
     }
     Ok(0)
 }
@@ -152,7 +149,7 @@ fn learned(name: &str, bases: &[u8], corpus: &Corpus, folder: &Path) -> Result<V
         _ => None,
     });
     let (key, seed, pretrain) = found.ok_or_else(none)?;
-    eprintln!("{name}: as cut by the run {} (seed {seed}, {} bases)", key.short(), pretrain.training.bases);
+    errln!("{name}: as cut by the run {} (seed {seed}, {} bases)", key.short(), pretrain.training.bases);
     let device = model::device::open("cpu")?;
     let recipe = registry::parse(name)?;
     let fitted: Fitted = crate::fitting::fit(&store, &recipe, corpus, pretrain.masking.span)?;

@@ -6,17 +6,17 @@ use crate::args;
 use crate::command::question;
 use crate::failure::Failure;
 use crate::resolve::{Data, data_root};
-use crate::stdout::{out, outln};
+use crate::stdout::{errln, out, outln};
 
 pub(crate) fn run(args: &args::Plan) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
     for remark in data.remarks.take() {
-        eprintln!("{remark}");
+        errln!("{remark}");
     }
     if let Err(error) = model::device::open(&spec.device) {
-        eprintln!("warning: \"compare\" cannot run this here: {error}");
+        errln!("warning: \"compare\" cannot run this here: {error}");
     }
     if args.question.store.exists() {
         plan.calibrate(&Store::open(&args.question.store)?.records()?.0);

@@ -21,6 +21,7 @@ use crate::failure::{DATA, Failure, INTERRUPTED};
 use crate::fitting;
 use crate::progress::Bar;
 use crate::resolve::data_root;
+use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     if args.attached {
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
         && !matches!(record.outcome, experiment::record::Outcome::Failed { .. })
         && !experiment::mock::made_up(&record)
     {
-        eprintln!("{} is finished", key.short());
+        errln!("{} is finished", key.short());
         return Ok(0);
     }
     let data = store.data(&key)?.done().unwrap_or_default();
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let executed = execute(&run, &inputs, &mut watch)?;
     for note in &executed.notes {
-        eprintln!("warning: {note}");
+        errln!("warning: {note}");
     }
     let failed = match &executed.outcome {
         experiment::record::Outcome::Failed { reason } => Some(reason.clone()),

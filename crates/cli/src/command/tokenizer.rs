@@ -93,10 +93,7 @@ impl Ready {
 /// A name of the registry, or the path of a tokenizer.json with or without `file:` before it; `-`: one on standard input.
 fn open(name: &str) -> Result<Ready, Failure> {
     if is_standard(Path::new(name)) {
-        const NAME: &str = "standard input";
-        let mut json = Vec::new();
-        io::stdin().lock().read_to_end(&mut json).map_err(|error| Failure::file(Path::new(NAME), &error))?;
-        return Ok(Ready::of(HuggingFace::from_json(NAME.to_owned(), &json, NAME)?));
+        return Ok(Ready::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
     }
     let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
     if let Some(path) = path {
@@ -127,6 +124,15 @@ fn open(name: &str) -> Result<Ready, Failure> {
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
     let ids = Ids::Ours(tokenizer.vocabulary().len() as u32);
     Ok(Ready { tokenizer, file: None, kmer: kmer::named(name).map(Arc::new), ids })
+}
+
+/// What a tokenizer on standard input is called.
+const STANDARD_INPUT: &str = "standard input";
+
+fn standard_input() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).map_err(|error| Failure::file(Path::new(STANDARD_INPUT), &error))?;
+    Ok(bytes)
 }
 
 /// Refuses a tokenizer and sequences or ids that both stand on standard input.

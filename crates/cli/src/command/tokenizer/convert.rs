@@ -11,6 +11,7 @@ use super::{Output, file_of, is_standard, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
+use crate::stdout::errln;
 
 /// The two files of a byte-pair encoding.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
@@ -47,15 +48,15 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
                 write(&args.output.join(name), &text)?;
             }
             for part in file.beside() {
-                eprintln!("note: vocab.json and merges.txt do not hold its {part}: other letters may be cut otherwise");
+                errln!("note: vocab.json and merges.txt do not hold its {part}: other letters may be cut otherwise");
             }
         }
     }
     let gap = file.tokens().into_keys().ne(0..entries as u64);
     if args.to == TokenizerFormat::Text && gap {
-        eprintln!("note: ids leave gaps, so lines are not numbered as ids");
+        errln!("note: ids leave gaps, so lines are not numbered as ids");
     }
-    eprintln!("{entries} entries");
+    errln!("{entries} entries");
     Ok(0)
 }
 

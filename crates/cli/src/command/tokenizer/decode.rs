@@ -60,6 +60,13 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
             match ready.tokenizer.reading() {
                 // Overlapping words add what the word before them did not spell.
                 Reading::Sliding { k, stride } if spelling.len() == k => {
+                    if !fresh && !bases.ends_with(&spelling[..k - stride]) {
+                        let word_spelled = String::from_utf8_lossy(spelling);
+                        return Err(wrong(
+                            format!("{}: {word:?} ({word_spelled}) does not overlap the word before it", place()),
+                            "give the ids as \"tokbench tokenizer encode\" wrote them, none left out, for the same tokenizer",
+                        ));
+                    }
                     bases.extend_from_slice(if fresh { spelling } else { &spelling[k - stride..] });
                     fresh = false;
                 }

@@ -9,7 +9,7 @@ mod parquet;
 mod sink;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,6 +18,7 @@ use std::thread::{self, ScopedJoinHandle};
 use dataset::policy::reverse_complement;
 use dataset::{Counts, Record};
 use rayon::prelude::*;
+use tokenize::huggingface::HuggingFace;
 use tokenize::kmer::Kmer;
 use tokenize::{Reading, Tokenizer};
 
@@ -25,6 +26,7 @@ use super::{Ready, file_of, interrupted, is_standard, one_input, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
 use crate::folders;
+use crate::stdout::errln;
 use cut::Cutter;
 use form::{Form, Part, Piece, Strand};
 use sink::Sink;
@@ -85,7 +87,8 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     let (sink, counts, ()) = thread::scope(|scope| {
         let (ahead, read) = sync_channel(1);
         let (formed, behind) = sync_channel::<Vec<Part>>(1);
-        let reading = scope.spawn(move || read_files(args, stop, &ahead));
+        let file = ready.file.as_deref();
+        let reading = scope.spawn(move || read_files(args, file, stop, &ahead));
         let writing = scope.spawn(move || write(behind, &mut sink).map(|()| sink));
         let cut = cut(read, &cutter, stop, &formed);
         drop(formed);
@@ -95,7 +98,7 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     })?;
     let tokens = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
-    eprintln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
+    errln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
     Ok(0)
 }
 
@@ -116,6 +119,7 @@ fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
 /// Sends the sequences of all files on, many at a time; ends early if nobody takes them.
 fn read_files(
     args: &args::EncodeFiles,
+    tokenizer: Option<&HuggingFace>,
     stop: &AtomicBool,
     ahead: &SyncSender<Vec<Sequence>>,
 ) -> Result<Counts, Failure> {
@@ -128,6 +132,9 @@ fn read_files(
                 return Err(interrupted());
             }
             let record = record?;
+            if let Some(place) = tokenizer.and_then(|tokenizer| tokenizer.refuses(&record.bases)) {
+                return Err(refused(args, file, &record, place));
+            }
             bases += record.bases.len();
             let other = args.both_strands.then(|| Sequence {
                 strand: Strand::Other(record.bases.len() as u64),
@@ -147,6 +154,16 @@ fn read_files(
     // If nobody takes them, the writer tells why.
     let _ = ahead.send(together);
     Ok(counts)
+}
+
+/// A letter that has no id.
+fn refused(args: &args::EncodeFiles, file: &Path, record: &Record, place: usize) -> Failure {
+    let (letter, place) = (char::from(record.bases[place]), place + 1);
+    let record = format!("{}: record {:?}, base {place}", file.display(), record.name);
+    super::wrong(
+        format!("{record}: {letter} has no token in {}, and the file has no unknown token", args.tokenizer),
+        "leave such letters out, or give the tokenizer.json an unk_token that is in its vocabulary",
+    )
 }
 
 /// Cuts what was read on all threads and sends it on in order; ends early if nobody takes it.

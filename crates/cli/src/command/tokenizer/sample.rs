@@ -7,6 +7,7 @@ use dataset::Counts;
 
 use super::interrupted;
 use crate::failure::{Failure, USAGE};
+use crate::stdout::errln;
 
 /// Pieces of A, C, G, T of all files, `shares[i]` of them from file i (by size without shares); at most `bases` in all, else as many as the file
 /// that is used up first allows. Says what was taken of each file.
@@ -49,7 +50,7 @@ pub(super) fn take(
         let before = taken.len();
         taken.extend((0..number).map(|i| pieces[(2 * i + 1) * pieces.len() / (2 * number)].clone()));
         let used: usize = taken[before..].iter().map(Vec::len).sum();
-        eprintln!("{}: {used} of {held} bases, {number} pieces", file.display());
+        errln!("{}: {used} of {held} bases, {number} pieces", file.display());
     }
     Ok(taken)
 }

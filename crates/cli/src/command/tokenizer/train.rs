@@ -9,11 +9,12 @@ use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, interrupted, sample, wrong};
+use super::{Output, STANDARD_INPUT, interrupted, is_standard, one_input, sample, standard_input, wrong};
 use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
+use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
     folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
@@ -24,6 +25,10 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
         piece: args.piece_length,
         both_strands: args.both_strands,
         known: match &args.continue_from {
+            Some(path) if is_standard(path) => {
+                one_input("-", args.files.iter().map(PathBuf::as_path))?;
+                known(&standard_input()?, STANDARD_INPUT)?
+            }
             Some(path) => {
                 let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
                 known(&json, &path.display().to_string())?
@@ -93,7 +98,7 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
         return Err(failure);
     }
     let learned = learned.map_err(|error| if stop.load(Ordering::Relaxed) { interrupted() } else { error.into() })?;
-    eprintln!("{counts}");
+    errln!("{counts}");
     let entries = SPECIALS as usize + learned.tokens.len();
     if entries < args.vocab_size as usize {
         return Err(wrong(
@@ -105,7 +110,14 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
         ));
     }
     let longest = learned.tokens.iter().map(Vec::len).max().unwrap_or(0);
-    eprintln!("{entries} entries learned from {} bases; the longest has {longest} bases", learned.bases);
+    errln!("{entries} entries learned from {} bases; the longest has {longest} bases", learned.bases);
+    if longest > usize::from(u16::MAX) {
+        errln!(
+            "note: with tokens of more than {} bases encoding is left to the tokenizers crate, which is slower; \
+             --max-token-length bounds them",
+            u16::MAX
+        );
+    }
     output.write(&huggingface::to_json(&learned))?;
     output.finish(None)?;
     Ok(0)
