@@ -102,10 +102,6 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     } else {
         Box::new(Watched { inner: file, fault: watched })
     };
-    // Errors are met again below.
-    if reader.fill_buf().is_ok_and(|start| start.starts_with(BYTE_ORDER_MARK)) {
-        reader.consume(BYTE_ORDER_MARK.len());
-    }
     let mut skipped_lines = 0;
     let mut any = false;
     loop {
@@ -116,6 +112,11 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
         if buffer.is_empty() {
             let path = path.to_owned();
             return Err(if any { Error::NoRecords { path } } else { Error::EmptyFile { path } });
+        }
+        if !any && buffer.starts_with(BYTE_ORDER_MARK) {
+            any = true;
+            reader.consume(BYTE_ORDER_MARK.len());
+            continue;
         }
         any = true;
         let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
