@@ -15,6 +15,7 @@ mod batch;
 pub mod file;
 mod parts;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -175,6 +176,8 @@ pub struct HuggingFace {
     inner: HfTokenizer,
     /// From their id to ours.
     ours: HashMap<u32, u32>,
+    /// Their ids of our special tokens, where they have them.
+    specials: [Option<u32>; SPECIALS as usize],
     vocabulary: Vocabulary,
     engine: Option<Engine>,
     walk: Option<Box<dyn Walk>>,
@@ -210,9 +213,17 @@ impl HuggingFace {
         let mut theirs: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         theirs.sort_unstable();
         let mut ours = HashMap::with_capacity(theirs.len());
+        // Of several tokens with one meaning the model's own unknown token counts, else the first.
+        let mut specials: [Option<u32>; SPECIALS as usize] = [None; SPECIALS as usize];
         let mut tokens = Vec::with_capacity(theirs.len());
         for (id, token) in &theirs {
             let special = if Some(token.as_str()) == unknown { Some(UNK) } else { special(token) };
+            if let Some(special) = special {
+                let own = &mut specials[special as usize];
+                if own.is_none() || Some(token.as_str()) == unknown {
+                    *own = Some(*id);
+                }
+            }
             let mapped = special.unwrap_or_else(|| {
                 tokens.push(prefix.and_then(|prefix| token.strip_prefix(prefix)).unwrap_or(token));
                 SPECIALS + tokens.len() as u32 - 1
@@ -235,8 +246,19 @@ impl HuggingFace {
         let reach = lengths.chain(looked_for.iter().map(String::len)).max().unwrap_or(0);
         let refused = (0..128u8).filter(|&byte| inner.encode_fast(char::from(byte).to_string(), false).is_err());
         let refused = refused.collect();
-        let tokenizer =
-            HuggingFace { name, json: json.to_vec(), inner, ours, vocabulary, engine, walk, plain, reach, refused };
+        let tokenizer = HuggingFace {
+            name,
+            json: json.to_vec(),
+            inner,
+            ours,
+            specials,
+            vocabulary,
+            engine,
+            walk,
+            plain,
+            reach,
+            refused,
+        };
         match tokenizer.wrong_cut() {
             Some((text, token)) => Err(failed(
                 format!("it cuts plain DNA into unknown tokens or leaves bases out: {text} begins with {token}"),
@@ -281,19 +303,26 @@ impl HuggingFace {
     #[must_use]
     pub fn file_ids(&self) -> Vec<u32> {
         let mut ids = vec![0; self.vocabulary.len()];
-        for (&theirs, &ours) in &self.ours {
+        for (&theirs, &ours) in self.ours.iter().filter(|&(_, &ours)| ours >= SPECIALS) {
             ids[ours as usize] = theirs;
+        }
+        for (own, theirs) in ids.iter_mut().zip(self.specials) {
+            *own = theirs.unwrap_or_default();
         }
         ids
     }
 
-    /// Where a text has a letter for which the file has neither a token nor an unknown token, so that the `tokenizers` crate would
-    /// refuse it. In our ids it is one \[UNK\], which has no id in the file.
+    /// Where a text has a letter for which the file has neither a token nor an unknown token, if the `tokenizers` crate refuses it
+    /// for that. In our ids such letters are one \[UNK\] each, which has no id in the file.
     #[must_use]
     pub fn refuses(&self, text: &[u8]) -> Option<usize> {
-        // Other characters are shown as N.
+        // Only files without an unknown token refuse anything; what becomes of a letter can depend on those beside it.
+        let other = leading_bases(text);
+        if self.refused.is_empty() || other == text.len() || self.inner.encode_fast(&*shown(text), false).is_ok() {
+            return None;
+        }
         let refused = |byte: u8| self.refused.contains(if byte.is_ascii() { &byte } else { &b'N' });
-        if self.refused.is_empty() { None } else { text.iter().position(|&byte| refused(byte)) }
+        text.iter().position(|&byte| refused(byte)).or(Some(other))
     }
 
     /// Whether the file has ids for what opens and closes a sequence (\[CLS\] and \[SEP\], by whatever name).
@@ -411,16 +440,7 @@ impl HuggingFace {
     /// Appends the tokens of a text that begins at a place of a longer one, as the `tokenizers` crate cuts it.
     fn encode_slowly(&self, bases: &[u8], from: usize, out: &mut Vec<Token>) {
         let (before, from) = (out.len(), from as u32);
-        let replaced: String;
-        let text = match std::str::from_utf8(bases) {
-            Ok(text) if text.is_ascii() => text,
-            _ => {
-                // Offsets of other characters are not one byte each, so they are shown as N, as a reader would.
-                replaced = bases.iter().map(|&b| if b.is_ascii() { b as char } else { 'N' }).collect();
-                &replaced
-            }
-        };
-        match self.inner.encode(text, false) {
+        match self.inner.encode(&*shown(bases), false) {
             Ok(encoding) => {
                 out.extend(encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(id, (start, end))| Token {
                     id: self.ours.get(id).copied().filter(|&id| id >= SPECIALS).unwrap_or(UNK),
@@ -447,6 +467,15 @@ impl HuggingFace {
         for token in &mut out[before..] {
             (token.start, token.end) = (from + token.start, from + token.end);
         }
+    }
+}
+
+/// A text as the `tokenizers` crate sees it. Offsets of other than ASCII characters are not one byte each, so they are shown as N,
+/// as a reader would.
+fn shown(bases: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bases) {
+        Ok(text) if text.is_ascii() => text.into(),
+        _ => bases.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { 'N' }).collect(),
     }
 }
 

@@ -77,6 +77,53 @@ fn letters_without_an_id() {
     let mut json = file("bpe64");
     json["model"]["unk_token"] = json!("[NOPE]");
     assert!(read(json.to_string().as_bytes()).unwrap().refuses(b"N").is_some());
+    // What becomes of a letter depends on its neighbours.
+    let mut json = file("unigram64");
+    json["model"]["unk_id"] = Value::Null;
+    json["model"]["vocab"].as_array_mut().unwrap().push(json!(["-", -3.0]));
+    json["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": "N{2,}"}, "content": "-"});
+    let tokenizer = read(json.to_string().as_bytes()).unwrap();
+    assert_eq!((tokenizer.refuses(b"ACGNNAC"), tokenizer.refuses(b"ACGNAC")), (None, Some(3)));
+}
+
+/// Whatever a file does with other letters is what the `tokenizers` crate does.
+#[test]
+fn other_letters_as_in_the_tokenizers_crate() {
+    let replace = |pattern: Value, content: &str| json!({"type": "Replace", "pattern": pattern, "content": content});
+    let normalizers = [
+        Value::Null,
+        replace(json!({"String": "N"}), "A"),
+        replace(json!({"String": "N"}), ""),
+        replace(json!({"Regex": "N{2,}"}), "-"),
+        replace(json!({"Regex": "N{2}{1,0}"}), "A"),
+    ];
+    let mut compared = 0;
+    for name in ["bpe64", "wordpiece64", "unigram64"] {
+        for normalizer in &normalizers {
+            for extra in [&[][..], &["N"], &["N", "##N"], &["NA", "-"], &["<unk>"]] {
+                let mut json = file(name);
+                json["normalizer"] = normalizer.clone();
+                for (number, token) in extra.iter().enumerate() {
+                    match &mut json["model"]["vocab"] {
+                        Value::Object(vocab) => drop(vocab.insert((*token).to_owned(), json!(64 + number))),
+                        Value::Array(vocab) => vocab.push(json!([token, -3.0])),
+                        _ => unreachable!(),
+                    }
+                }
+                let Ok(tokenizer) = read(json.to_string().as_bytes()) else { continue };
+                let ids = tokenizer.file_ids();
+                for text in ["ACGTNACGT", "NACG", "ACGNN", "NNN", "ACNNAGT", "N", "ACGTACGT", "ANCNGNT", "ACRGT"] {
+                    let theirs = tokenizer.inner().encode(text, false).unwrap();
+                    let mut tokens = Vec::new();
+                    tokenizer.encode(text.as_bytes(), &mut tokens);
+                    let ours: Vec<u32> = tokens.iter().map(|token| ids[token.id as usize]).collect();
+                    assert_eq!(ours, theirs.get_ids(), "{name} {normalizer} {extra:?} {text}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 300, "{compared}");
 }
 
 /// Added tokens are looked for as they are after the normalizer.

@@ -66,7 +66,10 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
     }
     if let Some(folder) = &args.output {
         let path = folder.join(ALL);
-        std::fs::write(&path, report::audit::csv(&sheet)).map_err(|error| Failure::file(&path, &error))?;
+        // By another name first, so that no other name of an old file is written through.
+        let new = folder.join(format!(".{ALL}.{}", std::process::id()));
+        let written = std::fs::write(&new, report::audit::csv(&sheet)).and_then(|()| std::fs::rename(&new, &path));
+        written.map_err(|error| Failure::file(&path, &error))?;
         errln!("numbers: {}", path.display());
         for (name, drawn) in
             [("audit", report::figure::audit(&sheet)?), ("audit_lengths", report::figure::lengths(&sheet)?)]

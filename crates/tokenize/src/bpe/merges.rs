@@ -71,7 +71,9 @@ impl Merges {
             let parts = !l.is_empty() && !r.is_empty();
             let letters = spelling[token as usize].as_deref().unwrap_or_default();
             let whole = letters.len() == l.len() + r.len() && letters.starts_with(l) && letters.ends_with(r);
-            if parts && whole && all.letters(token).is_empty() && all.stands(left, right, rank) {
+            // Where a pair stands twice, the last rank counts.
+            let counts = all.ranks.get(&(left, right)).is_some_and(|&(counting, _)| counting == rank);
+            if counts && parts && whole && all.letters(token).is_empty() && all.stands(left, right, rank) {
                 all.made[token as usize] = Made { rank, left, right };
                 all.spelled[token as usize] = letters.to_vec();
             }

@@ -69,8 +69,16 @@ impl Plain {
         let elsewhere = |pattern: &Value| {
             let text = pattern["String"].as_str().or(pattern["Regex"].as_str()).unwrap_or_default();
             let other = text.chars().all(|c| c.is_ascii_alphanumeric() || "{,}-".contains(c));
+            // One count at most, and from one on: a pattern that may be empty is met everywhere.
+            let counted = text.split_once('{').and_then(|(_, count)| {
+                let (count, _) = count.split_once('}')?;
+                let (least, most) = count.split_once(',').unwrap_or((count, count));
+                Some((least.parse::<u32>().ok()?, most.is_empty() || most.parse::<u32>().ok()? >= least.parse().ok()?))
+            });
             other
                 && !text.is_empty()
+                && (text.matches('{').count() == 0
+                    || (text.matches('{').count() == 1 && matches!(counted, Some((1.., true)))))
                 && !text.contains(['A', 'C', 'G', 'T'])
                 && !text.contains("{0")
                 && !text.contains("{,")
@@ -97,7 +105,11 @@ impl Plain {
             return none;
         }
         // Then a way of our own takes all other letters one by one.
-        if apart && (kind == "WordPiece" || (kind == "Unigram" && vocabulary.ids().all(|id| vocabulary.is_dna(id)))) {
+        let dna = |text: &str| text.bytes().all(|byte| b"ACGT".contains(&byte));
+        let of_unigram =
+            file["model"]["unk_id"].as_u64().and_then(|id| file["model"]["vocab"][id as usize][0].as_str());
+        let alone = apart && normalizers.is_empty() && vocabulary.ids().all(|id| vocabulary.is_dna(id));
+        if alone && matches!(kind, "WordPiece" | "Unigram") && !of_unigram.is_some_and(dna) {
             return Plain { bytes: [true; 256] };
         }
         let mut bytes = [false; 256];
