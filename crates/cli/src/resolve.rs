@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokenize::{Frontend, registry};
 
 use crate::failure::{Failure, USAGE};
+use crate::folders;
 
 /// Tokens per base of a byte-pair encoding of 4096 entries, for estimates only.
 const BPE_TOKENS_PER_BASE: f64 = 0.21;
@@ -20,14 +21,6 @@ const BPE_TOKENS_PER_BASE: f64 = 0.21;
 /// The data root: the flag, the environment, or the folder at hand.
 pub(crate) fn data_root(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
-}
-
-/// The files that stand behind a corpus and tokenizers, so that no result takes the place of one.
-pub(crate) fn files_read(corpus: &str, spec: &CorpusSpec, root: &Path, tokenizers: &[String]) -> Vec<PathBuf> {
-    let files = spec.species.iter().flat_map(|species| &species.files).map(|file| root.join(file));
-    let named = std::iter::once(corpus).chain(tokenizers.iter().map(String::as_str));
-    let named = named.map(|name| PathBuf::from(name.strip_prefix("file:").unwrap_or(name)));
-    files.chain(named).collect()
 }
 
 /// A corpus by name or file.
@@ -113,6 +106,16 @@ impl Data {
         self.remarks.borrow_mut().extend([corpus.to_string(), leaks.to_string()]);
         self.corpora.borrow_mut().insert(name.to_owned(), (Rc::clone(&corpus), spec.clone()));
         Ok((corpus, spec))
+    }
+
+    /// Refuses outputs that are files of a corpus or of tokenizers: results never take the place of what they come from.
+    pub(crate) fn apart(&self, outputs: &[PathBuf], corpus: &str, tokenizers: &[String]) -> Result<(), Failure> {
+        let (_, spec) = self.open_corpus(corpus)?;
+        let files = spec.species.iter().flat_map(|species| &species.files).map(|file| self.root.join(file));
+        let named = std::iter::once(corpus).chain(tokenizers.iter().map(String::as_str));
+        let named = named.map(|name| PathBuf::from(name.strip_prefix("file:").unwrap_or(name)));
+        let inputs: Vec<PathBuf> = files.chain(named).collect();
+        outputs.iter().try_for_each(|output| folders::apart(output, inputs.iter().map(PathBuf::as_path)))
     }
 
     /// Whether every split has a window, better told now than by every run; a remark if less text can be scored than was

@@ -102,17 +102,25 @@ pub fn write_all(comparison: &Comparison, folder: &Path) -> Result<Vec<PathBuf>,
 pub fn write(drawn: &Drawn, folder: &Path, name: &str) -> Result<[PathBuf; 2], Error> {
     let paths = [folder.join(format!("{name}.svg")), folder.join(format!("{name}.csv"))];
     for (path, text) in paths.iter().zip([&drawn.svg, &drawn.csv]) {
-        let file = path.file_name().map_or_else(String::new, |f| f.to_string_lossy().into_owned());
-        let temporary = path.with_file_name(format!(".{file}.{}", std::process::id()));
-        let all = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)
-        };
-        all().map_err(|source| Error::Write { path: path.clone(), source })?;
+        replace(path, text)?;
     }
     Ok(paths)
+}
+
+/// Writes a file under another name first, so that it is there whole or not at all, and no other name of an old one is written through.
+///
+/// # Errors
+/// It could not be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    let file = path.file_name().map_or_else(String::new, |f| f.to_string_lossy().into_owned());
+    let temporary = path.with_file_name(format!(".{file}.{}", std::process::id()));
+    let all = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    all().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// A CSV in the making.

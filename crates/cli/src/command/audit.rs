@@ -1,6 +1,5 @@
 //! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +15,7 @@ use crate::command::compare::colour;
 use crate::failure::{Failure, INTERRUPTED, USAGE};
 use crate::folders;
 use crate::progress;
-use crate::resolve::{Data, data_root, files_read};
+use crate::resolve::{Data, data_root};
 use crate::stdout::{errln, out, outln};
 
 /// The file of all numbers.
@@ -36,12 +35,11 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
         folders::make(folder)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, spec) = data.open_corpus(&args.corpus)?;
+    let (corpus, _) = data.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
-        let inputs = files_read(&args.corpus, &spec, &data_root(args.data.as_deref()), &args.cutting.tokenizers);
-        for file in [ALL, "audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"] {
-            folders::apart(&folder.join(file), inputs.iter().map(PathBuf::as_path))?;
-        }
+        let files =
+            [ALL, "audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"].map(|file| folder.join(file));
+        data.apart(&files, &args.corpus, &args.cutting.tokenizers)?;
     }
     for remark in data.remarks.take() {
         errln!("{remark}");
@@ -66,10 +64,7 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
     }
     if let Some(folder) = &args.output {
         let path = folder.join(ALL);
-        // By another name first, so that no other name of an old file is written through.
-        let new = folder.join(format!(".{ALL}.{}", std::process::id()));
-        let written = std::fs::write(&new, report::audit::csv(&sheet)).and_then(|()| std::fs::rename(&new, &path));
-        written.map_err(|error| Failure::file(&path, &error))?;
+        report::figure::replace(&path, &report::audit::csv(&sheet))?;
         errln!("numbers: {}", path.display());
         for (name, drawn) in
             [("audit", report::figure::audit(&sheet)?), ("audit_lengths", report::figure::lengths(&sheet)?)]

@@ -1,7 +1,7 @@
 //! `tokbench look`: one locus, cut by each tokenizer, aligned under its bases.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dataset::Corpus;
 use experiment::record::Outcome;
@@ -14,7 +14,7 @@ use crate::args;
 use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
-use crate::resolve::{Data, data_root, files_read};
+use crate::resolve::{Data, data_root};
 use crate::stdout::{errln, out, outln};
 
 /// Bases shown by default, and most bases shown.
@@ -36,14 +36,10 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
         folders::make_for(path)?;
     }
     let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, spec) = data.open_corpus(&args.corpus)?;
+    let (corpus, _) = data.open_corpus(&args.corpus)?;
     if let Some(path) = &args.output {
-        let root = data_root(args.data.as_deref());
-        let inputs = files_read(&args.corpus, &spec, &root, &args.cutting.tokenizers);
         // The figure has its numbers beside it.
-        for output in [path.clone(), path.with_extension("csv")] {
-            folders::apart(&output, inputs.iter().map(PathBuf::as_path))?;
-        }
+        data.apart(&[path.clone(), path.with_extension("csv")], &args.corpus, &args.cutting.tokenizers)?;
     }
     let bases = match &args.sequence {
         Some(text) => typed(text)?,

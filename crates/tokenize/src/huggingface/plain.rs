@@ -8,6 +8,7 @@ use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 use super::merge_parts;
 use super::write::letters_apart;
 use crate::bpe::Engine;
+use crate::letters::is_base;
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// The engine of a `model`, if it is a BPE of the kind that the engine knows.
@@ -70,18 +71,18 @@ impl Plain {
             let text = pattern["String"].as_str().or(pattern["Regex"].as_str()).unwrap_or_default();
             let other = text.chars().all(|c| c.is_ascii_alphanumeric() || "{,}-".contains(c));
             // One count at most, and from one on: a pattern that may be empty is met everywhere.
-            let counted = text.split_once('{').and_then(|(_, count)| {
-                let (count, _) = count.split_once('}')?;
+            let from_one = || {
+                let (count, _) = text.split_once('{')?.1.split_once('}')?;
                 let (least, most) = count.split_once(',').unwrap_or((count, count));
-                Some((least.parse::<u32>().ok()?, most.is_empty() || most.parse::<u32>().ok()? >= least.parse().ok()?))
-            });
-            other
-                && !text.is_empty()
-                && (text.matches('{').count() == 0
-                    || (text.matches('{').count() == 1 && matches!(counted, Some((1.., true)))))
-                && !text.contains(['A', 'C', 'G', 'T'])
-                && !text.contains("{0")
-                && !text.contains("{,")
+                let least = least.parse::<u32>().ok()?;
+                Some(least > 0 && (most.is_empty() || most.parse::<u32>().ok()? >= least))
+            };
+            let counted = match text.matches('{').count() {
+                0 => true,
+                1 => from_one() == Some(true),
+                _ => false,
+            };
+            other && counted && !text.is_empty() && !text.contains(['A', 'C', 'G', 'T'])
         };
         let normalizers = steps(&file["normalizer"], "normalizers");
         let harmless = normalizers.iter().all(|step| match step["type"].as_str() {
@@ -105,7 +106,7 @@ impl Plain {
             return none;
         }
         // Then a way of our own takes all other letters one by one.
-        let dna = |text: &str| text.bytes().all(|byte| b"ACGT".contains(&byte));
+        let dna = |text: &str| text.bytes().all(is_base);
         let of_unigram =
             file["model"]["unk_id"].as_u64().and_then(|id| file["model"]["vocab"][id as usize][0].as_str());
         let alone = apart && normalizers.is_empty() && vocabulary.ids().all(|id| vocabulary.is_dna(id));

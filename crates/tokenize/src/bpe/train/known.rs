@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::bpe::{Batch, Engine};
 use crate::error::Error;
 use crate::huggingface::{HuggingFace, merge_parts};
+use crate::token::Tokenizer;
 use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
 
 /// The merges of a `tokenizer.json` in the layout that [`crate::huggingface::to_json`] writes (DNABERT-2's): five special ids, A,
@@ -23,9 +24,8 @@ pub fn known(json: &[u8], origin: &str) -> Result<Vec<(u32, u32)>, Error> {
             .to_owned(),
     };
     // What is no tokenizer at all is told as everywhere else.
-    HuggingFace::from_json(origin.to_owned(), json, origin)?;
-    let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
-    let parsed: Value = serde_json::from_slice(json).map_err(|e| failed(format!("not JSON: {e}")))?;
+    let json = HuggingFace::from_json(origin.to_owned(), json, origin)?.save().unwrap_or_default();
+    let parsed: Value = serde_json::from_slice(&json).map_err(|e| failed(format!("not JSON: {e}")))?;
     let model = &parsed["model"];
     for (part, expected) in [("normalizer", Value::Null), ("pre_tokenizer", json!({"type": "Whitespace"}))] {
         if parsed[part] != expected {
