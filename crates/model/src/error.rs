@@ -42,6 +42,14 @@ pub enum Error {
         /// Steps of the run.
         steps: u64,
     },
+    /// Numbers that did not come back from the device as they should.
+    #[error("the {what} could not be read back from the device: {reason}")]
+    ReadBack {
+        /// `logits` ...
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A run that lacks something it needs.
     #[error("{0}")]
     Missing(String),
@@ -54,6 +62,9 @@ impl Error {
         match self {
             Error::Data(error) => error.remedy(),
             Error::Tokenizer(error) => error.remedy(),
+            Error::ReadBack { .. } => {
+                Some("start again; if it stays, the device or its driver is at fault: try --device cpu".to_owned())
+            }
             Error::Diverged { .. } => Some("lower training.learning_rate or raise training.warmup".to_owned()),
             _ => None,
         }

@@ -8,9 +8,9 @@ use burn::tensor::Device;
 use dataset::{Corpus, ScoringWindow, Split, Task};
 use experiment::record::{BlockScore, Cost, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
-use tokenize::layout::Cut;
+use tokenize::layout::{Cut, Layout};
 use tokenize::vocabulary::{CLS, SEP};
-use tokenize::{Fitted, Frontend, Token, plan};
+use tokenize::{Fitted, Token, plan};
 
 use crate::batch::Batch;
 use crate::checkpoint;
@@ -157,7 +157,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
             return Err(Error::Interrupted { step: steps, steps });
         }
         watch.tell("score", number as u64, windows.len() as u64);
-        let score = scorer.window(&window.bases, &every, true);
+        let score = scorer.window(&window.bases, &every, true)?;
         passes += score.passes;
         let block = block_of(&mut blocks, window);
         block.bases += score.bases;
@@ -241,26 +241,28 @@ struct Seen {
 }
 
 fn seen(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], span: usize, device: &Device) -> Seen {
-    let model = model.valid();
     let (mut positions, mut tokens, mut targets) = (0, 0, 0);
     for (number, window) in windows.iter().enumerate() {
         let spans = plan::scoring(&window.bases, span, number % plan::PASSES);
         let layout = Cut::new(&*fitted.tokenizer, &window.bases, &spans).step(0);
         positions += layout.ids.len();
         targets += layout.targets.len();
-        tokens += match fitted.frontend {
-            Frontend::MxDna(_) => {
-                let batch = Batch::new(std::slice::from_ref(&layout), |_, _| true, device);
-                match model.states(batch.ids, &batch.lengths, None).route {
-                    Route::Units(rows) => rows.first().map_or(0, Vec::len),
-                    Route::Same => layout.ids.len(),
-                }
-            }
-            _ => layout.ids.len(),
+        tokens += match route(model, fitted, &layout, device) {
+            Route::Units(rows) => rows.first().map_or(0, Vec::len),
+            Route::Same => layout.ids.len(),
         };
     }
     let mean = |sum: usize| (sum as f64 / windows.len().max(1) as f64).round() as usize;
     Seen { positions: mean(positions), tokens: mean(tokens), targets: mean(targets) }
+}
+
+/// Which token owns which positions of one row. Only a front end that learns its units has to be asked.
+fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Route {
+    if !fitted.frontend.learns_units() {
+        return Route::Same;
+    }
+    let batch = Batch::new(std::slice::from_ref(layout), |_, _| true, device);
+    model.valid().states(batch.ids, &batch.lengths, None).route
 }
 
 /// Tokens of each length that the scored windows are cut into (learned units where the front end learns them), and the
@@ -289,14 +291,9 @@ fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], device: &D
 pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<std::ops::Range<usize>> {
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
-    if !matches!(fitted.frontend, Frontend::MxDna(_)) {
-        return tokens.iter().map(|token| token.start as usize..token.end as usize).collect();
-    }
     let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    let layout = tokenize::layout::Layout { ids, targets: Vec::new(), hidden: 0 };
-    let batch = Batch::new(&[layout], |_, _| true, device);
-    let route = model.valid().states(batch.ids, &batch.lengths, None).route;
-    match route {
+    let layout = Layout { ids, targets: Vec::new(), hidden: 0 };
+    match route(model, fitted, &layout, device) {
         Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
         // Position 0 is [CLS], the last one [SEP]: they stand for no base.
         Route::Units(rows) => rows

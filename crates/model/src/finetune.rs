@@ -27,6 +27,7 @@ use crate::network::{Model, count};
 use crate::noise::Noise;
 use crate::optimize::{self, Settings};
 use crate::pretrain::shapes;
+use crate::read_back;
 use crate::watch::Watch;
 
 /// Rows of a forward pass in evaluation.
@@ -236,7 +237,7 @@ pub fn fit<M: Classify>(
         state.step += 1;
         watch.tell("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
         if state.step % every == 0 || state.step == steps {
-            let (loss, _) = evaluate(&model.valid(), &splits.dev, device);
+            let (loss, _) = evaluate(&model.valid(), &splits.dev, device)?;
             if best.is_none() || state.dev_losses.iter().all(|&before| loss < before.unwrap_or(f64::NAN)) {
                 best = Some(model.valid());
                 state.best = state.dev_losses.len();
@@ -248,8 +249,8 @@ pub fn fit<M: Classify>(
     let began = Instant::now();
     let model = best.ok_or_else(|| Error::Missing("no evaluation was made".to_owned()))?;
     let classes = splits.classes;
-    let (_, dev) = evaluate(&model, &splits.dev, device);
-    let (_, predicted) = evaluate(&model, &splits.test, device);
+    let (_, dev) = evaluate(&model, &splits.dev, device)?;
+    let (_, predicted) = evaluate(&model, &splits.test, device)?;
     let labels = splits.test.labels.clone();
     let result = Finetuned {
         classes,
@@ -286,18 +287,18 @@ fn cross_entropy(logits: Tensor<2>, labels: &[u32], device: &Device) -> Tensor<1
 }
 
 /// Mean loss (nats a row, summed in f64) and predicted classes.
-fn evaluate<M: Classify>(model: &M, rows: &Rows<M::Input>, device: &Device) -> (f64, Vec<u32>) {
+fn evaluate<M: Classify>(model: &M, rows: &Rows<M::Input>, device: &Device) -> Result<(f64, Vec<u32>), Error> {
     let (mut loss, mut predicted) = (0.0, Vec::with_capacity(rows.labels.len()));
     for (inputs, labels) in rows.inputs.chunks(ROWS).zip(rows.labels.chunks(ROWS)) {
         let inputs: Vec<&M::Input> = inputs.iter().collect();
         let logits = activation::log_softmax(model.logits(&inputs, None, device).0, 1);
         let classes = logits.dims()[1];
-        let values: Vec<f32> = logits.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        let values = read_back::rows(logits, "class probabilities")?;
         for (row, &label) in values.chunks_exact(classes).zip(labels) {
             loss -= f64::from(row[label as usize]);
             let guess = (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
             predicted.push(guess as u32);
         }
     }
-    (loss / rows.labels.len().max(1) as f64, predicted)
+    Ok((loss / rows.labels.len().max(1) as f64, predicted))
 }

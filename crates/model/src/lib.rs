@@ -57,6 +57,7 @@ pub mod finetune;
 pub mod metrics;
 pub mod optimize;
 pub mod pretrain;
+mod read_back;
 pub mod score;
 mod watch;
 

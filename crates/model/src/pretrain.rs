@@ -222,7 +222,7 @@ fn measure(
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
     for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
         let pass = number % plan::PASSES;
-        let score = scorer.window(&window.bases, &[pass], false);
+        let score = scorer.window(&window.bases, &[pass], false)?;
         bits += score.count + score.length + score.content;
         scored += score.bases;
         if let Some(source) = corpus.source() {

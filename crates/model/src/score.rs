@@ -12,7 +12,9 @@ use tokenize::legal::LegalSets;
 use tokenize::{Fitted, plan};
 
 use crate::batch::Batch;
+use crate::error::Error;
 use crate::network::Model;
+use crate::read_back;
 
 /// Rows of a forward pass in scoring.
 const ROWS: usize = 16;
@@ -57,7 +59,10 @@ impl<'a> Scorer<'a> {
     }
 
     /// The score of one window over the given passes of the plan. `parallel`: also the parallel order.
-    pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> WindowScore {
+    ///
+    /// # Errors
+    /// If the logits cannot be read back from the device.
+    pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<WindowScore, Error> {
         let mut score = WindowScore::default();
         let mut work: Vec<(usize, Layout)> = Vec::new();
         for &pass in passes {
@@ -81,9 +86,8 @@ impl<'a> Scorer<'a> {
                 layout.targets.iter().filter(move |target| wanted(number, target)).map(move |target| (*step, target))
             });
             let targets: Vec<(usize, &Target)> = targets.collect();
-            let rows = self.logits(&Batch::new(&layouts, wanted, &self.device));
-            let width = rows.len() / targets.len().max(1);
-            for ((step, target), row) in targets.into_iter().zip(rows.chunks_exact(width.max(1))) {
+            let (rows, width) = self.logits(&Batch::new(&layouts, wanted, &self.device))?;
+            for ((step, target), row) in targets.into_iter().zip(rows.chunks_exact(width)) {
                 let bits = self.bits(row, target);
                 if target.order == step {
                     score.length += bits.length;
@@ -99,18 +103,19 @@ impl<'a> Scorer<'a> {
         if !parallel {
             score.parallel = 0.0;
         }
-        score
+        Ok(score)
     }
 
-    /// Logits of a batch's targets, row by row, over the fixed range of ids or over the vocabulary.
-    fn logits(&self, batch: &Batch) -> Vec<f32> {
+    /// Logits of a batch's targets, row by row, over the fixed range of ids or over the vocabulary; and values in a row.
+    fn logits(&self, batch: &Batch) -> Result<(Vec<f32>, usize), Error> {
+        let range = self.sets.fixed_range().unwrap_or(0..self.sets.vocabulary());
+        let width = range.len();
         if batch.rows.is_empty() {
-            return Vec::new();
+            return Ok((Vec::new(), width));
         }
         let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
-        let range = self.sets.fixed_range().unwrap_or(0..self.sets.vocabulary());
         let logits: Tensor<2> = self.model.logits_of(batch.gather(states), range);
-        logits.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
+        Ok((read_back::rows(logits, "logits")?, width))
     }
 
     fn bits(&mut self, row: &[f32], target: &Target) -> Bits {

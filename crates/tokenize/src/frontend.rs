@@ -17,6 +17,18 @@ pub enum Frontend {
     Deep(Deep),
 }
 
+impl Frontend {
+    /// Whether the units of the encoder are learned inside the model, so that only its weights tell where they lie.
+    #[must_use]
+    pub fn learns_units(&self) -> bool {
+        // Without a wildcard: whoever adds a front end is asked.
+        match self {
+            Frontend::Lookup | Frontend::Deep(_) => false,
+            Frontend::MxDna(_) => true,
+        }
+    }
+}
+
 /// Knobs of the MxDNA module (Qiao et al., NeurIPS 2024).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
