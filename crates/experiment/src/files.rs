@@ -1,53 +1,165 @@
-//! Files written at once or not at all, by several processes without a lock.
+//! Files written whole or not at all, by several processes without a lock: the one place where the program writes files.
 //!
 //! Temporary name in the same folder, fsync, rename, fsync of the folder: after a crash at any point the final name holds
-//! the old content or the new one, never a part.
+//! the old content or the new one, never a part. A symbolic link keeps pointing to its file, whose content is replaced; a
+//! device or a pipe is written to as it is.
+//!
+//! ```
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("numbers.csv");
+//! use std::io::Write;
+//! let mut draft = experiment::files::Draft::create(&path).unwrap();
+//! writeln!(draft, "name,value").unwrap();
+//! assert!(!path.exists());
+//! draft.finish().unwrap();
+//! assert_eq!(std::fs::read(&path).unwrap(), b"name,value\n");
+//! ```
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 
-/// First letters of every temporary name.
+/// First letters of every temporary name. The whole name is short, so that it fits wherever the final one does.
 pub(crate) const TEMPORARY: &str = ".tmp-";
 
 /// Temporary files younger than this may belong to a living process.
 pub(crate) const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Replaces the file at `path` by `bytes`.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let (mut file, temporary) = temporary(folder).map_err(Error::io("write", path))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    drop(file);
-    let written = written.and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(Error::io("write", path))?;
-    sync_folder(folder);
-    Ok(())
+/// Symbolic links that are followed one after the other; the same bound as Linux has.
+const LINKS: usize = 40;
+
+/// Temporary names of this process that are in use.
+static DRAFTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn drafts() -> MutexGuard<'static, Vec<PathBuf>> {
+    DRAFTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A new file that nobody else has: the name holds process, counter and time, and must not exist.
-fn temporary(folder: &Path) -> io::Result<(File, PathBuf)> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |t| t.subsec_nanos());
-        let path = folder.join(format!("{TEMPORARY}{}-{count}-{nanos}", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((file, path)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e),
+/// A file in the making. Dropped before [`Draft::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    /// Where it lies and what it will be called; `None`: a device or a pipe that has its name already.
+    names: Option<Names>,
+}
+
+#[derive(Debug)]
+struct Names {
+    temporary: TempPath,
+    path: PathBuf,
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        drafts().retain(|draft| *draft != *self.temporary);
+    }
+}
+
+impl Draft {
+    /// Begins the file that will be called `path`. The permissions of a file that has this name already are kept.
+    ///
+    /// # Errors
+    /// If the folder is not there or cannot be written to, `path` is a folder, or a file there is write-protected.
+    pub fn create(path: &Path) -> io::Result<Draft> {
+        let path = target(path)?;
+        let present = fs::metadata(&path).ok();
+        if let Some(present) = &present {
+            // Opening tells whether it may be written; nothing is changed by it.
+            let file = OpenOptions::new().write(true).open(&path)?;
+            if !present.is_file() {
+                return Ok(Draft { file, names: None });
+            }
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        #[cfg(unix)]
+        builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        let mut known = drafts();
+        let (file, temporary) = builder.tempfile_in(folder(&path))?.into_parts();
+        known.push(temporary.to_path_buf());
+        drop(known);
+        let draft = Draft { file, names: Some(Names { temporary, path }) };
+        if let Some(present) = present {
+            draft.file.set_permissions(present.permissions())?;
+        }
+        Ok(draft)
+    }
+
+    /// Gives the file its name, on the disk for good.
+    ///
+    /// # Errors
+    /// If the system cannot write what is left or rename; then nothing is left behind.
+    pub fn finish(self) -> io::Result<()> {
+        let Some(names) = self.names else { return Ok(()) };
+        self.file.sync_all()?;
+        drop(self.file);
+        fs::rename(&names.temporary, &names.path)?;
+        sync_folder(folder(&names.path));
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Draft {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.file.seek(place)
+    }
+}
+
+/// Replaces the file at `path` by `bytes`.
+///
+/// # Errors
+/// If it cannot be written; then the old content is still there.
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut draft = Draft::create(path)?;
+    draft.write_all(bytes.as_ref())?;
+    draft.finish()
+}
+
+/// As [`write`], with an error that names the file.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, bytes).map_err(Error::io("write", path))
+}
+
+/// Removes every file in the making, for a process that is about to end: no other can be begun any more.
+pub fn abandon() {
+    let known = drafts();
+    for draft in known.iter() {
+        let _ = fs::remove_file(draft);
+    }
+    std::mem::forget(known);
+}
+
+/// The file that `path` names in the end, symbolic links followed, also one that points to nothing yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(link) => path = folder(&path).join(link),
+            Err(_) => return Ok(path),
         }
     }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links"))
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a rename last. Some systems cannot open a folder: the rename is atomic all the same.
@@ -99,5 +211,80 @@ pub(crate) fn clean(folder: &Path) {
         if age.is_some_and(|age| age > STALE) {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_is_not_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write(&path, "old").unwrap();
+        let mut draft = Draft::create(&path).unwrap();
+        draft.write_all(b"new").unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(draft);
+        assert_eq!((names(folder.path()), fs::read(&path).unwrap()), (vec!["x".to_owned()], b"old".to_vec()));
+        assert!(Draft::create(folder.path()).is_err(), "a folder is no file");
+        assert!(Draft::create(&folder.path().join("none/x")).is_err());
+    }
+
+    #[test]
+    fn the_longest_name_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a".repeat(255));
+        write(&path, "x").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(names(folder.path()).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_behind_a_symbolic_link_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("deep")).unwrap();
+        write(&path("deep/real"), "old").unwrap();
+        symlink("deep/real", path("link")).unwrap();
+        symlink("link", path("chain")).unwrap();
+        symlink("deep/absent", path("dangling")).unwrap();
+        symlink("b", path("a")).unwrap();
+        symlink("a", path("b")).unwrap();
+        write(&path("chain"), "new").unwrap();
+        write(&path("dangling"), "made").unwrap();
+        assert_eq!(fs::read(path("deep/real")).unwrap(), b"new");
+        assert_eq!(fs::read(path("deep/absent")).unwrap(), b"made");
+        for link in ["link", "chain", "dangling"] {
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink(), "{link}");
+        }
+        assert!(write(&path("a"), "x").unwrap_err().to_string().contains("symbolic links"));
+        assert_eq!(names(&path("deep")), ["absent", "real"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_kept_and_new_files_are_as_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (ours, plain, script) = (folder.path().join("x"), folder.path().join("y"), folder.path().join("z"));
+        write(&ours, "x").unwrap();
+        fs::write(&plain, "x").unwrap();
+        assert_eq!(mode(&ours), mode(&plain));
+        fs::write(&script, "x").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o751)).unwrap();
+        write(&script, "y").unwrap();
+        assert_eq!(mode(&script), 0o751);
     }
 }

@@ -56,7 +56,7 @@ pub mod describe;
 pub mod encoder;
 pub mod error;
 pub mod executor;
-mod files;
+pub mod files;
 pub mod jsonl;
 pub mod local;
 pub mod mock;

@@ -221,9 +221,7 @@ pub fn save_weights<M: Module>(folder: &Path, model: &M) -> Result<(), Error> {
     let io = |result: std::io::Result<()>| result.map_err(|error| failed(&done, error));
     io(File::open(&new).and_then(|file| file.sync_all()))?;
     // First the sum, then the file: weights without a fitting sum are not believed.
-    let sums = folder.join(format!("weights.new-{}.b3", std::process::id()));
-    io(fs::write(&sums, sum(&new)?).and_then(|()| File::open(&sums)?.sync_all()))?;
-    io(fs::rename(&sums, folder.join("weights.b3")))?;
+    io(experiment::files::write(&folder.join("weights.b3"), sum(&new)?))?;
     io(fs::rename(&new, &done))
 }
 

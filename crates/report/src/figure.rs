@@ -24,7 +24,6 @@ mod parts;
 mod tasks;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::comparison::Comparison;
@@ -80,7 +79,7 @@ pub fn find(name: &str) -> Option<&'static Figure> {
 }
 
 /// Draws all figures into `folder` (made if missing), `<name>.svg` and `<name>.csv`; returns the files written, in order.
-/// Each file is written under another name first and renamed, so a reader never sees half of one.
+/// Each file is written whole or not at all, so a reader never sees half of one.
 ///
 /// # Errors
 /// Drawing failed, or a file could not be written.
@@ -107,20 +106,12 @@ pub fn write(drawn: &Drawn, folder: &Path, name: &str) -> Result<[PathBuf; 2], E
     Ok(paths)
 }
 
-/// Writes a file under another name first, so that it is there whole or not at all, and no other name of an old one is written through.
+/// Writes a file whole or not at all, see [`experiment::files`].
 ///
 /// # Errors
 /// It could not be written.
 pub fn replace(path: &Path, text: &str) -> Result<(), Error> {
-    let file = path.file_name().map_or_else(String::new, |f| f.to_string_lossy().into_owned());
-    let temporary = path.with_file_name(format!(".{file}.{}", std::process::id()));
-    let all = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    all().map_err(|source| Error::Write { path: path.to_owned(), source })
+    experiment::files::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// A CSV in the making.
