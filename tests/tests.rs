@@ -7,4 +7,6 @@ mod figures;
 mod house;
 mod interruption;
 mod laws;
+mod letters;
+mod system;
 mod tokenizer;

@@ -30,9 +30,25 @@ impl Failure {
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path",
             std::io::ErrorKind::PermissionDenied => "check who may read and write there",
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free some space on the disk",
+            std::io::ErrorKind::FileTooLarge => {
+                "raise the limit on the size of files (ulimit -f), or write less at a time"
+            }
+            std::io::ErrorKind::InvalidFilename => "choose a shorter name",
             _ => "check the file and the disk",
         };
         Failure::new(DATA, format!("{}: {error}", path.display()), remedy)
+    }
+}
+
+impl Failure {
+    /// A thread that could not be started and that the work cannot do without.
+    pub(crate) fn thread(error: &std::io::Error) -> Failure {
+        Failure::new(
+            FAILED,
+            format!("a thread could not be started: {error}"),
+            "raise the limit on processes (ulimit -u, or that of the container), or start fewer programs at a time",
+        )
     }
 }
 

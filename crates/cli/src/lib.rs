@@ -16,19 +16,20 @@ mod command;
 mod failure;
 mod fitting;
 mod folders;
+mod interrupt;
 mod progress;
 mod resolve;
 mod stdout;
+mod threads;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 
 use crate::stdout::errln;
-use args::{Command, Tokbench};
+use args::{Command, Tokbench, Tokenizer, TokenizerCommand};
 use failure::Failure;
+use interrupt::Interrupt;
 
 /// Runs the program.
 #[must_use]
@@ -54,24 +55,21 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Tokbench) -> Result<u8, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // The first interrupt stops in good order, the second at once. Without a handler the system's default holds.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(failure::INTERRUPTED));
-        }
-        errln!("\ninterrupted: ending in good order (once more to stop at once)");
+    let interrupt = Interrupt::listen();
+    threads::start(match &args.command {
+        Command::Run(run) => run.threads,
+        Command::Tokenizer(Tokenizer { command: TokenizerCommand::Encode(encode) }) => encode.threads,
+        _ => None,
     });
     match args.command {
-        Command::Compare(compare) => command::compare::run(&compare, &stop),
+        Command::Compare(compare) => command::compare::run(&compare, &interrupt),
         Command::Plan(plan) => command::plan::run(&plan),
-        Command::Run(run) => command::run::run(&run, &stop),
+        Command::Run(run) => command::run::run(&run, &interrupt),
         Command::Report(report) => command::report::run(&report),
         Command::Look(look) => command::look::run(&look),
-        Command::Audit(audit) => command::audit::run(&audit, &stop),
+        Command::Audit(audit) => command::audit::run(&audit),
         Command::List(list) => command::list::run(&list),
-        Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer, &stop),
+        Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer),
         Command::Completions(completions) => command::completions(completions.shell),
     }
 }

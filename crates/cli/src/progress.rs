@@ -1,10 +1,9 @@
 //! Progress on stderr: bars on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use crate::stdout::errln;
+use crate::stdout::{bars, errln};
 use experiment::executor::Event;
 use experiment::plan::Plan;
 use experiment::run::{Key, Run, Work};
@@ -12,7 +11,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// A bar of so many steps on a terminal, and nothing elsewhere.
 pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+    let bar = if bars() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -83,9 +82,12 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(plan: &Plan) -> Board {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = bars();
         let bar = bar(1000, "{wide_bar:.cyan} {msg}");
-        bar.enable_steady_tick(Duration::from_millis(250));
+        // It needs a thread of its own, and takes for granted that there can be one.
+        if terminal && std::thread::Builder::new().spawn(|| ()).is_ok() {
+            bar.enable_steady_tick(Duration::from_millis(250));
+        }
         let cost: HashMap<Key, f64> =
             plan.jobs.iter().map(|job| (job.key.clone(), job.estimate.seconds.max(1e-6))).collect();
         Board {

@@ -127,6 +127,9 @@ impl Error {
             Error::Unkeepable { .. } => {
                 Some("this is a fault of the program that made the record: please report it".to_owned())
             }
+            Error::Spawn { cause, .. } if cause.kind() == io::ErrorKind::WouldBlock => Some(
+                "raise the limit on processes (ulimit -u, or that of the container), or lower --workers".to_owned(),
+            ),
             Error::Spawn { .. } => Some("check that the program exists and may be executed".to_owned()),
             Error::Cycle { .. } => None,
         }

@@ -66,6 +66,7 @@ impl Local {
         store.put_data(&job.key, &job.data)?;
         let before = store.record(&job.key)?.done();
         let count = threads.to_string();
+        let failed = |cause| Error::Spawn { program: self.program.clone(), cause };
         let mut child = Command::new(&self.program)
             .args(&self.leading_args)
             .args(["run", &job.key.0, "--store"])
@@ -84,14 +85,24 @@ impl Local {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|cause| Error::Spawn { program: self.program.clone(), cause })?;
+            .map_err(failed)?;
         let tail = Tail::default();
-        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-            follow(&job.key, stdout, stderr, tell, &tail);
+        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take())
+            && let Err(cause) = follow(&job.key, stdout, stderr, tell, &tail)
+        {
+            // Nobody would hear it: it has not begun yet, or saves what it has when its stdin closes.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(cause));
         }
         // `child.stdin` stays in `child`: it closes when this process ends, however it ends.
         Ok(Running { key: job.key.clone(), child, tail, before, began: Instant::now() })
     }
+}
+
+/// Whether a child could not be started because there are as many processes as the system allows.
+fn busy(error: &Error) -> bool {
+    matches!(error, Error::Spawn { cause, .. } if cause.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 struct Running {
@@ -143,6 +154,7 @@ impl Executor for Local {
         let (tell, said) = channel();
         let mut children = Children { running: Vec::new(), grace: self.grace };
         let mut call = Call { store, summary, events };
+        let mut full = false;
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 call.summary.interrupted = true;
@@ -177,7 +189,19 @@ impl Executor for Local {
                             index = 0;
                             continue;
                         }
-                        children.running.push(self.spawn(job, threads, store, &tell)?);
+                        match self.spawn(job, threads, store, &tell) {
+                            Ok(running) => children.running.push(running),
+                            // The system starts no more processes for now: it waits for one that runs to end.
+                            Err(error) if busy(&error) && !children.running.is_empty() => {
+                                waiting.insert(index, job);
+                                if !std::mem::replace(&mut full, true) {
+                                    let text = format!("{} runs at a time: {error}", children.running.len());
+                                    (call.events)(Event::Warning { text });
+                                }
+                                break;
+                            }
+                            Err(error) => return Err(error),
+                        }
                         (call.events)(Event::Started { key: job.key.clone() });
                     }
                 }

@@ -1,7 +1,7 @@
 //! What a child says: stdout as progress or lines, and the last lines of stderr.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -47,19 +47,28 @@ impl Tail {
 }
 
 /// Reads both pipes in threads of their own, so that a child never waits for a full pipe.
-pub(crate) fn follow(key: &Key, out: ChildStdout, err: ChildStderr, tell: &Sender<(Key, Said)>, tail: &Tail) {
+///
+/// # Errors
+/// If a thread cannot be started.
+pub(crate) fn follow(
+    key: &Key,
+    out: ChildStdout,
+    err: ChildStderr,
+    tell: &Sender<(Key, Said)>,
+    tail: &Tail,
+) -> io::Result<()> {
     tail.readers.store(2, Ordering::Release);
     let (key_out, tell_out, tail_out) = (key.clone(), tell.clone(), tail.clone());
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         each_line(out, |line| {
             let said = Progress::parse(&line).map_or(Said::Line(line), Said::Progress);
             // Nobody listens any more: the call has ended.
             let _ = tell_out.send((key_out.clone(), said));
         });
         tail_out.readers.fetch_sub(1, Ordering::Release);
-    });
+    })?;
     let (key_err, tell_err, tail_err) = (key.clone(), tell.clone(), tail.clone());
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         each_line(err, |line| {
             {
                 let mut lines = tail_err.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +80,8 @@ pub(crate) fn follow(key: &Key, out: ChildStdout, err: ChildStderr, tell: &Sende
             let _ = tell_err.send((key_err.clone(), Said::Stderr(line)));
         });
         tail_err.readers.fetch_sub(1, Ordering::Release);
-    });
+    })?;
+    Ok(())
 }
 
 /// Lines of a pipe; bytes that are no UTF-8 are replaced, what is longer than [`LONGEST`] comes in parts.

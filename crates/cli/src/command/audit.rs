@@ -1,7 +1,6 @@
 //! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::{Corpus, Markov, Split, stream};
 use rayon::prelude::*;
@@ -11,12 +10,11 @@ use tokenize::audit::{Audit, METRICS};
 use tokenize::{Frontend, Tokenizer, registry};
 
 use crate::args;
-use crate::command::compare::colour;
-use crate::failure::{Failure, INTERRUPTED, USAGE};
+use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
 use crate::resolve::{Data, data_root};
-use crate::stdout::{errln, out, outln};
+use crate::stdout::{colour, errln, out, outln};
 
 /// The file of all numbers.
 const ALL: &str = "audit_all.csv";
@@ -28,7 +26,7 @@ struct Sample {
     windows: Vec<Vec<u8>>,
 }
 
-pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::Audit) -> Result<u8, Failure> {
     // Before anything is learned: are the names right, can the results be written?
     let recipes = args.cutting.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
@@ -51,11 +49,8 @@ pub(crate) fn run(args: &args::Audit, stop: &Arc<AtomicBool>) -> Result<u8, Fail
             errln!("vocabulary of {}", recipe.name);
         }
         tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
-        if stop.load(Ordering::Relaxed) {
-            return Ok(INTERRUPTED);
-        }
     }
-    let Some(audits) = measure(&tokenizers, &samples, args, stop) else { return Ok(INTERRUPTED) };
+    let audits = measure(&tokenizers, &samples, args);
     let sheet = sheet(&corpus, &tokenizers, &samples, &audits, args);
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&machine(&sheet)).unwrap_or_default());
@@ -110,30 +105,24 @@ fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> 
     Ok(samples)
 }
 
-/// One audit for each tokenizer and sample, in their order; `None`: interrupted.
-fn measure(
-    tokenizers: &[Arc<dyn Tokenizer>],
-    samples: &[Sample],
-    args: &args::Audit,
-    stop: &AtomicBool,
-) -> Option<Vec<Vec<Audit>>> {
+/// One audit for each tokenizer and sample, in their order.
+fn measure(tokenizers: &[Arc<dyn Tokenizer>], samples: &[Sample], args: &args::Audit) -> Vec<Vec<Audit>> {
     let jobs: Vec<(usize, usize)> =
         (0..tokenizers.len()).flat_map(|at| (0..samples.len()).map(move |sample| (at, sample))).collect();
     let bar = progress::bar(jobs.len() as u64, "{wide_bar} {pos}/{len}");
-    let audits: Option<Vec<Audit>> = jobs
+    let audits: Vec<Audit> = jobs
         .par_iter()
         .map(|&(at, number)| {
             let (tokenizer, sample) = (&*tokenizers[at], &samples[number]);
             // The same mutations for every tokenizer.
             let mut rng = stream(args.seed, &format!("audit/mutations/{}/{}", sample.text.name(), sample.species));
-            let audit =
-                (!stop.load(Ordering::Relaxed)).then(|| Audit::of(tokenizer, &sample.windows, args.probes, &mut rng));
+            let audit = Audit::of(tokenizer, &sample.windows, args.probes, &mut rng);
             bar.inc(1);
             audit
         })
         .collect();
     bar.finish_and_clear();
-    Some(audits?.chunks(samples.len().max(1)).map(<[Audit]>::to_vec).collect())
+    audits.chunks(samples.len().max(1)).map(<[Audit]>::to_vec).collect()
 }
 
 fn sheet(

@@ -1,10 +1,8 @@
 //! `tokbench compare`: spec, plan, execute, compare, draw.
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use experiment::plan::{Job, Plan, choose};
 use experiment::record::{Outcome, Record};
@@ -18,11 +16,13 @@ use crate::command::report::{conclude, published};
 use crate::failure::{DATA, Failure, INTERRUPTED, SOME_FAILED};
 use crate::fitting;
 use crate::folders;
+use crate::interrupt::Interrupt;
 use crate::progress::Board;
 use crate::resolve::{Data, data_root};
 use crate::stdout::{errln, outln};
+use crate::threads;
 
-pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
     let data = Data::new(data_root(args.question.data.as_deref()));
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         let _ = model::device::open(&spec.device)?;
     }
     announce(&plan, &known);
-    let mut summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
+    let mut summary = execute(args, &spec, &plan, &data, &store, &known, interrupt)?;
     let mut records = collect(&store, &plan.jobs)?;
     if plan.deferred > 0 || spec.grid().len() > 1 {
         let chosen = choose(&records);
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
         data.choose(chosen);
         if plan.deferred > 0 && !summary.interrupted {
             plan = question::plan(&spec, &data)?;
-            summary = execute(args, &spec, &plan, &data, &store, &known, stop)?;
+            summary = execute(args, &spec, &plan, &data, &store, &known, interrupt)?;
             records = collect(&store, &plan.jobs)?;
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &args::Compare, stop: &Arc<AtomicBool>) -> Result<u8, Fa
     write_jsonl(&file, &records)?;
     // Beside its records, the question: `tokbench report` draws the same conclusions from both.
     let question = output.join("records.toml");
-    std::fs::write(&question, spec.to_toml()?).map_err(|error| Failure::file(&question, &error))?;
+    experiment::files::write(&question, spec.to_toml()?).map_err(|error| Failure::file(&question, &error))?;
     let options = report::Options {
         order: plan.tokenizers.iter().cloned().chain(sorted(&plan.controls)).collect(),
         reference: Some(plan.reference.clone()),
@@ -145,20 +145,21 @@ fn execute(
     data: &Data,
     store: &Store,
     known: &HashSet<Key>,
-    stop: &Arc<AtomicBool>,
+    interrupt: &Interrupt,
 ) -> Result<Summary, Failure> {
     let mut board = Board::new(plan);
     let summary = if args.mock {
         Mock::default().execute(&plan.jobs, store, &mut |event| board.event(event))
     } else {
         learn(spec, plan, data, store, known)?;
-        let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads = args.threads.unwrap_or_else(threads::processors);
         let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
         let mut local = Local::new(program, threads);
         // Small models gain more from a second run than from a second thread.
         local.workers = args.workers.unwrap_or(threads).max(1);
         local.retry_failed = args.retry_failed;
-        local.stop = Arc::clone(stop);
+        let saving = interrupt.saving();
+        local.stop = Arc::clone(saving.stop());
         local.extra_args = vec!["--attached".to_owned(), "--device".to_owned(), spec.device.clone()];
         local.extra_args.extend(["--checkpoint-seconds".to_owned(), args.checkpoint_seconds.to_string()]);
         let root: PathBuf = std::path::absolute(&data.root).unwrap_or_else(|_| data.root.clone());
@@ -205,9 +206,4 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>, Failure> {
         }
     }
     Ok(records)
-}
-
-/// Whether text for people may be coloured: a terminal, and nobody said no.
-pub(crate) fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

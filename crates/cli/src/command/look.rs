@@ -8,14 +8,13 @@ use experiment::record::Outcome;
 use experiment::run::Work;
 use experiment::store::Store;
 use serde_json::json;
-use tokenize::{Fitted, Frontend, registry};
+use tokenize::{Fitted, registry};
 
 use crate::args;
-use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::resolve::{Data, data_root};
-use crate::stdout::{errln, out, outln};
+use crate::stdout::{colour, errln, out, outln};
 
 /// Bases shown by default, and most bases shown.
 const DEFAULT: usize = 120;
@@ -112,7 +111,7 @@ fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
 
 fn cut(name: &str, bases: &[u8], corpus: &Corpus, store: &Path) -> Result<Vec<Range<usize>>, Failure> {
     let recipe = registry::parse(name)?;
-    if let Frontend::MxDna(_) = recipe.frontend {
+    if recipe.frontend.learns_units() {
         return learned(&recipe.name, bases, corpus, store);
     }
     let mut tokens = Vec::new();

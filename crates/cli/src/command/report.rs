@@ -8,10 +8,9 @@ use experiment::record::{Outcome, Record};
 use experiment::run::Work;
 
 use crate::args;
-use crate::command::compare::colour;
 use crate::failure::{DATA, Failure, SOME_FAILED};
 use crate::folders;
-use crate::stdout::outln;
+use crate::stdout::{colour, outln};
 
 pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     let mut records: Vec<Record> = Vec::new();
@@ -94,7 +93,7 @@ pub(crate) fn conclude(
         files = report::write_all(&comparison, folder)?;
         let write = |name: &str, text: String| {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|error| Failure::file(&path, &error))
+            experiment::files::write(&path, text).map_err(|error| Failure::file(&path, &error))
         };
         write("table.csv", report::csv(&comparison))?;
         write("table.txt", format!("{}\n{sentence}\n", report::table(&comparison, false)))?;

@@ -19,16 +19,15 @@ use serde_json::Value;
 use crate::args;
 use crate::failure::{DATA, Failure, INTERRUPTED};
 use crate::fitting;
+use crate::interrupt::Interrupt;
 use crate::progress::Bar;
 use crate::resolve::data_root;
 use crate::stdout::errln;
 
-pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure> {
+    let saving = interrupt.saving();
     if args.attached {
-        end_with_parent(stop);
-    }
-    if let Some(threads) = args.threads {
-        model::device::threads(threads);
+        end_with_parent(saving.stop())?;
     }
     let store = Store::open(&args.store)?;
     let key = Key(args.key.clone());
@@ -85,7 +84,7 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
-    let mut watch = Watch::new(tell, Arc::clone(stop));
+    let mut watch = Watch::new(tell, Arc::clone(saving.stop()));
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let executed = execute(&run, &inputs, &mut watch)?;
     for note in &executed.notes {
@@ -113,14 +112,16 @@ pub(crate) fn run(args: &args::Run, stop: &Arc<AtomicBool>) -> Result<u8, Failur
 
 /// Ends this process when its parent lets go of it or is gone, even by `kill -9`: then stdin closes. What is done is
 /// saved; if that takes long, it ends all the same: files are written so that any moment is a good one.
-fn end_with_parent(stop: &Arc<AtomicBool>) {
+fn end_with_parent(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     let stop = Arc::clone(stop);
-    std::thread::spawn(move || {
+    let wait = move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_secs(8));
+        experiment::files::abandon();
         std::process::exit(i32::from(INTERRUPTED));
-    });
+    };
+    std::thread::Builder::new().spawn(wait).map(drop).map_err(|error| Failure::thread(&error))
 }
 
 fn model_of(run: &Run) -> Option<&Pretrain> {

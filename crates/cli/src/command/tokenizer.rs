@@ -7,12 +7,11 @@ mod inspect;
 mod sample;
 mod train;
 
-use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use experiment::files::Draft;
 use tokenize::huggingface::{self, HuggingFace};
 use tokenize::kmer::{self, Kmer};
 use tokenize::{Frontend, Tokenizer, registry};
@@ -21,10 +20,10 @@ use crate::args::{self, TokenizerCommand};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 
-pub(crate) fn run(args: &args::Tokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::Tokenizer) -> Result<u8, Failure> {
     match &args.command {
-        TokenizerCommand::Train(args) => train::run(args, stop),
-        TokenizerCommand::Encode(args) => encode::run(args, stop),
+        TokenizerCommand::Train(args) => train::run(args),
+        TokenizerCommand::Encode(args) => encode::run(args),
         TokenizerCommand::Decode(args) => decode::run(args),
         TokenizerCommand::Inspect(args) => inspect::run(args),
         TokenizerCommand::Convert(args) => convert::run(args),
@@ -95,16 +94,11 @@ fn open(name: &str) -> Result<Ready, Failure> {
     if is_standard(Path::new(name)) {
         return Ok(Ready::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
     }
-    let path = name.strip_prefix("file:").or_else(|| Path::new(name).is_file().then_some(name));
-    if let Some(path) = path {
-        return Ok(Ready::of(huggingface::read(path)?));
-    }
     if Path::new(name).is_dir() {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
     }
-    // No name of the registry has such letters in it.
-    if name.contains(['/', '\\', '.']) {
-        return Err(wrong(format!("{name}: no such file"), "check the path of the tokenizer.json"));
+    if let Some(path) = name.strip_prefix("file:").or_else(|| registry::is_path(name).then_some(name)) {
+        return Ok(Ready::of(huggingface::read(path)?));
     }
     let recipe = registry::parse(name)?;
     if recipe.learned_vocabulary {
@@ -149,35 +143,10 @@ fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The file of a tokenizer that is named by its path.
-fn file_of(name: &str) -> &Path {
-    Path::new(name.strip_prefix("file:").unwrap_or(name))
-}
-
 /// A file that appears under its name only when it is complete, or standard output.
 enum Output {
     Standard(BufWriter<io::Stdout>),
-    File {
-        file: BufWriter<File>,
-        names: Names,
-    },
-    /// A device or a pipe that has that name already: nothing may take its place.
-    Device {
-        file: BufWriter<File>,
-        path: PathBuf,
-    },
-}
-
-/// What a file is called while it is written, and then. Goes away with its value if it never got its name.
-struct Names {
-    new: PathBuf,
-    done: PathBuf,
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.new);
-    }
+    File { file: BufWriter<Draft>, path: PathBuf },
 }
 
 impl Output {
@@ -189,17 +158,12 @@ impl Output {
         if path.is_dir() {
             return Err(Failure::new(USAGE, format!("{} is a folder", path.display()), "name a file with --output"));
         }
-        if path.exists() && !path.is_file() {
-            let file = File::options().write(true).open(path).map_err(|error| Failure::file(path, &error))?;
-            return Ok(Output::Device { file: BufWriter::with_capacity(1 << 16, file), path: path.to_owned() });
+        if path.file_name().is_none() {
+            return Err(Failure::new(USAGE, format!("{} is no file", path.display()), "name a file"));
         }
-        let nameless = || Failure::new(USAGE, format!("{} is no file", path.display()), "name a file");
-        let name = path.file_name().ok_or_else(nameless)?;
         folders::make_for(path)?;
-        let new = path.with_file_name(format!("{}.new-{}", name.to_string_lossy(), std::process::id()));
-        let file = File::create(&new).map_err(|error| Failure::file(path, &error))?;
-        let names = Names { new, done: path.to_owned() };
-        Ok(Output::File { file: BufWriter::with_capacity(1 << 16, file), names })
+        let file = Draft::create(path).map_err(|error| Failure::file(path, &error))?;
+        Ok(Output::File { file: BufWriter::with_capacity(1 << 16, file), path: path.to_owned() })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -209,8 +173,7 @@ impl Output {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
                 result => result.map_err(|error| Failure::file(Path::new("standard output"), &error)),
             },
-            Output::File { file, names } => file.write_all(bytes).map_err(|error| Failure::file(&names.done, &error)),
-            Output::Device { file, path } => file.write_all(bytes).map_err(|error| Failure::file(path, &error)),
+            Output::File { file, path } => file.write_all(bytes).map_err(|error| Failure::file(path, &error)),
         }
     }
 
@@ -223,33 +186,19 @@ impl Output {
                 }
                 _ => Ok(()),
             },
-            Output::File { file, names } => {
-                let named = || -> io::Result<()> {
-                    complete(file, header)?.sync_all()?;
-                    std::fs::rename(&names.new, &names.done)
-                };
-                named().map_err(|error| Failure::file(&names.done, &error))
-            }
-            Output::Device { file, path } => {
-                complete(file, header).map(drop).map_err(|error| Failure::file(&path, &error))
-            }
+            Output::File { file, path } => complete(file, header).map_err(|error| Failure::file(&path, &error)),
         }
     }
 }
 
 /// Writes what is left, and `header` over the beginning.
-fn complete(file: BufWriter<File>, header: Option<&[u8]>) -> io::Result<File> {
+fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<()> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(header) = header {
         io::Seek::rewind(&mut file)?;
         file.write_all(header)?;
     }
-    Ok(file)
-}
-
-/// The failure of a command that a person stopped.
-fn interrupted() -> Failure {
-    Failure { code: crate::failure::INTERRUPTED, message: "interrupted; nothing was written".to_owned(), remedy: None }
+    file.finish()
 }
 
 /// A failure of data.

@@ -7,10 +7,11 @@ use tokenize::huggingface::HuggingFace;
 use tokenize::huggingface::file::File;
 use tokenize::kmer::Kmer;
 
-use super::{Output, file_of, is_standard, open};
+use super::{Output, is_standard, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
+use crate::resolve::file_of;
 use crate::stdout::errln;
 
 /// The two files of a byte-pair encoding.

@@ -11,8 +11,7 @@ mod sink;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
 use dataset::policy::reverse_complement;
@@ -22,10 +21,11 @@ use tokenize::huggingface::HuggingFace;
 use tokenize::kmer::Kmer;
 use tokenize::{Reading, Tokenizer};
 
-use super::{Ready, file_of, interrupted, is_standard, one_input, open};
+use super::{Ready, is_standard, one_input, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{Failure, USAGE};
 use crate::folders;
+use crate::resolve::file_of;
 use crate::stdout::errln;
 use cut::Cutter;
 use form::{Form, Part, Piece, Strand};
@@ -42,7 +42,7 @@ const TOGETHER: usize = 1 << 21;
 /// Bases that a thread cuts at a time.
 const SHARE: usize = 1 << 15;
 
-pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
     one_input(&args.tokenizer, args.files.iter().map(PathBuf::as_path))?;
     let inputs = || args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]);
     folders::apart(&args.output, inputs())?;
@@ -78,28 +78,50 @@ pub(crate) fn run(args: &args::EncodeFiles, stop: &AtomicBool) -> Result<u8, Fai
     if args.format == TokenFormat::Bed && args.specials {
         return Err(Failure::new(USAGE, "special ids stand for no bases", "leave --specials away with --format bed"));
     }
-    if let Some(threads) = args.threads {
-        model::device::threads(threads.max(1));
-    }
     let form = Form::new(&ready.ids, args.format, args.specials);
     let cutter = Cutter::new(&ready, &form);
     let mut sink = Sink::create(&form, &args.output)?;
-    let (sink, counts, ()) = thread::scope(|scope| {
-        let (ahead, read) = sync_channel(1);
-        let (formed, behind) = sync_channel::<Vec<Part>>(1);
-        let file = ready.file.as_deref();
-        let reading = scope.spawn(move || read_files(args, file, stop, &ahead));
-        let writing = scope.spawn(move || write(behind, &mut sink).map(|()| sink));
-        let cut = cut(read, &cutter, stop, &formed);
-        drop(formed);
-        let (written, counts) = (joined(writing), joined(reading));
-        // Where nothing can be written any more, nothing more is read either: then that is the cause.
-        Ok::<_, Failure>((written?, counts?, cut?))
-    })?;
+    let file = ready.file.as_deref();
+    let counts = match at_once(args, file, &cutter, &mut sink) {
+        Some(counts) => counts?,
+        None => read_files(args, file, &mut |sequences| cut(&sequences, &cutter, &mut |parts| sink.write_all(&parts)))?,
+    };
     let tokens = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
     errln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
     Ok(0)
+}
+
+/// A thread reads, all threads cut, a thread writes. `None`: no thread could be started, and nothing was read.
+fn at_once(
+    args: &args::EncodeFiles,
+    file: Option<&HuggingFace>,
+    cutter: &Cutter<'_>,
+    sink: &mut Sink,
+) -> Option<Result<Counts, Failure>> {
+    thread::scope(|scope| {
+        let (ahead, read) = sync_channel(1);
+        let (formed, behind) = sync_channel::<Vec<Part>>(1);
+        let write = move || behind.into_iter().try_for_each(|parts| sink.write_all(&parts).map(drop));
+        let writing = thread::Builder::new().spawn_scoped(scope, write).ok()?;
+        let read_all = move || read_files(args, file, &mut |sequences| Ok(ahead.send(sequences).is_ok()));
+        let reading = thread::Builder::new().spawn_scoped(scope, read_all).ok()?;
+        let mut cut: Result<(), Failure> = Ok(());
+        for sequences in read {
+            match self::cut(&sequences, cutter, &mut |parts| Ok(formed.send(parts).is_ok())) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(failure) => {
+                    cut = Err(failure);
+                    break;
+                }
+            }
+        }
+        drop(formed);
+        let (written, counts) = (joined(writing), joined(reading));
+        // Where nothing can be written any more, nothing more is read either: then that is the cause.
+        Some(written.and(counts).and_then(|counts| cut.map(|()| counts)))
+    })
 }
 
 /// The canonical words of a tokenizer, where both strands have the same ones.
@@ -116,21 +138,17 @@ fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
     Ok(Arc::new(kmer.canonical()))
 }
 
-/// Sends the sequences of all files on, many at a time; ends early if nobody takes them.
+/// Gives the sequences of all files on, many at a time; ends early if nobody takes them.
 fn read_files(
     args: &args::EncodeFiles,
     tokenizer: Option<&HuggingFace>,
-    stop: &AtomicBool,
-    ahead: &SyncSender<Vec<Sequence>>,
+    give: &mut dyn FnMut(Vec<Sequence>) -> Result<bool, Failure>,
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     let (mut together, mut bases) = (Vec::new(), 0);
     for file in &args.files {
         let mut sequences = dataset::sequences::open(file)?;
         for record in sequences.by_ref() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
             let record = record?;
             if let Some(place) = tokenizer.and_then(|tokenizer| tokenizer.refuses(&record.bases)) {
                 return Err(refused(args, file, &record, place));
@@ -144,7 +162,7 @@ fn read_files(
             together.extend([Sequence { record, strand }].into_iter().chain(other));
             if bases >= TOGETHER {
                 bases = 0;
-                if ahead.send(std::mem::take(&mut together)).is_err() {
+                if !give(std::mem::take(&mut together))? {
                     return Ok(counts);
                 }
             }
@@ -152,7 +170,7 @@ fn read_files(
         counts += *sequences.counts();
     }
     // If nobody takes them, the writer tells why.
-    let _ = ahead.send(together);
+    give(together)?;
     Ok(counts)
 }
 
@@ -166,27 +184,20 @@ fn refused(args: &args::EncodeFiles, file: &Path, record: &Record, place: usize)
     )
 }
 
-/// Cuts what was read on all threads and sends it on in order; ends early if nobody takes it.
+/// Cuts what was read on all threads and gives it on in order; `false`: nobody takes it any more.
 fn cut(
-    read: Receiver<Vec<Sequence>>,
+    sequences: &[Sequence],
     cutter: &Cutter<'_>,
-    stop: &AtomicBool,
-    formed: &SyncSender<Vec<Part>>,
-) -> Result<(), Failure> {
-    for sequences in read {
-        let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
-        for together in groups(&pieces, TOGETHER) {
-            if stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
-            let shares: Vec<&[Piece<'_>]> = groups(together, SHARE).collect();
-            let parts = shares.into_par_iter().map(|share| cutter.cut(share)).collect();
-            if formed.send(parts).is_err() {
-                return Ok(());
-            }
+    give: &mut dyn FnMut(Vec<Part>) -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
+    let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
+    for together in groups(&pieces, TOGETHER) {
+        let shares: Vec<&[Piece<'_>]> = groups(together, SHARE).collect();
+        if !give(shares.into_par_iter().map(|share| cutter.cut(share)).collect())? {
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Pieces in groups of at least so many bases.
@@ -198,10 +209,6 @@ fn groups<'a, 'b>(pieces: &'a [Piece<'b>], least: usize) -> impl Iterator<Item =
         bases = if more { bases } else { 0 };
         more
     })
-}
-
-fn write(behind: Receiver<Vec<Part>>, sink: &mut Sink) -> Result<(), Failure> {
-    behind.into_iter().flatten().try_for_each(|part| sink.write(&part))
 }
 
 /// What a thread gave; if it panicked, so does this one.

@@ -1,11 +1,9 @@
 //! A sample of files in given shares: evenly spaced pieces of each.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::Counts;
 
-use super::interrupted;
 use crate::failure::{Failure, USAGE};
 use crate::stdout::errln;
 
@@ -16,7 +14,6 @@ pub(super) fn take(
     shares: Option<&[f64]>,
     bases: Option<u64>,
     piece: usize,
-    stop: &AtomicBool,
     counts: &mut Counts,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     if piece == 0 {
@@ -31,9 +28,6 @@ pub(super) fn take(
         let mut pieces: Vec<Vec<u8>> = Vec::new();
         let mut sequences = dataset::sequences::open(file)?;
         for record in sequences.by_ref() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
             let record = record?;
             let stretches = record.bases.split(|base| !b"ACGT".contains(base));
             pieces.extend(stretches.flat_map(|stretch| stretch.chunks(piece)).map(<[u8]>::to_vec));

@@ -1,22 +1,20 @@
 //! `tokbench tokenizer train`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::Counts;
 use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, STANDARD_INPUT, interrupted, is_standard, one_input, sample, standard_input, wrong};
+use super::{Output, STANDARD_INPUT, is_standard, one_input, sample, standard_input, wrong};
 use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
 use crate::stdout::errln;
 
-pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result<u8, Failure> {
+pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
     folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
     let options = Options {
         vocabulary: args.vocab_size as usize,
@@ -50,7 +48,7 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
     let sample = if sampled {
         // Without weights all files are sampled alike.
         let shares = if args.weights.is_empty() { None } else { Some(args.weights.as_slice()) };
-        sample::take(&args.files, shares, args.bases, args.piece_length, stop, &mut counts)?
+        sample::take(&args.files, shares, args.bases, args.piece_length, &mut counts)?
     } else {
         Vec::new()
     };
@@ -60,10 +58,6 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
     // One record in memory at a time; the first error ends the reading and is told.
     let records = std::iter::from_fn(|| {
         loop {
-            if stop.load(Ordering::Relaxed) {
-                failure = Some(interrupted());
-                return None;
-            }
             let Some(sequences) = &mut open else {
                 match dataset::sequences::open(files.next()?) {
                     Ok(sequences) => open = Some(sequences),
@@ -91,13 +85,13 @@ pub(crate) fn run(args: &args::TrainTokenizer, stop: &Arc<AtomicBool>) -> Result
     let records = sample.into_iter().chain(records);
     let learned = train(records, &options, &mut |entries| {
         bar.set_position(entries as u64);
-        !stop.load(Ordering::Relaxed)
+        true
     });
     bar.finish_and_clear();
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let learned = learned.map_err(|error| if stop.load(Ordering::Relaxed) { interrupted() } else { error.into() })?;
+    let learned = learned?;
     errln!("{counts}");
     let entries = SPECIALS as usize + learned.tokens.len();
     if entries < args.vocab_size as usize {

@@ -57,7 +57,7 @@ impl Sink {
         Ok(Sink { kind, tokens: 0 })
     }
 
-    pub(super) fn write(&mut self, part: &Part) -> Result<(), Failure> {
+    fn write(&mut self, part: &Part) -> Result<(), Failure> {
         self.tokens += part.tokens;
         match &mut self.kind {
             Kind::Plain(output) => output.write(&part.bytes),
@@ -74,6 +74,11 @@ impl Sink {
                 Ok(())
             }
         }
+    }
+
+    /// Writes parts in order. Always `true`: there is room for more.
+    pub(super) fn write_all(&mut self, parts: &[Part]) -> Result<bool, Failure> {
+        parts.iter().try_for_each(|part| self.write(part)).map(|()| true)
     }
 
     /// Gives the files their names. The number of tokens.

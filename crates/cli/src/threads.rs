@@ -1,0 +1,57 @@
+//! How many threads compute: as many as there are processors, or fewer where they are asked for or cannot be started.
+
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+
+use rayon::{ThreadBuilder, ThreadPoolBuilder};
+
+use crate::stdout::errln;
+
+/// The environment's word on threads, see the documentation of rayon.
+const VARIABLE: &str = "RAYON_NUM_THREADS";
+
+/// Starts the threads that compute, once, before anything is computed. Results do not depend on their number.
+pub(crate) fn start(flag: Option<usize>) {
+    let processors = processors();
+    let variable = || Some((VARIABLE, std::env::var(VARIABLE).ok()?.trim().parse().ok().filter(|&number| number > 0)?));
+    let asked: Option<(&str, usize)> = flag.map(|number| ("--threads", number)).or_else(variable);
+    if let Some((name, number)) = asked.filter(|(_, number)| *number > processors) {
+        errln!("note: {name} asks for {number} threads; {} are used, one for each processor", processors);
+    }
+    let wanted = asked.map_or(processors, |(_, number)| number.min(processors));
+    // The pool is built once for all, and not at all if one of its threads cannot be started: they are started before.
+    let mut threads: Vec<Sender<ThreadBuilder>> = (0..wanted).map_while(|_| waiting().ok()).collect();
+    let started = threads.len();
+    let pool = ThreadPoolBuilder::new().num_threads(started.max(1));
+    let built = if started == 0 {
+        // Where not even one can be started, this thread computes.
+        pool.use_current_thread().build_global()
+    } else {
+        let give = move |thread| {
+            let given = threads.pop().is_some_and(|waiting| waiting.send(thread).is_ok());
+            if given { Ok(()) } else { Err(io::Error::other("no thread is left")) }
+        };
+        pool.spawn_handler(give).build_global()
+    };
+    debug_assert!(built.is_ok(), "{built:?}");
+    if started < wanted {
+        let reason = if started == 0 { "no thread can be started" } else { "the system allows no more" };
+        errln!("note: {} of {wanted} threads: {reason} (ulimit -u, or the limit of a container)", started.max(1));
+    }
+}
+
+/// A thread that waits for its place in the pool.
+fn waiting() -> io::Result<Sender<ThreadBuilder>> {
+    let (give, take) = channel::<ThreadBuilder>();
+    std::thread::Builder::new().spawn(move || {
+        if let Ok(place) = take.recv() {
+            place.run();
+        }
+    })?;
+    Ok(give)
+}
+
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,220 @@
+//! What the system does to a program: signals, limits, links, long names, pipes, threads that cannot be started.
+#![cfg(unix)]
+
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::house::{House, Said, small};
+
+/// Records of random bases.
+fn genome(records: usize) -> String {
+    let mut state = 7u64;
+    let mut base = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ['A', 'C', 'G', 'T'][(state >> 62) as usize]
+    };
+    (0..records).map(|number| format!(">r{number}\n{}\n", (0..3000).map(|_| base()).collect::<String>())).collect()
+}
+
+fn names(house: &House) -> Vec<String> {
+    let entries = std::fs::read_dir(house.path(".")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The program under a shell that sets limits first.
+fn under(house: &House, limit: &str, args: &[&str]) -> Said {
+    let program = house.command(args);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(program.get_program()).args(program.get_args());
+    shell.current_dir(house.path(".")).stdin(Stdio::null());
+    Said::new(&shell.output().expect("a shell"))
+}
+
+#[test]
+fn the_file_behind_a_link_is_written() {
+    let house = House::new();
+    house.write("g.fa", genome(3));
+    house.write("deep/real", "old");
+    for (link, args) in [
+        ("t.json", &["tokenizer", "train", "--vocab-size", "20", "g.fa", "-o", "t.json"][..]),
+        ("ids.txt", &["tokenizer", "encode", "-t", "base", "g.fa", "-o", "ids.txt"]),
+        ("ids.npy", &["tokenizer", "encode", "-t", "base", "--format", "npy", "g.fa", "-o", "ids.npy"]),
+        ("x.parquet", &["tokenizer", "encode", "-t", "base", "--format", "parquet", "g.fa", "-o", "x.parquet"]),
+        ("small.txt", &["tokenizer", "convert", "base", "--to", "text", "-o", "small.txt"]),
+        ("figure.svg", &["look", "-t", "base", "--corpus", "g.fa", "-o", "figure.svg"]),
+        ("out/audit_all.csv", &["audit", "-t", "base", "--corpus", "g.fa", "--window", "100", "-o", "out"]),
+    ] {
+        std::fs::create_dir_all(house.path("out")).unwrap();
+        let (path, real) = (house.path(link), house.path("deep").join(link.replace('/', "_")));
+        std::fs::write(&real, "old").unwrap();
+        symlink(&real, &path).unwrap();
+        house.run(args).well();
+        assert!(std::fs::symlink_metadata(&path).unwrap().is_symlink(), "{link} is still a link");
+        assert_ne!(std::fs::read(&real).unwrap(), b"old", "{link}");
+    }
+}
+
+#[test]
+fn the_longest_names_are_written() {
+    let house = House::new();
+    house.write("n.fa", ">a\nACGT\n");
+    let name = "a".repeat(255);
+    house.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &name]).well();
+    assert_eq!(std::fs::read_to_string(house.path(&name)).unwrap(), "5 6 7 8\n");
+    let longer = "a".repeat(256);
+    house.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &longer]).failed(3, &["aaaa", "name", "help:"]);
+    assert_eq!(names(&house), [name, "n.fa".to_owned()]);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error() {
+    let house = House::new();
+    house.write("g.fa", genome(20));
+    for format in ["text", "bed", "npy", "parquet"] {
+        let said = under(
+            &house,
+            "ulimit -f 8",
+            &["tokenizer", "encode", "-t", "base", "--format", format, "g.fa", "-o", "ids"],
+        );
+        said.failed(3, &["ids", "too large", "ulimit -f"]);
+        assert_eq!(names(&house), ["g.fa"], "{format}");
+    }
+    let said = under(&house, "ulimit -f 1", &["tokenizer", "train", "--vocab-size", "200", "g.fa", "-o", "t.json"]);
+    said.failed(3, &["t.json", "too large"]);
+    assert_eq!(names(&house), ["g.fa"]);
+}
+
+/// Sends a signal and waits for the end.
+fn signalled(mut child: Child, signal: &str) -> Said {
+    Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+    let began = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        if began.elapsed() > Duration::from_secs(60) {
+            child.kill().expect("a child");
+            panic!("{signal} was not heeded");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Said::new(&child.wait_with_output().expect("output"))
+}
+
+#[test]
+fn an_interrupt_is_heeded_at_any_moment() {
+    let house = House::new();
+    house.write("t.json", "");
+    for (signal, args) in [
+        // Each waits for standard input, in the middle of its work.
+        ("-TERM", &["tokenizer", "encode", "-t", "base", "-", "-o", "ids.txt"][..]),
+        ("-INT", &["tokenizer", "encode", "-t", "base", "--format", "npy", "-", "-o", "ids.npy"]),
+        ("-TERM", &["tokenizer", "train", "--vocab-size", "20", "-", "-o", "new.json"]),
+        ("-HUP", &["tokenizer", "inspect", "-"]),
+        ("-TERM", &["tokenizer", "decode", "-t", "kmer3"]),
+    ] {
+        let mut command = house.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        let begin: &[u8] = if args.contains(&"decode") { b"26 27\n" } else { b">a\nACGT\n" };
+        input.write_all(begin).expect("a reader");
+        // What it writes is begun before anything is read.
+        let began = Instant::now();
+        while args.contains(&"-o") && names(&house).len() < 2 && began.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let said = signalled(child, signal);
+        drop(input);
+        assert_eq!(said.code, 130, "{args:?}: {}", said.err);
+        assert!(said.err.contains("interrupted"), "{}", said.err);
+        assert_eq!(names(&house), ["t.json"], "{args:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_comparison_goes_on() {
+    let house = House::new();
+    house.write("q.toml", small("'base', 'kmer3'", "order1", 60_000, 2));
+    let args = ["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"];
+    let mut command = house.command(&args);
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let begun = || {
+        std::fs::read_dir(house.path(".tokbench"))
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .any(|entry| entry.path().join("checkpoint").exists())
+    };
+    let began = Instant::now();
+    while !begun() && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let said = signalled(child, "-TERM");
+    assert_eq!(said.code, 130, "{}", said.err);
+    assert!(said.err.contains("interrupted; the same command continues"), "{}", said.err);
+    house.run(&args).well();
+    let resumed: u32 = house.records("out").iter().map(|record| record.provenance.resumed).sum();
+    assert!(resumed > 0, "what was saved was taken up");
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_done_without() {
+    let house = House::new();
+    house.write("g.fa", genome(30));
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(genome(30).as_bytes()).unwrap();
+    house.write("g.fa.gz", packed.finish().unwrap());
+    let args = [
+        &["tokenizer", "encode", "-t", "kmer6", "--format", "bed", "g.fa"][..],
+        &["tokenizer", "encode", "-t", "kmer6-nonoverlap", "g.fa.gz"],
+        &["tokenizer", "train", "--vocab-size", "40", "g.fa.gz", "-o", "-"],
+        &["audit", "-t", "base,unigram64", "--corpus", "g.fa", "--bases", "2k", "--window", "100"],
+        &["look", "-t", "base,bpe64", "--corpus", "g.fa.gz", "--store", "none"],
+    ];
+    for args in args {
+        let expected = house.run(args).well();
+        // More stack for each thread than there are addresses: none can be started.
+        let output = house.command(args).env("RUST_MIN_STACK", (1u64 << 47).to_string()).output().expect("starts");
+        let said = Said::new(&output).well();
+        assert!(said.err.contains("no thread can be started"), "{args:?}: {}", said.err);
+        assert_eq!(said.out, expected.out, "{args:?}");
+    }
+    // More threads than processors are not started; what comes of it is the same.
+    let output = house.command(args[0]).env("RAYON_NUM_THREADS", "100000").output().expect("starts");
+    let said = Said::new(&output).well();
+    assert!(said.err.contains("RAYON_NUM_THREADS asks for 100000 threads"), "{}", said.err);
+    assert_eq!(said.out, house.run(args[0]).well().out);
+}
+
+#[test]
+fn tokenizers_from_pipes() {
+    let house = House::new();
+    house.write("n.fa", ">a\nACGTACGT\n");
+    house.run(&["tokenizer", "convert", "kmer2-nonoverlap", "-o", "t.json"]).well();
+    let pipe = house.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let expected = house.run(&["tokenizer", "encode", "-t", "t.json", "n.fa"]).well().out;
+    let json = std::fs::read(house.path("t.json")).unwrap();
+    for spelling in ["pipe", "file:pipe", "./pipe"] {
+        for args in [
+            &["tokenizer", "encode", "n.fa", "-t", spelling][..],
+            &["tokenizer", "inspect", spelling],
+            &["tokenizer", "convert", "-o", "-", spelling],
+            &["look", "--sequence", "ACGT", "-t", spelling],
+            &["audit", "--bases", "1k", "--window", "100", "-t", spelling],
+        ] {
+            let (path, json) = (pipe.clone(), json.clone());
+            let writer = std::thread::spawn(move || std::fs::write(path, json));
+            let said = house.run(args).well();
+            writer.join().unwrap().expect("somebody read");
+            assert!(!args.contains(&"encode") || said.out == expected, "{}", said.out);
+        }
+        // Every run of a comparison reads it again.
+        house.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it"]);
+        house.run(&["compare", "-t", &format!("base,{spelling}")]).failed(2, &["pipe", "read only once", "save it"]);
+    }
+}
