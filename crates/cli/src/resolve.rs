@@ -75,6 +75,24 @@ fn in_file(path: &Path, error: &dataset::Error) -> Failure {
     Failure { code: USAGE, message: format!("{}: {error}", path.display()), remedy: error.remedy() }
 }
 
+/// The path in the name of a tokenizer, with or without `file:` before it.
+pub(crate) fn file_of(name: &str) -> &Path {
+    let name = name.trim();
+    Path::new(name.strip_prefix("file:").unwrap_or(name))
+}
+
+/// Refuses what cannot be read a second time: every run of a plan reads its inputs again.
+pub(crate) fn again(path: &Path) -> Result<(), Failure> {
+    if path.is_file() || path.is_dir() || !path.exists() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        USAGE,
+        format!("{} is a pipe or a device, and can be read only once", path.display()),
+        "save it to a file and name that",
+    ))
+}
+
 /// Answers a plan's questions; what was opened is kept.
 pub(crate) struct Data {
     pub(crate) root: PathBuf,
@@ -113,7 +131,7 @@ impl Data {
         let (_, spec) = self.open_corpus(corpus)?;
         let files = spec.species.iter().flat_map(|species| &species.files).map(|file| self.root.join(file));
         let named = std::iter::once(corpus).chain(tokenizers.iter().map(String::as_str));
-        let named = named.map(|name| PathBuf::from(name.strip_prefix("file:").unwrap_or(name)));
+        let named = named.map(|name| file_of(name).to_owned());
         let inputs: Vec<PathBuf> = files.chain(named).collect();
         outputs.iter().try_for_each(|output| folders::apart(output, inputs.iter().map(PathBuf::as_path)))
     }
@@ -183,7 +201,8 @@ impl Resolver for Data {
             Frontend::MxDna(knobs) => knobs.nucleotide_layers + 1,
             Frontend::Deep(knobs) => knobs.nucleotide_layers + 1,
         };
-        let location = match name.trim().strip_prefix("file:") {
+        let file = recipe.name.starts_with("file:").then(|| file_of(name));
+        let location = match file {
             Some(path) => {
                 std::path::absolute(path).map_or(Value::Null, |path| Value::String(path.to_string_lossy().into_owned()))
             }

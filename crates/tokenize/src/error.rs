@@ -62,7 +62,6 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match self {
-            Error::Unknown { name, .. } if name.ends_with(".json") => Some(format!("for a file write \"file:{name}\"")),
             Error::Unknown { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean {nearest:?}? \"tokbench list\" shows all"))
             }

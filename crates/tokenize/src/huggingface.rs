@@ -123,8 +123,12 @@ pub(crate) fn enough(name: &str, size: usize, entries: usize) -> Result<(), Erro
 pub fn read(path: &str) -> Result<HuggingFace, Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::File {
         path: path.to_owned(),
-        reason: error.to_string(),
-        remedy: "give the path of a Hugging Face tokenizer.json after \"file:\"".to_owned(),
+        reason: match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+            _ => error.to_string(),
+        },
+        remedy: "give the path of a Hugging Face tokenizer.json".to_owned(),
     })?;
     let stem = std::path::Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let canonical = format!("file:{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);

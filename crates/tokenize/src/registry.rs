@@ -1,6 +1,7 @@
 //! The one list of tokenizers: parsing, help, tests and legends iterate over [`KINDS`].
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -150,7 +151,7 @@ fn lcm(a: usize, b: usize) -> usize {
     a / x.max(1) * b
 }
 
-/// From a name to a recipe.
+/// From a name, or the path of a `tokenizer.json` with or without `file:` before it, to a recipe. The file is read at every call.
 ///
 /// # Errors
 /// For a name that no family knows (with the nearest known one) or whose number or word does not fit.
@@ -165,7 +166,18 @@ pub fn parse(name: &str) -> Result<Recipe, Error> {
             }
         }
     }
+    if is_path(name) {
+        return huggingface::open(name);
+    }
     Err(Error::Unknown { name: name.to_owned(), nearest: nearest(name) })
+}
+
+/// Whether a name is the path of a file with `file:` left out: no family has such letters in its names, or there is such a file and
+/// no such family.
+#[must_use]
+pub fn is_path(name: &str) -> bool {
+    let known = || Name::parse(name).is_some_and(|name| KINDS.iter().any(|kind| kind.stem == name.stem));
+    name.contains(['/', '\\', '.']) || Path::new(name).exists() && !known()
 }
 
 /// Every example name of every family.

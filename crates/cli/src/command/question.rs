@@ -20,6 +20,8 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
         None => Spec::from_toml(DEFAULT, "experiments/default.toml")?,
     };
     let own = question.spec.is_none();
+    let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
+    tokenizers.map(|name| resolve::file_of(name)).try_for_each(resolve::again)?;
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
