@@ -45,6 +45,14 @@ pub enum Error {
         /// What the decoder said.
         message: String,
     },
+    /// Bytes behind a gzip stream that are neither a further member nor zeros.
+    #[error("{}: {bytes} bytes stand behind the end of the gzip stream, and they are not gzip", path.display())]
+    BehindGzip {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        bytes: u64,
+    },
     /// Nothing at all in the file.
     #[error("{}: the file is empty", path.display())]
     EmptyFile {
@@ -214,6 +222,11 @@ impl Error {
                 "fetch the file again and compare its checksum; if it is whole, pack it again (gunzip -c FILE | bgzip)".into()
             }
             Self::DamagedGzip { .. } => "fetch the file again; `gzip -t` tells when it is whole".into(),
+            Self::BehindGzip { .. } => {
+                "compare the file's checksum, as a part of the data may be damaged; if it is as published, unpack it, which \
+                 leaves those bytes out with a warning (gunzip -c FILE > NEW), and give NEW"
+                    .into()
+            }
             Self::EmptyFile { .. } | Self::NoRecords { .. } => {
                 "give a file with at least one record: a '>name' line and lines of bases, or a table with rows".into()
             }

@@ -190,8 +190,20 @@ mod tests {
         }
         assert!(read(Path::new("no-such.fa")).unwrap_err().to_string().contains("no-such.fa: no such file"));
         let mut damaged = whole.clone();
-        damaged.extend_from_slice(b"trailing rubbish");
+        damaged[whole.len() - 8] ^= 1;
         assert!(cause("x.fa.gz", &damaged).contains("the gzip stream is damaged"));
+        let behind = [&whole[..], b"trailing rubbish"].concat();
+        let told = "x.fa.gz: 16 bytes stand behind the end of the gzip stream, and they are not gzip";
+        assert_eq!(cause("x.fa.gz", &behind), told);
+    }
+
+    #[test]
+    fn zeros_behind_gzip_are_padding() {
+        for zeros in [1, 512, 10_000] {
+            let (_folder, path) = file("p.fa.gz", &[gzip(b">a\nACGT\n>b\nTT\n"), vec![0; zeros]].concat());
+            let (records, counts) = read(&path).unwrap();
+            assert_eq!((records.len(), counts.bases), (2, 6));
+        }
     }
 
     #[test]
@@ -214,6 +226,44 @@ mod tests {
         let (records, counts) = read(&path).unwrap();
         assert_eq!(records.iter().map(|r| r.bases.as_slice()).collect::<Vec<_>>(), [&b"ACGT"[..], b"TT"]);
         assert_eq!((counts.records, counts.bases), (2, 6));
+    }
+
+    /// Old Macs ended lines with a carriage return alone; files joined by `cat` have all kinds.
+    #[test]
+    fn a_carriage_return_ends_a_line() {
+        let texts = [
+            ">m1 x\rACGTACGT\rTTTTGGGG\r>m2\rACGT\r>u1\rACACACAC\r",
+            ">m1\rACGTACGT\nTTTTGGGG\r>m2\r\nACGT\n>u1\rACACACAC",
+            "\r\r>m1\tx\n\rACGTACGTTTTTGGGG\r\r>m2\nACGT\r\n>u1\nACACACAC\n",
+            "@m1\rACGTACGTTTTTGGGG\r+\r!!!!!!!!!!!!!!!!\r@m2 x\nACGT\r+m2\r\n!!!!\r@u1\rACACACAC\r+\r!!!!!!!!\r",
+        ];
+        for text in texts {
+            for content in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+                let (_folder, path) = file("mac", &content);
+                let (records, counts) = read(&path).unwrap();
+                let found: Vec<(&str, &[u8])> = records.iter().map(|r| (r.name.as_str(), &r.bases[..])).collect();
+                let expected = [("m1", &b"ACGTACGTTTTTGGGG"[..]), ("m2", b"ACGT"), ("u1", b"ACACACAC")];
+                assert_eq!((found, counts.bases), (expected.to_vec(), 28), "{text:?}");
+            }
+        }
+        for (name, content, expected) in [
+            ("m.fa", &b"\r>a\rAC\r\nGT\rAC-T\r"[..], "m.fa: record 'a', line 5: '-' is not a nucleotide letter"),
+            ("m.fq", b"@a\rAC\r+\r!!\r@b\rAX\r+\r!!\r", "m.fq: record 'b', line 6: 'X' is not a nucleotide letter"),
+        ] {
+            assert_eq!(cause(name, content), expected);
+        }
+    }
+
+    /// A buffer that ends between the two bytes of `\r\n` makes no line of its own.
+    #[test]
+    fn line_ends_across_buffers() {
+        for shift in 0..5 {
+            let line = "ACGT".repeat(25);
+            let text = format!(">{}\r\n", "x".repeat(1 + shift)) + &format!("{line}\r\n").repeat(6_000) + "-";
+            for content in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+                assert!(cause("w.fa", &content).contains("line 6002: '-'"));
+            }
+        }
     }
 
     proptest! {

@@ -1,20 +1,37 @@
 //! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first bytes. Threads of their own unpack it
-//! (`input/unpack.rs`).
+//! (`input/unpack.rs`). Whatever ends a line, parsers see lines that end with a newline (`input/lines.rs`).
 //!
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
+mod lines;
+mod members;
 mod unpack;
 
 use crate::error::{Error, Result};
+use lines::Lines;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What is known of a gzip file beyond what its decoder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Flaw {
+    /// The last block of a bgzf file holds something (SAM specification, section 4.1.2).
+    #[error("no block that marks the end")]
+    NoEnd,
+    /// So many bytes behind the last member.
+    #[error("{bytes} bytes behind the last member")]
+    Behind { bytes: u64 },
+}
+
 /// The first input error seen below a parser.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fault(Arc<Mutex<Option<io::Error>>>);
+pub(crate) struct Fault(Arc<Mutex<Option<Seen>>>);
+
+/// An input error, and the flaw behind it.
+type Seen = (io::Error, Option<Flaw>);
 
 impl Fault {
     fn keep(&self, error: &io::Error) {
@@ -24,18 +41,20 @@ impl Fault {
         }
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
-            *first = Some(io::Error::new(error.kind(), error.to_string()));
+            let flaw = error.get_ref().and_then(|source| source.downcast_ref()).copied();
+            *first = Some((io::Error::new(error.kind(), error.to_string()), flaw));
         }
     }
 
     /// The fault as an error that names the file, if there was one.
     pub(crate) fn take(&self, path: &Path, gzip: bool) -> Option<Error> {
-        let source = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (source, flaw) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let path = path.to_owned();
-        Some(match source.kind() {
-            io::ErrorKind::UnexpectedEof if source.to_string() == unpack::NO_END => Error::NoEndMarker { path },
-            io::ErrorKind::UnexpectedEof if gzip => Error::TruncatedGzip { path },
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if gzip => {
+        Some(match (flaw, source.kind()) {
+            (Some(Flaw::NoEnd), _) => Error::NoEndMarker { path },
+            (Some(Flaw::Behind { bytes }), _) => Error::BehindGzip { path, bytes },
+            (None, io::ErrorKind::UnexpectedEof) if gzip => Error::TruncatedGzip { path },
+            (None, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) if gzip => {
                 Error::DamagedGzip { path, message: source.to_string() }
             }
             _ => Error::Io { path, source },
@@ -66,7 +85,7 @@ impl<R: BufRead> BufRead for Watched<R> {
 
 /// An open file, unpacked.
 pub(crate) struct Input {
-    /// Unpacked bytes, with a byte order mark and leading blank lines skipped.
+    /// Unpacked bytes, with a byte order mark and leading blank lines skipped; every line ends with a newline.
     pub(crate) reader: Box<dyn BufRead + Send>,
     /// Where input errors are kept.
     pub(crate) fault: Fault,
@@ -79,6 +98,9 @@ pub(crate) struct Input {
 /// What some editors and spreadsheets put in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 18;
+
 /// The path that stands for standard input.
 pub(crate) const STANDARD: &str = "-";
 
@@ -90,7 +112,7 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     };
     let source: Box<dyn Read + Send> =
         if path == Path::new(STANDARD) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
-    let mut file = BufReader::with_capacity(1 << 18, source);
+    let mut file = BufReader::with_capacity(BUFFER, source);
     let start = file.fill_buf().map_err(failed)?;
     let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), unpack::is_blocks(start));
     let fault = Fault::default();
@@ -102,29 +124,27 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     } else {
         Box::new(Watched { inner: file, fault: watched })
     };
+    let kept = |source: io::Error| fault.take(path, gzip).unwrap_or_else(|| failed(source));
+    let start = reader.fill_buf().map_err(kept)?;
+    if start.is_empty() {
+        return Err(Error::EmptyFile { path: path.to_owned() });
+    }
+    if start.starts_with(BYTE_ORDER_MARK) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    let mut reader = BufReader::with_capacity(BUFFER, Lines(reader));
     let mut skipped_lines = 0;
-    let mut any = false;
     loop {
-        let buffer = match reader.fill_buf() {
-            Ok(buffer) => buffer,
-            Err(source) => return Err(fault.take(path, gzip).unwrap_or_else(|| failed(source))),
-        };
+        let buffer = reader.fill_buf().map_err(kept)?;
         if buffer.is_empty() {
-            let path = path.to_owned();
-            return Err(if any { Error::NoRecords { path } } else { Error::EmptyFile { path } });
+            return Err(Error::NoRecords { path: path.to_owned() });
         }
-        if !any && buffer.starts_with(BYTE_ORDER_MARK) {
-            any = true;
-            reader.consume(BYTE_ORDER_MARK.len());
-            continue;
-        }
-        any = true;
         let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let found = blank < buffer.len();
         skipped_lines += buffer[..blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
         reader.consume(blank);
         if found {
-            return Ok(Input { reader, fault, gzip, skipped_lines });
+            return Ok(Input { reader: Box::new(reader), fault, gzip, skipped_lines });
         }
     }
 }

@@ -67,8 +67,7 @@ impl Table {
         let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
         let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines))?.clone();
         let column = |name: &'static str| {
-            // A byte order mark belongs to the file, not to the name of its first column.
-            let found = header.iter().position(|field| field.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+            let found = header.iter().position(|field| field.eq_ignore_ascii_case(name));
             found.ok_or_else(|| Error::MissingColumn {
                 path: path.to_owned(),
                 column: name,

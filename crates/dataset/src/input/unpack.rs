@@ -6,7 +6,8 @@
 //! the file, so that the bytes and the errors are always those of plain gzip; only that a file of nothing but such blocks must end
 //! with an empty one, as it would otherwise lose blocks at its end without a sign.
 
-use flate2::bufread::MultiGzDecoder;
+use super::Flaw;
+use super::members::Members;
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,7 +99,7 @@ fn stopped() -> io::Error {
 pub(super) fn ahead(file: impl BufRead + Send + 'static) -> impl BufRead + Send {
     let (sender, chunks) = sync_channel(WAITING);
     thread::spawn(move || {
-        let mut unpacked = MultiGzDecoder::new(file);
+        let mut unpacked = Members::new(file);
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
             let result = unpacked.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
@@ -165,7 +166,7 @@ fn next_group(groups: &mut Groups) -> io::Result<Option<Group>> {
 /// How a bgzf file is read on.
 enum Way {
     Groups(Groups),
-    Plain(Box<MultiGzDecoder<Box<dyn BufRead + Send>>>),
+    Plain(Box<Members<Box<dyn BufRead + Send>>>),
     Ended,
 }
 
@@ -185,7 +186,7 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
                 Way::Groups(mut groups) => match next_group(&mut groups)? {
                     Some(Group { packed, unpacked: None }) => {
                         let rest = Chunks::new(move || Ok(next_group(&mut groups)?.map(|group| group.packed)));
-                        Way::Plain(Box::new(MultiGzDecoder::new(Box::new(io::Cursor::new(packed).chain(rest)))))
+                        Way::Plain(Box::new(Members::new(Box::new(io::Cursor::new(packed).chain(rest)))))
                     }
                     Some(Group { packed, unpacked }) => {
                         way = Way::Groups(groups);
@@ -194,7 +195,7 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
                         return Ok(unpacked);
                     }
                     None if ended => Way::Ended,
-                    None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, NO_END)),
+                    None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Flaw::NoEnd)),
                 },
                 Way::Plain(mut plain) => {
                     let mut chunk = vec![0; CHUNK];
@@ -208,9 +209,6 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
         }
     })
 }
-
-/// What is said of a bgzf file whose last block holds something (SAM specification, section 4.1.2).
-pub(super) const NO_END: &str = "no block that marks the end";
 
 type Job = (Vec<u8>, SyncSender<Group>);
 
@@ -276,7 +274,7 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((packed, done)) = job else { return };
         let mut unpacked = Vec::with_capacity(TOGETHER << 16);
-        let whole = MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).is_ok();
+        let whole = Members::new(packed.as_slice()).read_to_end(&mut unpacked).is_ok();
         let _ = done.send(Group { packed, unpacked: whole.then_some(unpacked) });
     }
 }
@@ -317,10 +315,10 @@ mod tests {
     }
 
     fn same(packed: &[u8], what: &str) {
-        let expected = all(MultiGzDecoder::new(packed));
+        let expected = all(Members::new(packed));
         let file = || io::Cursor::new(packed.to_vec());
         for (way, found) in [("ahead", all(ahead(file()))), ("blocks", all(blocks(file())))] {
-            if way == "blocks" && found.1 == Some((io::ErrorKind::UnexpectedEof, NO_END.to_owned())) {
+            if way == "blocks" && found.1 == Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string())) {
                 assert!(expected.1.is_none() && found.0 == expected.0 && !packed.ends_with(&[0; 4]), "{what}");
                 continue;
             }
@@ -341,6 +339,12 @@ mod tests {
             assert!(is_blocks(&packed) && !is_blocks(&gzip(&text)));
             assert_eq!(all(blocks(io::Cursor::new(packed.clone()))), (text.clone(), None));
             same(&packed, "bgzf");
+            for zeros in [1, 11, 12, 13, 1000, 300_000] {
+                let padded = [packed.clone(), vec![0; zeros]].concat();
+                assert_eq!(all(blocks(io::Cursor::new(padded.clone()))), (text.clone(), None));
+                same(&padded, "bgzf and padding");
+                same(&[gzip(&text), vec![0; zeros]].concat(), "one member and padding");
+            }
             same(&gzip(&text), "one member");
             same(&[packed, gzip(b"ACGT"), bgzf(b"TTT"), gzip(&text)].concat(), "mixed members");
         }
@@ -357,8 +361,12 @@ mod tests {
             damaged[place] ^= 0x55;
             same(&damaged, &format!("damaged at {place}"));
         }
-        same(&[packed.clone(), b"rubbish".to_vec()].concat(), "rubbish behind it");
-        same(&[packed, vec![0; 1000]].concat(), "zeros behind it");
+        for behind in [&b"rubbish"[..], b"\0\0rubbish", &[7; 100_000]] {
+            let packed = [&packed, behind].concat();
+            same(&packed, "rubbish behind it");
+            let told = Flaw::Behind { bytes: behind.len() as u64 }.to_string();
+            assert_eq!(all(blocks(io::Cursor::new(packed))).1, Some((io::ErrorKind::InvalidData, told)));
+        }
     }
 
     /// A file that lost blocks at its end is plain gzip without a flaw.
@@ -369,8 +377,8 @@ mod tests {
             let text = &text[..3_000 * left];
             let packed = bgzf(text);
             let cut = packed[..packed.len() - block(&[]).len()].to_vec();
-            assert_eq!(all(MultiGzDecoder::new(cut.as_slice())), (text.to_vec(), None));
-            let told = Some((io::ErrorKind::UnexpectedEof, NO_END.to_owned()));
+            assert_eq!(all(Members::new(cut.as_slice())), (text.to_vec(), None));
+            let told = Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string()));
             assert_eq!(all(blocks(io::Cursor::new(cut))), (text.to_vec(), told));
         }
     }
@@ -386,7 +394,7 @@ mod tests {
         }
         let packed = bgzf(&text(100_000));
         let file = || BufReader::new(io::Cursor::new(packed[..packed.len() - 500].to_vec()).chain(Failing));
-        let expected = all(MultiGzDecoder::new(file()));
+        let expected = all(Members::new(file()));
         assert_eq!(expected.1, Some((io::ErrorKind::PermissionDenied, "no longer".to_owned())));
         assert_eq!((all(ahead(file())).1, all(blocks(file())).1), (expected.1.clone(), expected.1));
         let mut ten = [0; 10];

@@ -1,0 +1,83 @@
+//! One end of lines for all parsers: a carriage return that no newline follows (files of old Macs, files joined from several
+//! systems) ends a line as a newline does, and becomes one. `\r\n` stays as it is, so that every line has one newline and the
+//! numbers of lines are true.
+
+use memchr::memchr;
+use std::io::{self, BufRead, Read};
+
+/// Bytes in which every line ends with `\n` or `\r\n`.
+pub(super) struct Lines<R>(pub(super) R);
+
+impl<R: BufRead> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let number = self.0.read(buffer)?;
+        let bytes = &mut buffer[..number];
+        let mut from = 0;
+        while let Some(found) = memchr(b'\r', &bytes[from..]) {
+            let at = from + found;
+            from = at + 1;
+            let newline = bytes.get(from).map_or_else(|| newline_follows(&mut self.0), |&next| next == b'\n');
+            if !newline {
+                bytes[at] = b'\n';
+            }
+        }
+        Ok(number)
+    }
+}
+
+/// Whether a newline is what is read next. An error shows itself again when more is read, or was kept below.
+fn newline_follows(reader: &mut impl BufRead) -> bool {
+    loop {
+        match reader.fill_buf() {
+            Ok(next) => return next.first() == Some(&b'\n'),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::BufReader;
+
+    #[test]
+    fn lone_carriage_returns_become_newlines() {
+        for (text, expected) in [
+            ("", ""),
+            ("\r", "\n"),
+            ("\r\n", "\r\n"),
+            ("\r\r\n\r", "\n\r\n\n"),
+            ("a\rb\r\nc\nd\r\r", "a\nb\r\nc\nd\n\n"),
+            ("\n\r", "\n\n"),
+        ] {
+            let mut found = String::new();
+            Lines(text.as_bytes()).read_to_string(&mut found).unwrap();
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// Wherever buffers end, above and below.
+        #[test]
+        fn any_buffers(text in "[AC\r\n]{0,60}", below in 1usize..9, above in 1usize..9) {
+            let mut expected = text.clone().into_bytes();
+            for at in 0..expected.len() {
+                if expected[at] == b'\r' && expected.get(at + 1) != Some(&b'\n') {
+                    expected[at] = b'\n';
+                }
+            }
+            let mut lines = Lines(BufReader::with_capacity(below, text.as_bytes()));
+            let (mut found, mut buffer) = (Vec::new(), vec![0; above]);
+            loop {
+                let number = lines.read(&mut buffer).unwrap();
+                if number == 0 {
+                    break;
+                }
+                found.extend_from_slice(&buffer[..number]);
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
