@@ -2,6 +2,7 @@
 //!
 //! The program prints `error: {cause}` and, where there is one, `help: {remedy}`.
 
+use crate::text::excerpt;
 use std::path::PathBuf;
 
 /// The result of everything in this crate that reads, splits or draws.
@@ -53,6 +54,26 @@ pub enum Error {
         /// How many.
         bytes: u64,
     },
+    /// A file of a known kind that is not read.
+    #[error("{}: this is {name}, which is not read", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        name: &'static str,
+        /// What makes a file of it that is read.
+        help: &'static str,
+    },
+    /// A name or a header that is not UTF-8.
+    #[error("{}: line {line}: {what} is not UTF-8 text", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Line of the header.
+        line: u64,
+        /// Which part of it.
+        what: &'static str,
+    },
     /// Nothing at all in the file.
     #[error("{}: the file is empty", path.display())]
     EmptyFile {
@@ -78,7 +99,7 @@ pub enum Error {
         found: String,
     },
     /// A record that the parser could not follow (FASTQ: separator, lengths, end of file).
-    #[error("{}: {}line {line}: {message}", path.display(), named(record.as_deref()))]
+    #[error("{}: {}line {line}: {}", path.display(), named(record.as_deref().unwrap_or_default()), excerpt(message))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -90,7 +111,7 @@ pub enum Error {
         message: String,
     },
     /// A byte that is no nucleotide letter, see [`crate::policy`].
-    #[error("{}: record '{record}', line {line}: {letter} is not a nucleotide letter", path.display())]
+    #[error("{}: {}line {line}: {letter} is not a nucleotide letter", path.display(), named(record))]
     Letter {
         /// The file.
         path: PathBuf,
@@ -102,7 +123,7 @@ pub enum Error {
         letter: String,
     },
     /// A record or row with no sequence.
-    #[error("{}: record '{record}', line {line}: no sequence", path.display())]
+    #[error("{}: {}line {line}: no sequence", path.display(), named(record))]
     NoSequence {
         /// The file.
         path: PathBuf,
@@ -111,11 +132,37 @@ pub enum Error {
         /// Line of its header or row.
         line: u64,
     },
+    /// A row with the mark of a missing value in place of its sequence.
+    #[error("{}: {}line {line}: {found:?} marks a missing value, it is no sequence", path.display(), named(record))]
+    MissingValue {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row.
+        record: String,
+        /// Line of the row.
+        line: u64,
+        /// The mark.
+        found: String,
+    },
+    /// A table in which several columns have the name of one it needs.
+    #[error("{}: line {line}: {} columns are called '{column}': {}", path.display(), found.len(), excerpt(&found.join(", ")))]
+    ColumnTwice {
+        /// The file.
+        path: PathBuf,
+        /// Line of the header.
+        line: u64,
+        /// The column looked for.
+        column: &'static str,
+        /// The columns found, as they are written and counted from 1.
+        found: Vec<String>,
+    },
     /// A table without a column it needs.
-    #[error("{}: line 1: no column '{column}', found: {found}", path.display())]
+    #[error("{}: line {line}: no column '{column}', found: {}", path.display(), excerpt(found))]
     MissingColumn {
         /// The file.
         path: PathBuf,
+        /// Line of the header.
+        line: u64,
         /// The column looked for.
         column: &'static str,
         /// Whether a column of labels is needed, beside that of sequences.
@@ -124,7 +171,7 @@ pub enum Error {
         found: String,
     },
     /// A label that is not a whole number from 0.
-    #[error("{}: line {line}: '{found}' is not a label (a whole number from 0)", path.display())]
+    #[error("{}: line {line}: '{}' is not a label (a whole number from 0)", path.display(), excerpt(found))]
     Label {
         /// The file.
         path: PathBuf,
@@ -134,7 +181,7 @@ pub enum Error {
         found: String,
     },
     /// Labels that leave a gap, or a class that training never shows.
-    #[error("task '{task}': {message}")]
+    #[error("task '{}': {message}", excerpt(task))]
     Classes {
         /// Name of the task.
         task: String,
@@ -142,7 +189,7 @@ pub enum Error {
         message: String,
     },
     /// A specification that cannot be meant.
-    #[error("{name}: {message}")]
+    #[error("{}: {message}", excerpt(name))]
     Spec {
         /// Name of the corpus or task.
         name: String,
@@ -152,7 +199,7 @@ pub enum Error {
         help: String,
     },
     /// TOML that does not parse; the message of the parser has line, column and the key.
-    #[error("{what}: {message}")]
+    #[error("{what}: {}", excerpt(message))]
     Toml {
         /// `corpus` or `task`.
         what: &'static str,
@@ -162,7 +209,7 @@ pub enum Error {
         remedy: Option<String>,
     },
     /// Too few blocks for the splits asked for.
-    #[error("species '{species}': {} cannot give {splits} splits one each", units(*blocks, *block))]
+    #[error("species '{}': {} cannot give {splits} splits one each", excerpt(species), units(*blocks, *block))]
     TooFewBlocks {
         /// Name of the species.
         species: String,
@@ -176,7 +223,11 @@ pub enum Error {
         works: Option<usize>,
     },
     /// No window of this length exists.
-    #[error("corpus '{corpus}', species '{species}': the {split} split has no window of {length} bases {quality}")]
+    #[error(
+        "corpus '{}', species '{}': the {split} split has no window of {length} bases {quality}",
+        excerpt(corpus),
+        excerpt(species)
+    )]
     NoWindow {
         /// Name of the corpus.
         corpus: String,
@@ -190,7 +241,7 @@ pub enum Error {
         quality: &'static str,
     },
     /// A name that no built-in part has.
-    #[error("unknown {kind} \"{name}\"")]
+    #[error("unknown {kind} \"{}\"", excerpt(name))]
     UnknownName {
         /// `corpus` or `task`.
         kind: &'static str,
@@ -227,11 +278,18 @@ impl Error {
                  leaves those bytes out with a warning (gunzip -c FILE > NEW), and give NEW"
                     .into()
             }
+            Self::Foreign { help, .. } => (*help).into(),
+            Self::NotUtf8 { .. } => "convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW".into(),
+            Self::MissingValue { .. } => {
+                "remove the row or give it its sequence; a sequence of N and A that looks like such a mark can be given as FASTA"
+                    .into()
+            }
+            Self::ColumnTwice { .. } => "rename or remove all but one of them".into(),
             Self::EmptyFile { .. } | Self::NoRecords { .. } => {
                 "give a file with at least one record: a '>name' line and lines of bases, or a table with rows".into()
             }
             Self::NotSequences { table: true, .. } => {
-                "give FASTA, FASTQ, or CSV whose header has a column sequence; plain or gzip".into()
+                "give FASTA, FASTQ, or a table (CSV, TSV) whose header has a column sequence; plain or gzip".into()
             }
             Self::NotSequences { table: false, .. } => {
                 "a corpus is FASTA or FASTQ, plain or gzip; a table of sequence,label is a task".into()
@@ -275,9 +333,9 @@ fn beginnings(table: bool) -> &'static str {
     if table { "'>' (FASTA), '@' (FASTQ) or the header of a CSV table" } else { "'>' (FASTA) or '@' (FASTQ)" }
 }
 
-/// The part of a message that names a record.
-fn named(record: Option<&str>) -> String {
-    record.map_or_else(String::new, |name| format!("record '{name}', "))
+/// The part of a message that names a record, if it has a name.
+fn named(record: &str) -> String {
+    if record.is_empty() { String::new() } else { format!("record '{}', ", excerpt(record)) }
 }
 
 fn units(blocks: usize, block: usize) -> String {

@@ -98,8 +98,12 @@ impl Iterator for Reader {
 }
 
 fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<Record> {
-    let name = first_word(&String::from_utf8_lossy(record.id()));
     let header_line = record.start_line_number() + skipped;
+    let name = name_of(record.id()).ok_or_else(|| Error::NotUtf8 {
+        path: path.to_owned(),
+        line: header_line,
+        what: "the name of the record",
+    })?;
     let mut bases = Vec::with_capacity(record.raw_seq().len());
     for (i, line) in record.raw_seq().split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -125,6 +129,13 @@ fn malformed(path: &Path, error: &ParseError, skipped: u64) -> Error {
     };
     let record = error.position.id.as_deref().map(first_word).filter(|name| !name.is_empty());
     Error::Malformed { path: path.to_owned(), record, line: error.position.line.max(1) + skipped, message }
+}
+
+/// The name in a header line as it stands in the file; `None` if it is not UTF-8. What follows it may be anything.
+fn name_of(header: &[u8]) -> Option<String> {
+    let header = header.trim_ascii_start();
+    let word = header.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    std::str::from_utf8(word).ok().map(first_word)
 }
 
 /// The name in a header line.
@@ -170,6 +181,12 @@ mod tests {
             ("q.fq", b"@r1\nAC\n+\nII\n@r2\nAX\n+\nII\n", "q.fq: record 'r2', line 6: 'X' is not a nucleotide letter"),
             ("s.fa", b">a\nAC GT\n", "s.fa: record 'a', line 2: ' ' is not a nucleotide letter"),
             ("n.fa", b">a\nAC\n>b\n>c\nAC\n", "n.fa: record 'b', line 3: no sequence"),
+            ("v.fa", b">a\nAC\n>\nAC.\n", "v.fa: line 4: '.' is not a nucleotide letter"),
+            (
+                "c.fa",
+                b">\x1b[31m\xe2\x80\xae\nAC.\n",
+                "c.fa: record '\\u{1b}[31m\\u{202e}', line 2: '.' is not a nucleotide letter",
+            ),
             ("l.fa", b">a\nAC\n>b", "l.fa: line 3: the file ends inside a FASTA record"),
             ("u.fq", b"@r1\nACG\n+\nII\n", "u.fq: record 'r1', line 1: Sequence length is 3 but quality length is 2"),
             ("p.fq", b"@r1\tx\nAC\n-\nII\n", "p.fq: record 'r1', line 3: Expected '+' separator but found '-"),
@@ -195,6 +212,17 @@ mod tests {
         let behind = [&whole[..], b"trailing rubbish"].concat();
         let told = "x.fa.gz: 16 bytes stand behind the end of the gzip stream, and they are not gzip";
         assert_eq!(cause("x.fa.gz", &behind), told);
+    }
+
+    /// Names go into tables: letters of another encoding are not guessed. What follows a name may be anything.
+    #[test]
+    fn names_are_utf8() {
+        let latin = cause("l.fa", b">a\nAC\n>caf\xe9 x\nGT\n");
+        assert_eq!(latin, "l.fa: line 3: the name of the record is not UTF-8 text");
+        let (_folder, path) = file("u.fa", ">café na\u{ef}ve\nAC\n".as_bytes());
+        assert_eq!(read(&path).unwrap().0[0].name, "café");
+        let (_folder, path) = file("b.fa", b">b caf\xe9\nAC\n");
+        assert_eq!(read(&path).unwrap().0[0].name, "b");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
+mod kind;
 mod lines;
 mod members;
 mod unpack;
 
 use crate::error::{Error, Result};
+use crate::text::BYTE_ORDER_MARK;
 use lines::Lines;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -95,16 +97,14 @@ pub(crate) struct Input {
     pub(crate) skipped_lines: u64,
 }
 
-/// What some editors and spreadsheets put in front of UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 18;
 
 /// The path that stands for standard input.
 pub(crate) const STANDARD: &str = "-";
 
-/// Opens `path` (`-`: standard input) and looks for its first byte that is no blank.
+/// Opens `path` (`-`: standard input) and looks for its first byte that is no blank. What is plainly no text is refused by its name
+/// (`input/kind.rs`).
 pub(crate) fn open(path: &Path) -> Result<Input> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing { path: path.to_owned() },
@@ -128,6 +128,9 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     let start = reader.fill_buf().map_err(kept)?;
     if start.is_empty() {
         return Err(Error::EmptyFile { path: path.to_owned() });
+    }
+    if let Some(kind) = kind::of(start, gzip) {
+        return Err(Error::Foreign { path: path.to_owned(), name: kind.name, help: kind.remedy });
     }
     if start.starts_with(BYTE_ORDER_MARK) {
         reader.consume(BYTE_ORDER_MARK.len());

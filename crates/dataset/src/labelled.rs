@@ -1,5 +1,9 @@
 //! Labelled tables: CSV, plain or gzip, with a header that has `sequence` and `label` (other columns are ignored,
 //! the order is free). Labels are whole numbers from 0; sequences follow the base policy, blanks around them trimmed.
+//! Columns are separated by commas, or by tabs or semicolons where only those set a column `sequence` apart.
+//!
+//! A mark of a missing value in the column of sequences (`NA`, `nan`, `null`, `None` ... as pandas and R write and read them, in
+//! either case) is an error, though some are spelled in letters of the policy: they are no bases.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -63,18 +67,14 @@ pub(crate) struct Table {
 impl Table {
     /// The table of an opened file; `labelled`: it must have a column of labels.
     pub(crate) fn new(path: &Path, input: Input, labelled: bool) -> Result<Table> {
-        let Input { reader, fault, gzip, skipped_lines } = input;
-        let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+        let Input { mut reader, fault, gzip, skipped_lines } = input;
+        let separator = separator(reader.fill_buf().unwrap_or_default());
+        let mut table = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(reader);
         let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines))?.clone();
-        let column = |name: &'static str| {
-            let found = header.iter().position(|field| field.eq_ignore_ascii_case(name));
-            found.ok_or_else(|| Error::MissingColumn {
-                path: path.to_owned(),
-                column: name,
-                labelled,
-                found: header.iter().collect::<Vec<_>>().join(","),
-            })
-        };
+        let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
+        let mut counts = Counts::default();
+        counts.tabs += u64::from(separator == b'\t');
+        counts.semicolons += u64::from(separator == b';');
         Ok(Table {
             path: path.to_owned(),
             sequence_column: column("sequence")?,
@@ -83,7 +83,7 @@ impl Table {
             fault,
             gzip,
             skipped_lines,
-            counts: Counts::default(),
+            counts,
             finished: false,
         })
     }
@@ -103,6 +103,10 @@ impl Table {
             }
         };
         let raw = row.get(self.sequence_column).unwrap_or_default();
+        if is_missing(raw) {
+            let found = String::from_utf8_lossy(raw).into_owned();
+            return Err(Error::MissingValue { path: path(), record: number.to_string(), line, found });
+        }
         let mut sequence = Vec::with_capacity(raw.len());
         if let Err(offence) = normalise(raw, &mut sequence, &mut self.counts) {
             let letter = printable(offence.letter);
@@ -137,9 +141,62 @@ impl Iterator for Table {
     }
 }
 
+/// What may separate columns.
+pub(crate) const SEPARATORS: [u8; 3] = *b",\t;";
+
+/// What separates columns: the one that sets a column `sequence` apart from others; a comma where there is nothing to decide.
+fn separator(start: &[u8]) -> u8 {
+    let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_sequence = |field: &[u8]| {
+        let field = field.trim_ascii();
+        let bare = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field);
+        bare.trim_ascii().eq_ignore_ascii_case(b"sequence")
+    };
+    let splits =
+        |separator: u8| header.contains(&separator) && header.split(|&byte| byte == separator).any(is_sequence);
+    let occurs = |separator: u8| header.contains(&separator);
+    let mut all = SEPARATORS.into_iter();
+    // Without such a column, what is told of the columns that there are should name them.
+    all.clone()
+        .find(|&separator| splits(separator))
+        .or_else(|| all.find(|&separator| occurs(separator)))
+        .unwrap_or(b',')
+}
+
+/// The place of a column, whatever the case of its name.
+fn column(path: &Path, header: &csv::StringRecord, name: &'static str, labelled: bool, line: u64) -> Result<usize> {
+    let found: Vec<usize> = (0..header.len()).filter(|&at| header[at].eq_ignore_ascii_case(name)).collect();
+    let path = path.to_owned();
+    match found.as_slice() {
+        &[place] => Ok(place),
+        [] => {
+            let found = header.iter().collect::<Vec<_>>().join(",");
+            Err(Error::MissingColumn { path, line, column: name, labelled, found })
+        }
+        several => {
+            let found = several.iter().map(|&at| format!("{} (column {})", &header[at], at + 1)).collect();
+            Err(Error::ColumnTwice { path, line, column: name, found })
+        }
+    }
+}
+
+/// What pandas reads as a missing value or writes for one, and R's name of one; compared without case.
+const MISSING: [&str; 14] = [
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN",
+    "None",
+];
+
+fn is_missing(field: &[u8]) -> bool {
+    // Sequences are longer than any mark, nearly always.
+    field.len() <= 8 && MISSING.iter().any(|mark| field.eq_ignore_ascii_case(mark.as_bytes()))
+}
+
 fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, skipped_lines: u64) -> Error {
     fault.take(path, gzip).unwrap_or_else(|| {
         let line = error.position().map_or(1, csv::Position::line) + skipped_lines;
+        if let csv::ErrorKind::Utf8 { .. } = error.kind() {
+            return Error::NotUtf8 { path: path.to_owned(), line, what: "the header" };
+        }
         Error::Malformed { path: path.to_owned(), record: None, line, message: said(error) }
     })
 }
@@ -150,7 +207,6 @@ fn said(error: &csv::Error) -> String {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} fields, but the header has {expected_len}")
         }
-        csv::ErrorKind::Utf8 { .. } => "the header is not UTF-8".into(),
         _ => error.to_string(),
     }
 }
@@ -199,12 +255,83 @@ mod tests {
         let (rows, counts) = read(&path).unwrap();
         assert_eq!(rows[0], Example { sequence: b"ACGT".to_vec(), label: 1 });
         assert_eq!(rows[1], Example { sequence: b"NNN".to_vec(), label: 0 });
-        assert_eq!(counts, Counts { records: 2, bases: 7, lower: 4, uracil: 1, iupac: 1, n: 2 });
+        assert_eq!(counts, Counts { records: 2, bases: 7, lower: 4, uracil: 1, iupac: 1, n: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_missing_value_is_no_sequence() {
+        for mark in ["nan", "NaN", "NA", "na", "N/A", "null", "None", "<NA>", " NAN ", "\"nan\"", "#N/A"] {
+            let told = cause("m.csv", format!("sequence,label\nACGT,0\n{mark},1\n").as_bytes());
+            let shown = mark.trim_matches([' ', '"']);
+            let expected = format!("record '2', line 3: \"{shown}\" marks a missing value, it is no sequence");
+            assert_eq!(told, format!("m.csv: {expected}"));
+        }
+        let (_folder, path) = file("n.csv", b"sequence,label\nNN,0\nNAC,1\nNANA,1\nn,0\nA,1\n");
+        assert_eq!(read(&path).unwrap().1.bases, 2 + 3 + 4 + 1 + 1);
+    }
+
+    #[test]
+    fn a_column_that_stands_twice_is_refused() {
+        for (text, expected) in [
+            (
+                "sequence,label,label\nAC,0,1\n",
+                "line 1: 2 columns are called 'label': label (column 2), label (column 3)",
+            ),
+            (
+                "\nSequence,label,sequence \nAC,0,GT\n",
+                "line 2: 2 columns are called 'sequence': Sequence (column 1), sequence (column 3)",
+            ),
+            (
+                "sequence\tSEQUENCE\tlabel\nAC\t0\n",
+                "line 1: 2 columns are called 'sequence': sequence (column 1), SEQUENCE (column 2)",
+            ),
+        ] {
+            assert_eq!(cause("t.csv", text.as_bytes()), format!("t.csv: {expected}"));
+        }
+        let (_folder, path) = file("o.csv", b"x,sequence,x,label\n1,AC,2,0\n");
+        assert_eq!(read(&path).unwrap().0.len(), 1, "other columns are ignored");
+    }
+
+    #[test]
+    fn tabs_and_semicolons_separate_too() {
+        for (text, notes) in [
+            ("id\tsequence\tlabel\n1,5;x\tACGT\t1\n", "; columns separated by tabs"),
+            ("id;\"Sequence\" ;label\n1,5;ACGT;1\n", "; columns separated by semicolons"),
+            ("id,sequence,label\n1;5\tx,ACGT,1\n", ""),
+        ] {
+            let (_folder, path) = file("x.tsv", text.as_bytes());
+            let (rows, counts) = read(&path).unwrap();
+            assert_eq!(rows, [Example { sequence: b"ACGT".to_vec(), label: 1 }], "{text}");
+            assert_eq!(counts.to_string(), format!("1 record, 4 bases{notes}"));
+        }
+        for (text, expected) in [
+            ("id\tseq\tlabel\n", "line 1: no column 'sequence', found: id,seq,label"),
+            ("id;seq\n", "line 1: no column 'sequence', found: id,seq"),
+            ("seq\n", "line 1: no column 'sequence', found: seq"),
+        ] {
+            assert_eq!(cause("s.tsv", text.as_bytes()), format!("s.tsv: {expected}"));
+        }
+        let latin = cause("l.csv", b"gr\xf6sse,sequence,label\n1,AC,0\n");
+        assert_eq!(latin, "l.csv: line 1: the header is not UTF-8 text");
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_row() {
+        for text in ["sequence,label\rAC,0\rGT,1\r", "\rsequence,label\r\nAC,0\rGT,1\n"] {
+            for content in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+                let (_folder, path) = file("mac.csv", &content);
+                let rows: Vec<_> = read(&path).unwrap().0.into_iter().map(|row| (row.sequence, row.label)).collect();
+                assert_eq!(rows, [(b"AC".to_vec(), 0), (b"GT".to_vec(), 1)], "{text:?}");
+            }
+        }
+        let quoted = b"note,sequence,label\r\"two\rlines\",AC,0\rx,A-,1\r";
+        assert_eq!(cause("q.csv", quoted), "q.csv: record '2', line 4: '-' is not a nucleotide letter");
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(rows in prop::collection::vec(("[ACGTN]{1,80}", 0u32..5), 1..20), packed: bool) {
+            prop_assume!(rows.iter().all(|(sequence, _)| !is_missing(sequence.as_bytes())));
             let mut text = String::from("sequence,label\n");
             for (sequence, label) in &rows {
                 text += &format!("{sequence},{label}\n");

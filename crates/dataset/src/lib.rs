@@ -62,6 +62,7 @@ pub mod split;
 mod stream;
 pub mod synthetic;
 pub mod task;
+pub mod text;
 mod windows;
 
 pub use corpus::{Corpus, CorpusSpec, Species, SpeciesSpec};

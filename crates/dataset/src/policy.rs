@@ -22,7 +22,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-/// What was read, and what the policy changed. All in letters, but `records`.
+/// What was read, and what the policy changed. All in letters, but `records` and tables.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// FASTA/FASTQ records or rows of a table.
@@ -37,6 +37,12 @@ pub struct Counts {
     pub iupac: u64,
     /// `N` as it stood in the file.
     pub n: u64,
+    /// Tables whose columns are separated by tabs.
+    #[serde(default)]
+    pub tabs: u64,
+    /// Tables whose columns are separated by semicolons.
+    #[serde(default)]
+    pub semicolons: u64,
 }
 
 impl AddAssign for Counts {
@@ -47,6 +53,8 @@ impl AddAssign for Counts {
         self.uracil += other.uracil;
         self.iupac += other.iupac;
         self.n += other.n;
+        self.tabs += other.tabs;
+        self.semicolons += other.semicolons;
     }
 }
 
@@ -63,6 +71,9 @@ impl fmt::Display for Counts {
         ];
         for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, "; {} {what}", thousands(count))?;
+        }
+        for (_, what) in [(self.tabs, "tabs"), (self.semicolons, "semicolons")].iter().filter(|(count, _)| *count > 0) {
+            write!(f, "; columns separated by {what}")?;
         }
         Ok(())
     }
@@ -231,7 +242,7 @@ mod tests {
     fn the_sentence_names_only_what_occurred() {
         let mut counts = Counts { records: 1, bases: 4_641_652, ..Counts::default() };
         assert_eq!(counts.to_string(), "1 record, 4,641,652 bases");
-        counts += Counts { records: 1, bases: 10, lower: 3, uracil: 1, iupac: 2, n: 4 };
+        counts += Counts { records: 1, bases: 10, lower: 3, uracil: 1, iupac: 2, n: 4, ..Counts::default() };
         assert_eq!(
             counts.to_string(),
             "2 records, 4,641,662 bases; 3 lower-case letters raised; 1 U read as T; 2 IUPAC codes read as N; 4 N"

@@ -1,4 +1,5 @@
-//! Sequences from any file that holds some: FASTA, FASTQ, or CSV with a column `sequence`; plain or gzip; `-` is standard input.
+//! Sequences from any file that holds some: FASTA, FASTQ, or CSV with a column `sequence` (columns separated by commas, tabs or
+//! semicolons); plain or gzip; `-` is standard input.
 //! Other columns of a table are ignored, labels too.
 //!
 //! ```
@@ -14,7 +15,7 @@
 use crate::error::{Error, Result, printable};
 use crate::fasta::{Reader, Record};
 use crate::input;
-use crate::labelled::Table;
+use crate::labelled::{SEPARATORS, Table};
 use crate::policy::Counts;
 use std::path::Path;
 
@@ -36,9 +37,10 @@ pub fn open(path: &Path) -> Result<Sequences> {
     let start = input.reader.fill_buf().unwrap_or_default();
     let found = start.first().copied().unwrap_or_default();
     let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+    let columns = header.iter().any(|byte| SEPARATORS.contains(byte));
     Ok(Sequences(if b">@".contains(&found) {
         Format::Fastx(Reader::new(path, input)?)
-    } else if header.contains(&b',') || header.windows(8).any(|word| word == b"sequence") {
+    } else if columns || header.windows(8).any(|word| word == b"sequence") {
         Format::Table(Table::new(path, input, false)?)
     } else {
         return Err(Error::NotSequences { path: path.to_owned(), table: true, line, found: printable(found) });
@@ -72,7 +74,7 @@ impl Iterator for Sequences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::tests::file;
+    use crate::input::tests::{file, gzip};
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_text() {
@@ -80,6 +82,38 @@ mod tests {
             let (_folder, path) = file("x", format!("\u{feff}{text}").as_bytes());
             let bases: Vec<Vec<u8>> = open(&path).unwrap().map(|record| record.unwrap().bases).collect();
             assert_eq!(bases, [b"ACGT"], "{text}");
+        }
+    }
+
+    #[test]
+    fn files_of_other_kinds_are_called_by_their_name() {
+        let mut tar = vec![0; 512];
+        tar[..5].copy_from_slice(b"my.fa");
+        tar[257..262].copy_from_slice(b"ustar");
+        let utf16: Vec<u8> = ">a\nACGT\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [b"\xff\xfe", utf16.as_slice()].concat();
+        for (content, name, help) in [
+            (b"BZh91AY&SY\x01\x02".to_vec(), "bzip2", "bzip2 -dc"),
+            (b"\x28\xb5\x2f\xfd\x24\x00".to_vec(), "Zstandard", "zstd -dc"),
+            (b"\xfd7zXZ\0\0\x04".to_vec(), "xz", "xz -dc"),
+            (b"PK\x03\x04\x14\0".to_vec(), "a zip archive (or a spreadsheet)", "unzip"),
+            (b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), "a 7-Zip archive", "7z x"),
+            (tar.clone(), "a tar archive", "tar -xf"),
+            (gzip(&tar), "a tar archive inside gzip", "tar -xzf"),
+            (gzip(&gzip(b">a\nACGT\n")), "gzip inside gzip", "gunzip"),
+            (gzip(b"BAM\x01\0\0"), "BAM", "samtools fasta"),
+            (utf16.clone(), "UTF-16 text", "iconv -f UTF-16"),
+            (marked.clone(), "UTF-16 text", "iconv -f UTF-16"),
+            (gzip(&marked), "UTF-16 text", "iconv -f UTF-16"),
+            (b"PAR1\x15\x04".to_vec(), "Parquet", "CSV"),
+            (b"\x89HDF\r\n\x1a\n".to_vec(), "HDF5", "CSV"),
+        ] {
+            let (_folder, path) = file("x.fa", &content);
+            for error in [open(&path).err(), crate::fasta::read(&path).err(), crate::labelled::read(&path).err()] {
+                let error = error.unwrap();
+                assert!(error.to_string().ends_with(&format!("x.fa: this is {name}, which is not read")), "{error}");
+                assert!(error.remedy().unwrap().contains(help), "{name}");
+            }
         }
     }
 
