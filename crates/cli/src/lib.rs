@@ -20,6 +20,7 @@ mod interrupt;
 mod progress;
 mod resolve;
 mod stdout;
+mod text;
 mod threads;
 
 use std::process::ExitCode;
@@ -38,16 +39,23 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // clap prints help and version to stdout with code 0, wrong usage to stderr with code 2.
-            let _ = error.print();
+            let plain = error.render().to_string();
+            let quoted = text::message(plain.trim_end());
+            if error.use_stderr() && (quoted != plain.trim_end() || std::env::args_os().any(|arg| text::is_wild(&arg)))
+            {
+                errln!("{quoted}");
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
     match run(args) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            errln!("error: {}", failure.message);
+            errln!("error: {}", text::message(&failure.message));
             if let Some(remedy) = &failure.remedy {
-                errln!("help: {remedy}");
+                errln!("help: {}", text::message(remedy));
             }
             ExitCode::from(failure.code)
         }

@@ -14,6 +14,7 @@ use tokenize::{Frontend, registry};
 
 use crate::failure::{Failure, USAGE};
 use crate::folders;
+use crate::text;
 
 /// Tokens per base of a byte-pair encoding of 4096 entries, for estimates only.
 const BPE_TOKENS_PER_BASE: f64 = 0.21;
@@ -34,7 +35,7 @@ pub(crate) fn corpus_spec(name: &str) -> Result<CorpusSpec, Failure> {
         return builtin::corpus(name).map_err(|error| Failure { code: USAGE, ..Failure::from(error) });
     }
     if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+        let text = text::read(path)?;
         return CorpusSpec::from_toml(&text).map_err(|error| in_file(path, &error));
     }
     Ok(CorpusSpec::from_fasta(path)?)
@@ -50,7 +51,7 @@ pub(crate) fn task_spec(name: &str) -> Result<TaskSpec, Failure> {
         return builtin::task(name).map_err(|error| Failure { code: USAGE, ..Failure::from(error) });
     }
     if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+        let text = text::read(path)?;
         return TaskSpec::from_toml(&text).map_err(|error| in_file(path, &error));
     }
     Ok(TaskSpec::from_csv(path)?)

@@ -11,10 +11,12 @@ use crate::failure::Failure;
 
 /// `eprintln!` that does not mind if nobody reads: what is said there is no result.
 macro_rules! errln {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($text)*);
-    }};
+    ($($text:tt)*) => { $crate::stdout::say(format_args!($($text)*)) };
+}
+
+/// Writes a line to standard error; what it quotes does nothing to a terminal.
+pub(crate) fn say(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{}", crate::text::shown(&text.to_string()));
 }
 
 /// Writes to standard output; ends the program with code 0 if nobody reads any more, with 3 if it cannot be written.

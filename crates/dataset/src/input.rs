@@ -5,7 +5,7 @@
 //! that a truncated download is called that and never passes for a shorter file.
 
 mod kind;
-mod lines;
+pub(crate) mod lines;
 mod members;
 mod unpack;
 

@@ -7,6 +7,9 @@
 //! assert_eq!(excerpt("a\x1b[31m"), "a\\u{1b}[31m");
 //! ```
 
+use crate::input::lines::Lines;
+use std::io::{self, BufRead, BufReader};
+
 /// What some editors and spreadsheets put in front of UTF-8.
 pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -52,6 +55,17 @@ pub fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     })
 }
 
+/// The text that `reader` gives, without a byte order mark; every line ends with `\n` or `\r\n`, those too that ended with `\r`.
+///
+/// # Errors
+/// If its beginning cannot be read.
+pub fn lines(mut reader: impl BufRead) -> io::Result<impl BufRead> {
+    if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(BufReader::new(Lines(reader)))
+}
+
 /// Characters of an [`excerpt`].
 const MOST: usize = 120;
 
@@ -95,6 +109,14 @@ mod tests {
         let latin = decode(b"a\nb\nc \xe9\n").unwrap_err();
         assert_eq!(latin.to_string(), "line 3: byte 0xe9 is not UTF-8");
         assert!(latin.remedy().contains("iconv -f LATIN1"));
+    }
+
+    #[test]
+    fn lines_end_alike() {
+        let read =
+            |text: &str| -> Vec<String> { lines(text.as_bytes()).unwrap().lines().map(Result::unwrap).collect() };
+        assert_eq!(read("\u{feff}a\rb\r\nc\nd\r"), ["a", "b", "c", "d"]);
+        assert_eq!(read("\ra"), ["", "a"]);
     }
 
     #[test]

@@ -16,6 +16,16 @@ use crate::run::{Control, Work};
 pub fn read_jsonl(path: impl AsRef<Path>) -> Result<Vec<Record>> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(Error::Line {
+            path: path.to_owned(),
+            line: 1,
+            cause: "the text is UTF-16, not UTF-8".to_owned(),
+            remedy: "save it as UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > NEW)".to_owned(),
+        });
+    }
+    // Some editors put a byte order mark in front.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let mut records = Vec::new();
     for (i, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
         let damaged = |cause: String, remedy: &str| Error::Line {

@@ -135,6 +135,11 @@ pub fn read(path: &str) -> Result<HuggingFace, Error> {
     HuggingFace::from_json(canonical, &bytes, path)
 }
 
+/// A text without the byte order mark that some editors put in front.
+fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
 /// The recipe of a `tokenizer.json`.
 ///
 /// # Errors
@@ -198,8 +203,7 @@ impl HuggingFace {
     /// # Errors
     /// If it is not one.
     pub fn from_json(name: String, json: &[u8], origin: &str) -> Result<Self, Error> {
-        // Some editors put a byte order mark in front.
-        let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
+        let json = unmarked(json);
         let failed =
             |reason: String, remedy: &str| Error::File { path: origin.to_owned(), reason, remedy: remedy.to_owned() };
         let needed = "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)";

@@ -14,7 +14,7 @@ pub(crate) const DEFAULT: &str = include_str!("../../../../experiments/default.t
 pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     let mut spec = match &question.spec {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+            let text = crate::text::read(path)?;
             Spec::from_toml(&text, &path.to_string_lossy())?
         }
         None => Spec::from_toml(DEFAULT, "experiments/default.toml")?,

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     let mut options =
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
-        let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
+        let text = crate::text::read(&path)?;
         options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, &options)?;
     }
     if !args.tokenizers.is_empty() {

@@ -6,7 +6,7 @@ use memchr::memchr;
 use std::io::{self, BufRead, Read};
 
 /// Bytes in which every line ends with `\n` or `\r\n`.
-pub(super) struct Lines<R>(pub(super) R);
+pub(crate) struct Lines<R>(pub(crate) R);
 
 impl<R: BufRead> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -38,6 +38,9 @@ pub(super) fn kind(model: &Value) -> &str {
 
 /// The file, if nothing is wrong with it.
 pub(super) fn read(json: &[u8]) -> Result<Value, Flaw> {
+    if json.starts_with(b"\xff\xfe") || json.starts_with(b"\xfe\xff") {
+        return Err(flaw("it is UTF-16, not UTF-8", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > NEW)"));
+    }
     let file = serde_json::from_slice::<Strict>(json).map_err(|error| not_json(&error))?.0;
     let whole = "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)";
     if !file.is_object() {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::merge_parts;
 use super::tokenizer_json;
+use super::unmarked;
 use crate::error::Error;
 use crate::kmer::{Kmer, MAX_K_OF_MODELS};
 use crate::token::{Reading, Tokenizer};
@@ -39,7 +40,8 @@ impl File {
         let failed = |reason: String| {
             wrong(origin, reason, "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)")
         };
-        let value: Value = serde_json::from_slice(text).map_err(|error| failed(format!("not JSON: {error}")))?;
+        let value: Value =
+            serde_json::from_slice(unmarked(text)).map_err(|error| failed(format!("not JSON: {error}")))?;
         let file = File { value, origin: origin.to_owned() };
         if file.tokens().is_empty() {
             return Err(failed("no vocabulary in its model".to_owned()));
@@ -56,8 +58,8 @@ impl File {
             let remedy = "needed are {\"TOKEN\": ID, ...}, and a line \"LEFT RIGHT\" for each merge, in order";
             wrong(&format!("{origin}: {file}"), reason, remedy)
         };
-        let value: Value =
-            serde_json::from_slice(vocab).map_err(|error| failed("vocab.json", format!("not JSON: {error}")))?;
+        let value: Value = serde_json::from_slice(unmarked(vocab))
+            .map_err(|error| failed("vocab.json", format!("not JSON: {error}")))?;
         let no_object = || failed("vocab.json", "it is no object of tokens and ids".to_owned());
         let vocabulary = value.as_object().filter(|object| !object.is_empty()).ok_or_else(no_object)?;
         let mut ids = BTreeMap::new();
@@ -69,7 +71,7 @@ impl File {
             }
         }
         let mut pairs = Vec::new();
-        for (number, line) in merges.lines().enumerate() {
+        for (number, line) in merges.trim_start_matches('\u{feff}').lines().enumerate() {
             if line.is_empty() || number == 0 && line.starts_with("#version") {
                 continue;
             }

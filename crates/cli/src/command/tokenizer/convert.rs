@@ -13,6 +13,7 @@ use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::resolve::file_of;
 use crate::stdout::errln;
+use crate::text;
 
 /// The two files of a byte-pair encoding.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
@@ -74,10 +75,11 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
         let [vocab, merges] = PAIR.map(|file| {
             let path = folder.join(file);
             let remedy = "a folder must hold vocab.json and merges.txt; of other tokenizers give the tokenizer.json";
-            std::fs::read(&path).map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), remedy))
+            let read = std::fs::read(&path);
+            let bytes = read.map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), remedy))?;
+            text::of(&bytes, &path)
         });
-        let merges = String::from_utf8_lossy(&merges?).into_owned();
-        let file = File::from_vocab_merges(&vocab?, &merges, name)?;
+        let file = File::from_vocab_merges(vocab?.as_bytes(), &merges?, name)?;
         HuggingFace::from_json(name.to_owned(), &file.to_json(), name)?;
         return Ok(file);
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
     };
     let mut output = Output::create(Path::new("-"))?;
     let vocabulary = ready.tokenizer.vocabulary();
-    for (number, line) in input.lines().enumerate() {
+    for (number, line) in dataset::text::lines(input).map_err(failed)?.lines().enumerate() {
         let place = || format!("{}: line {}", args.file.display(), number + 1);
         let line = line.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => wrong(

@@ -1,0 +1,62 @@
+//! Text in and out: files that people wrote, and words that are shown to them.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use dataset::text::{decode, printable};
+
+use crate::failure::{DATA, Failure};
+
+/// The text of a file that a person wrote: UTF-8, with or without a byte order mark.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    of(&bytes, path)
+}
+
+/// As [`read`], of a file that was read already.
+pub(crate) fn of(bytes: &[u8], path: &Path) -> Result<String, Failure> {
+    let text =
+        decode(bytes).map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), error.remedy()));
+    Ok(text?.to_owned())
+}
+
+/// Lines without control characters but their ends.
+pub(crate) fn shown(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether an argument would do something to a terminal.
+pub(crate) fn is_wild(argument: &OsStr) -> bool {
+    let argument = argument.to_string_lossy();
+    printable(&argument) != argument
+}
+
+/// Characters of a message at most.
+const MOST: usize = 2_000;
+
+/// A message as a terminal may see it, whatever it quotes: no control characters but the ends of its own lines, and no more than
+/// a person reads. Most parts of a message are cut where it is made; this holds for all.
+pub(crate) fn message(text: &str) -> String {
+    let letters = text.chars().count();
+    let place = |number: usize| text.char_indices().nth(number).map_or(text.len(), |(at, _)| at);
+    if letters <= MOST {
+        return shown(text);
+    }
+    // A cause often stands at the end.
+    let (begin, end) = (place(MOST / 2), place(letters - MOST / 2));
+    format!("{} [... {} characters ...] {}", shown(&text[..begin]), letters - MOST / 2 * 2, shown(&text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_do_nothing_to_a_terminal() {
+        assert_eq!(message("a.fa: no such file"), "a.fa: no such file");
+        assert_eq!(message("two\nlines \u{1b}[31m\r\u{7}"), "two\nlines \\u{1b}[31m\\r\\u{7}");
+        let long = message(&format!("é{}z", "\u{1b}".repeat(5_000)));
+        assert!(long.starts_with("é\\u{1b}") && long.ends_with("\\u{1b}z"), "{long}");
+        assert!(long.contains(" [... 3002 characters ...] ") && !long.contains('\u{1b}'));
+    }
+}
