@@ -178,7 +178,8 @@ pub enum TokenizerCommand {
 /// Arguments of `tokenizer train`.
 #[derive(Debug, Args)]
 pub struct TrainTokenizer {
-    /// Sequences: FASTA, FASTQ or CSV with a column `sequence`, plain or gzip; - is standard input. N splits sequences.
+    /// Sequences: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input. N splits
+    /// sequences.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Entries of the vocabulary: 5 special ids, 4 bases, merges (9 to 65536).
@@ -218,16 +219,18 @@ pub enum TokenFormat {
     Text,
     /// All ids in one NumPy array (FILE, uint16 or uint32), and where each sequence begins in another (FILE.offsets.npy).
     Npy,
-    /// One line a token: sequence, first base (from 0), base behind the last, id.
+    /// One line a token: sequence, first base (from 0), base behind the last, id. The n-th record of a name is called NAME.n, one
+    /// without a name record_N by its number; where that name is taken, the next free number follows.
     Bed,
-    /// A Parquet file with one row a sequence: its `name` and its `input_ids`, as Hugging Face datasets read them.
+    /// A Parquet file with one row a sequence: its `name` (told apart as in BED) and its `input_ids`, as Hugging Face datasets read
+    /// them.
     Parquet,
 }
 
 /// Arguments of `tokenizer encode`.
 #[derive(Debug, Args)]
 pub struct EncodeFiles {
-    /// Sequences: FASTA, FASTQ or CSV with a column `sequence`, plain or gzip; - is standard input.
+    /// Sequences: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// A tokenizer that needs no learning (kmer6, base ...), or the path of a tokenizer.json; - is standard input.

@@ -13,6 +13,7 @@
 use crate::error::{Error, Result};
 use crate::fasta::{self, Record};
 use crate::markov::Markov;
+use crate::names::Names;
 use crate::policy::{Counts, thousands};
 use crate::split::{Block, Split, SplitSpec, deal, round_down};
 use crate::synthetic::SyntheticSpec;
@@ -265,16 +266,22 @@ impl fmt::Display for Corpus {
 }
 
 fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) -> Result<Vec<Species>> {
-    let read = |spec: &SpeciesSpec| {
-        let mut all = vec![];
+    let mut read = |spec: &SpeciesSpec| {
+        // Species may have chromosomes of one name, one species may not.
+        let (mut all, mut names) = (vec![], Names::default());
         for file in &spec.files {
             let (records, read) = fasta::read(&data_root.join(file))?;
+            for record in &records {
+                names.distinct(record.name.clone());
+            }
             all.extend(records);
             *counts += read;
         }
+        counts.repeated += names.repeated();
+        counts.nameless += names.nameless();
         Ok(Species { name: spec.name.clone(), weight: spec.weight, records: all })
     };
-    specs.iter().map(read).collect()
+    specs.iter().map(&mut read).collect()
 }
 
 /// Joins adjacent blocks of `split`, species by species.
@@ -370,6 +377,17 @@ mod tests {
         }
         std::fs::write(&path, fasta(1001)).unwrap();
         assert_ne!(first.hash(), Corpus::open(&spec, folder.path()).unwrap().hash());
+    }
+
+    #[test]
+    fn records_of_one_name_are_counted() {
+        let (_folder, path) = file("a.fa", &[fasta(1000), fasta(1000), b">\nACGT\n".to_vec()].concat());
+        let corpus = Corpus::open(&CorpusSpec::from_fasta(&path).unwrap(), Path::new("")).unwrap();
+        assert_eq!((corpus.counts().repeated, corpus.counts().nameless), (2, 1));
+        assert!(
+            corpus.to_string().contains("; 2 with the name of an earlier record; 1 without a name; bases"),
+            "{corpus}"
+        );
     }
 
     #[test]

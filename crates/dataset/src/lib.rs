@@ -54,6 +54,7 @@ mod input;
 pub mod labelled;
 pub mod leaks;
 pub mod markov;
+pub mod names;
 pub mod planted;
 pub mod policy;
 mod posterior;

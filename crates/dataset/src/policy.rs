@@ -22,7 +22,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-/// What was read, and what the policy changed. All in letters, but `records` and tables.
+/// What was read, and what the policy changed. All in letters, but records and tables.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// FASTA/FASTQ records or rows of a table.
@@ -43,6 +43,12 @@ pub struct Counts {
     /// Tables whose columns are separated by semicolons.
     #[serde(default)]
     pub semicolons: u64,
+    /// Records whose name a record before had, where names were compared ([`crate::names`]).
+    #[serde(default)]
+    pub repeated: u64,
+    /// Records without a name, where names were looked at.
+    #[serde(default)]
+    pub nameless: u64,
 }
 
 impl AddAssign for Counts {
@@ -55,6 +61,8 @@ impl AddAssign for Counts {
         self.n += other.n;
         self.tabs += other.tabs;
         self.semicolons += other.semicolons;
+        self.repeated += other.repeated;
+        self.nameless += other.nameless;
     }
 }
 
@@ -68,6 +76,8 @@ impl fmt::Display for Counts {
             (self.uracil, "U read as T"),
             (self.iupac, "IUPAC codes read as N"),
             (self.n, "N"),
+            (self.repeated, "with the name of an earlier record"),
+            (self.nameless, "without a name"),
         ];
         for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, "; {} {what}", thousands(count))?;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use dataset::Corpus;
+use dataset::text::excerpt;
 use experiment::record::Outcome;
 use experiment::run::Work;
 use experiment::store::Store;
@@ -84,9 +85,13 @@ fn typed(text: &str) -> Result<Vec<u8>, Failure> {
 fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
     let records = || corpus.species().iter().flat_map(|species| &species.records);
     let wrong = |reason: String| {
-        let known: Vec<&str> =
-            records().take(3).map(|record| record.name.split_whitespace().next().unwrap_or("")).collect();
-        Failure::new(USAGE, reason, format!("write RECORD:FIRST-LAST, for example {}:1-120", known.join(":1-120 or ")))
+        let named = records().map(|record| record.name.as_str()).filter(|name| !name.is_empty());
+        let known: Vec<String> = named.take(3).map(|name| format!("{}:1-120", excerpt(name))).collect();
+        let remedy = match known.as_slice() {
+            [] => "its records have no names: give the bases themselves (--sequence)".to_owned(),
+            known => format!("write RECORD:FIRST-LAST, for example {}", known.join(" or ")),
+        };
+        Failure::new(USAGE, reason, remedy)
     };
     let Some(place) = place else {
         let record = records().next().ok_or_else(|| wrong("the corpus is empty".to_owned()))?;
@@ -97,9 +102,16 @@ fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
         Some((name, first.replace(',', "").parse::<usize>().ok()?, last.replace(',', "").parse::<usize>().ok()?))
     });
     let (name, first, last) = parts.ok_or_else(|| wrong(format!("{place:?} is not a place")))?;
-    let record = records()
-        .find(|record| record.name == name || record.name.split_whitespace().next() == Some(name))
-        .ok_or_else(|| wrong(format!("no record {name:?} in the corpus {}", corpus.name())))?;
+    let mut found = records().filter(|record| record.name == name && !name.is_empty());
+    let record = found.next().ok_or_else(|| wrong(format!("no record {name:?} in the corpus {}", corpus.name())))?;
+    let others = found.count();
+    if others > 0 {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} records of the corpus {} are called {name:?}", others + 1, corpus.name()),
+            "give each a name of its own, or the bases themselves (--sequence)",
+        ));
+    }
     if first == 0 || first > last || last > record.bases.len() || last - first >= MOST {
         return Err(wrong(format!(
             "{first}-{last} is not inside {name} (1 to {}, at most {MOST} bases)",

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
+use dataset::names::Names;
 use dataset::policy::reverse_complement;
+use dataset::text::excerpt;
 use dataset::{Counts, Record};
 use rayon::prelude::*;
 use tokenize::huggingface::HuggingFace;
@@ -145,13 +147,18 @@ fn read_files(
     give: &mut dyn FnMut(Vec<Sequence>) -> Result<bool, Failure>,
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
+    // Text and arrays hold no names: their rows are records by their order.
+    let mut names = matches!(args.format, TokenFormat::Bed | TokenFormat::Parquet).then(Names::default);
     let (mut together, mut bases) = (Vec::new(), 0);
     for file in &args.files {
         let mut sequences = dataset::sequences::open(file)?;
         for record in sequences.by_ref() {
-            let record = record?;
+            let mut record = record?;
             if let Some(place) = tokenizer.and_then(|tokenizer| tokenizer.refuses(&record.bases)) {
                 return Err(refused(args, file, &record, place));
+            }
+            if let Some(names) = &mut names {
+                record.name = names.distinct(record.name);
             }
             bases += record.bases.len();
             let other = args.both_strands.then(|| Sequence {
@@ -169,6 +176,9 @@ fn read_files(
         }
         counts += *sequences.counts();
     }
+    if let Some(names) = names {
+        (counts.repeated, counts.nameless) = (names.repeated(), names.nameless());
+    }
     // If nobody takes them, the writer tells why.
     give(together)?;
     Ok(counts)
@@ -177,7 +187,8 @@ fn read_files(
 /// A letter that has no id.
 fn refused(args: &args::EncodeFiles, file: &Path, record: &Record, place: usize) -> Failure {
     let (letter, place) = (char::from(record.bases[place]), place + 1);
-    let record = format!("{}: record {:?}, base {place}", file.display(), record.name);
+    let named = if record.name.is_empty() { String::new() } else { format!("record {:?}, ", excerpt(&record.name)) };
+    let record = format!("{}: {named}base {place}", file.display());
     super::wrong(
         format!("{record}: {letter} has no token in {}, and the file has no unknown token", args.tokenizer),
         "leave such letters out, or give the tokenizer.json an unk_token that is in its vocabulary",
