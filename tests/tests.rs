@@ -8,5 +8,6 @@ mod house;
 mod interruption;
 mod laws;
 mod letters;
+mod reading;
 mod system;
 mod tokenizer;
