@@ -77,8 +77,7 @@ impl CorpusSpec {
         let bases = usize::try_from(reader.counts().bases).unwrap_or(usize::MAX);
         // A genome too small for a thousand bases a block still gets its ten blocks.
         let block = round_down((bases / 200).clamp(1_000, 100_000)).min(round_down((bases / 10).max(1)));
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("corpus").to_owned();
+        let name = crate::naming::stem(path).unwrap_or_else(|| "corpus".to_owned());
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(Self {
             name: name.clone(),

@@ -55,6 +55,7 @@ pub mod labelled;
 pub mod leaks;
 pub mod markov;
 pub mod names;
+pub mod naming;
 pub mod planted;
 pub mod policy;
 mod posterior;

@@ -98,13 +98,13 @@ impl TaskSpec {
         toml::from_str(text).map_err(|error| crate::error::toml("task", text, &error))
     }
 
-    /// A task of one table (`--task my.csv`), split 80/10/10 by content. The file is not opened yet.
+    /// A task of one table (`--task my.csv`), split 80/10/10 by content and named by its file up to the first dot; where
+    /// several are, [`crate::naming`] tells them apart. The file is not opened yet.
     ///
     /// # Errors
     /// [`Error::Io`] if there is no current directory to make the path absolute with.
     pub fn from_csv(path: &Path) -> Result<Self> {
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("task").to_owned();
+        let name = crate::naming::stem(path).unwrap_or_else(|| "task".to_owned());
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(Self { name, train: Some(path), split: Some(TaskSplit::default()), ..Self::default() })
     }

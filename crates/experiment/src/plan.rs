@@ -170,8 +170,8 @@ impl Plan {
     /// Unfolds a spec.
     ///
     /// # Errors
-    /// If the spec means nothing, the resolver refuses a tokenizer, corpus or task, or the reference is none of the
-    /// tokenizers.
+    /// If the spec means nothing, the resolver refuses a tokenizer, corpus or task, two tasks are the same or have one
+    /// name, or the reference is none of the tokenizers.
     pub fn new(spec: &Spec, resolver: &impl Resolver) -> Result<Plan> {
         spec.validate()?;
         let span = spec.masking.span;
@@ -198,10 +198,7 @@ impl Plan {
             }
         }
         let corpus = resolver.corpus(&spec.corpus).map_err(|r| refused("corpus", r))?;
-        let mut tasks = Vec::new();
-        for task in &spec.tasks {
-            tasks.push(resolver.task(task).map_err(|r| refused("tasks", r))?);
-        }
+        let tasks = tasks(spec, resolver)?;
 
         let mut builder = Builder { jobs: Vec::new(), seen: HashSet::new() };
         let grid = spec.grid();
@@ -341,6 +338,25 @@ pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
             Some((who, f64::from_bits(*best.0)))
         })
         .collect()
+}
+
+/// The tasks of a spec: each of its own name and its own rows. Records know a task by its name, and what the same rows say
+/// twice must not count twice.
+fn tasks(spec: &Spec, resolver: &impl Resolver) -> Result<Vec<TaskInfo>> {
+    let mut tasks: Vec<TaskInfo> = Vec::new();
+    for name in &spec.tasks {
+        let task = resolver.task(name).map_err(|r| refused("tasks", r))?;
+        if let Some(at) = tasks.iter().position(|other| other.data.hash == task.data.hash) {
+            let cause = format!("{name:?} holds the same rows in the same splits as {:?}", spec.tasks[at]);
+            return Err(Error::invalid("tasks", cause, "name it once"));
+        }
+        if let Some(at) = tasks.iter().position(|other| other.data.name == task.data.name) {
+            let cause = format!("{:?} and {name:?} are both named {:?}", spec.tasks[at], task.data.name);
+            return Err(Error::invalid("tasks", cause, "give one of them another name, in its task file (TOML)"));
+        }
+        tasks.push(task);
+    }
+    Ok(tasks)
 }
 
 /// Which of the looked-up tokenizers is the reference, however it is spelled.

@@ -70,6 +70,19 @@ fn two_names_of_one_tokenizer_are_refused() {
 }
 
 #[test]
+fn two_tasks_of_one_name_or_of_the_same_rows_are_refused() {
+    let refused = |tasks: &str| {
+        let error =
+            Plan::new(&spec(&format!("tokenizers = ['base']\ntasks = [{tasks}]")), &Known::default()).unwrap_err();
+        assert!(error.remedy().is_some());
+        error.to_string()
+    };
+    assert_eq!(refused("'x/train', 'y/train'"), "tasks: \"x/train\" and \"y/train\" are both named \"train\"");
+    let rows = "tasks: \"train again\" holds the same rows in the same splits as \"train\"";
+    assert_eq!(refused("'train', 'other', 'train again'"), rows);
+}
+
+#[test]
 fn a_refusal_keeps_its_remedy() {
     let error = Plan::new(&spec("tokenizers = ['kmr6']"), &Known::default()).unwrap_err();
     assert_eq!(error.to_string(), "unknown tokenizer \"kmr6\"");
