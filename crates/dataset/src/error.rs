@@ -170,8 +170,8 @@ pub enum Error {
         /// The columns found, joined by commas.
         found: String,
     },
-    /// A label that is not a whole number from 0.
-    #[error("{}: line {line}: '{}' is not a label (a whole number from 0)", path.display(), excerpt(found))]
+    /// A label that names no class, see [`crate::labelled`].
+    #[error("{}: line {line}: '{}' is not a label ({why})", path.display(), excerpt(found))]
     Label {
         /// The file.
         path: PathBuf,
@@ -179,6 +179,8 @@ pub enum Error {
         line: u64,
         /// What stood there.
         found: String,
+        /// What a label is, or what this is instead.
+        why: &'static str,
     },
     /// Labels that leave a gap, or a class that training never shows.
     #[error("task '{}': {message}", excerpt(task))]
@@ -187,6 +189,8 @@ pub enum Error {
         task: String,
         /// Which class, and where it is or is not.
         message: String,
+        /// What would be right.
+        help: String,
     },
     /// A specification that cannot be meant.
     #[error("{}: {message}", excerpt(name))]
@@ -308,9 +312,8 @@ impl Error {
             Self::MissingColumn { labelled: false, .. } => {
                 "the first line must be a header with a column sequence; other columns are ignored".into()
             }
-            Self::Label { .. } => "number the classes 0, 1, 2, ...".into(),
-            Self::Classes { .. } => "number the classes 0, 1, 2, ... without a gap and show each of them in train".into(),
-            Self::Spec { help, .. } => help.clone(),
+            Self::Label { .. } => "number the classes 0, 1, 2, ..., or name every one of them with a word".into(),
+            Self::Spec { help, .. } | Self::Classes { help, .. } => help.clone(),
             Self::TooFewBlocks { works: Some(size), .. } => {
                 format!("set split = {{ by = \"block\", block = {size} }}, or a held-out share to 0")
             }
@@ -350,8 +353,10 @@ pub(crate) fn toml(what: &'static str, text: &str, error: &toml::de::Error) -> E
     let quoted: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
     let remedy = match quoted.as_slice() {
         [unknown, known @ ..] if said.starts_with("unknown ") && !known.is_empty() => {
-            let nearest = known.iter().min_by_key(|key| strsim::damerau_levenshtein(unknown, key));
-            nearest.map(|nearest| format!("did you mean \"{nearest}\"? there are: {}", known.join(", ")))
+            let far = |key: &&&str| strsim::damerau_levenshtein(unknown, key);
+            let nearest = known.iter().min_by_key(far).filter(|key| far(key) <= 2.max(key.len() / 3));
+            let meant = nearest.map_or_else(String::new, |nearest| format!("did you mean \"{nearest}\"? "));
+            Some(format!("{meant}there are: {}", known.join(", ")))
         }
         _ => None,
     };

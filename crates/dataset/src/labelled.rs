@@ -1,9 +1,18 @@
 //! Labelled tables: CSV, plain or gzip, with a header that has `sequence` and `label` (other columns are ignored,
-//! the order is free). Labels are whole numbers from 0; sequences follow the base policy, blanks around them trimmed.
-//! Columns are separated by commas, or by tabs or semicolons where only those set a column `sequence` apart.
+//! the order is free). Labels are whole numbers from 0, or words; sequences follow the base policy, blanks around them
+//! trimmed. Columns are separated by commas, or by tabs or semicolons where only those set a column `sequence` apart.
 //!
 //! A mark of a missing value in the column of sequences (`NA`, `nan`, `null`, `None` ... as pandas and R write and read them, in
 //! either case) is an error, though some are spelled in letters of the policy: they are no bases.
+//!
+//! | label | is |
+//! |---|---|
+//! | `0`, `17` | the number of a class |
+//! | `promoter`, `non-promoter`, `+`, `5mC` | the name of a class; names are numbered from 0 in the order of their bytes |
+//! | `-1`, `0.0`, `1e3` | refused: a number, but not one of a class |
+//! | nothing, and marks of a missing value | refused |
+//!
+//! A table, and all tables of one task, have either numbers or words.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -16,6 +25,7 @@
 
 use crate::error::{Error, Result, printable};
 use crate::input::{self, Fault, Input};
+use crate::label::{Label, Named, number};
 use crate::policy::{Counts, normalise};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -35,11 +45,18 @@ pub struct Example {
 /// A file that is missing, empty or cut short; a missing column; a row with a bad label, a bad letter or no sequence:
 /// each names file and line.
 pub fn read(path: &Path) -> Result<(Vec<Example>, Counts)> {
+    let (rows, counts) = named(path)?;
+    let (mut tables, _) = number(vec![(path, rows)])?;
+    Ok((tables.pop().unwrap_or_default(), counts))
+}
+
+/// As [`read`], with the classes as the table names them.
+pub(crate) fn named(path: &Path) -> Result<(Vec<Named>, Counts)> {
     let mut table = Table::new(path, input::open(path)?, true)?;
     let mut rows = vec![];
     for row in table.by_ref() {
-        let Row { sequence, label, .. } = row?;
-        rows.push(Example { sequence, label: label.unwrap_or_default() });
+        let Row { sequence, label, line, .. } = row?;
+        rows.push(Named { sequence, label: label.unwrap_or(Label::Number(0)), line });
     }
     Ok((rows, table.counts))
 }
@@ -48,7 +65,8 @@ pub fn read(path: &Path) -> Result<(Vec<Example>, Counts)> {
 pub(crate) struct Row {
     pub(crate) number: usize,
     pub(crate) sequence: Vec<u8>,
-    pub(crate) label: Option<u32>,
+    pub(crate) label: Option<Label>,
+    pub(crate) line: u64,
 }
 
 /// The rows of a table, one after the other. After an error it ends.
@@ -60,6 +78,8 @@ pub(crate) struct Table {
     skipped_lines: u64,
     sequence_column: usize,
     label_column: Option<usize>,
+    /// The first label: all others are of its kind.
+    first_label: Option<Label>,
     pub(crate) counts: Counts,
     finished: bool,
 }
@@ -79,6 +99,7 @@ impl Table {
             path: path.to_owned(),
             sequence_column: column("sequence")?,
             label_column: if labelled { Some(column("label")?) } else { None },
+            first_label: None,
             rows: table.into_byte_records(),
             fault,
             gzip,
@@ -95,11 +116,13 @@ impl Table {
         let label = match self.label_column {
             None => None,
             Some(column) => {
-                let label = String::from_utf8_lossy(row.get(column).unwrap_or_default());
-                match label.parse::<u32>() {
-                    Ok(label) => Some(label),
-                    Err(_) => return Err(Error::Label { path: path(), line, found: label.into_owned() }),
-                }
+                let field = row.get(column).unwrap_or_default();
+                let label = Label::read(field, self.first_label.as_ref()).map_err(|why| {
+                    let found = String::from_utf8_lossy(field).into_owned();
+                    Error::Label { path: path(), line, found, why }
+                })?;
+                self.first_label.get_or_insert_with(|| label.clone());
+                Some(label)
             }
         };
         let raw = row.get(self.sequence_column).unwrap_or_default();
@@ -116,7 +139,7 @@ impl Table {
             return Err(Error::NoSequence { path: path(), record: number.to_string(), line });
         }
         self.counts.records += 1;
-        Ok(Row { number, sequence, label })
+        Ok(Row { number, sequence, label, line })
     }
 }
 
@@ -232,6 +255,18 @@ mod tests {
             ("a.csv", &b"seq,label\nAC,0\n"[..], "a.csv: line 1: no column 'sequence', found: seq,label"),
             ("b.csv", b"sequence,class\nAC,0\n", "b.csv: line 1: no column 'label', found: sequence,class"),
             ("c.csv", b"sequence,label\nAC,0\nAC,one\n", "c.csv: line 3: 'one' is not a label (a whole number from 0)"),
+            (
+                "c.csv",
+                b"sequence,label\nAC,b\nAC,a\nAC,1\n",
+                "c.csv: line 4: '1' is not a label (the labels before it are words)",
+            ),
+            ("c.csv", b"sequence,label\nAC,a\nAC,\n", "c.csv: line 3: '' is not a label (nothing stands there)"),
+            ("c.csv", b"sequence,label\nAC,0.0\n", "c.csv: line 2: '0.0' is not a label (a whole number from 0)"),
+            (
+                "c.csv",
+                b"sequence,label\nAC,a\nAC,NaN\n",
+                "c.csv: line 3: 'NaN' is not a label (it marks a missing value)",
+            ),
             ("c.csv", b"sequence,label\nAC,-1\n", "c.csv: line 2: '-1' is not a label (a whole number from 0)"),
             ("d.csv", b"sequence,label\nAC,0\nA?C,1\n", "d.csv: record '2', line 3: '?' is not a nucleotide letter"),
             ("e.csv", b"sequence,label\n,0\n", "e.csv: record '1', line 2: no sequence"),
@@ -326,6 +361,13 @@ mod tests {
         }
         let quoted = b"note,sequence,label\r\"two\rlines\",AC,0\rx,A-,1\r";
         assert_eq!(cause("q.csv", quoted), "q.csv: record '2', line 4: '-' is not a nucleotide letter");
+    }
+
+    #[test]
+    fn words_are_numbered_in_the_order_of_their_bytes() {
+        let (_folder, path) = file("x.csv", b"sequence,label\nA,promoter\nC,non-promoter\nG,Promoter\nT,promoter\n");
+        let labels: Vec<u32> = read(&path).unwrap().0.iter().map(|row| row.label).collect();
+        assert_eq!(labels, [2, 1, 0, 2]);
     }
 
     proptest! {

@@ -7,17 +7,23 @@
 //! println!("{}", task.leaks);
 //! ```
 
+mod splits;
+
 use crate::error::{Error, Result};
+use crate::label::number;
 use crate::labelled::{self, Example};
 use crate::leaks::Leaks;
 use crate::planted::SyntheticTaskSpec;
 use crate::policy::{Counts, reverse_complement};
 use crate::split::Split;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashSet};
+use splits::{check, deal};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// The number a task is judged by.
+/// The number a task is judged by: in tables, figures, tests and sentences, and in the choice of the checkpoint on the dev
+/// split (of `mcc`, the default, that is chosen by loss). Scores of rows are not kept in records, so areas under curves
+/// (AUROC, AUPRC) are not offered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
@@ -114,6 +120,19 @@ impl TaskSpec {
     }
 }
 
+/// The longest row of a task, and where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Longest {
+    /// Its bases.
+    pub bases: usize,
+    /// Its table; `None` where rows are generated.
+    pub path: Option<PathBuf>,
+    /// Its number among the rows of the table, from 1.
+    pub row: usize,
+    /// Its line in the table.
+    pub line: u64,
+}
+
 /// A task in memory.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -123,6 +142,10 @@ pub struct Task {
     pub hash: String,
     /// Number of classes; labels are `0..classes`.
     pub classes: u32,
+    /// Names of the classes by their numbers: sorted by their bytes over all splits. Empty where the tables have numbers.
+    pub names: Vec<String>,
+    /// The longest row of all that were read.
+    pub longest: Longest,
     /// What it is judged by.
     pub metric: Metric,
     /// To fit.
@@ -146,7 +169,8 @@ impl Task {
     /// A specification that cannot be meant, a table that cannot be read, or labels that leave a gap in train.
     pub fn open(spec: &TaskSpec, data_root: &Path) -> Result<Self> {
         let mut counts = Counts::default();
-        let [train, mut dev, test] = rows(spec, data_root, &mut counts)?;
+        let mut longest = Longest::default();
+        let ([train, mut dev, test], names) = rows(spec, data_root, &mut counts, &mut longest)?;
         let before = dev.len();
         if spec.drop_leaking_dev {
             let seen: HashSet<&[u8]> = train.iter().map(|row| row.sequence.as_slice()).collect();
@@ -156,16 +180,13 @@ impl Task {
             dev.retain(|row| !leaks(row));
         }
         let dropped_dev = before - dev.len();
-        for (split, rows) in [("train", &train), ("dev", &dev), ("test", &test)] {
-            if rows.is_empty() {
-                return spec.fault(format!("no rows in {split}"), "give more rows, or other shares");
-            }
-        }
-        let classes = classes(&spec.name, [&train, &dev, &test])?;
-        let hash = hash(spec, [&train, &dev, &test]);
+        check(spec, [&train, &dev, &test], &names)?;
+        // Every one of them is in train: that was checked.
+        let classes = train.iter().map(|row| row.label + 1).max().unwrap_or(0);
+        let hash = hash(spec, [&train, &dev, &test], &names);
         let leaks = Leaks::between(&train, &dev, &test);
         let (name, metric) = (spec.name.clone(), spec.metric);
-        Ok(Self { name, hash, classes, metric, train, dev, test, counts, dropped_dev, leaks })
+        Ok(Self { name, hash, classes, names, longest, metric, train, dev, test, counts, dropped_dev, leaks })
     }
 
     /// The rows of a split; [`Split::Valid`] is dev.
@@ -179,24 +200,47 @@ impl Task {
     }
 }
 
-fn rows(spec: &TaskSpec, data_root: &Path, counts: &mut Counts) -> Result<[Vec<Example>; 3]> {
-    let mut read = |path: &PathBuf| {
-        let (rows, read) = labelled::read(&data_root.join(path))?;
-        *counts += read;
-        Ok(rows)
+/// The rows of the three splits, and the names of their classes.
+fn rows(
+    spec: &TaskSpec,
+    data_root: &Path,
+    counts: &mut Counts,
+    longest: &mut Longest,
+) -> Result<([Vec<Example>; 3], Vec<String>)> {
+    let mut read = |paths: &[&PathBuf]| {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| data_root.join(path)).collect();
+        let mut tables = vec![];
+        for path in &paths {
+            let (rows, read) = labelled::named(path)?;
+            *counts += read;
+            for (number, row) in (1..).zip(&rows) {
+                if row.sequence.len() > longest.bases {
+                    let (bases, path) = (row.sequence.len(), Some(path.clone()));
+                    *longest = Longest { bases, path, row: number, line: row.line };
+                }
+            }
+            tables.push((path.as_path(), rows));
+        }
+        number(tables)
     };
     match (&spec.train, &spec.dev, &spec.test, &spec.synthetic) {
         (Some(train), Some(dev), Some(test), None) if spec.split.is_none() => {
-            Ok([read(train)?, read(dev)?, read(test)?])
+            let (tables, names) = read(&[train, dev, test])?;
+            let mut tables = tables.into_iter();
+            Ok(([(); 3].map(|()| tables.next().unwrap_or_default()), names))
         }
-        (Some(table), None, None, None) => deal(spec, read(table)?),
+        (Some(table), None, None, None) => {
+            let (tables, names) = read(&[table])?;
+            Ok((deal(spec, tables.into_iter().flatten())?, names))
+        }
         (None, None, None, Some(synthetic)) if spec.split.is_none() => {
             let splits = synthetic.generate(&spec.name)?;
             for row in splits.iter().flatten() {
                 counts.records += 1;
                 counts.bases += row.sequence.len() as u64;
+                longest.bases = longest.bases.max(row.sequence.len());
             }
-            Ok(splits)
+            Ok((splits, Vec::new()))
         }
         _ => spec.fault(
             "which rows are meant is not clear",
@@ -205,55 +249,10 @@ fn rows(spec: &TaskSpec, data_root: &Path, counts: &mut Counts) -> Result<[Vec<E
     }
 }
 
-/// Deals the rows of one table by a hash of the sequence, or of its reverse complement if that sorts first.
-fn deal(spec: &TaskSpec, rows: Vec<Example>) -> Result<[Vec<Example>; 3]> {
-    let TaskSplit { dev, test } = spec.split.clone().unwrap_or_default();
-    if !(0.0..1.0).contains(&dev) || !(0.0..1.0).contains(&test) || dev + test >= 1.0 {
-        let message = format!("shares dev = {dev} and test = {test} leave nothing to train on");
-        return spec.fault(message, "give shares that sum to less than 1, such as 0.1 and 0.1");
-    }
-    let mut splits = [vec![], vec![], vec![]];
-    for row in rows {
-        let other = reverse_complement(&row.sequence);
-        let digest = blake3::hash(other.min(row.sequence.clone()).as_slice());
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest.as_bytes()[..8]);
-        let place = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
-        let split = if place < test {
-            Split::Test
-        } else if place < test + dev {
-            Split::Valid
-        } else {
-            Split::Train
-        };
-        splits[split as usize].push(row);
-    }
-    Ok(splits)
-}
-
-fn classes(task: &str, splits: [&Vec<Example>; 3]) -> Result<u32> {
-    let of = |rows: &[Example]| rows.iter().map(|row| row.label).collect::<BTreeSet<_>>();
-    let fault = |message: String| Err(Error::Classes { task: task.to_owned(), message });
-    let [train, dev, test] = splits.map(|rows| of(rows));
-    for (split, found) in [("dev", &dev), ("test", &test)] {
-        if let Some(label) = found.difference(&train).next() {
-            return fault(format!("label {label} occurs in {split} but not in train"));
-        }
-    }
-    for (expected, &label) in (0..).zip(&train) {
-        if label != expected {
-            return fault(format!("label {label} occurs in train but not label {expected}"));
-        }
-    }
-    match u32::try_from(train.len()) {
-        Ok(classes) if classes >= 2 => Ok(classes),
-        _ => fault("train holds a single class".into()),
-    }
-}
-
-fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3]) -> String {
+fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3], names: &[String]) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(b"tokbench task 1\n");
+    // A task of another metric than MCC is chosen and judged by it since version 2.
+    hasher.update(if spec.metric == Metric::Mcc { b"tokbench task 1\n" } else { b"tokbench task 2\n" });
     let recipe = serde_json::json!({ "drop_leaking_dev": spec.drop_leaking_dev, "metric": spec.metric });
     hasher.update(recipe.to_string().as_bytes());
     for rows in splits {
@@ -263,6 +262,11 @@ fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3]) -> String {
             hasher.update(&row.sequence);
             hasher.update(&row.label.to_le_bytes());
         }
+    }
+    // Nothing follows where classes are numbers.
+    for name in names {
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
     }
     hasher.finalize().to_hex().to_string()
 }
@@ -301,11 +305,78 @@ mod tests {
         for (train, test, expected) in [
             ("AAC,0 AAG,2", "AC,0", "task 't': label 2 occurs in train but not label 1"),
             ("AAC,0 AAG,1", "AC,2", "task 't': label 2 occurs in test but not in train"),
-            ("AAC,0 AAG,0", "AC,0", "task 't': train holds a single class"),
+            ("AAC,0 AAG,0", "AC,0", "task 't': train holds a single class (label 0)"),
         ] {
             let (folder, spec) = folder(train, "AC,0", test);
             assert_eq!(Task::open(&spec, folder.path()).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn words_are_classes_sorted_over_all_splits() {
+        let (first, spec) = folder("AAC,promoter AAG,non-promoter", "AC,promoter", "AG,non-promoter");
+        let task = Task::open(&spec, first.path()).unwrap();
+        assert_eq!((task.classes, task.names.as_slice()), (2, &["non-promoter".to_owned(), "promoter".to_owned()][..]));
+        let labels = |rows: &[Example]| rows.iter().map(|row| row.label).collect::<Vec<_>>();
+        assert_eq!((labels(&task.train), labels(&task.dev), labels(&task.test)), (vec![1, 0], vec![1], vec![0]));
+        // Names are content: other names are another task, and numbers are one without names.
+        let (other, _) = folder("AAC,b AAG,a", "AC,b", "AG,a");
+        let (numbers, _) = folder("AAC,1 AAG,0", "AC,1", "AG,0");
+        let [other, numbers] = [other, numbers].map(|folder| Task::open(&spec, folder.path()).unwrap());
+        assert_eq!((&task.train, &numbers.train, numbers.names.len()), (&other.train, &other.train, 0));
+        assert!(task.hash != other.hash && task.hash != numbers.hash && other.hash != numbers.hash);
+    }
+
+    #[test]
+    fn the_longest_row_is_known_by_its_place() {
+        let (folder, spec) = folder("AAC,0 AAG,1 AAAAAAA,0", "AC,0", "AAAAAA,1 AG,1");
+        let longest = Task::open(&spec, folder.path()).unwrap().longest;
+        assert_eq!((longest.bases, longest.row, longest.line), (7, 3, 4));
+        assert!(longest.path.unwrap().ends_with("train.csv.gz"));
+    }
+
+    #[test]
+    fn words_and_numbers_do_not_mix_between_splits() {
+        for (train, dev, expected) in [
+            ("AAC,0 AAG,1", "AC,one", "dev.csv.gz: line 2: 'one' is not a label (a whole number from 0)"),
+            ("AAC,a AAG,b", "AC,1", "dev.csv.gz: line 2: '1' is not a label (the labels before it are words)"),
+        ] {
+            let (folder, spec) = folder(train, dev, "AC,0");
+            let error = Task::open(&spec, folder.path()).unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
+        let (folder, spec) = folder("AAC,a AAG,b", "AC,c", "AG,a");
+        let error = Task::open(&spec, folder.path()).unwrap_err().to_string();
+        assert_eq!(error, "task 't': class 'c' occurs in dev but not in train");
+    }
+
+    #[test]
+    fn a_class_or_a_split_that_dealing_leaves_out_is_told_with_a_way_out() {
+        let bases = |i: usize| -> String { (0..8).map(|k| char::from(b"ACGT"[(i >> (2 * k)) % 4])).collect() };
+        let text: String = (0..200).map(|i| format!("{},{}\n", bases(i), i % 2)).collect();
+        let open = |more: &str| {
+            let (_folder, path) = file("my.csv", format!("sequence,label\n{text}{more}").as_bytes());
+            Task::open(&TaskSpec::from_csv(&path).unwrap(), Path::new(""))
+        };
+        let task = open("").unwrap();
+        // A sequence of the test split, so that no other way is open to it.
+        let rare = String::from_utf8(task.test[0].sequence.clone()).unwrap();
+        let error = open(&format!("{rare},2\n{rare},2\n")).unwrap_err();
+        let expected = "task 'my': label 2 has 2 rows, and none of them falls into train (0 dev, 2 test)";
+        assert_eq!(error.to_string(), expected);
+        assert!(error.remedy().unwrap().contains("train = \"train.csv\", dev = \"dev.csv\""));
+
+        let (_folder, path) = file("my.csv", format!("sequence,label\n{}", "AACC,0\nGGTT,1\n".repeat(20)).as_bytes());
+        let error = Task::open(&TaskSpec::from_csv(&path).unwrap(), Path::new("")).unwrap_err();
+        assert!(error.to_string().contains("the 40 rows hold one sequence and copies or reverse"), "{error}");
+        assert!(error.remedy().unwrap().contains("different sequences"));
+    }
+
+    #[test]
+    fn an_unknown_metric_names_those_there_are() {
+        let error = TaskSpec::from_toml("name = 'x'\nmetric = 'auroc'\n").unwrap_err();
+        assert!(error.to_string().contains("line 2: unknown variant `auroc`"), "{error}");
+        assert_eq!(error.remedy().unwrap(), "there are: mcc, f1, accuracy");
     }
 
     #[test]
