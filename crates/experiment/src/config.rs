@@ -180,7 +180,7 @@ pub struct Finetuning {
     pub weight_decay: f64,
     /// Largest global gradient norm.
     pub clip: f64,
-    /// Evaluations on the dev split; the best checkpoint by dev loss is kept.
+    /// Evaluations on the dev split; the best checkpoint is kept: by loss, or by the task's metric where that is not the MCC.
     pub evaluations: usize,
     /// What the classifier reads.
     pub pooling: Pooling,

@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::executor::{Event, Executor, Ready, Rules, Summary, ready, unfinished};
 use crate::plan::Job;
-use crate::record::{BlockScore, Cost, CurvePoint, Finetuned, Outcome, Pretrained, Provenance, Record, Timing};
+use crate::record::{BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing};
 use crate::run::{Control, Run, Work};
 use crate::store::Store;
 
@@ -171,6 +171,8 @@ fn finetuned(skill: f64, task: &str, noise: &mut Noise) -> Outcome {
     let f1 = (ratio(2.0 * tp, 2.0 * tp + fp + fn_) + ratio(2.0 * tn, 2.0 * tn + fp + fn_)) / 2.0;
     Outcome::Finetuned(Box::new(Finetuned {
         classes: 2,
+        names: Vec::new(),
+        metric: Metric::default(),
         rows: 1_000,
         collapsed: predicted.iter().all(|p| *p == predicted[0]),
         labels,

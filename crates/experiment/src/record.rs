@@ -142,12 +142,81 @@ pub struct Cost {
     pub steps: u64,
 }
 
+/// What a labelled task is judged by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Matthews' correlation coefficient; R_K for several classes.
+    #[default]
+    Mcc,
+    /// Mean over the classes of the F1 score.
+    F1,
+    /// Share of rows that are right.
+    Accuracy,
+}
+
+impl Metric {
+    /// All, in the order of tables.
+    pub const ALL: [Metric; 3] = [Metric::Mcc, Metric::F1, Metric::Accuracy];
+
+    /// `mcc`, `f1` or `accuracy`, as in task files and in CSV.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Mcc => "mcc",
+            Metric::F1 => "f1",
+            Metric::Accuracy => "accuracy",
+        }
+    }
+
+    /// In tables and sentences: `MCC`, `F1`, `accuracy`.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Metric::Mcc => "MCC",
+            Metric::F1 => "F1",
+            Metric::Accuracy => "accuracy",
+        }
+    }
+
+    /// In headings: `Matthews correlation`, `macro F1`, `accuracy`.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Metric::Mcc => "Matthews correlation",
+            Metric::F1 => "macro F1",
+            Metric::Accuracy => "accuracy",
+        }
+    }
+
+    /// The smallest value there is; the largest is 1.
+    #[must_use]
+    pub fn least(self) -> f64 {
+        match self {
+            Metric::Mcc => -1.0,
+            Metric::F1 | Metric::Accuracy => 0.0,
+        }
+    }
+
+    /// True for what is not written down because it is meant where nothing stands.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Metric::default()
+    }
+}
+
 /// A classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finetuned {
     /// Number of classes.
     pub classes: usize,
+    /// Names of the classes, where the task has names for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// What the task is judged by.
+    #[serde(default, skip_serializing_if = "Metric::is_default")]
+    pub metric: Metric,
     /// Training rows used.
     pub rows: usize,
     /// True classes of the test rows, in file order.
@@ -171,6 +240,18 @@ pub struct Finetuned {
     pub collapsed: bool,
     /// Parameters trained.
     pub parameters: u64,
+}
+
+impl Finetuned {
+    /// The test score by a metric.
+    #[must_use]
+    pub fn score(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Mcc => self.mcc,
+            Metric::F1 => self.f1,
+            Metric::Accuracy => self.accuracy,
+        }
+    }
 }
 
 /// Seconds and memory.

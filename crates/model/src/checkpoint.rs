@@ -1,7 +1,7 @@
 //! Work saved so that a run stopped and resumed equals the run never stopped.
 //!
 //! `checkpoint/<step>/{model.bpk, optimizer.bpk, state.json}` under the run's folder, and `best.bpk` where a fine-tuning keeps
-//! the model of lowest dev loss. A checkpoint is written under another name, flushed to disk and renamed, so it is there whole
+//! the best model so far. A checkpoint is written under another name, flushed to disk and renamed, so it is there whole
 //! or not at all; then older ones are removed. Random numbers need no saving: every step draws from streams named by its
 //! number.
 

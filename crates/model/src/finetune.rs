@@ -1,5 +1,5 @@
-//! Fine-tuning on a labelled task: the whole model, the checkpoint chosen by dev loss, the test split
-//! predicted once with it, predictions kept. No sequence is truncated. What is done is saved on the way: a run stopped and
+//! Fine-tuning on a labelled task: the whole model, the checkpoint chosen on the dev split ([`Evaluation::beats`]), the
+//! test split predicted once with it, predictions kept. No sequence is truncated. What is done is saved on the way: a run stopped and
 //! resumed equals the run never stopped.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use dataset::{Example, Task, stream};
 use experiment::config::Finetuning;
-use experiment::record::Finetuned;
+use experiment::record::{Finetuned, Metric};
 use experiment::run::Finetune;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,10 @@ pub struct Splits<T> {
     pub test: Rows<T>,
     /// Number of classes.
     pub classes: usize,
+    /// Names of the classes, where they have any.
+    pub names: Vec<String>,
+    /// What the task is judged by.
+    pub metric: Metric,
 }
 
 impl<T> Splits<T> {
@@ -98,6 +102,36 @@ impl<T> Splits<T> {
             dev: Rows::new(&task.dev, &input),
             test: Rows::new(&task.test, &input),
             classes: task.classes as usize,
+            names: task.names.clone(),
+            metric: match task.metric {
+                dataset::Metric::Mcc => Metric::Mcc,
+                dataset::Metric::F1 => Metric::F1,
+                dataset::Metric::Accuracy => Metric::Accuracy,
+            },
+        }
+    }
+}
+
+/// What an evaluation on the dev split found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss in nats a row.
+    pub loss: f64,
+    /// Score by the task's metric.
+    pub score: f64,
+}
+
+impl Evaluation {
+    /// Whether this checkpoint is better than an earlier one.
+    ///
+    /// By the task's metric, and by loss where scores are equal. Tasks judged by MCC, the default, choose by loss alone: a
+    /// correlation on some hundred rows is coarse, and this is how all records of such tasks were made.
+    #[must_use]
+    pub fn beats(&self, earlier: &Evaluation, metric: Metric) -> bool {
+        let nearer = self.loss < earlier.loss || (self.loss.is_finite() && !earlier.loss.is_finite());
+        match metric {
+            Metric::Mcc => nearer,
+            Metric::F1 | Metric::Accuracy => self.score > earlier.score || (self.score == earlier.score && nearer),
         }
     }
 }
@@ -144,6 +178,9 @@ struct State {
     step: u64,
     /// Nats a row at each evaluation; `None` stands for not-a-number and infinity, which JSON does not have.
     dev_losses: Vec<Option<f64>>,
+    /// Score by the task's metric at the evaluation whose model is kept.
+    #[serde(default)]
+    best_score: f64,
     /// The evaluation whose model is kept.
     best: usize,
     seconds: f64,
@@ -171,7 +208,7 @@ pub struct Fit {
     pub notes: Vec<String>,
 }
 
-/// Trains a classifier, keeps the checkpoint of lowest dev loss, predicts the test rows with it. Resumes from the newest
+/// Trains a classifier, keeps the best checkpoint on the dev split, predicts the test rows with it. Resumes from the newest
 /// checkpoint in the run's folder.
 ///
 /// # Errors
@@ -237,10 +274,13 @@ pub fn fit<M: Classify>(
         state.step += 1;
         watch.tell("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
         if state.step % every == 0 || state.step == steps {
-            let (loss, _) = evaluate(&model.valid(), &splits.dev, device)?;
-            if best.is_none() || state.dev_losses.iter().all(|&before| loss < before.unwrap_or(f64::NAN)) {
+            let (loss, predicted) = evaluate(&model.valid(), &splits.dev, device)?;
+            let score = metrics::score(splits.metric, &splits.dev.labels, &predicted, splits.classes);
+            let kept = state.dev_losses.get(state.best).map(|loss| loss.unwrap_or(f64::NAN));
+            let kept = kept.map(|loss| Evaluation { loss, score: state.best_score });
+            if best.is_none() || kept.is_none_or(|kept| Evaluation { loss, score }.beats(&kept, splits.metric)) {
                 best = Some(model.valid());
-                state.best = state.dev_losses.len();
+                (state.best, state.best_score) = (state.dev_losses.len(), score);
             }
             state.dev_losses.push(loss.is_finite().then_some(loss));
         }
@@ -254,6 +294,8 @@ pub fn fit<M: Classify>(
     let labels = splits.test.labels.clone();
     let result = Finetuned {
         classes,
+        names: splits.names.clone(),
+        metric: splits.metric,
         rows,
         dev_losses: state.dev_losses.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect(),
         best: state.best,
@@ -301,4 +343,25 @@ fn evaluate<M: Classify>(model: &M, rows: &Rows<M::Input>, device: &Device) -> R
         }
     }
     Ok((loss / rows.labels.len().max(1) as f64, predicted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metric_chooses_the_checkpoint() {
+        let evaluations = [(0.50, 0.70), (0.40, 0.80), (0.45, 0.90), (0.44, 0.90), (f64::NAN, 0.10)];
+        let kept = |metric: Metric| {
+            let all = evaluations.map(|(loss, score)| Evaluation { loss, score });
+            (1..all.len()).fold(0, |best, at| if all[at].beats(&all[best], metric) { at } else { best })
+        };
+        assert_eq!(kept(Metric::Mcc), 1, "by loss alone");
+        assert_eq!(kept(Metric::F1), 3, "by score, of equal ones by loss");
+        assert_eq!(kept(Metric::Accuracy), 3);
+        let lost = Evaluation { loss: f64::NAN, score: 0.5 };
+        let found = Evaluation { loss: 9.0, score: 0.5 };
+        assert!(found.beats(&lost, Metric::Mcc) && found.beats(&lost, Metric::F1));
+        assert!(!lost.beats(&found, Metric::Mcc) && !lost.beats(&lost, Metric::Mcc));
+    }
 }

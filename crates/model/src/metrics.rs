@@ -1,5 +1,7 @@
 //! Scores of a classifier, from pooled predictions (never a mean over batches).
 
+use experiment::record::Metric;
+
 /// Counts of (true, predicted) classes, `[classes * classes]`, row = true class.
 #[must_use]
 pub fn confusion(labels: &[u32], predicted: &[u32], classes: usize) -> Vec<u64> {
@@ -43,6 +45,16 @@ pub fn macro_f1(labels: &[u32], predicted: &[u32], classes: usize) -> f64 {
         if truth + guess == 0 { 0.0 } else { 2.0 * hit / (truth + guess) as f64 }
     };
     (0..classes).map(score).sum::<f64>() / classes as f64
+}
+
+/// The score by a metric.
+#[must_use]
+pub fn score(metric: Metric, labels: &[u32], predicted: &[u32], classes: usize) -> f64 {
+    match metric {
+        Metric::Mcc => mcc(labels, predicted, classes),
+        Metric::F1 => macro_f1(labels, predicted, classes),
+        Metric::Accuracy => accuracy(labels, predicted),
+    }
 }
 
 /// Share of rows predicted rightly.

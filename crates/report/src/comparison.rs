@@ -17,6 +17,7 @@ mod gather;
 mod tasks;
 mod tuning;
 
+use experiment::record::Metric;
 use serde::Serialize;
 
 use crate::statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
@@ -39,7 +40,7 @@ pub struct Options {
     pub controls: Vec<String>,
     /// Difference worth seeing in bits per base, for "you would need about N seeds".
     pub effect: f64,
-    /// Difference worth seeing in MCC.
+    /// Difference worth seeing in the metric of a task.
     pub task_effect: f64,
     /// Bootstrap resamples.
     pub resamples: usize,
@@ -109,7 +110,7 @@ pub struct Group {
     pub tests: Vec<Test>,
     /// Labelled tasks, ascending by name.
     pub tasks: Vec<Task>,
-    /// Tests across tasks, Holm-adjusted over this list.
+    /// Tests across tasks, Holm-adjusted over this list; none where tasks are judged by different metrics.
     pub across: Vec<Across>,
     /// Friedman's test over all ranked tokenizers and tasks, where there are three and five of them.
     pub friedman: Option<Friedman>,
@@ -128,8 +129,16 @@ impl Group {
 
     /// The ranked tokenizers that have a result on any task: those compared across tasks.
     pub fn tasked(&self) -> impl Iterator<Item = &Subject> {
-        let has = |s: &&Subject| self.tasks.iter().flat_map(|t| &t.scores).any(|r| r.name == s.name && r.mcc.is_some());
+        let has =
+            |s: &&Subject| self.tasks.iter().flat_map(|t| &t.scores).any(|r| r.name == s.name && r.score().is_some());
         self.ranked().filter(has)
+    }
+
+    /// The metric of all tasks; absent if there is no task, or if they differ.
+    #[must_use]
+    pub fn metric(&self) -> Option<Metric> {
+        let first = self.tasks.first()?.metric;
+        self.tasks.iter().all(|task| task.metric == first).then_some(first)
     }
 
     /// A subject by name.
@@ -308,13 +317,16 @@ pub struct Test {
 pub struct Task {
     /// Its name.
     pub name: String,
+    /// What it is judged by: the scores that are shown, drawn and tested.
+    #[serde(skip_serializing_if = "Metric::is_default")]
+    pub metric: Metric,
     /// Seeds at which every ranked tokenizer has a result.
     pub seeds: Vec<u64>,
     /// Seeds left out, and why.
     pub dropped: Vec<Dropped>,
     /// Results of tokenizers in order, then controls.
     pub scores: Vec<TaskScore>,
-    /// Tests of MCC, Holm-adjusted over this list.
+    /// Tests of the task's metric, Holm-adjusted over this list.
     pub tests: Vec<Test>,
 }
 
@@ -329,6 +341,9 @@ pub struct TaskScore {
     pub control: bool,
     /// Test MCC (R_K); absent if no run can be shown.
     pub mcc: Option<Estimate>,
+    /// The test score by the task's metric, where that is not the MCC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Estimate>,
     /// Mean macro F1.
     pub f1: f64,
     /// Mean accuracy.
@@ -339,6 +354,14 @@ pub struct TaskScore {
     pub failed: usize,
 }
 
+impl TaskScore {
+    /// The test score by the task's metric; absent if no run can be shown.
+    #[must_use]
+    pub fn score(&self) -> Option<&Estimate> {
+        self.judged.as_ref().or(self.mcc.as_ref())
+    }
+}
+
 /// A comparison across tasks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Across {
@@ -346,7 +369,7 @@ pub struct Across {
     pub left: String,
     /// What it is compared with.
     pub right: String,
-    /// Mean over tasks of the difference of mean MCC.
+    /// Mean over tasks of the difference of mean scores.
     pub difference: f64,
     /// Wilcoxon's signed-rank test over tasks.
     pub test: Wilcoxon,

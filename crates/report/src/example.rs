@@ -7,7 +7,9 @@
 //! ```
 
 use experiment::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
-use experiment::record::{BlockScore, Cost, CurvePoint, Finetuned, Outcome, Pretrained, Provenance, Record, Timing};
+use experiment::record::{
+    BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing,
+};
 use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
@@ -237,6 +239,8 @@ pub fn finetuned_from(labels: Vec<u32>, predicted: Vec<u32>, classes: usize) -> 
     let collapsed = predicted.windows(2).all(|w| w[0] == w[1]);
     Outcome::Finetuned(Box::new(Finetuned {
         classes,
+        names: Vec::new(),
+        metric: Metric::default(),
         rows: 1000,
         dev_losses: vec![0.6, 0.5, 0.52],
         best: 1,

@@ -156,11 +156,14 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
         );
     }
     if !group.across.is_empty() {
+        let metric = group.metric().unwrap_or_default().short();
         let decisive: Vec<String> = group
             .across
             .iter()
             .filter(|a| a.adjusted <= ALPHA)
-            .map(|a| format!("{} against {} ({:+.3} MCC, {})", a.left, a.right, a.difference, p_equals(a.adjusted)))
+            .map(|a| {
+                format!("{} against {} ({:+.3} {metric}, {})", a.left, a.right, a.difference, p_equals(a.adjusted))
+            })
             .collect();
         let tasks = count(group.tasks.len(), "task");
         let smallest = holm::smallest_reachable(group.across[0].test.pairs, group.across.len());
@@ -178,19 +181,20 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
     let Some((task, test)) = group.tasks.iter().find_map(|t| t.tests.first().map(|test| (t, test))) else {
         return "nothing to compare.".into();
     };
+    let metric = task.metric.short();
     if test.decisive {
         let way = if test.difference.mean < 0.0 { "less" } else { "more" };
         let size = plus_minus(test.difference.mean.abs(), test.difference.half_width);
         let (left, right, seeds) = (&test.left, &test.right, count(task.seeds.len(), "seed"));
         return format!(
-            "{left} scores {size} MCC {way} than {right} on {} ({seeds}, {}).",
+            "{left} scores {size} {metric} {way} than {right} on {} ({seeds}, {}).",
             task.name,
             p_equals(test.adjusted)
         );
     }
     match test.needed {
         Some(n) => format!(
-            "not decisive on {}: you would need about {n} seeds to see a difference of {} MCC.",
+            "not decisive on {}: you would need about {n} seeds to see a difference of {} {metric}.",
             task.name, options.task_effect
         ),
         None => format!("not decisive on {}.", task.name),

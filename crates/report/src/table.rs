@@ -14,6 +14,8 @@ pub(crate) mod grid;
 mod notes;
 mod rows;
 
+use experiment::record::Metric;
+
 use crate::comparison::{Bits, Comparison, Group, Subject, Test};
 use crate::words::{brief, plus_minus, signed, thousands};
 use grid::Grid;
@@ -176,29 +178,37 @@ fn species(group: &Group) -> Vec<Grid> {
     grid::chunked("bits per masked base, by species", "species", &headings, &body)
 }
 
-/// Tasks in rows, tokenizers and controls in columns.
+/// Tasks in rows, tokenizers and controls in columns; tables of their own for each metric.
 fn tasks(group: &Group) -> Vec<Grid> {
+    Metric::ALL.iter().flat_map(|metric| tasks_by(group, *metric)).collect()
+}
+
+fn tasks_by(group: &Group, metric: Metric) -> Vec<Grid> {
+    let tasks: Vec<_> = group.tasks.iter().filter(|t| t.metric == metric).collect();
+    if tasks.is_empty() {
+        return Vec::new();
+    }
     let mut headings: Vec<String> = Vec::new();
-    for score in group.tasks.iter().flat_map(|t| &t.scores) {
+    for score in tasks.iter().flat_map(|t| &t.scores) {
         if !headings.contains(&score.name) {
             headings.push(score.name.clone());
         }
     }
     let cell = |task: &crate::comparison::Task, heading: &String| {
         let Some(score) = task.scores.iter().find(|s| s.name == *heading) else { return "-".to_owned() };
-        let Some(mcc) = &score.mcc else { return "failed".to_owned() };
+        let Some(shown) = score.score() else { return "failed".to_owned() };
         let star = if task.tests.iter().any(|t| t.left == *heading && t.decisive && group.reference.is_some()) {
             "*"
         } else {
             ""
         };
         let collapsed = if score.collapsed > 0 { format!(" ({} collapsed)", score.collapsed) } else { String::new() };
-        format!("{}{star}{collapsed}", plus_minus(mcc.mean, mcc.half_width))
+        format!("{}{star}{collapsed}", plus_minus(shown.mean, shown.half_width))
     };
-    let body: Vec<_> =
-        group.tasks.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
+    let body: Vec<_> = tasks.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
     let short: Vec<String> = headings.iter().map(|h| name(h)).collect();
-    grid::chunked("tasks: Matthews correlation on the test split (higher is better)", "task", &short, &body)
+    let title = format!("tasks: {} on the test split (higher is better)", metric.title());
+    grid::chunked(&title, "task", &short, &body)
 }
 
 #[cfg(test)]

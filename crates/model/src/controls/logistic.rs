@@ -49,7 +49,7 @@ fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
 }
 
 /// Fits and tests the regression on a task: features standardised by the training rows, weight decay as the penalty,
-/// 20 passes, the best of them by dev loss.
+/// 20 passes, the best of them on the dev split.
 ///
 /// # Errors
 /// As [`fit`], or if there is no task.

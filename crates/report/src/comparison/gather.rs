@@ -75,7 +75,7 @@ impl Comparison {
         }
         let something = |g: &Group| {
             g.subjects.iter().any(|s| s.bits.is_some())
-                || g.tasks.iter().any(|t| t.scores.iter().any(|s| s.mcc.is_some()))
+                || g.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some()))
         };
         let why: Vec<String> = groups.iter().flat_map(|g| g.remarks.iter().cloned()).collect();
         if options.partial && !known.is_empty() && !groups.iter().any(something) {
@@ -231,9 +231,13 @@ fn heaps(records: Vec<Record>, partial: bool) -> Result<BTreeMap<String, Heap>, 
     let mut heaps: BTreeMap<String, Heap> = BTreeMap::new();
     let mut controls = Vec::new();
     let mut finetuning: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut metrics: BTreeMap<String, Vec<(&'static str, String)>> = BTreeMap::new();
     let mut tried: BTreeMap<String, BTreeMap<String, Vec<Record>>> = BTreeMap::new();
     for record in records {
         let name = record.run.subject();
+        if let (Some(task), Outcome::Finetuned(done)) = (record.run.task(), &record.outcome) {
+            metrics.entry(task.name.clone()).or_default().push((done.metric.name(), spelled(&record)));
+        }
         match &record.run.work {
             Work::Pretrain(p) => {
                 tried.entry(question(p)?).or_default().entry(name).or_default().push(record);
@@ -262,6 +266,10 @@ fn heaps(records: Vec<Record>, partial: bool) -> Result<BTreeMap<String, Heap>, 
     for (task, ways) in &finetuning {
         let pairs = ways.iter().flat_map(|(how, runs)| runs.iter().map(move |run| (how.clone(), run.clone())));
         agree(&format!("fine-tuning settings or data of {task}"), pairs)?;
+    }
+    for (task, judged) in &metrics {
+        let pairs = judged.iter().map(|(metric, run)| ((*metric).to_owned(), run.clone()));
+        agree(&format!("metrics of {task}"), pairs)?;
     }
     for control in controls {
         if heaps.is_empty() {

@@ -1,15 +1,16 @@
-//! Labelled tasks of a group: test MCC per tokenizer and seed, tests per task and across tasks.
+//! Labelled tasks of a group: the test score by the metric of each task, per tokenizer and seed; tests per task and across
+//! tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use experiment::record::{Finetuned, Outcome, Record};
+use experiment::record::{Finetuned, Metric, Outcome, Record};
 use experiment::run::Work;
 
 use super::bits::{estimate, tests};
 use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
 use super::{Across, Estimate, Group, Options, Task, TaskScore};
 use crate::error::Error;
-use crate::statistics::bootstrap::{Interval, Rows, rows};
+use crate::statistics::bootstrap::{Draws, Interval, Rows, rows};
 use crate::statistics::friedman::friedman;
 use crate::statistics::{holm, mean, wilcoxon};
 
@@ -48,6 +49,13 @@ pub(super) fn fill(group: &mut Group, heap: &Heap, options: &Options) -> Result<
         let task = task(group, name, runs, shared, reference.as_deref(), options)?;
         group.tasks.push(task);
         group.remarks.extend(remarks.into_iter().map(|r| format!("{name}: {r}")));
+    }
+    if group.tasks.len() > 1 && group.metric().is_none() {
+        let metrics: BTreeSet<Metric> = group.tasks.iter().map(|task| task.metric).collect();
+        let metrics: Vec<&str> = metrics.into_iter().map(Metric::short).collect();
+        let remark =
+            format!("tasks are judged by different metrics ({}), so none is tested across tasks", metrics.join(", "));
+        group.remarks.push(remark);
     }
     let (across, friedman) = across(group)?;
     group.across = across;
@@ -98,57 +106,59 @@ fn task(
     let predictions = |name: &str, seeds: &[u64]| -> Vec<&Finetuned> {
         runs.get(name).map_or_else(Vec::new, |r| seeds.iter().filter_map(|s| r.get(s).and_then(finetuned)).collect())
     };
-    let classes = runs.values().flat_map(BTreeMap::values).filter_map(finetuned).map(|f| f.classes).max().unwrap_or(0);
-    let sample = |all: &[Vec<&Finetuned>]| {
+    let everything = || runs.values().flat_map(BTreeMap::values).filter_map(finetuned);
+    let classes = everything().map(|f| f.classes).max().unwrap_or(0);
+    let metric = everything().map(|f| f.metric).next().unwrap_or_default();
+    let sample = |all: &[Vec<&Finetuned>], metric: Metric| {
         let predicted = all.iter().map(|one| one.iter().map(|f| f.predicted.as_slice()).collect()).collect();
-        rows(&Rows { classes, labels: &labels, predicted }, options.resamples, options.seed)
+        rows(&Rows { classes, labels: &labels, metric, predicted }, options.resamples, options.seed).map_err(refuse)
     };
     let joint: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
-    let draws = if joint.is_empty() {
-        None
-    } else {
-        Some(sample(&joint.iter().map(|n| predictions(n, &seeds)).collect::<Vec<_>>()).map_err(refuse)?)
-    };
+    let paired: Vec<Vec<&Finetuned>> = joint.iter().map(|n| predictions(n, &seeds)).collect();
+    let drawn = |metric| (!joint.is_empty()).then(|| sample(&paired, metric)).transpose();
+    let by_mcc = drawn(Metric::Mcc)?;
+    let by_metric = if metric == Metric::Mcc { None } else { drawn(metric)? };
     let mut scores = Vec::new();
     for subject in listed(group, runs) {
         let all = runs.get(&subject.name);
         let usable: Vec<&Finetuned> = all.map_or_else(Vec::new, |r| r.values().filter_map(finetuned).collect());
-        let place = joint.iter().position(|n| *n == subject.name);
-        let (shown, interval) = match (&draws, place) {
-            (Some(draws), Some(place)) => (predictions(&subject.name, &seeds), Some(draws.total(place))),
-            _ if subject.control && !usable.is_empty() => {
-                let interval = sample(std::slice::from_ref(&usable)).map_err(refuse)?.total(0);
-                (usable.clone(), Some(interval))
-            }
-            _ => (Vec::new(), None),
+        let place = joint.iter().position(|n| *n == subject.name).filter(|_| by_mcc.is_some());
+        let shown = match place {
+            Some(place) => paired[place].clone(),
+            None if subject.control => usable.clone(),
+            None => Vec::new(),
         };
-        let over = |value: fn(&Finetuned) -> f64| mean(&shown.iter().map(|f| value(f)).collect::<Vec<_>>());
+        let score = |metric: Metric, draws: Option<&Draws>| -> Result<Option<Estimate>, Error> {
+            let interval = match (draws, place) {
+                _ if shown.is_empty() => return Ok(None),
+                (Some(draws), Some(place)) => draws.total(place),
+                _ => sample(std::slice::from_ref(&shown), metric)?.total(0),
+            };
+            let interval = Interval { low: interval.low.max(metric.least()), high: interval.high.min(1.0) };
+            Ok(Some(estimate(shown.iter().map(|f| f.score(metric)).collect(), interval)))
+        };
+        let over = |metric: Metric| mean(&shown.iter().map(|f| f.score(metric)).collect::<Vec<_>>());
         scores.push(TaskScore {
-            mcc: interval.map(|i| {
-                estimate(
-                    shown.iter().map(|f| f.mcc).collect(),
-                    Interval { low: i.low.max(-1.0), high: i.high.min(1.0) },
-                )
-            }),
-            f1: over(|f| f.f1),
-            accuracy: over(|f| f.accuracy),
+            mcc: score(Metric::Mcc, by_mcc.as_ref())?,
+            judged: if metric == Metric::Mcc { None } else { score(metric, by_metric.as_ref())? },
+            f1: over(Metric::F1),
+            accuracy: over(Metric::Accuracy),
             collapsed: usable.iter().filter(|f| f.collapsed).count(),
             failed: all.map_or(0, |r| r.values().filter(|r| unusable(r).is_some()).count()),
             ..subject
         });
     }
-    let tests = match &draws {
+    let tests = match by_metric.as_ref().or(by_mcc.as_ref()) {
         None => Vec::new(),
         Some(draws) => {
-            let value =
-                |name: &str| scores.iter().find(|s| s.name == name)?.mcc.as_ref().map(|m: &Estimate| m.seeds.clone());
+            let value = |name: &str| scores.iter().find(|s| s.name == name)?.score().map(|s| s.seeds.clone());
             let place = |name: &str| joint.iter().position(|n| *n == name).unwrap_or(0);
             let pairs = family(&joint, reference);
             let interval = |left: &str, right: &str| draws.difference(place(left), place(right));
             tests(&pairs, value, interval, options.task_effect, options.seed).map_err(refuse)?
         }
     };
-    Ok(Task { name: name.to_owned(), seeds, dropped, scores, tests })
+    Ok(Task { name: name.to_owned(), metric, seeds, dropped, scores, tests })
 }
 
 /// Tokenizers of the group in order, then controls by name.
@@ -158,6 +168,7 @@ fn listed(group: &Group, runs: &Runs) -> Vec<TaskScore> {
         index,
         control,
         mcc: None,
+        judged: None,
         f1: f64::NAN,
         accuracy: f64::NAN,
         collapsed: 0,
@@ -206,7 +217,7 @@ fn labels(scope: &str, runs: &Runs) -> Result<Vec<u32>, Error> {
 /// Wilcoxon over tasks for each pair of the family, Holm-adjusted; Friedman where there is enough.
 fn across(group: &Group) -> Result<(Vec<Across>, Option<crate::statistics::friedman::Friedman>), Error> {
     let scope = || "across tasks".to_owned();
-    let score = |task: &Task, name: &str| task.scores.iter().find(|s| s.name == name)?.mcc.as_ref().map(|m| m.mean);
+    let score = |task: &Task, name: &str| task.scores.iter().find(|s| s.name == name)?.score().map(|s| s.mean);
     // A tokenizer without any result is out of this family, not the end of it.
     let ranked: Vec<String> = group.tasked().map(|s| s.name.clone()).collect();
     let complete: Vec<Vec<f64>> =
@@ -216,9 +227,11 @@ fn across(group: &Group) -> Result<(Vec<Across>, Option<crate::statistics::fried
     }
     let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
     let mut all = Vec::new();
+    // Ranks within a task are comparable whatever it is judged by; differences are not.
+    let names: &[&str] = if group.metric().is_some() { &names } else { &[] };
     // The remark was made where the reference was lost.
     let reference = stand_in(group.reference.as_deref(), &ranked, &mut Vec::new());
-    for (left, right) in family(&names, reference.as_deref()) {
+    for (left, right) in family(names, reference.as_deref()) {
         let place = |name: &str| names.iter().position(|n| *n == name).unwrap_or(0);
         let differences: Vec<f64> = complete.iter().map(|row| row[place(&left)] - row[place(&right)]).collect();
         let test = wilcoxon::wilcoxon(&differences).map_err(|source| Error::Statistics { scope: scope(), source })?;

@@ -1,4 +1,6 @@
-//! Test MCC of every tokenizer on every labelled task; controls hollow.
+//! Test score of every tokenizer on every labelled task; controls hollow.
+
+use experiment::record::Metric;
 
 use super::Drawn;
 use super::dots::{self, Facet, Row, Words};
@@ -16,24 +18,37 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     if facets.is_empty() {
         return Ok(None);
     }
-    let axis = "Matthews correlation on the test split (higher is better)";
+    let mut judged = comparison.groups.iter().flat_map(|g| &g.tasks).map(|t| t.metric);
+    let first = judged.next().unwrap_or_default();
+    let what = if judged.all(|metric| metric == first) { title_of(first) } else { "Score".to_owned() };
+    let axis = &format!("{what} on the test split (higher is better)");
     let subtitle = super::common(comparison.groups.iter());
     let words = Words { title, subtitle: &subtitle, axis, interval: "test rows and seeds", tick: "" };
     dots::draw(&words, &dots::lines(facets)).map(Some)
 }
 
+fn title_of(metric: Metric) -> String {
+    let title = metric.title();
+    title[..1].to_uppercase() + &title[1..]
+}
+
 fn facet(group: &Group, task: &Task) -> Facet {
     let row = |score: &crate::comparison::TaskScore| {
-        let estimate = score.mcc.clone()?;
+        let estimate = score.score().cloned()?;
         let known = if score.control { &[][..] } else { &task.seeds[..] };
         let seeds = (0..estimate.seeds.len())
             .map(|at| known.get(at).map_or_else(|| format!("#{at}"), ToString::to_string))
             .collect();
         Some(Row { name: score.name.clone(), index: score.index, control: score.control, estimate, seeds, tick: None })
     };
+    // Where all tasks have one metric it stands at the axis.
+    let scope = match group.metric() {
+        Some(_) => task.name.clone(),
+        None => format!("{} ({})", task.name, task.metric.short()),
+    };
     Facet {
         group: group.label.clone(),
-        scope: task.name.clone(),
+        scope,
         rows: task.scores.iter().filter_map(row).collect(),
         lines: Vec::new(),
         word: None,

@@ -23,6 +23,7 @@
 
 use std::sync::OnceLock;
 
+use experiment::record::Metric;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
@@ -136,11 +137,13 @@ pub struct Rows<'a> {
     pub classes: usize,
     /// True classes.
     pub labels: &'a [u32],
+    /// What is computed of labels and predictions.
+    pub metric: Metric,
     /// Predicted classes `[subject][seed][row]`.
     pub predicted: Vec<Vec<&'a [u32]>>,
 }
 
-/// Resamples seeds and test rows (the same for every subject); the statistic is the mean over seeds of the R_K.
+/// Resamples seeds and test rows (the same for every subject); the statistic is the mean over seeds of the metric.
 ///
 /// # Errors
 /// No subject, seed or row; shapes that do not fit; classes out of range.
@@ -163,8 +166,8 @@ pub fn rows(data: &Rows<'_>, resamples: usize, seed: u64) -> Result<Draws, Error
         let drawn = weights(&mut rng, seeds);
         let times = weights(&mut rng, data.labels.len());
         for (subject, predicted) in data.predicted.iter().enumerate() {
-            let each =
-                predicted.iter().map(|one| Confusion::weighted(data.labels, one, data.classes, |row| times[row]).mcc());
+            let table = |one| Confusion::weighted(data.labels, one, data.classes, |row| times[row]);
+            let each = predicted.iter().map(|one| table(one).score(data.metric));
             totals[subject].push(stretched(each, &drawn));
         }
     }
@@ -290,7 +293,8 @@ mod tests {
     fn rows_give_the_mcc_and_repeat() {
         let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
         let good: Vec<u32> = (0..60).map(|i| if i % 10 == 0 { 1 - i % 2 } else { i % 2 }).collect();
-        let data = Rows { classes: 2, labels: &labels, predicted: vec![vec![&good; 4], vec![&labels; 4]] };
+        let metric = Metric::Mcc;
+        let data = Rows { classes: 2, labels: &labels, metric, predicted: vec![vec![&good; 4], vec![&labels; 4]] };
         let draws = rows(&data, 300, 5).unwrap();
         assert_eq!(draws, rows(&data, 300, 5).unwrap());
         let truth = Confusion::new(&labels, &good, 2).unwrap().mcc();

@@ -8,6 +8,8 @@
 //! assert!((table.mcc() - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12);
 //! ```
 
+use experiment::record::Metric;
+
 use super::Error;
 
 /// Counts `[true class, predicted class]`; weights make it a bootstrap sample.
@@ -18,6 +20,16 @@ pub struct Confusion {
 }
 
 impl Confusion {
+    /// The score by a metric.
+    #[must_use]
+    pub fn score(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Mcc => self.mcc(),
+            Metric::F1 => self.f1(),
+            Metric::Accuracy => self.accuracy(),
+        }
+    }
+
     /// Counts every row once.
     ///
     /// # Errors

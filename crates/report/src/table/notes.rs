@@ -108,7 +108,7 @@ fn collapses(notes: &mut Vec<String>, group: &Group) {
 }
 
 fn tasks(notes: &mut Vec<String>, group: &Group) {
-    if group.tasks.iter().any(|t| t.scores.iter().any(|s| s.mcc.is_some())) {
+    if group.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some())) {
         let star = if group.reference.is_some() {
             " * decisive against the reference within its task (sign-flip, Holm)."
         } else {
@@ -144,8 +144,9 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
         }
     }
     if let (Some(across), true) = (group.across.first(), group.across.len() < 12) {
+        let metric = group.metric().unwrap_or_default().short();
         let one = |a: &crate::comparison::Across| {
-            format!("{} - {} {:+.3} MCC (p {})", a.left, a.right, a.difference, p_value(a.adjusted))
+            format!("{} - {} {:+.3} {metric} (p {})", a.left, a.right, a.difference, p_value(a.adjusted))
                 .replace(" -0", " \u{2212}0")
         };
         let all: Vec<String> = group.across.iter().map(one).collect();

@@ -3,6 +3,8 @@
 //! Columns: `group, subject, control, measure, scope, seed, value, low, high`. `scope` is a species or task, empty for
 //! the whole; `seed` is empty for means; `low` and `high` are the ends of the 95 % interval where there is one.
 
+use experiment::record::Metric;
+
 use crate::comparison::{Comparison, Estimate, Group, Test};
 
 /// Writes one CSV field.
@@ -24,19 +26,29 @@ pub fn csv(comparison: &Comparison) -> String {
         bits(&mut writer, group);
         for task in &group.tasks {
             for score in &task.scores {
-                let Some(mcc) = &score.mcc else { continue };
+                let (Some(shown), Some(mcc)) = (score.score(), &score.mcc) else { continue };
                 let seeds: &[u64] = if score.control { &[] } else { &task.seeds };
-                writer.estimate(&score.name, score.control, "mcc", &task.name, mcc, seeds);
-                writer.plain(&score.name, score.control, "f1", &task.name, score.f1);
-                writer.plain(&score.name, score.control, "accuracy", &task.name, score.accuracy);
+                for metric in Metric::ALL {
+                    let value = match metric {
+                        _ if metric == task.metric => {
+                            writer.estimate(&score.name, score.control, metric.name(), &task.name, shown, seeds);
+                            continue;
+                        }
+                        Metric::Mcc => mcc.mean,
+                        Metric::F1 => score.f1,
+                        Metric::Accuracy => score.accuracy,
+                    };
+                    writer.plain(&score.name, score.control, metric.name(), &task.name, value);
+                }
                 writer.plain(&score.name, score.control, "collapsed", &task.name, score.collapsed as f64);
                 writer.plain(&score.name, score.control, "failed", &task.name, score.failed as f64);
             }
-            writer.tests("mcc", &task.name, &task.tests, &task.seeds);
+            writer.tests(task.metric.name(), &task.name, &task.tests, &task.seeds);
         }
         for across in &group.across {
             let pair = format!("{} - {}", across.left, across.right);
-            writer.plain(&pair, false, "mcc difference across tasks", "", across.difference);
+            let measure = format!("{} difference across tasks", group.metric().unwrap_or_default().name());
+            writer.plain(&pair, false, &measure, "", across.difference);
             writer.plain(&pair, false, "wilcoxon p (holm)", "", across.adjusted);
         }
     }
