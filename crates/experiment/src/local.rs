@@ -299,7 +299,7 @@ impl Call<'_> {
         }
         let reason = match status {
             None => "interrupted".to_owned(),
-            Some(status) => killed(status)
+            Some(status) => killed(status, &stderr)
                 .unwrap_or_else(|| why(status, &stderr).replace(&self.store.root().display().to_string(), "<store>")),
         };
         self.pending(&key, &reason);
@@ -324,15 +324,25 @@ fn why(status: ExitStatus, stderr: &[String]) -> String {
     }
 }
 
-/// How a child was killed; `None` if it ended by itself. A shell reports a signal as 128 + its number.
-fn killed(status: ExitStatus) -> Option<String> {
+/// How a child was killed, and of what where that can be told; `None` if it ended by itself. A shell reports a signal as
+/// 128 + its number.
+fn killed(status: ExitStatus, stderr: &[String]) -> Option<String> {
     #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return Some(format!("killed by signal {signal}"));
-    }
-    match status.code() {
-        Some(code @ 129..=159) => Some(format!("killed by signal {}", code - 128)),
-        Some(_) => None,
-        None => Some("killed".to_owned()),
-    }
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal: Option<i32> = None;
+    let signal = match (signal, status.code()) {
+        (Some(signal), _) => signal,
+        (None, Some(code @ 129..=159)) => code - 128,
+        (None, Some(_)) => return None,
+        (None, None) => return Some("killed".to_owned()),
+    };
+    // What Rust's allocator says before it gives up.
+    let said = stderr.iter().rev().map(|line| line.trim());
+    let mut said = said.filter(|line| line.starts_with("memory allocation of") && line.contains("failed"));
+    Some(match (said.next(), signal) {
+        (Some(line), _) => format!("killed by signal {signal}: out of memory ({line})"),
+        (None, 9) => "killed by signal 9: most likely out of memory, unless a person did it".to_owned(),
+        (None, _) => format!("killed by signal {signal}"),
+    })
 }

@@ -278,11 +278,27 @@ fn a_killed_run_stays_pending_and_is_resumed() {
     let (summary, _) = bench.run(&bench.local(&script, 2));
     assert!(summary.failed.is_empty() && !summary.complete());
     assert_eq!(summary.pending.len(), 2, "it and what starts from it: {:?}", summary.pending);
-    assert!(summary.pending.contains(&(victim.clone(), "killed by signal 9".to_owned())));
+    assert!(summary.pending.contains(&(
+        victim.clone(),
+        "killed by signal 9: most likely out of memory, unless a person did it".to_owned()
+    )));
     assert_eq!(bench.store.record(&victim).unwrap(), Found::Missing);
     let (summary, _) = bench.run(&bench.local(&script, 2));
     assert!(summary.complete());
     assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
+}
+
+#[test]
+fn a_process_that_ran_out_of_memory_is_called_that() {
+    let bench = Bench::new(pretraining()[..1].to_vec());
+    let last = |script: &str| bench.run(&bench.local(script, 1)).0.pending.remove(0).1;
+    // What the allocator says before it aborts; another signal without it has another cause.
+    let aborted = last("echo 'memory allocation of 2097152000 bytes failed' >&2; kill -6 $$");
+    assert_eq!(aborted, "killed by signal 6: out of memory (memory allocation of 2097152000 bytes failed)");
+    assert_eq!(last("kill -6 $$"), "killed by signal 6");
+    // As a shell or a container reports it.
+    assert_eq!(last("exit 137"), "killed by signal 9: most likely out of memory, unless a person did it");
+    assert_eq!(last("kill -15 $$"), "killed by signal 15");
 }
 
 #[test]
