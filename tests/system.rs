@@ -214,7 +214,7 @@ fn tokenizers_from_pipes() {
             assert!(!args.contains(&"encode") || said.out == expected, "{}", said.out);
         }
         // Every run of a comparison reads it again.
-        house.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it"]);
-        house.run(&["compare", "-t", &format!("base,{spelling}")]).failed(2, &["pipe", "read only once", "save it"]);
+        house.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it to a file"]);
+        house.run(&["compare", "-t", &format!("base,{spelling}")]).failed(2, &["pipe", "read only once", "save it to a file"]);
     }
 }

@@ -10,4 +10,5 @@ mod laws;
 mod letters;
 mod reading;
 mod system;
+mod tasks;
 mod tokenizer;

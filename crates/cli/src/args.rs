@@ -57,14 +57,44 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Cutting {
     /// Tokenizers, separated by commas. `tokbench list` shows all.
-    #[arg(
-        long,
-        short,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "base,kmer6,kmer6-nonoverlap,bpe4096"
-    )]
+    #[arg(long, short, value_name = "NAMES", default_value = "base,kmer6,kmer6-nonoverlap,bpe4096")]
     pub tokenizers: Vec<String>,
+}
+
+impl Tokbench {
+    /// Splits lists of tokenizers at their commas, but not inside the path of a file that is there.
+    #[must_use]
+    pub fn with_names(mut self) -> Tokbench {
+        let lists = match &mut self.command {
+            Command::Compare(Compare { question, .. }) | Command::Plan(Plan { question }) => {
+                vec![&mut question.tokenizers]
+            }
+            Command::Report(report) => vec![&mut report.tokenizers, &mut report.controls],
+            Command::Look(Look { cutting, .. }) | Command::Audit(Audit { cutting, .. }) => {
+                vec![&mut cutting.tokenizers]
+            }
+            _ => Vec::new(),
+        };
+        for list in lists {
+            *list = list.iter().flat_map(|text| names(text)).collect();
+        }
+        self
+    }
+}
+
+/// The names in a list. `file:a,b/t.json` is one name if that file exists, and two if it does not.
+fn names(text: &str) -> Vec<String> {
+    let pieces: Vec<&str> = text.split(',').collect();
+    let exists = |name: &str| std::path::Path::new(name.trim().strip_prefix("file:").unwrap_or(name)).is_file();
+    let mut names = Vec::new();
+    let mut at = 0;
+    while at < pieces.len() {
+        let longer = (at + 2..=pieces.len()).rev().filter(|_| pieces[at].trim_start().starts_with("file:"));
+        let end = longer.into_iter().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
+        names.push(pieces[at..end].join(","));
+        at = end;
+    }
+    names
 }
 
 /// Arguments of `look`.
@@ -367,6 +397,19 @@ mod tests {
     #[test]
     fn flags_are_consistent() {
         Tokbench::command().debug_assert();
+    }
+
+    #[test]
+    fn a_comma_separates_names_unless_a_file_has_it_in_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("a,b");
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("t,1.json"), "").unwrap();
+        let file = format!("file:{}/t,1.json", inside.display());
+        assert_eq!(names(&format!("base,{file},kmer6")), ["base".to_owned(), file, "kmer6".to_owned()]);
+        assert_eq!(names("base,kmer6"), ["base", "kmer6"]);
+        assert_eq!(names("file:no,where.json,base"), ["file:no", "where.json", "base"]);
+        assert_eq!(names(""), [""]);
     }
 
     #[test]

@@ -17,6 +17,17 @@ pub(crate) fn make(folder: &Path) -> Result<(), Failure> {
     })
 }
 
+/// Refuses a folder that files of these names could not be written into: better told now than after hours of computing.
+pub(crate) fn writable(folder: &Path, names: &[String]) -> Result<(), Failure> {
+    if let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_dir()) {
+        let cause = format!("{} is a folder, where a file is to be written", path.display());
+        return Err(Failure::new(USAGE, cause, "name another folder with --output"));
+    }
+    let probe = folder.join(format!(".tokbench-{}", std::process::id()));
+    std::fs::write(&probe, "").map_err(|error| failed(folder, &error))?;
+    std::fs::remove_file(&probe).map_err(|error| failed(folder, &error))
+}
+
 /// Makes the folder of a file.
 pub(crate) fn make_for(file: &Path) -> Result<(), Failure> {
     match file.parent() {

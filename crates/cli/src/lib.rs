@@ -19,6 +19,7 @@ mod folders;
 mod interrupt;
 mod progress;
 mod resolve;
+mod spelling;
 mod stdout;
 mod text;
 mod threads;
@@ -36,7 +37,7 @@ use interrupt::Interrupt;
 #[must_use]
 pub fn main() -> ExitCode {
     let args = match Tokbench::try_parse() {
-        Ok(args) => args,
+        Ok(args) => args.with_names(),
         Err(error) => {
             // clap prints help and version to stdout with code 0, wrong usage to stderr with code 2.
             let plain = error.render().to_string();

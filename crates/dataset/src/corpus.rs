@@ -74,7 +74,12 @@ impl CorpusSpec {
         for record in reader.by_ref() {
             record?;
         }
-        let bases = usize::try_from(reader.counts().bases).unwrap_or(usize::MAX);
+        Self::of_bases(path, reader.counts().bases)
+    }
+
+    /// The specification of a file that holds so many bases.
+    fn of_bases(path: &Path, bases: u64) -> Result<Self> {
+        let bases = usize::try_from(bases).unwrap_or(usize::MAX);
         // A genome too small for a thousand bases a block still gets its ten blocks.
         let block = round_down((bases / 200).clamp(1_000, 100_000)).min(round_down((bases / 10).max(1)));
         let name = crate::naming::stem(path).unwrap_or_else(|| "corpus".to_owned());
@@ -161,6 +166,24 @@ impl Corpus {
             }
             None => (read_species(&spec.species, data_root, &mut counts)?, None),
         };
+        Self::cut(spec, species, counts, source)
+    }
+
+    /// A corpus of one file, as [`CorpusSpec::from_fasta`] describes it, and that description. The file is read once, so it may
+    /// be a pipe.
+    ///
+    /// # Errors
+    /// As [`Corpus::open`].
+    pub fn from_fasta(path: &Path) -> Result<(CorpusSpec, Self)> {
+        let (records, counts) = fasta::read(path)?;
+        let spec = CorpusSpec::of_bases(path, counts.bases)?;
+        let species = spec.species.iter().map(|one| (one.name.clone(), one.weight)).zip([records]);
+        let species = species.map(|((name, weight), records)| Species { name, weight, records }).collect();
+        let corpus = Self::cut(&spec, species, counts, None)?;
+        Ok((spec, corpus))
+    }
+
+    fn cut(spec: &CorpusSpec, species: Vec<Species>, counts: Counts, source: Option<Markov>) -> Result<Self> {
         let mut blocks = vec![];
         for (index, species) in species.iter().enumerate() {
             blocks.extend(deal(&spec.split, index, &species.name, &species.records)?);
@@ -396,6 +419,8 @@ mod tests {
             let spec = CorpusSpec::from_fasta(&path).unwrap();
             assert_eq!(spec.name, "my");
             let corpus = Corpus::open(&spec, Path::new("/elsewhere")).unwrap();
+            let (same, once) = Corpus::from_fasta(&path).unwrap();
+            assert_eq!((&same, once.hash(), once.counts()), (&spec, corpus.hash(), corpus.counts()));
             let total = corpus.bases(Split::Train) + corpus.bases(Split::Valid) + corpus.bases(Split::Test);
             assert_eq!(total, corpus.counts().bases);
             assert!(Split::ALL.iter().all(|split| corpus.bases(*split) > 0));

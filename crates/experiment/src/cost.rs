@@ -78,14 +78,52 @@ fn window(e: &Encoder, info: &TokenizerInfo, bases: f64, scored: f64) -> (f64, f
     (forward(e, tokens, scored, info.vocabulary) + nucleotide, tokens)
 }
 
-fn mib(e: &Encoder, info: &TokenizerInfo, tokens: f64, bases: f64, batch: usize) -> f64 {
+/// What is in memory at the worst moment, in the sizes of the implementation.
+struct Load {
+    /// Rows of a training step, and of an evaluation.
+    rows: [f64; 2],
+    /// Encoder tokens of the longest row.
+    tokens: f64,
+    /// Its bases.
+    bases: f64,
+    /// Positions of a training step that get a distribution over the vocabulary.
+    targets: f64,
+    /// Whether attention is fused, and so never keeps its weights.
+    fused: bool,
+}
+
+/// Numbers that a layer keeps of a token for the way back, in widths: states before and after both sums and norms, queries,
+/// keys, values and their gradients, context; and the gated block with its gradients.
+const KEPT: (f64, f64) = (12.5, 5.25);
+/// The same where nothing is kept for the way back: only one layer at a time, and copies of queries, keys and values.
+const PASSING: (f64, f64) = (12.0, 4.0);
+
+/// Peak MiB, within a factor of two (the program's tests measure short and long rows). The layers that a learned front end
+/// runs on bases are counted in full for their time and half for their memory, as they are narrower.
+fn mib(e: &Encoder, info: &TokenizerInfo, load: &Load) -> f64 {
     let (h, i) = (e.hidden as f64, e.intermediate as f64);
     let layers = (e.layers + info.nucleotide_layers) as f64;
     let weights = layers * (4.0 * h * h + 3.0 * h * i) + (info.vocabulary as f64 + h) * h;
-    let kept = |t: f64| t * (12.0 * h + 4.0 * i + 3.0 * e.heads as f64 * t);
-    let activations = e.layers as f64 * kept(tokens) + info.nucleotide_layers as f64 * kept(bases);
-    // Four bytes each; weights with gradient and two moments; 80 MiB for the program and its data.
-    80.0 + 4.0 * (4.0 * weights + batch as f64 * activations) / f64::from(1 << 20)
+    let attention = |t: f64| if load.fused { 0.0 } else { 3.0 * e.heads as f64 * t };
+    let of = |(wide, inner): (f64, f64), t: f64| t * (wide * h + inner * i + attention(t));
+    let (tokens, bases) = (load.tokens, load.bases);
+    let kept = e.layers as f64 * of(KEPT, tokens) + 0.5 * info.nucleotide_layers as f64 * of(KEPT, bases);
+    let longest = if info.nucleotide_layers > 0 { tokens.max(bases) } else { tokens };
+    let training = load.rows[0] * kept + 4.0 * load.targets * info.vocabulary as f64;
+    let evaluation = load.rows[1] * of(PASSING, longest);
+    // Four bytes each; weights with gradient and two moments.
+    PROGRAM + 4.0 * (4.0 * weights + training.max(evaluation)) / f64::from(1 << 20)
+}
+
+/// MiB of the program and its data.
+const PROGRAM: f64 = 25.0;
+/// Rows of an evaluation of a classifier, and windows of a step of scoring (crate `model`).
+const EVALUATED: f64 = 64.0;
+const SCORED: f64 = 16.0;
+
+/// Whether attention is fused on a device kind.
+fn fused(device: &str) -> bool {
+    device == "cpu"
 }
 
 /// Forward passes per scored window: 7 passes, each as many steps as a span can have tokens (`base` 84, 6-mers 14).
@@ -94,7 +132,7 @@ pub fn passes(tokens_per_span: usize) -> usize {
     7 * tokens_per_span
 }
 
-pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize) -> Macs {
+pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize, device: &str) -> Macs {
     let bases = p.training.window as f64;
     let tokens_per_span = info.tokens_per_span.max(1) as f64;
     let cells = bases / p.masking.span.max(1) as f64;
@@ -103,35 +141,45 @@ pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize) -> Ma
     let (score, _) = window(&p.encoder, info, bases, cells / 7.0);
     let held_out = (p.scoring.bases as f64 / bases).floor() * passes(info.tokens_per_span) as f64;
     let curve = (p.scoring.curve_points * p.scoring.curve_windows * species.max(1)) as f64 * tokens_per_span;
+    let batch = p.training.batch as f64;
+    let targets = batch * (p.masking.share * cells).ceil() * tokens_per_span;
+    let load = Load { rows: [batch, SCORED], tokens, bases, targets, fused: fused(device) };
     Macs {
         train: 3.0 * train * p.training.bases as f64 / bases,
         score: score * (held_out + curve),
-        mib: mib(&p.encoder, info, tokens, bases, p.training.batch),
+        mib: mib(&p.encoder, info, &load),
         passes: passes(info.tokens_per_span),
     }
 }
 
-pub(crate) fn finetune(f: &Finetune, info: &TokenizerInfo, task: &TaskInfo) -> Macs {
-    let (row, tokens) = window(&f.model.encoder, info, task.bases as f64, 0.0);
-    let mib = mib(&f.model.encoder, info, tokens, task.bases as f64, f.finetuning.batch);
-    Macs { mib, ..labelled(row, task, &f.finetuning) }
+pub(crate) fn finetune(f: &Finetune, info: &TokenizerInfo, task: &TaskInfo, device: &str) -> Macs {
+    let encoder = &f.model.encoder;
+    let (row, _) = window(encoder, info, task.bases as f64, 0.0);
+    let longest = task.longest as f64;
+    let (_, tokens) = window(encoder, info, longest, 0.0);
+    let rows = [f.finetuning.batch.min(task.rows.max(1)) as f64, EVALUATED.min(task.held_out as f64)];
+    let load = Load { rows, tokens, bases: longest, targets: 0.0, fused: fused(device) };
+    Macs { mib: mib(encoder, info, &load), ..labelled(row, task, &f.finetuning) }
 }
 
 pub(crate) fn cnn(task: &TaskInfo, f: &Finetuning) -> Macs {
-    // Two layers of 64 channels, width 8.
-    labelled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f)
+    // Two layers of 64 channels, width 8; about 600 numbers are in memory for each base.
+    let rows = (f.batch.min(task.rows) as f64).max(EVALUATED.min(task.held_out as f64) / 2.0);
+    let mib = PROGRAM + 4.0 * 600.0 * rows * task.longest as f64 / f64::from(1 << 20);
+    Macs { mib, ..labelled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f) }
 }
 
 pub(crate) fn kmer_logistic(task: &TaskInfo) -> Macs {
-    // At most six k-mers start at a base; some hundred passes.
-    Macs { train: 600.0 * (task.rows * task.bases) as f64, mib: 200.0, ..Macs::default() }
+    // At most six k-mers start at a base; some hundred passes. All counts are in memory: words of 1 to 6 bases.
+    let mib = PROGRAM + 4.0 * 5460.0 * (task.rows + task.held_out) as f64 / f64::from(1 << 20);
+    Macs { train: 600.0 * (task.rows * task.bases) as f64, mib, ..Macs::default() }
 }
 
 fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
     Macs {
         train: 3.0 * row * (f.steps_for(task.rows) * f.batch as u64) as f64,
         score: row * task.held_out as f64 * (f.evaluations as f64 + 1.0) / 2.0,
-        mib: 200.0,
+        mib: PROGRAM,
         passes: 0,
     }
 }

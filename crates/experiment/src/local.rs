@@ -5,6 +5,7 @@
 //! call. A child must save what it has and end when its stdin closes: that is how it learns of an interrupt, and that its
 //! parent is gone, even by `kill -9`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub struct Local {
     /// Arguments before `run KEY ...`, for a program that wraps another one (`nice`, `sh -c`).
     pub leading_args: Vec<String>,
     /// Arguments after `run KEY --store S --threads T`.
-    pub extra_args: Vec<String>,
+    pub extra_args: Vec<OsString>,
     /// Runs at a time.
     pub workers: usize,
     /// Threads of all workers together; each gets its share, at least one.

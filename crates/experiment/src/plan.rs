@@ -70,8 +70,10 @@ pub struct TaskInfo {
     pub rows: usize,
     /// Dev and test rows together.
     pub held_out: usize,
-    /// Bases per row.
+    /// Bases per row, mean.
     pub bases: usize,
+    /// Bases of the longest row.
+    pub longest: usize,
 }
 
 /// Answers what the plan must ask.
@@ -227,7 +229,7 @@ impl Plan {
                 for info in &subjects {
                     for &rate in &grid {
                         let pretrain = model(info, position, rate)?;
-                        let macs = cost::pretrain(&pretrain, info, corpus.species);
+                        let macs = cost::pretrain(&pretrain, info, corpus.species, &spec.device);
                         builder.add(of(seed, Work::Pretrain(pretrain)), located(info, Some(&corpus), None), macs);
                     }
                 }
@@ -252,7 +254,7 @@ impl Plan {
                                 task: task.data.clone(),
                                 finetuning: spec.finetuning.clone(),
                             };
-                            let macs = cost::finetune(&finetune, info, task);
+                            let macs = cost::finetune(&finetune, info, task, &spec.device);
                             let data = located(info, Some(&corpus), Some(task));
                             builder.add(of(seed, Work::Finetune(finetune)), data, macs);
                         }

@@ -13,7 +13,7 @@ pub struct Question {
     #[arg(value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
     /// Tokenizers, separated by commas: kmer6,bpe4096,mxdna. `tokbench list` shows all.
-    #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, short, value_name = "NAMES")]
     pub tokenizers: Vec<String>,
     /// The tokenizer that the others are compared with [default: the first].
     #[arg(long, value_name = "NAME")]
@@ -22,7 +22,7 @@ pub struct Question {
     #[arg(long, value_name = "NAME|FILE")]
     pub corpus: Option<String>,
     /// Labelled task to fine-tune on: a name from `tokbench list`, a task file (TOML), or a CSV with the columns
-    /// sequence,label (plain or gzip). May be given several times.
+    /// sequence,label (plain or gzip; labels are numbers from 0, or words). May be given several times.
     #[arg(long = "task", value_name = "NAME|FILE")]
     pub tasks: Vec<String>,
     /// Number of paired seeds. Two comparisons need 7 to be able to be decisive.
@@ -65,6 +65,10 @@ pub struct Question {
     /// Folder of finished and unfinished runs.
     #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench", value_hint = ValueHint::DirPath)]
     pub store: PathBuf,
+    /// Memory for all runs together (16G, 500M): what needs more is refused [default: what this machine, its control group or
+    /// "ulimit -v" allows].
+    #[arg(long, value_name = "BYTES", value_parser = count)]
+    pub memory: Option<u64>,
     /// Machine-readable answer on stdout.
     #[arg(long)]
     pub json: bool,
@@ -147,13 +151,13 @@ pub struct Report {
     #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
     /// Order of the tokenizers, separated by commas [default: as in the experiment or the records].
-    #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, short, value_name = "NAMES")]
     pub tokenizers: Vec<String>,
     /// The tokenizer that the others are compared with [default: the first].
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
     /// Tokenizers that are controls: shown, never ranked.
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES")]
     pub controls: Vec<String>,
     /// Test all pairs instead of all against the reference.
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use experiment::memory::Source;
 use experiment::plan::{Job, Plan, choose};
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
@@ -18,17 +19,19 @@ use crate::fitting;
 use crate::folders;
 use crate::interrupt::Interrupt;
 use crate::progress::Board;
-use crate::resolve::{Data, data_root};
+use crate::resolve::{self, Data, data_root};
 use crate::stdout::{errln, outln};
 use crate::threads;
 
 pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Failure> {
     let spec = question::spec(&args.question)?;
+    resolve::refuse_pipes(&spec)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
     let data = Data::new(data_root(args.question.data.as_deref()));
     let mut plan = question::plan(&spec, &data)?;
     // Before anything is computed: can the results be written?
     folders::make(&output)?;
+    folders::writable(&output, &results())?;
     // Made-up records never stand beside real ones.
     let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
     let store = Store::open(store)?;
@@ -45,6 +48,9 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
     }
     let known: HashSet<Key> =
         before.into_iter().filter(|record| !experiment::mock::made_up(record)).map(|record| record.key).collect();
+    // What is finished needs no memory; made-up results neither.
+    let memory = question::memory(&args.question).filter(|_| !args.mock);
+    data.check_memory(&plan, memory.as_ref(), |key| known.contains(key) && !args.retry_failed)?;
     // Before anything is learned: is the device there? What is finished can be concluded from anywhere.
     if args.retry_failed || plan.deferred > 0 || plan.jobs.iter().any(|job| !known.contains(&job.key)) {
         let _ = model::device::open(&spec.device)?;
@@ -60,6 +66,7 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
         data.choose(chosen);
         if plan.deferred > 0 && !summary.interrupted {
             plan = question::plan(&spec, &data)?;
+            data.check_memory(&plan, memory.as_ref(), |key| known.contains(key))?;
             summary = execute(args, &spec, &plan, &data, &store, &known, interrupt)?;
             records = collect(&store, &plan.jobs)?;
         }
@@ -94,6 +101,13 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
         outln!("records: {}", file.display());
     }
     if summary.complete() { Ok(0) } else { Ok(SOME_FAILED) }
+}
+
+/// Names of the files of results.
+fn results() -> Vec<String> {
+    let figures = report::figure::FIGURES.iter().flat_map(|f| [format!("{}.svg", f.name), format!("{}.csv", f.name)]);
+    let others = ["records.jsonl", "records.toml", "table.csv", "table.txt", "numbers.json"].map(str::to_owned);
+    others.into_iter().chain(figures).collect()
 }
 
 /// Puts published records of the plan's runs into the store, so that these runs are not done again.
@@ -156,18 +170,35 @@ fn execute(
         let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
         let mut local = Local::new(program, threads);
         // Small models gain more from a second run than from a second thread.
-        local.workers = args.workers.unwrap_or(threads).max(1);
+        local.workers = args.workers.unwrap_or_else(|| fitting_workers(args, plan, known, threads)).max(1);
         local.retry_failed = args.retry_failed;
         let saving = interrupt.saving();
         local.stop = Arc::clone(saving.stop());
-        local.extra_args = vec!["--attached".to_owned(), "--device".to_owned(), spec.device.clone()];
-        local.extra_args.extend(["--checkpoint-seconds".to_owned(), args.checkpoint_seconds.to_string()]);
+        local.extra_args = vec!["--attached".into(), "--device".into(), spec.device.clone().into()];
+        local.extra_args.extend(["--checkpoint-seconds".into(), args.checkpoint_seconds.to_string().into()]);
         let root: PathBuf = std::path::absolute(&data.root).unwrap_or_else(|_| data.root.clone());
-        local.extra_args.extend(["--data".to_owned(), root.to_string_lossy().into_owned()]);
+        local.extra_args.extend(["--data".into(), root.into_os_string()]);
         local.execute(&plan.jobs, store, &mut |event| board.event(event))
     };
     board.close();
     Ok(summary?)
+}
+
+/// Runs at a time that fit into memory together, one per thread at most.
+fn fitting_workers(args: &args::Compare, plan: &Plan, known: &HashSet<Key>, threads: usize) -> usize {
+    let left = plan.jobs.iter().filter(|job| !known.contains(&job.key) && job.run.device.ends_with("cpu"));
+    let most = left.map(|job| job.estimate.mib).fold(0.0, f64::max);
+    let Some(memory) = question::memory(&args.question).filter(|_| most > 0.0) else { return threads };
+    // "ulimit -v" holds for every process alone.
+    let shared = memory.source != Source::Limit;
+    let fitting = if shared { (memory.mib / most) as usize } else { threads };
+    if fitting < threads {
+        errln!(
+            "{} at a time: a run may need {most:.0} MiB, and {memory} (--workers decides otherwise)",
+            fitting.max(1)
+        );
+    }
+    fitting.clamp(1, threads)
 }
 
 /// Learns vocabularies once, before several runs would each do it.

@@ -1,7 +1,7 @@
 //! From file and flags to a spec: flags are sugar for the same value.
 
 use experiment::config::Position;
-use experiment::{EncoderChoice, Spec};
+use experiment::{EncoderChoice, Memory, Spec};
 
 use crate::args::Question;
 use crate::failure::{Failure, USAGE};
@@ -21,7 +21,7 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     };
     let own = question.spec.is_none();
     let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
-    tokenizers.map(|name| resolve::file_of(name)).try_for_each(resolve::again)?;
+    tokenizers.map(|name| name.trim()).try_for_each(|name| resolve::refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
@@ -100,8 +100,14 @@ fn name_of(corpus: &str) -> String {
     if clean.is_empty() { "comparison".to_owned() } else { clean }
 }
 
+/// The memory that runs may take, as far as anybody knows.
+pub(crate) fn memory(question: &Question) -> Option<Memory> {
+    question.memory.map(Memory::asked).or_else(Memory::here)
+}
+
 /// The plan of a spec, and the data it speaks of.
 pub(crate) fn plan(spec: &Spec, data: &resolve::Data) -> Result<experiment::Plan, Failure> {
+    data.name_tasks(&spec.tasks)?;
     let plan = experiment::Plan::new(&planned(spec)?, data);
     let plan = plan.map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))?;
     data.check_windows(spec)?;

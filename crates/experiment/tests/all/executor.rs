@@ -40,7 +40,7 @@ impl Bench {
     fn local(&self, script: &str, workers: usize) -> Local {
         let mut local = Local::new("sh", 5);
         local.leading_args = vec!["-c".to_owned(), script.to_owned(), "sh".to_owned()];
-        local.extra_args = vec![self.folder.path().display().to_string()];
+        local.extra_args = vec![self.folder.path().into()];
         local.workers = workers;
         local
     }

@@ -58,7 +58,7 @@ fn equal_runs_are_one() {
     assert_eq!(one.jobs, same_rate.jobs);
     // Fine-tuning without pretraining has no use for the grid.
     let grid = spec("tokenizers = ['base']\nseeds = 1\ntasks = ['a']\ncontrols = true\nlearning_rates = [1e-3, 3e-3]");
-    let grid = Plan::new(&grid, &Known { chosen: Some(3e-3) }).unwrap();
+    let grid = Plan::new(&grid, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
     let plain = |job: &&experiment::Job| matches!(&job.run.work, Work::Finetune(f) if !f.pretrained);
     assert_eq!(grid.jobs.iter().filter(plain).count(), 1);
 }
@@ -101,7 +101,7 @@ fn fine_tuning_waits_for_the_choice_of_a_rate() {
     assert_eq!(chosen.len(), 2);
     let rate = chosen[&("base".to_owned(), "alibi-directed")];
     assert!([1e-3, 3e-3].contains(&rate));
-    let after = Plan::new(&spec, &Known { chosen: Some(rate) }).unwrap();
+    let after = Plan::new(&spec, &Known { chosen: Some(rate), ..Known::default() }).unwrap();
     assert_eq!((after.jobs.len(), after.deferred), (12, 0));
     assert_eq!(after.jobs[..8], before.jobs[..]);
 }
@@ -140,6 +140,19 @@ fn costs_follow_the_shapes() {
     let base = of("encoder = 'base'");
     assert!(base.jobs[0].estimate.mib > 1_000.0, "4 x 4 bytes x 85 M weights and more");
     assert!(base.seconds() > 100.0 * tiny.seconds());
+}
+
+#[test]
+fn memory_grows_with_the_row_and_not_with_its_square() {
+    let mib = |longest: usize, device: &str| {
+        let spec = spec(&format!("tokenizers = ['base']\nseeds = 1\ntasks = ['a']\ndevice = '{device}'"));
+        let plan = Plan::new(&spec, &Known { longest, ..Known::default() }).unwrap();
+        plan.jobs.last().unwrap().estimate.mib
+    };
+    let (short, long) = (mib(1_000, "cpu"), mib(10_000, "cpu"));
+    assert!((9.0..10.0).contains(&(long / short)), "{short} {long}");
+    // Composed attention keeps a weight for every pair of tokens.
+    assert!(mib(10_000, "tch-cpu") > 5.0 * long);
 }
 
 #[test]
