@@ -30,6 +30,10 @@ pub enum Command {
     /// some minutes. Finished runs are kept in the store; the same command again only draws the conclusions.
     Compare(Compare),
     /// Show what `compare` would do: runs, hours, memory, and what the seeds can decide.
+    ///
+    /// The difference that the seeds show with a chance of 80 % is one with which a given comparison is decisive whatever the
+    /// other comparisons show: its exact sign-flip p is at most 0.05 divided by their number. It is in standard deviations of
+    /// the paired differences over seeds, and in bits per base where earlier records tell how much those vary.
     Plan(Plan),
     /// Do one run of a plan by its key. `compare` starts one such process per run.
     Run(Run),

@@ -82,26 +82,37 @@ impl Plan {
             let _ = writeln!(
                 out,
                 "smallest reachable Holm-adjusted p: {} ({m} comparison{} with {}, {s} seed{})",
-                (self.smallest_p * 1e4).round() / 1e4,
+                p_value(self.smallest_p),
                 plural(m),
                 self.reference,
                 plural(s)
             );
             if self.smallest_p > 0.05 {
-                let _ = writeln!(
-                    out,
-                    "no difference can be decisive with {s} seed{}: use at least {}",
-                    plural(s),
-                    crate::power::fewest_seeds(m)
-                );
+                let remedy = match statistics::holm::fewest_seeds(m) {
+                    Some(fewest) => format!("use at least {fewest}"),
+                    None => "no number of seeds is enough for so many comparisons".to_owned(),
+                };
+                let _ = writeln!(out, "no difference can be decisive with {s} seed{}: {remedy}", plural(s));
             }
         }
-        if let Some(bits) = self.detectable {
-            let _ =
-                writeln!(out, "a difference of about {bits:.3} bits per base would probably be seen (earlier records)");
+        if let Some(effect) = statistics::power::standardised_effect(s, m).filter(|_| m > 0) {
+            let _ = writeln!(
+                out,
+                "decisive with a chance of 80 %, whatever other comparisons show: a true difference of {effect:.2} standard\n\
+                 deviations (of the paired differences over seeds){}",
+                self.detectable.map_or_else(String::new, |bits| format!(
+                    ", {bits:.3} bits per base by the spread of earlier records"
+                ))
+            );
         }
         out
     }
+}
+
+/// A p with at most four decimals, and never as 0: `0.0313`, `< 0.0001`.
+#[must_use]
+pub fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{}", (p * 1e4).round() / 1e4) }
 }
 
 fn plural(n: usize) -> &'static str {

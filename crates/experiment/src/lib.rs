@@ -63,7 +63,7 @@ pub mod memory;
 pub mod mock;
 mod output;
 pub mod plan;
-pub mod power;
+mod power;
 pub mod record;
 pub mod run;
 pub mod spec;

@@ -145,7 +145,8 @@ pub struct Plan {
     pub comparisons: usize,
     /// Smallest Holm-adjusted p that these seeds can reach.
     pub smallest_p: f64,
-    /// Smallest difference in bits per base that would probably be seen, from earlier records (see [`Plan::calibrate`]).
+    /// Smallest difference in bits per base that is decisive with a chance of 80 %, by the spread of earlier records (see
+    /// [`Plan::calibrate`] and [`statistics::power`]).
     pub detectable: Option<f64>,
     /// True if hours were measured on this device kind, false if they are a guess.
     pub calibrated: bool,
@@ -294,7 +295,7 @@ impl Plan {
             jobs: builder.jobs,
             deferred,
             comparisons: spec.comparisons(),
-            smallest_p: crate::power::smallest_p(spec.comparisons(), spec.seeds.len()),
+            smallest_p: statistics::holm::smallest_reachable(spec.seeds.len(), spec.comparisons()),
             detectable: None,
             calibrated: false,
         })

@@ -59,7 +59,6 @@ pub mod example;
 pub mod figure;
 pub mod numbers;
 pub mod sentence;
-pub mod statistics;
 pub mod table;
 mod words;
 
@@ -68,4 +67,5 @@ pub use error::Error;
 pub use figure::{FIGURES, write_all};
 pub use numbers::{Numbers, numbers};
 pub use sentence::sentence;
+pub use statistics;
 pub use table::{csv, table};

@@ -192,12 +192,25 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
             p_equals(test.adjusted)
         );
     }
+    let (lead, seeds) = (format!("not decisive on {}", task.name), task.seeds.len());
     match test.needed {
-        Some(n) => format!(
-            "not decisive on {}: you would need about {n} seeds to see a difference of {} {metric}.",
-            task.name, options.task_effect
+        _ if test.smallest > ALPHA => format!(
+            "{lead}: {} can never be decisive here: the smallest reachable p is {}.",
+            count(seeds, "seed"),
+            p_value(test.smallest)
         ),
-        None => format!("not decisive on {}.", task.name),
+        Some(needed) if needed > seeds => {
+            format!("{lead}: you would need about {needed} seeds to see a difference of {} {metric}.", options.task_effect)
+        }
+        Some(_) => format!(
+            "{lead}: {} {metric} ({}, {}), though {} would show a difference of {}.",
+            signed(test.difference.mean, test.difference.half_width),
+            count(seeds, "seed"),
+            p_equals(test.adjusted),
+            count(seeds, "seed"),
+            options.task_effect
+        ),
+        None => format!("{lead}."),
     }
 }
 

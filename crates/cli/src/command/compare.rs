@@ -138,13 +138,13 @@ fn announce(plan: &Plan, known: &HashSet<Key>) {
     let left: Vec<&Job> = plan.jobs.iter().filter(|job| !known.contains(&job.key)).collect();
     let seconds: f64 = left.iter().map(|job| job.estimate.seconds).sum();
     errln!(
-        "{}: {} runs, {} finished before; smallest p that {} {} can reach: {:.3}",
+        "{}: {} runs, {} finished before; smallest p that {} {} can reach: {}",
         plan.name,
         plan.jobs.len(),
         plan.jobs.len() - left.len(),
         plan.seeds.len(),
         if plan.seeds.len() == 1 { "seed" } else { "seeds" },
-        plan.smallest_p
+        experiment::describe::p_value(plan.smallest_p)
     );
     if !left.is_empty() {
         let how = if plan.calibrated { "measured" } else { "a guess" };

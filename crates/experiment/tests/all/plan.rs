@@ -157,7 +157,7 @@ fn memory_grows_with_the_row_and_not_with_its_square() {
 
 #[test]
 fn hours_and_spread_come_from_records() {
-    let mut plan = plan("tokenizers = ['base', 'kmer6']\nseeds = 4");
+    let mut plan = plan("tokenizers = ['base', 'kmer6']\nseeds = 6");
     let mut records: Vec<_> = plan.jobs.iter().map(|job| mock::record(&job.run)).collect();
     let guess = plan.clone();
     plan.calibrate(&records);
@@ -188,7 +188,16 @@ fn the_table_says_what_it_costs_and_can_show() {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let seven = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 7").describe();
-    assert!(seven.contains("p: 0.0313") && !seven.contains("decisive"), "{seven}");
+    assert!(seven.contains("p: 0.0313") && !seven.contains("no difference can be decisive"), "{seven}");
+    // All seven must agree: Phi(1.86)^7 = 0.8.
+    assert!(
+        seven.contains("other comparisons show: a true difference of 1.86 standard\ndeviations (of the "),
+        "{seven}"
+    );
+    let many = plan("tokenizers = ['base', 'kmer6']\nseeds = 20").describe();
+    assert!(many.contains("Holm-adjusted p: < 0.0001 (1 comparison with base, 20 seeds)"), "{many}");
+    let three = plan("tokenizers = ['base', 'kmer6']\nseeds = 3").describe();
+    assert!(three.contains("use at least 6") && !three.contains("80 %"), "{three}");
 }
 
 #[test]

@@ -250,9 +250,9 @@ pub(super) fn tests(
     effect: f64,
     seed: u64,
 ) -> Result<Vec<Test>, crate::statistics::Error> {
-    let mut tests = Vec::new();
-    for (left, right) in pairs {
-        let (Some(a), Some(b)) = (value(left), value(right)) else { continue };
+    let known: Vec<_> = pairs.iter().filter_map(|(a, b)| Some((a, b, value(a)?, value(b)?))).collect();
+    let (mut tests, comparisons) = (Vec::new(), known.len());
+    for (left, right, a, b) in known {
         let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
         let (p, spread) = (sign_flip::sign_flip(&differences, seed)?.p, deviation(&differences));
         tests.push(Test {
@@ -261,9 +261,9 @@ pub(super) fn tests(
             p,
             adjusted: p,
             decisive: false,
-            smallest: holm::smallest_reachable(differences.len(), pairs.len()),
-            needed: if differences.len() > 1 { power::seeds_needed(spread, effect, pairs.len()) } else { None },
-            detectable: power::detectable_effect(spread, differences.len(), pairs.len()),
+            smallest: holm::smallest_reachable(differences.len(), comparisons),
+            needed: if differences.len() > 1 { power::seeds_needed(spread, effect, comparisons) } else { None },
+            detectable: power::detectable_effect(spread, differences.len(), comparisons),
             difference: estimate(differences, interval(left, right)),
             deviation: spread,
         });

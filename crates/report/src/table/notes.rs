@@ -3,7 +3,7 @@
 use super::WIDTH;
 use super::grid::wrap;
 use crate::comparison::{Comparison, Dropped, Group};
-use crate::statistics::{ALPHA, holm};
+use crate::statistics::{ALPHA, holm, sign_flip};
 use crate::words::{count, list, p_value, thousands};
 
 /// The notes of a group, one paragraph each.
@@ -22,12 +22,21 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     if !group.tests.is_empty() {
         let smallest = holm::smallest_reachable(group.seeds.len(), group.tests.len());
         let never = if smallest > ALPHA {
-            format!(": never decisive, {} would be the fewest", count(holm::fewest_seeds(group.tests.len()), "seed"))
+            let fewest = holm::fewest_seeds(group.tests.len());
+            let fewest =
+                fewest.map_or_else(String::new, |fewest| format!(", {} would be the fewest", count(fewest, "seed")));
+            format!(": never decisive{fewest}")
         } else {
             String::new()
         };
+        let test = if group.seeds.len() <= sign_flip::EXACT_PAIRS {
+            "exact paired sign-flip test over seeds".to_owned()
+        } else {
+            let draws = thousands(sign_flip::DRAWS as f64);
+            format!("paired sign-flip test over seeds ({draws} random assignments of signs)")
+        };
         notes.push(format!(
-            "p: exact paired sign-flip test over seeds, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
+            "p: {test}, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
             count(group.tests.len(), "comparison"),
             p_value(smallest)
         ));

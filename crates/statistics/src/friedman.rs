@@ -5,7 +5,7 @@
 //! request and rests on Wilcoxon with Holm.
 //!
 //! ```
-//! let cd = report::statistics::friedman::critical_difference(4, 14).unwrap();
+//! let cd = statistics::friedman::critical_difference(4, 14).unwrap();
 //! assert!((cd - 1.25).abs() < 0.005); // Demšar's example
 //! ```
 

@@ -11,7 +11,7 @@
 //! seven seeds cover about 88 %, of three seeds far less.
 //!
 //! ```
-//! use report::statistics::bootstrap::{Blocks, blocks};
+//! use statistics::bootstrap::{Blocks, blocks};
 //! let data = Blocks {
 //!     bases: vec![vec![100.0, 100.0]],                                                // [species][block]
 //!     bits: vec![vec![vec![vec![190.0, 210.0]]; 3], vec![vec![vec![180.0, 200.0]]; 3]], // [subject][seed][species][block]

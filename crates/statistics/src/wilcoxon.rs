@@ -3,7 +3,7 @@
 //! midranks); beyond, the normal approximation with the variance corrected for zeros and ties.
 //!
 //! ```
-//! let test = report::statistics::wilcoxon::wilcoxon(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+//! let test = statistics::wilcoxon::wilcoxon(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
 //! assert_eq!((test.plus, test.minus, test.p), (15.0, 0.0, 0.0625));
 //! ```
 

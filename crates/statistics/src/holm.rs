@@ -2,12 +2,12 @@
 //! stays under the level, whatever their dependence.
 //!
 //! ```
-//! use report::statistics::holm::{holm, smallest_reachable};
+//! use statistics::holm::{holm, smallest_reachable};
 //! assert_eq!(holm(&[0.5, 0.01]), vec![0.5, 0.02]);
 //! assert_eq!(smallest_reachable(6, 2), 0.0625);
 //! ```
 
-use super::{ALPHA, sign_flip::smallest_p};
+use super::{ALPHA, sign_flip::EXACT_PAIRS, sign_flip::smallest_p};
 
 /// Adjusted p of each test, in the order given: monotone in p and at most 1. Values that are not numbers count as 1.
 #[must_use]
@@ -30,10 +30,15 @@ pub fn smallest_reachable(seeds: usize, comparisons: usize) -> f64 {
     (comparisons.max(1) as f64 * smallest_p(seeds)).min(1.0)
 }
 
-/// Fewest seeds with which a family of `comparisons` can be decisive at all.
+/// Fewest seeds with which a family of `comparisons` can be decisive at all; None for more than 26,214 comparisons, which
+/// neither the exact test nor the random one resolves.
+///
+/// ```
+/// assert_eq!(statistics::holm::fewest_seeds(2), Some(7));
+/// ```
 #[must_use]
-pub fn fewest_seeds(comparisons: usize) -> usize {
-    (1..=64).find(|&seeds| smallest_reachable(seeds, comparisons) <= ALPHA).unwrap_or(64)
+pub fn fewest_seeds(comparisons: usize) -> Option<usize> {
+    (1..=EXACT_PAIRS + 1).find(|&seeds| smallest_reachable(seeds, comparisons) <= ALPHA)
 }
 
 #[cfg(test)]
@@ -56,7 +61,8 @@ mod tests {
         assert_eq!(smallest_reachable(7, 2), 0.03125);
         assert_eq!(smallest_reachable(3, 1), 0.25);
         assert_eq!(smallest_reachable(1, 5), 1.0);
-        assert_eq!((fewest_seeds(1), fewest_seeds(2), fewest_seeds(10)), (6, 7, 9));
+        assert_eq!([1, 2, 3, 4, 10].map(fewest_seeds), [6, 7, 7, 8, 9].map(Some));
+        assert_eq!([26_214, 26_215].map(fewest_seeds), [Some(20), None]);
     }
 
     proptest! {

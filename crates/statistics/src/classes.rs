@@ -4,7 +4,7 @@
 //! Used to check records: what they store must follow from the predictions they store.
 //!
 //! ```
-//! let table = report::statistics::classes::Confusion::new(&[1, 1, 0, 0], &[1, 0, 0, 0], 2).unwrap();
+//! let table = statistics::classes::Confusion::new(&[1, 1, 0, 0], &[1, 0, 0, 0], 2).unwrap();
 //! assert!((table.mcc() - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12);
 //! ```
 

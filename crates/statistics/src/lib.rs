@@ -1,12 +1,13 @@
-//! The statistics of a comparison (design section 6): small, exact where that is possible, and free of records.
+//! The statistics of a comparison (paired tests, their correction, intervals, power): small, exact where that is
+//! possible, and free of records.
 //!
 //! Nothing here knows what a tokenizer is; everything takes slices of numbers. What lives where:
 //! [`sign_flip`] the paired test over seeds, [`holm`] the family correction, [`bootstrap`] the `±`,
-//! [`wilcoxon`] and [`friedman`] the tests across tasks, [`power`] "how many seeds would be needed",
+//! [`wilcoxon`] and [`friedman`] the tests across tasks, [`power`] "how many seeds would be needed", for a plan and for a report,
 //! [`classes`] Matthews correlation and its companions.
 //!
 //! ```
-//! use report::statistics::{holm::holm, sign_flip::sign_flip};
+//! use statistics::{holm::holm, sign_flip::sign_flip};
 //! let test = sign_flip(&[-0.02, -0.03, -0.01, -0.02, -0.04, -0.02, -0.03], 0).unwrap();
 //! assert_eq!(test.p, 2.0 / 128.0);
 //! assert_eq!(holm(&[test.p, 0.5]), vec![0.03125, 0.5]);
@@ -44,24 +45,24 @@ pub enum Error {
 }
 
 /// A deterministic random stream: the same name and seed give the same numbers on every machine.
-pub(crate) fn stream(name: &str, seed: u64) -> ChaCha8Rng {
+pub fn stream(name: &str, seed: u64) -> ChaCha8Rng {
     // FNV-1a: only to keep streams of different names apart.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     ChaCha8Rng::seed_from_u64(seed ^ hash)
 }
 
 /// A whole number below `n`, by multiplication; the bias of n / 2^64 is far under what resampling resolves.
-pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
 /// Mean; not a number for no observations.
-pub(crate) fn mean(values: &[f64]) -> f64 {
+pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Standard deviation with n - 1; zero for fewer than two observations.
-pub(crate) fn deviation(values: &[f64]) -> f64 {
+pub fn deviation(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return 0.0;
     }
@@ -70,7 +71,7 @@ pub(crate) fn deviation(values: &[f64]) -> f64 {
 }
 
 /// Refuses nothing and what is not finite.
-pub(crate) fn check(values: &[f64]) -> Result<(), Error> {
+pub fn check(values: &[f64]) -> Result<(), Error> {
     if values.is_empty() {
         return Err(Error::Empty);
     }
@@ -81,7 +82,7 @@ pub(crate) fn check(values: &[f64]) -> Result<(), Error> {
 }
 
 /// Midranks (average ranks of ties), smallest value first, starting at 1.
-pub(crate) fn midranks(values: &[f64]) -> Vec<f64> {
+pub fn midranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

@@ -1,0 +1,67 @@
+//! What a plan promises is what the report of the same records says.
+
+use experiment::Plan;
+use experiment::cost::Estimate;
+use experiment::plan::Job;
+use experiment::record::{Outcome, Record};
+use report::example::{Shape, records};
+use report::{Comparison, Options};
+
+fn two(seeds: u64) -> Shape {
+    Shape {
+        tokenizers: vec!["base".into(), "kmer6".into()],
+        species: vec!["yeast".into(), "human".into()],
+        seeds,
+        ..Shape::default()
+    }
+}
+
+/// A plan that asks for these records once more.
+fn plan(records: &[Record], seeds: u64) -> Plan {
+    let job = |r: &Record| Job {
+        key: r.key.clone(),
+        run: r.run.clone(),
+        after: Vec::new(),
+        data: serde_json::Value::Null,
+        estimate: Estimate::default(),
+    };
+    Plan {
+        name: "again".into(),
+        reference: "base".into(),
+        tokenizers: two(seeds).tokenizers,
+        controls: Vec::new(),
+        seeds: (0..seeds).collect(),
+        jobs: records.iter().map(job).collect(),
+        deferred: 0,
+        comparisons: 1,
+        smallest_p: statistics::holm::smallest_reachable(seeds as usize, 1),
+        detectable: None,
+        calibrated: false,
+    }
+}
+
+#[test]
+fn a_plan_promises_what_its_report_says() {
+    for seeds in [3, 6, 7, 12] {
+        let mut records = records(&two(seeds));
+        for record in &mut records {
+            // Species count alike in both, however many bases of each were scored.
+            let Outcome::Pretrained(done) = &mut record.outcome else { continue };
+            let mut yeast = 0;
+            done.blocks.retain(|block| block.species != "yeast" || std::mem::replace(&mut yeast, 1) == 0);
+        }
+        let mut plan = plan(&records, seeds);
+        plan.calibrate(&records);
+        let options = Options { reference: Some("base".into()), resamples: 50, ..Options::default() };
+        let comparison = Comparison::new(records, options).unwrap();
+        let test = &comparison.groups[0].tests[0];
+        assert_eq!(test.smallest, plan.smallest_p);
+        match (test.detectable, plan.detectable) {
+            (Some(report), Some(plan)) => assert!((report - plan).abs() < 1e-9, "{seeds} seeds: {report} {plan}"),
+            (report, plan) => assert!(report.is_none() && plan.is_none() && seeds == 3, "{report:?} {plan:?}"),
+        }
+        let effect = statistics::power::standardised_effect(seeds as usize, 1);
+        assert_eq!(test.detectable, effect.map(|effect| effect * test.deviation));
+        assert_eq!(plan.describe().contains("chance of 80 %"), effect.is_some());
+    }
+}
