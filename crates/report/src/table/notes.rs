@@ -168,9 +168,10 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
     if let Some(friedman) = &group.friedman {
         let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
         notes.push(format!(
-            "Friedman over all tokenizers: chi2 = {:.2}, F = {f}, p {}.",
+            "Friedman over all tokenizers: chi2 = {:.2}, F = {f}, p {} ({}).",
             friedman.chi2,
-            p_value(friedman.p)
+            p_value(friedman.p),
+            if friedman.exact { "exact" } else { "of F" }
         ));
     }
 }
