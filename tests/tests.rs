@@ -9,6 +9,7 @@ mod interruption;
 mod laws;
 mod letters;
 mod reading;
+mod report;
 mod system;
 mod tasks;
 mod tokenizer;

@@ -18,6 +18,7 @@ mod fitting;
 mod folders;
 mod interrupt;
 mod progress;
+mod recorded;
 mod resolve;
 mod spelling;
 mod stdout;

@@ -150,7 +150,8 @@ pub struct Report {
     /// name and the ending .toml, if there is one].
     #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
-    /// Order of the tokenizers, separated by commas [default: as in the experiment or the records].
+    /// Order of the tokenizers, separated by commas [default: as in the experiment or the records]. `file:PATH` means the
+    /// recorded tokenizer of that file name; the file itself is not needed.
     #[arg(long, short, value_name = "NAMES")]
     pub tokenizers: Vec<String>,
     /// The tokenizer that the others are compared with [default: the first].

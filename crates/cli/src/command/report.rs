@@ -10,6 +10,7 @@ use experiment::run::Work;
 use crate::args;
 use crate::failure::{DATA, Failure, SOME_FAILED};
 use crate::folders;
+use crate::recorded::Recorded;
 use crate::stdout::{colour, outln};
 
 pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
     for path in &args.records {
         records.extend(published(path)?);
     }
+    let recorded = Recorded::new(&records);
     let mut options =
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
@@ -24,13 +26,13 @@ pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
         options = of_spec(&Spec::from_toml(&text, &path.to_string_lossy())?, &records, &options)?;
     }
     if !args.tokenizers.is_empty() {
-        options.order = canonical(&args.tokenizers)?;
+        options.order = recorded.all(&args.tokenizers)?;
     }
     if let Some(reference) = &args.reference {
-        options.reference = canonical(std::slice::from_ref(reference))?.pop();
+        options.reference = Some(recorded.one(reference)?);
     }
     if !args.controls.is_empty() {
-        options.controls = canonical(&args.controls)?;
+        options.controls = recorded.all(&args.controls)?;
     }
     let failed = records.iter().all(|record| matches!(record.outcome, Outcome::Failed { .. }));
     conclude(records, options, args.output.as_deref(), args.json)?;
@@ -51,17 +53,14 @@ fn spec_path(args: &args::Report) -> Option<PathBuf> {
     args.spec.clone().or_else(beside)
 }
 
-/// Names as records have them; `file:` names have a content hash there and stay as they are written.
-fn canonical(names: &[String]) -> Result<Vec<String>, Failure> {
-    let one = |name: &String| {
-        if name.contains('@') { Ok(name.clone()) } else { Ok(tokenize::registry::parse(name)?.name) }
-    };
-    names.iter().map(one).collect()
-}
-
-/// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls.
+/// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls; those
+/// that it names and of which there is no record yet keep the name that they have there.
 fn of_spec(spec: &Spec, records: &[Record], options: &report::Options) -> Result<report::Options, Failure> {
-    let order = canonical(&spec.tokenizers)?;
+    let recorded = Recorded::new(records);
+    let mut order = Vec::new();
+    for name in &spec.tokenizers {
+        order.push(recorded.one_or_absent(name)?);
+    }
     let mut controls: Vec<String> = Vec::new();
     for record in records {
         if let Work::Pretrain(pretrain) = &record.run.work
@@ -72,7 +71,7 @@ fn of_spec(spec: &Spec, records: &[Record], options: &report::Options) -> Result
         }
     }
     controls.sort();
-    let reference = canonical(&[spec.reference().to_owned()])?.pop();
+    let reference = Some(recorded.one_or_absent(spec.reference())?);
     let order = order.into_iter().chain(controls.iter().cloned()).collect();
     Ok(report::Options { order, reference, controls, ..options.clone() })
 }
