@@ -8,6 +8,7 @@ mod house;
 mod interruption;
 mod laws;
 mod letters;
+mod masking;
 mod reading;
 mod report;
 mod system;

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use experiment::config::MaskingUnit;
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
+use experiment::run::Work;
 
 use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
 use super::{Bits, Cost, Estimate, Group, Markov, Options, SpeciesBits, Test};
@@ -307,6 +309,14 @@ fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
                 subject.name
             ));
         }
+    }
+    let by_token = |r: &Record| matches!(&r.run.work, Work::Pretrain(p) if p.masking.unit == MaskingUnit::Tokens);
+    if heap.pretrained.values().flat_map(BTreeMap::values).any(by_token) {
+        remarks.push(
+            "tokens were masked in training, so each tokenizer learned from other bases; scores are of the same bases"
+                .into(),
+        );
+        return remarks;
     }
     for seed in &group.seeds {
         let planned =

@@ -348,12 +348,12 @@ fn label(own: &BTreeMap<String, String>, all: &[BTreeMap<String, String>]) -> St
 /// The question in one line.
 fn setting(model: &Pretrain) -> String {
     let (e, t) = (&model.encoder, &model.training);
-    let unit = match model.masking.unit {
+    let masked = match model.masking.unit {
         MaskingUnit::Bases => "",
-        MaskingUnit::Tokens => ", tokens masked in training",
+        MaskingUnit::Tokens => "tokens masked in training, scored in ",
     };
     format!(
-        "{}, encoder {} x {}, {}, window {}, spans of {}{unit}, {} bases",
+        "{}, encoder {} x {}, {}, window {}, {masked}spans of {}, {} bases",
         model.corpus.name,
         e.layers,
         e.hidden,
