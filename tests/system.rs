@@ -215,6 +215,8 @@ fn tokenizers_from_pipes() {
         }
         // Every run of a comparison reads it again.
         house.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it to a file"]);
-        house.run(&["compare", "-t", &format!("base,{spelling}")]).failed(2, &["pipe", "read only once", "save it to a file"]);
+        house
+            .run(&["compare", "-t", &format!("base,{spelling}")])
+            .failed(2, &["pipe", "read only once", "save it to a file"]);
     }
 }

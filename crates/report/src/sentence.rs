@@ -200,7 +200,10 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
             p_value(test.smallest)
         ),
         Some(needed) if needed > seeds => {
-            format!("{lead}: you would need about {needed} seeds to see a difference of {} {metric}.", options.task_effect)
+            format!(
+                "{lead}: you would need about {needed} seeds to see a difference of {} {metric}.",
+                options.task_effect
+            )
         }
         Some(_) => format!(
             "{lead}: {} {metric} ({}, {}), though {} would show a difference of {}.",

@@ -21,7 +21,9 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     };
     let own = question.spec.is_none();
     let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
-    tokenizers.map(|name| name.trim()).try_for_each(|name| resolve::refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
+    tokenizers
+        .map(|name| name.trim())
+        .try_for_each(|name| resolve::refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
