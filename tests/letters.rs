@@ -43,7 +43,7 @@ fn file(form: Form, random: &mut Random) -> (String, Vec<String>) {
     let letters: Vec<char> = alphabet.chars().collect();
     // Every line has an end of its own, or all have the same one.
     let same = random.of(&["\n", "\r\n", "\r", ""]);
-    let mut end = |random: &mut Random| if same.is_empty() { random.of(&["\n", "\r\n", "\r"]) } else { same };
+    let end = |random: &mut Random| if same.is_empty() { random.of(&["\n", "\r\n", "\r"]) } else { same };
     let (mut text, mut sequences) = (String::new(), Vec::new());
     if let Form::Csv = form {
         text += "name,sequence";

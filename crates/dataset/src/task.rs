@@ -18,35 +18,9 @@ use crate::policy::{Counts, reverse_complement};
 use crate::split::Split;
 use serde::{Deserialize, Serialize};
 use splits::{check, deal};
+use statistics::Metric;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-
-/// The number a task is judged by: in tables, figures, tests and sentences, and in the choice of the checkpoint on the dev
-/// split (of `mcc`, the default, that is chosen by loss). Scores of rows are not kept in records, so areas under curves
-/// (AUROC, AUPRC) are not offered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// Matthews correlation (for more than two classes: of the pooled confusion table).
-    #[default]
-    Mcc,
-    /// Macro F1.
-    F1,
-    /// Share of rows that are right.
-    Accuracy,
-}
-
-impl Metric {
-    /// `mcc`, `f1` or `accuracy`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mcc => "mcc",
-            Self::F1 => "f1",
-            Self::Accuracy => "accuracy",
-        }
-    }
-}
 
 /// How one table becomes three: every sequence is dealt by a hash of its own content, so that duplicates and reverse
 /// complements stay together and a row keeps its split when others are added.

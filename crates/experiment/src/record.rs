@@ -3,6 +3,7 @@
 //! Sums are kept, never quotients, so that statistics can resample blocks. All bits are base-2 logarithms.
 
 use serde::{Deserialize, Serialize};
+pub use statistics::Metric;
 
 use crate::run::{Key, Run};
 
@@ -140,69 +141,6 @@ pub struct Cost {
     pub passes: f64,
     /// Optimiser steps.
     pub steps: u64,
-}
-
-/// What a labelled task is judged by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Matthews' correlation coefficient; R_K for several classes.
-    #[default]
-    Mcc,
-    /// Mean over the classes of the F1 score.
-    F1,
-    /// Share of rows that are right.
-    Accuracy,
-}
-
-impl Metric {
-    /// All, in the order of tables.
-    pub const ALL: [Metric; 3] = [Metric::Mcc, Metric::F1, Metric::Accuracy];
-
-    /// `mcc`, `f1` or `accuracy`, as in task files and in CSV.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::Mcc => "mcc",
-            Metric::F1 => "f1",
-            Metric::Accuracy => "accuracy",
-        }
-    }
-
-    /// In tables and sentences: `MCC`, `F1`, `accuracy`.
-    #[must_use]
-    pub fn short(self) -> &'static str {
-        match self {
-            Metric::Mcc => "MCC",
-            Metric::F1 => "F1",
-            Metric::Accuracy => "accuracy",
-        }
-    }
-
-    /// In headings: `Matthews correlation`, `macro F1`, `accuracy`.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Metric::Mcc => "Matthews correlation",
-            Metric::F1 => "macro F1",
-            Metric::Accuracy => "accuracy",
-        }
-    }
-
-    /// The smallest value there is; the largest is 1.
-    #[must_use]
-    pub fn least(self) -> f64 {
-        match self {
-            Metric::Mcc => -1.0,
-            Metric::F1 | Metric::Accuracy => 0.0,
-        }
-    }
-
-    /// True for what is not written down because it is meant where nothing stands.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Metric::default()
-    }
 }
 
 /// A classifier.

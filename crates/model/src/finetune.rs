@@ -103,11 +103,7 @@ impl<T> Splits<T> {
             test: Rows::new(&task.test, &input),
             classes: task.classes as usize,
             names: task.names.clone(),
-            metric: match task.metric {
-                dataset::Metric::Mcc => Metric::Mcc,
-                dataset::Metric::F1 => Metric::F1,
-                dataset::Metric::Accuracy => Metric::Accuracy,
-            },
+            metric: task.metric,
         }
     }
 }

@@ -23,7 +23,7 @@
 
 use std::sync::OnceLock;
 
-use experiment::record::Metric;
+use crate::Metric;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 

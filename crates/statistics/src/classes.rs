@@ -8,7 +8,7 @@
 //! assert!((table.mcc() - (1.0_f64 / 3.0).sqrt()).abs() < 1e-12);
 //! ```
 
-use experiment::record::Metric;
+use crate::Metric;
 
 use super::Error;
 

@@ -17,9 +17,12 @@ pub mod bootstrap;
 pub mod classes;
 pub mod friedman;
 pub mod holm;
+mod metric;
 pub mod power;
 pub mod sign_flip;
 pub mod wilcoxon;
+
+pub use metric::Metric;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
