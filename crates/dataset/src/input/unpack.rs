@@ -8,7 +8,7 @@
 
 use super::Flaw;
 use super::members::Members;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -95,10 +95,24 @@ fn stopped() -> io::Error {
     io::Error::other("a thread that unpacks the file has stopped")
 }
 
-/// A gzip stream of any kind, unpacked by one thread.
-pub(super) fn ahead(file: impl BufRead + Send + 'static) -> impl BufRead + Send {
+/// Hands `value` to a thread of its own; gives it back where none can be started.
+fn hand<T: Send + 'static>(value: T, work: impl FnOnce(T) + Send + 'static) -> Result<(), T> {
+    let (give, take) = sync_channel(1);
+    let thread = thread::Builder::new().spawn(move || {
+        if let Ok(value) = take.recv() {
+            work(value);
+        }
+    });
+    if thread.is_err() {
+        return Err(value);
+    }
+    give.send(value).map_err(|unsent| unsent.0)
+}
+
+/// A gzip stream of any kind, unpacked by one thread, or by whoever reads where none can be started.
+pub(super) fn ahead<R: BufRead + Send + 'static>(file: R) -> Box<dyn BufRead + Send> {
     let (sender, chunks) = sync_channel(WAITING);
-    thread::spawn(move || {
+    let handed = hand(file, move |file| {
         let mut unpacked = Members::new(file);
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
@@ -118,8 +132,13 @@ pub(super) fn ahead(file: impl BufRead + Send + 'static) -> impl BufRead + Send 
             }
         }
     });
-    let mut inbox = Inbox::new(chunks);
-    Chunks::new(move || inbox.next())
+    match handed {
+        Ok(()) => {
+            let mut inbox = Inbox::new(chunks);
+            Box::new(Chunks::new(move || inbox.next()))
+        }
+        Err(file) => Box::new(BufReader::with_capacity(CHUNK, Members::new(file))),
+    }
 }
 
 /// Whether a file begins with a block of bgzf.
@@ -156,11 +175,44 @@ struct Group {
     unpacked: Option<Vec<u8>>,
 }
 
-/// The groups in the order of the file; each comes when it is unpacked.
-type Groups = Inbox<Receiver<Group>>;
+impl Group {
+    /// Unpacks blocks that seem to be whole.
+    fn of(packed: Vec<u8>) -> Group {
+        let mut unpacked = Vec::with_capacity(TOGETHER << 16);
+        let whole = Members::new(packed.as_slice()).read_to_end(&mut unpacked).is_ok();
+        Group { packed, unpacked: whole.then_some(unpacked) }
+    }
+}
 
-fn next_group(groups: &mut Groups) -> io::Result<Option<Group>> {
-    groups.next()?.map(|group| group.recv().map_err(|_| stopped())).transpose()
+/// The groups in the order of the file.
+enum Groups {
+    /// From threads; each comes when it is unpacked.
+    Threads(Inbox<Receiver<Group>>),
+    /// Unpacked by whoever reads, and the error that comes next.
+    Here(Box<dyn BufRead + Send>, Option<io::Error>),
+}
+
+impl Groups {
+    fn next(&mut self) -> io::Result<Option<Group>> {
+        match self {
+            Groups::Threads(groups) => groups.next()?.map(|group| group.recv().map_err(|_| stopped())).transpose(),
+            Groups::Here(file, failed) => {
+                if let Some(error) = failed.take() {
+                    return Err(error);
+                }
+                let mut packed = Vec::new();
+                let result = collect(file, &mut packed);
+                if packed.is_empty() {
+                    return result.map(|_| None);
+                }
+                if let Ok(true) = result {
+                    return Ok(Some(Group::of(packed)));
+                }
+                *failed = result.err();
+                Ok(Some(Group { packed, unpacked: None }))
+            }
+        }
+    }
 }
 
 /// How a bgzf file is read on.
@@ -170,22 +222,30 @@ enum Way {
     Ended,
 }
 
-/// A bgzf file, unpacked by several threads.
-pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send {
+/// A bgzf file, unpacked by several threads, or by whoever reads where none can be started.
+pub(super) fn blocks<R: BufRead + Send + 'static>(file: R) -> impl BufRead + Send {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     let (sender, groups) = sync_channel(2 * threads);
-    thread::spawn(move || {
+    let handed = hand(file, move |file| {
         let last = deal(file, threads, &sender).map_or_else(Message::Failed, |()| Message::End);
         let _ = sender.send(last);
     });
-    let mut way = Way::Groups(Inbox::new(groups));
+    one_after_the_other(match handed {
+        Ok(()) => Groups::Threads(Inbox::new(groups)),
+        Err(file) => Groups::Here(Box::new(file), None),
+    })
+}
+
+/// What groups unpack to.
+fn one_after_the_other(groups: Groups) -> impl BufRead + Send {
+    let mut way = Way::Groups(groups);
     let mut ended = false;
     Chunks::new(move || {
         loop {
             way = match std::mem::replace(&mut way, Way::Ended) {
-                Way::Groups(mut groups) => match next_group(&mut groups)? {
+                Way::Groups(mut groups) => match groups.next()? {
                     Some(Group { packed, unpacked: None }) => {
-                        let rest = Chunks::new(move || Ok(next_group(&mut groups)?.map(|group| group.packed)));
+                        let rest = Chunks::new(move || Ok(groups.next()?.map(|group| group.packed)));
                         Way::Plain(Box::new(Members::new(Box::new(io::Cursor::new(packed).chain(rest)))))
                     }
                     Some(Group { packed, unpacked }) => {
@@ -213,7 +273,7 @@ pub(super) fn blocks(file: impl BufRead + Send + 'static) -> impl BufRead + Send
 type Job = (Vec<u8>, SyncSender<Group>);
 
 /// Reads the file and deals its groups out to threads.
-fn deal(mut file: impl BufRead, threads: usize, groups: &SyncSender<Message<Receiver<Group>>>) -> io::Result<()> {
+fn deal(mut file: impl BufRead, mut threads: usize, groups: &SyncSender<Message<Receiver<Group>>>) -> io::Result<()> {
     let (jobs, waiting) = sync_channel::<Job>(threads);
     let waiting = Arc::new(Mutex::new(waiting));
     let mut started = 0;
@@ -230,11 +290,18 @@ fn deal(mut file: impl BufRead, threads: usize, groups: &SyncSender<Message<Rece
         }
         if let Ok(true) = result {
             if started < threads {
-                started += 1;
                 let waiting = Arc::clone(&waiting);
-                thread::spawn(move || work(&waiting));
+                match thread::Builder::new().spawn(move || work(&waiting)) {
+                    Ok(_) => started += 1,
+                    // No more of them can be started; this one does the work of the first.
+                    Err(_) => threads = started,
+                }
             }
-            jobs.send((packed, done)).map_err(|_| stopped())?;
+            if started == 0 {
+                let _ = done.send(Group::of(packed));
+            } else {
+                jobs.send((packed, done)).map_err(|_| stopped())?;
+            }
         } else {
             let _ = done.send(Group { packed, unpacked: None });
             result?;
@@ -273,9 +340,7 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((packed, done)) = job else { return };
-        let mut unpacked = Vec::with_capacity(TOGETHER << 16);
-        let whole = Members::new(packed.as_slice()).read_to_end(&mut unpacked).is_ok();
-        let _ = done.send(Group { packed, unpacked: whole.then_some(unpacked) });
+        let _ = done.send(Group::of(packed));
     }
 }
 
@@ -317,8 +382,9 @@ mod tests {
     fn same(packed: &[u8], what: &str) {
         let expected = all(Members::new(packed));
         let file = || io::Cursor::new(packed.to_vec());
-        for (way, found) in [("ahead", all(ahead(file()))), ("blocks", all(blocks(file())))] {
-            if way == "blocks" && found.1 == Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string())) {
+        let here = one_after_the_other(Groups::Here(Box::new(file()), None));
+        for (way, found) in [("ahead", all(ahead(file()))), ("blocks", all(blocks(file()))), ("here", all(here))] {
+            if way != "ahead" && found.1 == Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string())) {
                 assert!(expected.1.is_none() && found.0 == expected.0 && !packed.ends_with(&[0; 4]), "{what}");
                 continue;
             }
