@@ -13,7 +13,7 @@ pub(super) struct Members<R>(State<R>);
 
 enum State<R> {
     Between(R),
-    Inside(GzDecoder<R>),
+    Inside(Box<GzDecoder<R>>),
     Ended,
 }
 
@@ -36,7 +36,7 @@ impl<R: BufRead> Read for Members<R> {
                     if peek(&mut reader)?.first() != Some(&MAGIC) {
                         return behind(reader).map(|()| 0);
                     }
-                    self.0 = State::Inside(GzDecoder::new(reader));
+                    self.0 = State::Inside(Box::new(GzDecoder::new(reader)));
                 }
                 State::Inside(mut decoder) => match decoder.read(buffer) {
                     Ok(0) => self.0 = State::Between(decoder.into_inner()),
