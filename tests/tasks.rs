@@ -117,7 +117,8 @@ fn a_name_that_is_no_file_of_the_kind_is_called_what_it_is() {
     plan("--task", "folder").failed(3, &["task folder: a folder, not a file", "in it lies folder/inside.csv"]);
     plan("--corpus", ".").failed(3, &["corpus .: a folder, not a file", "FASTA or FASTQ", "rows.fa"]);
     plan("--corpus", "rows.csv").failed(3, &["rows.csv: a table, not FASTA or FASTQ", "--task rows.csv"]);
-    plan("--task", "rows.fa").failed(3, &["rows.fa: sequences (FASTA or FASTQ), not a table", "--corpus rows.fa"]);
+    plan("--task", "rows.fa")
+        .failed(3, &["rows.fa: sequences (FASTA or FASTQ), not a table", "are a corpus: --corpus "]);
     // A folder that happens to have the name of something built in is in nobody's way.
     std::fs::create_dir(house.path("order1")).unwrap();
     plan("--corpus", "order1").well();
@@ -260,14 +261,15 @@ fn what_no_machine_can_hold_is_refused_with_its_row() {
                 "help:",
             ],
         );
-        // A window is a row of pretraining.
         run(command, "short.csv", &["--memory", "50M"]).failed(3, &["task short: a run of", "--memory allows 48 MiB"]);
-        let window =
-            ["plan", "-t", "base", "--corpus", "order1", "--window", "12000", "--memory", "100M", "--batch", "8"];
-        house.run(&window).failed(2, &["pretraining: a run of base needs about", "--window"]);
+        // A window is a row of pretraining.
+        let window = ["--window", "4800", "--batch", "8", "--scoring-bases", "9600"];
+        let all = [&[command, "-t", "base", "--corpus", "order1", "--memory", "100M"], &window[..]].concat();
+        house.run(&all).failed(2, &["pretraining: a run of base needs about", "--window"]);
     }
-    assert!(!house.path(".tokbench").join("fitted").exists());
-    run("plan", "long.csv", &["--memory", "100T"]).well();
+    let runs = std::fs::read_dir(house.path(".tokbench")).unwrap().filter_map(Result::ok);
+    assert_eq!(runs.filter(|entry| entry.file_name().len() == 64).count(), 0, "no run is begun");
+    run("plan", "long.csv", &["--memory", "100000G"]).well();
     run("plan", "short.csv", &[]).well();
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+use crate::failure::{DATA, Failure};
+
 pub use experiment::{Compare, Plan, Question, Report, Run};
 
 /// Fair comparison of DNA tokenizers in front of one shared DNABERT-2 encoder.
@@ -67,8 +69,10 @@ pub struct Cutting {
 
 impl Tokbench {
     /// Splits lists of tokenizers at their commas, but not inside the path of a file that is there.
-    #[must_use]
-    pub fn with_names(mut self) -> Tokbench {
+    ///
+    /// # Errors
+    /// What may have been a path with a comma, and is not there.
+    pub(crate) fn with_names(mut self) -> Result<Tokbench, Failure> {
         let lists = match &mut self.command {
             Command::Compare(Compare { question, .. }) | Command::Plan(Plan { question }) => {
                 vec![&mut question.tokenizers]
@@ -80,14 +84,18 @@ impl Tokbench {
             _ => Vec::new(),
         };
         for list in lists {
-            *list = list.iter().flat_map(|text| names(text)).collect();
+            let mut all = Vec::new();
+            for text in &*list {
+                all.extend(names(text)?);
+            }
+            *list = all;
         }
-        self
+        Ok(self)
     }
 }
 
 /// The names in a list. `file:a,b/t.json` is one name if that file exists, and two if it does not.
-fn names(text: &str) -> Vec<String> {
+fn names(text: &str) -> Result<Vec<String>, Failure> {
     let pieces: Vec<&str> = text.split(',').collect();
     let exists = |name: &str| std::path::Path::new(name.trim().strip_prefix("file:").unwrap_or(name)).is_file();
     let mut names = Vec::new();
@@ -95,10 +103,24 @@ fn names(text: &str) -> Vec<String> {
     while at < pieces.len() {
         let longer = (at + 2..=pieces.len()).rev().filter(|_| pieces[at].trim_start().starts_with("file:"));
         let end = longer.into_iter().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
-        names.push(pieces[at..end].join(","));
+        let name = pieces[at..end].join(",");
+        // What follows reads on as a path does.
+        let reads_on = |next: &str| !next.trim_start().starts_with("file:") && next.contains(['/', '.']);
+        if name.trim_start().starts_with("file:")
+            && !exists(&name)
+            && let Some(next) = pieces.get(end).filter(|next| reads_on(next))
+        {
+            let path = format!("{},{next}", name.trim_start().trim_start_matches("file:"));
+            return Err(Failure::new(
+                DATA,
+                format!("{path}: no such file; a comma separates names, so this would be {name:?} and {next:?}"),
+                "check the path, or give each tokenizer its own --tokenizers",
+            ));
+        }
+        names.push(name);
         at = end;
     }
-    names
+    Ok(names)
 }
 
 /// Arguments of `look`.
@@ -410,10 +432,13 @@ mod tests {
         std::fs::create_dir(&inside).unwrap();
         std::fs::write(inside.join("t,1.json"), "").unwrap();
         let file = format!("file:{}/t,1.json", inside.display());
-        assert_eq!(names(&format!("base,{file},kmer6")), ["base".to_owned(), file, "kmer6".to_owned()]);
-        assert_eq!(names("base,kmer6"), ["base", "kmer6"]);
-        assert_eq!(names("file:no,where.json,base"), ["file:no", "where.json", "base"]);
-        assert_eq!(names(""), [""]);
+        let found = |text: &str| names(text).unwrap();
+        assert_eq!(found(&format!("base,{file},kmer6")), ["base".to_owned(), file, "kmer6".to_owned()]);
+        assert_eq!(found("base,kmer6"), ["base", "kmer6"]);
+        assert_eq!(found("file:nowhere.json,base"), ["file:nowhere.json", "base"]);
+        assert_eq!(found(""), [""]);
+        let failure = names("file:no,where/t.json,base").unwrap_err();
+        assert!(failure.message.starts_with("no,where/t.json: no such file; a comma separates names"), "{failure:?}");
     }
 
     #[test]

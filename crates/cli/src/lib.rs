@@ -38,7 +38,7 @@ use interrupt::Interrupt;
 #[must_use]
 pub fn main() -> ExitCode {
     let args = match Tokbench::try_parse() {
-        Ok(args) => args.with_names(),
+        Ok(args) => args,
         Err(error) => {
             // clap prints help and version to stdout with code 0, wrong usage to stderr with code 2.
             let plain = error.render().to_string();
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match run(args) {
+    match args.with_names().and_then(run) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             errln!("error: {}", text::message(&failure.message));
