@@ -298,7 +298,8 @@ pub struct EncodeFiles {
     /// The file to write; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Put the special ids that open and close a sequence (CLS and SEP) around each one (not with bed).
+    /// Put the special ids that open and close a sequence around each one (not with bed): CLS and SEP, or whatever the post_processor
+    /// of a tokenizer.json puts there.
     #[arg(long)]
     pub specials: bool,
     /// Cut both strands: behind every sequence comes its reverse complement. In BED each token has its strand, and its place is that

@@ -7,7 +7,10 @@
 //! files of their own.
 
 mod check;
+mod frame;
+mod ids;
 mod plain;
+mod slow;
 mod walk;
 mod write;
 
@@ -15,9 +18,7 @@ mod batch;
 pub mod file;
 mod parts;
 
-use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokenizers::Tokenizer as HfTokenizer;
@@ -26,14 +27,17 @@ use crate::bpe::train::Options;
 use crate::bpe::{self, Batch, Engine};
 use crate::error::Error;
 use crate::frontend::Frontend;
-use crate::letters::leading_bases;
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
-use crate::vocabulary::{CLS, MASK, PAD, SEP, SPECIAL_NAMES, SPECIALS, UNK, Vocabulary};
+use crate::vocabulary::{CLS, SEP, SPECIAL_NAMES, SPECIALS, Vocabulary};
 
 pub(crate) use check::merge_parts;
+use frame::Frames;
+pub use frame::Place;
+use ids::Ids;
 use plain::Plain;
+pub use slow::{Refusal, Why};
 pub(crate) use walk::{Parts, Walk};
 pub use write::to_json;
 pub(crate) use write::{letters_apart, to_bytes, tokenizer_json};
@@ -183,17 +187,15 @@ pub struct HuggingFace {
     name: String,
     json: Vec<u8>,
     inner: HfTokenizer,
-    /// From their id to ours.
-    ours: HashMap<u32, u32>,
-    /// Their ids of our special tokens, where they have them.
-    specials: [Option<u32>; SPECIALS as usize],
+    ids: Ids,
+    frames: Frames,
     vocabulary: Vocabulary,
     engine: Option<Engine>,
     walk: Option<Box<dyn Walk>>,
     plain: Plain,
     /// Most letters of a token that has another letter than A, C, G, T, and how far it can reach into a stretch of them.
     reach: usize,
-    /// Letters for which it has neither a token nor an unknown token.
+    /// Letters for which it has neither a token nor an unknown token, where they stand alone.
     refused: Vec<u8>,
 }
 
@@ -210,38 +212,35 @@ impl HuggingFace {
         let file = check::read(json).map_err(|flaw| failed(flaw.reason, &flaw.remedy))?;
         let model = &file["model"];
         let kind = check::kind(model);
-        let mut inner = HfTokenizer::from_bytes(json).map_err(|e| failed(format!("not a tokenizer: {e}"), needed))?;
+        let mut inner = HfTokenizer::from_bytes(check::letters_as_text(&file, json).as_ref())
+            .map_err(|e| failed(format!("not a tokenizer: {e}"), needed))?;
         // What a file says of truncation and padding is about models, not about the cut: nothing is left out here.
         inner.with_truncation(None).map_err(|e| failed(e.to_string(), needed))?;
         inner.with_padding(None);
         // And a text that spells the name of a special token is no special token.
         inner.set_encode_special_tokens(true);
-        let unknown = model["unk_token"].as_str();
-        let prefix = if kind == "WordPiece" { model["continuing_subword_prefix"].as_str() } else { None };
-        let mut theirs: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
-        theirs.sort_unstable();
-        let mut ours = HashMap::with_capacity(theirs.len());
-        // Of several tokens with one meaning the model's own unknown token counts, else the first.
-        let mut specials: [Option<u32>; SPECIALS as usize] = [None; SPECIALS as usize];
-        let mut tokens = Vec::with_capacity(theirs.len());
-        for (id, token) in &theirs {
-            let special = if Some(token.as_str()) == unknown { Some(UNK) } else { special(token) };
-            if let Some(special) = special {
-                let own = &mut specials[special as usize];
-                if own.is_none() || Some(token.as_str()) == unknown {
-                    *own = Some(*id);
+        let again = "give each token an id of its own, and added tokens the ids that they have in the vocabulary";
+        check::added(&file, &inner).map_err(|flaw| failed(flaw.reason, &flaw.remedy))?;
+        let (ids, vocabulary) = Ids::new(&inner, &file, kind).map_err(|reason| failed(reason, again))?;
+        // Tokens that are looked for in the text after its normalizer are themselves normalised before. (The crate finds an empty one
+        // at every place, again and again.)
+        let mut looked_for = plain::looked_for(&inner);
+        looked_for.sort_unstable();
+        let twice = looked_for.windows(2).find(|two| two[0] == two[1]).map(|two| two[0].as_str());
+        if let Some(text) = looked_for.first().map(String::as_str).filter(|text| text.is_empty()).or(twice) {
+            let reason = match text {
+                "" => {
+                    "its normalizer makes an empty text of an added token, which would be found everywhere".to_owned()
                 }
-            }
-            let mapped = special.unwrap_or_else(|| {
-                tokens.push(prefix.and_then(|prefix| token.strip_prefix(prefix)).unwrap_or(token));
-                SPECIALS + tokens.len() as u32 - 1
-            });
-            ours.insert(*id, mapped);
+                text => format!(
+                    "its normalizer makes {text:?} of two added tokens, and which of them is found is left to chance"
+                ),
+            };
+            return Err(failed(reason, "set \"normalized\" of such a token to false, or leave it out"));
         }
-        let vocabulary = Vocabulary::new(tokens);
-        let walk = walk::of(kind, &Parts { model, vocabulary: &vocabulary, ours: &ours });
-        // Tokens that are looked for in the text after its normalizer are themselves normalised before.
-        let looked_for = plain::looked_for(&inner);
+        let processor = "correct its \"post_processor\", or set it to null";
+        let frames = Frames::new(&inner, &ids, &vocabulary).map_err(|reason| failed(reason, processor))?;
+        let walk = walk::of(kind, &Parts { model, vocabulary: &vocabulary, ours: &ids.ours });
         let plain = Plain::new(&file, kind, &vocabulary, &looked_for);
         if kind == "WordPiece" && (walk.is_none() || !plain.leaves_dna_alone()) {
             let reason =
@@ -252,21 +251,20 @@ impl HuggingFace {
         let others = vocabulary.ids().filter(|&id| !vocabulary.is_dna(id));
         let lengths = others.filter_map(|id| vocabulary.bases(id)).map(<[u8]>::len);
         let reach = lengths.chain(looked_for.iter().map(String::len)).max().unwrap_or(0);
-        let refused = (0..128u8).filter(|&byte| inner.encode_fast(char::from(byte).to_string(), false).is_err());
-        let refused = refused.collect();
-        let tokenizer = HuggingFace {
+        let mut tokenizer = HuggingFace {
             name,
             json: json.to_vec(),
             inner,
-            ours,
-            specials,
+            ids,
+            frames,
             vocabulary,
             engine,
             walk,
             plain,
             reach,
-            refused,
+            refused: Vec::new(),
         };
+        tokenizer.refused = tokenizer.refused_alone();
         match tokenizer.wrong_cut() {
             Some((text, token)) => Err(failed(
                 format!("it cuts plain DNA into unknown tokens or leaves bases out: {text} begins with {token}"),
@@ -307,36 +305,35 @@ impl HuggingFace {
         Some((shown, token))
     }
 
-    /// The ids of the file by our ids: the same but for files whose special ids are others.
+    /// The ids of the file by our ids: the same but for files whose special ids are others. `None`: a special id that the file has
+    /// no token for.
     #[must_use]
-    pub fn file_ids(&self) -> Vec<u32> {
-        let mut ids = vec![0; self.vocabulary.len()];
-        for (&theirs, &ours) in self.ours.iter().filter(|&(_, &ours)| ours >= SPECIALS) {
-            ids[ours as usize] = theirs;
-        }
-        for (own, theirs) in ids.iter_mut().zip(self.specials) {
-            *own = theirs.unwrap_or_default();
-        }
-        ids
+    pub fn file_ids(&self) -> &[Option<u32>] {
+        self.ids.theirs()
     }
 
-    /// Where a text has a letter for which the file has neither a token nor an unknown token, if the `tokenizers` crate refuses it
-    /// for that. In our ids such letters are one \[UNK\] each, which has no id in the file.
+    /// Our id of an id of the file.
     #[must_use]
-    pub fn refuses(&self, text: &[u8]) -> Option<usize> {
-        // Only files without an unknown token refuse anything; what becomes of a letter can depend on those beside it.
-        let other = leading_bases(text);
-        if self.refused.is_empty() || other == text.len() || self.inner.encode_fast(&*shown(text), false).is_ok() {
-            return None;
-        }
-        let refused = |byte: u8| self.refused.contains(if byte.is_ascii() { &byte } else { &b'N' });
-        text.iter().position(|&byte| refused(byte)).or(Some(other))
+    pub fn own_id(&self, of_file: u32) -> Option<u32> {
+        self.ids.of(of_file)
+    }
+
+    /// The letters that an id of ours alone stands for: those of its token, N for unknown ones, none for names such as \[CLS\].
+    #[must_use]
+    pub fn spelling(&self, id: u32) -> &[u8] {
+        self.ids.spelling(id, &self.vocabulary)
+    }
+
+    /// Whether an id of ours is one of a special token that the file has: by its name, or because the file says so.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> bool {
+        self.ids.is_special(id)
     }
 
     /// Whether the file has ids for what opens and closes a sequence (\[CLS\] and \[SEP\], by whatever name).
     #[must_use]
     pub fn has_frame(&self) -> bool {
-        [CLS, SEP].into_iter().all(|special| self.ours.values().any(|&id| id == special))
+        [CLS, SEP].into_iter().all(|special| self.ids.theirs()[special as usize].is_some())
     }
 
     /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].
@@ -355,17 +352,6 @@ impl HuggingFace {
     #[must_use]
     pub fn inner(&self) -> &HfTokenizer {
         &self.inner
-    }
-}
-
-fn special(token: &str) -> Option<u32> {
-    match token {
-        "[UNK]" | "<unk>" => Some(UNK),
-        "[CLS]" | "<cls>" | "<s>" => Some(CLS),
-        "[SEP]" | "<sep>" | "<eos>" | "</s>" => Some(SEP),
-        "[PAD]" | "<pad>" => Some(PAD),
-        "[MASK]" | "<mask>" => Some(MASK),
-        _ => None,
     }
 }
 
@@ -442,67 +428,4 @@ fn cut(engine: &Engine, bases: &[u8], from: usize, out: &mut Vec<Token>) {
             Token { id: u32::from(id), start, end: start + engine.length(id).max(1) as u32 }
         }));
     });
-}
-
-impl HuggingFace {
-    /// Appends the tokens of a text that begins at a place of a longer one, as the `tokenizers` crate cuts it.
-    fn encode_slowly(&self, bases: &[u8], from: usize, out: &mut Vec<Token>) {
-        let (before, from) = (out.len(), from as u32);
-        match self.inner.encode(&*shown(bases), false) {
-            Ok(encoding) => {
-                out.extend(encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(id, (start, end))| Token {
-                    id: self.ours.get(id).copied().filter(|&id| id >= SPECIALS).unwrap_or(UNK),
-                    start: *start as u32,
-                    end: *end as u32,
-                }));
-                widen(bases, &mut out[before..]);
-            }
-            // Letters that it refuses are unknown one by one, and do not take the others with them.
-            Err(_) => {
-                let mut rest = 0;
-                while rest < bases.len() {
-                    let known = leading_bases(&bases[rest..]);
-                    if known > 0 && known < bases.len() {
-                        self.encode_slowly(&bases[rest..rest + known], rest, out);
-                    } else {
-                        let unknown = rest as u32..(rest + known.max(1)) as u32;
-                        out.extend(unknown.map(|start| Token { id: UNK, start, end: start + 1 }));
-                    }
-                    rest += known.max(1);
-                }
-            }
-        }
-        for token in &mut out[before..] {
-            (token.start, token.end) = (from + token.start, from + token.end);
-        }
-    }
-}
-
-/// A text as the `tokenizers` crate sees it. Offsets of other than ASCII characters are not one byte each, so they are shown as N,
-/// as a reader would.
-fn shown(bases: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bases) {
-        Ok(text) if text.is_ascii() => text.into(),
-        _ => bases.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { 'N' }).collect(),
-    }
-}
-
-/// Lets every base be part of a token. Where a normalizer puts one letter in place of many (GENA's: "-" for a run of N), the crate
-/// says that it stands for the last of them: it gets the others too.
-fn widen(bases: &[u8], tokens: &mut [Token]) {
-    let lost = |from: u32, to: u32| {
-        let left_out = bases.get(from as usize..to as usize)?;
-        left_out.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0x0B)
-    };
-    let mut covered = 0;
-    for token in &mut *tokens {
-        if let Some(spaces) = lost(covered, token.start) {
-            token.start = covered + spaces as u32;
-        }
-        covered = covered.max(token.end);
-    }
-    let end = bases.len() as u32;
-    if let Some(last) = tokens.last_mut().filter(|_| lost(covered, end).is_some()) {
-        last.end = end;
-    }
 }

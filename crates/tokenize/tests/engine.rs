@@ -316,7 +316,7 @@ fn texts_with_tokens_of_other_letters_are_taken_apart() {
         let expected: Vec<Vec<(u32, u32)>> = texts.par_iter().map(whole).collect();
         let ids = tokenizer.file_ids();
         let seen = |tokens: &[Token], from: usize| -> Vec<(u32, u32)> {
-            tokens.iter().map(|token| (ids[token.id as usize], token.end + from as u32)).collect()
+            tokens.iter().map(|token| (ids[token.id as usize].unwrap(), token.end + from as u32)).collect()
         };
         for compiled in [false, true] {
             if compiled {

@@ -45,15 +45,16 @@ struct Ready {
 enum Ids {
     /// Ours, so many.
     Ours(u32),
-    Listed(Vec<u32>),
+    /// Those of a file; `None`: a special id that it lacks.
+    Listed(Vec<Option<u32>>),
 }
 
 impl Ids {
-    fn new(listed: Vec<u32>) -> Ids {
-        if listed.iter().copied().eq(0..listed.len() as u32) {
+    fn new(listed: &[Option<u32>]) -> Ids {
+        if listed.iter().copied().eq((0..listed.len() as u32).map(Some)) {
             Ids::Ours(listed.len() as u32)
         } else {
-            Ids::Listed(listed)
+            Ids::Listed(listed.to_vec())
         }
     }
 
@@ -64,11 +65,11 @@ impl Ids {
         }
     }
 
-    /// What the world sees of an id of ours.
+    /// What the world sees of an id of ours. (Letters that have no id are refused before; no id is one that no file has.)
     fn shown(&self, ours: u32) -> u32 {
         match self {
             Ids::Ours(_) => ours,
-            Ids::Listed(listed) => listed[ours as usize],
+            Ids::Listed(listed) => listed[ours as usize].unwrap_or(u32::MAX),
         }
     }
 
@@ -76,7 +77,7 @@ impl Ids {
     fn most(&self) -> u32 {
         match self {
             Ids::Ours(count) => count.saturating_sub(1),
-            Ids::Listed(listed) => listed.iter().copied().max().unwrap_or_default(),
+            Ids::Listed(listed) => listed.iter().copied().flatten().max().unwrap_or_default(),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Reads a `tokenizer.json` and looks for what makes it no tokenizer, so that the message names the place and what to do. What
 //! is left, the `tokenizers` crate finds.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
+use tokenizers::Tokenizer as HfTokenizer;
+
+use super::ids::is_name;
 
 /// Words that become unknown must be longer than this: a record of DNA is one word.
 const LEAST_LONGEST_WORD: u64 = 1_000_000;
@@ -197,7 +201,22 @@ fn merges(model: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
             ));
         }
     }
-    Ok(())
+    whole_words(model)
+}
+
+/// Whether the tokens of a BPE spell the same wherever they stand in a word.
+fn whole_words(model: &Value) -> Result<(), Flaw> {
+    let set = |key: &&str| model[*key].as_str().is_some_and(|text| !text.is_empty());
+    match ["continuing_subword_prefix", "end_of_word_suffix"].into_iter().find(set) {
+        None => Ok(()),
+        Some(key) => Err(flaw(
+            format!(
+                "its model sets {key:?} to {}, so the same bases are other tokens at other places of a word",
+                model[key]
+            ),
+            format!("train a byte-pair vocabulary without it ({key:?}: null); a record of DNA is one word"),
+        )),
+    }
 }
 
 /// What only a WordPiece has.
@@ -235,6 +254,42 @@ fn alphabet(file: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
         format!("no token for the single base(s) {}, so not every sequence can be cut", needed.join(", ")),
         "a tokenizer of upper-case DNA is needed, with A, C, G and T in its vocabulary",
     ))
+}
+
+/// The text of a file for the `tokenizers` crate, in which special tokens that are no names are looked for in a text as other added
+/// tokens are. That crate looks for all special tokens or for none, and a text that spells the name of one is text.
+pub(super) fn letters_as_text<'a>(file: &Value, json: &'a [u8]) -> Cow<'a, [u8]> {
+    let letters =
+        |token: &Value| token["special"] == json!(true) && token["content"].as_str().is_some_and(|name| !is_name(name));
+    let Some(added) = file["added_tokens"].as_array().filter(|added| added.iter().any(letters)) else {
+        return Cow::Borrowed(json);
+    };
+    let mut changed = file.clone();
+    let text = |token: &Value| {
+        let mut token = token.clone();
+        if letters(&token) {
+            token["special"] = json!(false);
+        }
+        token
+    };
+    changed["added_tokens"] = added.iter().map(text).collect();
+    Cow::Owned(changed.to_string().into_bytes())
+}
+
+/// Whether added tokens have the ids that the file says they have.
+pub(super) fn added(file: &Value, inner: &HfTokenizer) -> Result<(), Flaw> {
+    for token in file["added_tokens"].as_array().into_iter().flatten() {
+        let (Some(content), Some(said)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
+        if let Some(id) = inner.token_to_id(content).filter(|&id| u64::from(id) != said) {
+            return Err(flaw(
+                format!(
+                    "the added token {content:?} is said to have the id {said}, and the tokenizers crate gives it {id}"
+                ),
+                "give it that id, or put it into the vocabulary with its own",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A value in words.

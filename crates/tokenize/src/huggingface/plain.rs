@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
+use super::ids::{is_name, unknown};
 use super::merge_parts;
 use super::write::letters_apart;
 use crate::bpe::Engine;
-use crate::letters::is_base;
+use crate::letters::{is_base, leading_bases};
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// The engine of a `model`, if it is a BPE of the kind that the engine knows.
@@ -30,11 +31,11 @@ pub(super) fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
     Engine::new(&spelled, &merges, UNK)
 }
 
-/// What the `tokenizers` crate looks for in a normalised text before its model sees it: added tokens that are not special, as they
-/// are after the normalizer.
+/// What the `tokenizers` crate looks for in a normalised text before its model sees it: added tokens as they are after the
+/// normalizer.
 pub(super) fn looked_for(inner: &HfTokenizer) -> Vec<String> {
     let tokens = inner.get_added_tokens_decoder();
-    let tokens = tokens.values().filter(|token| !token.special && token.normalized);
+    let tokens = tokens.values().filter(|token| token.normalized);
     tokens
         .map(|token| match inner.get_normalizer() {
             None => token.content.clone(),
@@ -52,13 +53,15 @@ pub(super) fn looked_for(inner: &HfTokenizer) -> Vec<String> {
 #[derive(Debug)]
 pub(super) struct Plain {
     bytes: [bool; 256],
+    /// Bytes that are certain to be part of a token of the file wherever they stand.
+    sure: [bool; 256],
 }
 
 impl Plain {
     /// Reads what a `tokenizer.json` with a model of this kind does before it. Whatever is not known here makes no text plain.
     /// `looked_for`: see [`looked_for`].
     pub(super) fn new(file: &Value, kind: &str, vocabulary: &Vocabulary, looked_for: &[String]) -> Plain {
-        let none = Plain { bytes: [false; 256] };
+        let none = Plain { bytes: [false; 256], sure: [false; 256] };
         let empty = Vec::new();
         let list = |value: &Value, key: &str| value[key].as_array().unwrap_or(&empty).clone();
         let steps = |value: &Value, key: &str| match value["type"].as_str() {
@@ -107,23 +110,60 @@ impl Plain {
         }
         // Then a way of our own takes all other letters one by one.
         let dna = |text: &str| text.bytes().all(is_base);
-        let of_unigram =
-            file["model"]["unk_id"].as_u64().and_then(|id| file["model"]["vocab"][id as usize][0].as_str());
-        let alone = apart && normalizers.is_empty() && vocabulary.ids().all(|id| vocabulary.is_dna(id));
-        if alone && matches!(kind, "WordPiece" | "Unigram") && !of_unigram.is_some_and(dna) {
-            return Plain { bytes: [true; 256] };
+        let model = &file["model"];
+        let unknown = unknown(model, kind);
+        // An unknown token that is merged takes other letters into it.
+        let merges = list(model, "merges");
+        let merged = merges.iter().filter_map(merge_parts).any(|parts| parts.iter().any(|part| Some(*part) == unknown));
+        let named = |id: u32| vocabulary.bases(id).is_some_and(|token| std::str::from_utf8(token).is_ok_and(is_name));
+        let no_other = vocabulary.ids().all(|id| vocabulary.is_dna(id) || named(id));
+        let alone = apart && normalizers.is_empty() && no_other && model["byte_fallback"] != json!(true);
+        if alone && matches!(kind, "WordPiece" | "Unigram") && !unknown.is_some_and(dna) {
+            let sure = std::array::from_fn(|byte| unknown.is_some() || is_base(byte as u8));
+            return Plain { bytes: [true; 256], sure };
         }
         let mut bytes = [false; 256];
         b"ACGT".iter().for_each(|&base| bytes[usize::from(base)] = true);
         let vocabulary = file["model"]["vocab"].as_object();
         let strict = normalizers.is_empty() && splitters.iter().all(|step| step["type"] != "Split");
-        if kind == "BPE" && strict && file["model"]["unk_token"].is_string() {
+        if kind == "BPE" && strict && !merged && file["model"]["unk_token"].is_string() {
             for letter in (b'A'..=b'Z').chain(b'a'..=b'z') {
                 let own = vocabulary.is_none_or(|vocabulary| vocabulary.contains_key(&char::from(letter).to_string()));
                 bytes[usize::from(letter)] |= !own;
             }
         }
-        Plain { bytes }
+        // Where no letter is left out and every one has a token, nothing is lost.
+        let one = |step: &Value| match step["type"].as_str() {
+            Some("Replace") => {
+                let mut content = step["content"].as_str().unwrap_or_default().bytes();
+                content.len() == 1 && content.all(|byte| byte.is_ascii_graphic() && !is_base(byte))
+            }
+            Some("Split") => step["behavior"] != json!("Removed"),
+            _ => true,
+        };
+        let kept = kind == "BPE"
+            && unknown.is_some()
+            && !merged
+            && model["byte_fallback"] != json!(true)
+            && normalizers.iter().chain(&splitters).all(one);
+        let sure = |byte: usize| is_base(byte as u8) || kept && (byte as u8).is_ascii_alphabetic();
+        Plain { bytes, sure: std::array::from_fn(sure) }
+    }
+
+    /// Whether every letter of a text is certain to be part of a token of the file.
+    pub(super) fn is_sure(&self, text: &[u8]) -> bool {
+        let sure = |byte: u8| self.sure[usize::from(byte)];
+        let known = b"ACGT".iter().all(|&base| sure(base));
+        let mut rest = text;
+        while !rest.is_empty() {
+            rest = &rest[if known { leading_bases(rest) } else { 0 }..];
+            let others = rest.iter().take_while(|&&byte| sure(byte) && !(known && is_base(byte))).count();
+            rest = &rest[others..];
+            if rest.first().is_some_and(|&byte| !sure(byte)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether A, C, G, T are left alone.

@@ -1,27 +1,22 @@
 //! `tokbench tokenizer decode`.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use tokenize::Reading;
-use tokenize::vocabulary::SPECIALS;
+use tokenize::vocabulary::UNK;
 
-use super::{Ids, Output, is_standard, one_input, open, wrong};
+use super::{Output, is_standard, one_input, open, wrong};
 use crate::args;
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
     one_input(&args.tokenizer, std::iter::once(args.file.as_path()))?;
     let ready = open(&args.tokenizer)?;
-    let listed: HashMap<u32, u32> = match &ready.ids {
-        Ids::Ours(_) => HashMap::new(),
-        Ids::Listed(listed) => listed.iter().zip(0..).map(|(&theirs, ours)| (theirs, ours)).collect(),
-    };
-    let ours = |theirs: u32| match ready.ids {
-        Ids::Ours(count) => (theirs < count).then_some(theirs),
-        Ids::Listed(_) => listed.get(&theirs).copied(),
+    let ours = |shown: u32| match &ready.file {
+        Some(file) => file.own_id(shown),
+        None => (shown < ready.ids.len() as u32).then_some(shown),
     };
     let failed = |error: io::Error| Failure::file(&args.file, &error);
     let input: Box<dyn BufRead> = if is_standard(&args.file) {
@@ -48,14 +43,11 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
                     "ids are whole numbers separated by blanks; give the tokenizer that made them",
                 )
             })?;
-            let Some(spelling) = vocabulary.bases(id) else {
-                // [UNK] stands for one base that is none of A, C, G, T; the other special ids for none.
-                if id == 0 {
-                    bases.push(b'N');
-                }
-                debug_assert!(id < SPECIALS);
-                fresh = true;
-                continue;
+            // [UNK] stands for one base that is none of A, C, G, T; names of special ids for none.
+            let spelling = match &ready.file {
+                Some(file) => file.spelling(id),
+                None if id == UNK => b"N",
+                None => vocabulary.bases(id).unwrap_or_default(),
             };
             match ready.tokenizer.reading() {
                 // Overlapping words add what the word before them did not spell.

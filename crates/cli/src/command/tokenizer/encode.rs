@@ -9,7 +9,7 @@ mod parquet;
 mod sink;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
@@ -19,13 +19,14 @@ use dataset::policy::reverse_complement;
 use dataset::text::excerpt;
 use dataset::{Counts, Record};
 use rayon::prelude::*;
-use tokenize::huggingface::HuggingFace;
+use tokenize::huggingface::{Place, Refusal};
 use tokenize::kmer::Kmer;
+use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};
 
 use super::{Ready, is_standard, one_input, open};
 use crate::args::{self, TokenFormat};
-use crate::failure::{Failure, USAGE};
+use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::resolve::file_of;
 use crate::stdout::errln;
@@ -37,6 +38,8 @@ use sink::Sink;
 struct Sequence {
     record: Record,
     strand: Strand,
+    /// Number of the file that it is in.
+    file: usize,
 }
 
 /// Bases that are cut together, shared between threads. Memory is bounded by a few times it and by the longest sequences.
@@ -56,13 +59,7 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
         let kmer = canonical(&args.tokenizer, &ready)?;
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
-    if args.specials && ready.file.as_ref().is_some_and(|file| !file.has_frame()) {
-        return Err(Failure::new(
-            USAGE,
-            format!("{} has no ids for what opens and closes a sequence (CLS and SEP)", args.tokenizer),
-            "leave --specials away",
-        ));
-    }
+    let frame = if args.specials { Some(frame(args, &ready)?) } else { None };
     if args.format == TokenFormat::Npy && is_standard(&args.output) {
         return Err(Failure::new(
             USAGE,
@@ -80,13 +77,15 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
     if args.format == TokenFormat::Bed && args.specials {
         return Err(Failure::new(USAGE, "special ids stand for no bases", "leave --specials away with --format bed"));
     }
-    let form = Form::new(&ready.ids, args.format, args.specials);
+    let form = Form::new(&ready.ids, args.format, frame);
     let cutter = Cutter::new(&ready, &form);
     let mut sink = Sink::create(&form, &args.output)?;
-    let file = ready.file.as_deref();
-    let counts = match at_once(args, file, &cutter, &mut sink) {
+    let counts = match at_once(args, &cutter, &mut sink) {
         Some(counts) => counts?,
-        None => read_files(args, file, &mut |sequences| cut(&sequences, &cutter, &mut |parts| sink.write_all(&parts)))?,
+        None => {
+            let mut write = |parts: Vec<Part>| sink.write_all(&parts);
+            read_files(args, &mut |sequences| cut(args, &sequences, &cutter, &mut write))?
+        }
     };
     let tokens = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
@@ -95,22 +94,17 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
 }
 
 /// A thread reads, all threads cut, a thread writes. `None`: no thread could be started, and nothing was read.
-fn at_once(
-    args: &args::EncodeFiles,
-    file: Option<&HuggingFace>,
-    cutter: &Cutter<'_>,
-    sink: &mut Sink,
-) -> Option<Result<Counts, Failure>> {
+fn at_once(args: &args::EncodeFiles, cutter: &Cutter<'_>, sink: &mut Sink) -> Option<Result<Counts, Failure>> {
     thread::scope(|scope| {
         let (ahead, read) = sync_channel(1);
         let (formed, behind) = sync_channel::<Vec<Part>>(1);
         let write = move || behind.into_iter().try_for_each(|parts| sink.write_all(&parts).map(drop));
         let writing = thread::Builder::new().spawn_scoped(scope, write).ok()?;
-        let read_all = move || read_files(args, file, &mut |sequences| Ok(ahead.send(sequences).is_ok()));
+        let read_all = move || read_files(args, &mut |sequences| Ok(ahead.send(sequences).is_ok()));
         let reading = thread::Builder::new().spawn_scoped(scope, read_all).ok()?;
         let mut cut: Result<(), Failure> = Ok(());
         for sequences in read {
-            match self::cut(&sequences, cutter, &mut |parts| Ok(formed.send(parts).is_ok())) {
+            match self::cut(args, &sequences, cutter, &mut |parts| Ok(formed.send(parts).is_ok())) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(failure) => {
@@ -143,20 +137,16 @@ fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
 /// Gives the sequences of all files on, many at a time; ends early if nobody takes them.
 fn read_files(
     args: &args::EncodeFiles,
-    tokenizer: Option<&HuggingFace>,
     give: &mut dyn FnMut(Vec<Sequence>) -> Result<bool, Failure>,
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     // Text and arrays hold no names: their rows are records by their order.
     let mut names = matches!(args.format, TokenFormat::Bed | TokenFormat::Parquet).then(Names::default);
     let (mut together, mut bases) = (Vec::new(), 0);
-    for file in &args.files {
+    for (number, file) in args.files.iter().enumerate() {
         let mut sequences = dataset::sequences::open(file)?;
         for record in sequences.by_ref() {
             let mut record = record?;
-            if let Some(place) = tokenizer.and_then(|tokenizer| tokenizer.refuses(&record.bases)) {
-                return Err(refused(args, file, &record, place));
-            }
             if let Some(names) = &mut names {
                 record.name = names.distinct(record.name);
             }
@@ -164,9 +154,10 @@ fn read_files(
             let other = args.both_strands.then(|| Sequence {
                 strand: Strand::Other(record.bases.len() as u64),
                 record: Record { name: record.name.clone(), bases: reverse_complement(&record.bases) },
+                file: number,
             });
             let strand = if args.both_strands { Strand::Given } else { Strand::Only };
-            together.extend([Sequence { record, strand }].into_iter().chain(other));
+            together.extend([Sequence { record, strand, file: number }].into_iter().chain(other));
             if bases >= TOGETHER {
                 bases = 0;
                 if !give(std::mem::take(&mut together))? {
@@ -184,23 +175,58 @@ fn read_files(
     Ok(counts)
 }
 
-/// A letter that has no id.
-fn refused(args: &args::EncodeFiles, file: &Path, record: &Record, place: usize) -> Failure {
-    let (letter, place) = (char::from(record.bases[place]), place + 1);
-    let named = if record.name.is_empty() { String::new() } else { format!("record {:?}, ", excerpt(&record.name)) };
-    let record = format!("{}: {named}base {place}", file.display());
-    super::wrong(
-        format!("{record}: {letter} has no token in {}, and the file has no unknown token", args.tokenizer),
-        "leave such letters out, or give the tokenizer.json an unk_token that is in its vocabulary",
-    )
+/// The ids before and behind a sequence: those of the file, or ours.
+fn frame(args: &args::EncodeFiles, ready: &Ready) -> Result<[Vec<u32>; 2], Failure> {
+    let Some(file) = &ready.file else { return Ok([vec![CLS], vec![SEP]]) };
+    let mut frame = [vec![], vec![]];
+    let mut side = 0;
+    for place in file.single()? {
+        match *place {
+            Place::Special { id, .. } => frame[side].push(id),
+            Place::Sequence { .. } => side = 1,
+        }
+    }
+    if frame.iter().all(Vec::is_empty) {
+        if !file.has_frame() {
+            return Err(Failure::new(
+                USAGE,
+                format!("{} has no ids for what opens and closes a sequence (CLS and SEP)", args.tokenizer),
+                "leave --specials away",
+            ));
+        }
+        errln!("note: the post_processor of {} puts no ids around a sequence, so there are none", args.tokenizer);
+    }
+    Ok(frame)
+}
+
+/// A letter that has no id, counted from 1 on the strand given.
+fn refused(args: &args::EncodeFiles, sequence: &Sequence, refusal: &Refusal) -> Failure {
+    let bases = &sequence.record.bases;
+    let (place, strand) = match sequence.strand {
+        Strand::Other(length) => (length as usize - refusal.place, " on the other strand"),
+        Strand::Only | Strand::Given => (refusal.place + 1, ""),
+    };
+    let name = &sequence.record.name;
+    let named = if name.is_empty() { String::new() } else { format!("record {:?}, ", excerpt(name)) };
+    let record = format!("{}: {named}base {place}{strand}", args.files[sequence.file].display());
+    let reason = refusal.why.of(bases[refusal.place], &args.tokenizer);
+    Failure::new(DATA, format!("{record}: {reason}"), refusal.why.remedy())
 }
 
 /// Cuts what was read on all threads and gives it on in order; `false`: nobody takes it any more.
 fn cut(
+    args: &args::EncodeFiles,
     sequences: &[Sequence],
     cutter: &Cutter<'_>,
     give: &mut dyn FnMut(Vec<Part>) -> Result<bool, Failure>,
 ) -> Result<bool, Failure> {
+    if let Some(file) = cutter.file {
+        let refusals = sequences.par_iter().map(|sequence| (sequence, file.refusal(&sequence.record.bases)));
+        let first = refusals.find_map_first(|(sequence, refusal)| Some((sequence, refusal?)));
+        if let Some((sequence, refusal)) = first {
+            return Err(refused(args, sequence, &refusal));
+        }
+    }
     let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
     for together in groups(&pieces, TOGETHER) {
         let shares: Vec<&[Piece<'_>]> = groups(together, SHARE).collect();

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokenize::Reading;
 use tokenize::vocabulary::SPECIALS;
 
-use super::open;
+use super::{Ready, open};
 use crate::args;
 use crate::failure::Failure;
 use crate::stdout::outln;
@@ -15,6 +15,7 @@ const SHOWN: usize = 5;
 pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
     let ready = open(&args.tokenizer)?;
     let (tokenizer, vocabulary) = (&ready.tokenizer, ready.tokenizer.vocabulary());
+    let (entries, special) = entries(&ready);
     let dna: Vec<u32> = vocabulary.ids().filter(|&id| vocabulary.is_dna(id)).collect();
     let longest = dna.iter().map(|&id| vocabulary.length(id)).max().unwrap_or(0);
     let mut lengths = vec![0u64; longest + 1];
@@ -38,14 +39,18 @@ pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
     });
     if args.json {
         let value = json!({
-            "name": tokenizer.name(), "entries": vocabulary.len(), "special": SPECIALS, "dna": dna.len(),
+            "name": tokenizer.name(), "entries": entries, "special": special, "dna": dna.len(),
             "reading": reading, "lengths": lengths, "longest": shown, "engine": engine,
         });
         outln!("{}", serde_json::to_string_pretty(&value).unwrap_or_default());
         return Ok(0);
     }
     outln!("{}", tokenizer.name());
-    outln!("  {} entries: {SPECIALS} special, {} of A, C, G, T", vocabulary.len(), dna.len());
+    let others = match entries - special - dna.len() {
+        0 => String::new(),
+        others => format!(", {others} others"),
+    };
+    outln!("  {entries} entries: {special} special, {} of A, C, G, T{others}", dna.len());
     outln!("  {reading}");
     if let Some(engine) = engine {
         outln!("  cut by: {engine}");
@@ -59,4 +64,13 @@ pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
         outln!("  {id:>7}  {token}");
     }
     Ok(0)
+}
+
+/// Entries that are there, and those of them that are special and no DNA.
+fn entries(ready: &Ready) -> (usize, usize) {
+    let vocabulary = ready.tokenizer.vocabulary();
+    let Some(file) = &ready.file else { return (vocabulary.len(), SPECIALS as usize) };
+    let there = (0..).zip(file.file_ids()).filter(|(_, of_file)| of_file.is_some()).map(|(id, _)| id);
+    let special = there.clone().filter(|&id| file.is_special(id) && !vocabulary.is_dna(id)).count();
+    (there.count(), special)
 }

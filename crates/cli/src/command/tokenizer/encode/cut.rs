@@ -16,7 +16,7 @@ use crate::command::tokenizer::Ready;
 /// A tokenizer and the form in which its tokens are wanted.
 pub(super) struct Cutter<'a> {
     tokenizer: &'a dyn Tokenizer,
-    file: Option<&'a HuggingFace>,
+    pub(super) file: Option<&'a HuggingFace>,
     kmer: Option<&'a Kmer>,
     form: &'a Form,
 }
@@ -211,10 +211,10 @@ mod tests {
     #[test]
     fn many_at_a_time_equal_one_by_one() {
         let sequences: Vec<Sequence> =
-            records().into_iter().map(|record| Sequence { record, strand: Strand::Only }).collect();
+            records().into_iter().map(|record| Sequence { record, strand: Strand::Only, file: 0 }).collect();
         for ready in all() {
             for (format, expected) in [TokenFormat::Text, TokenFormat::Bed].into_iter().zip(twin(&ready, &records())) {
-                let form = Form::new(&ready.ids, format, false);
+                let form = Form::new(&ready.ids, format, None);
                 let cutter = Cutter::new(&ready, &form);
                 let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
                 let part = cutter.cut(&pieces);
@@ -236,9 +236,9 @@ mod tests {
             for (format, framed, expected) in
                 [(TokenFormat::Text, false, text), (TokenFormat::Bed, false, bed), (TokenFormat::Text, true, specials)]
             {
-                let form = Form::new(&ready.ids, format, framed);
+                let form = Form::new(&ready.ids, format, framed.then(|| [vec![1], vec![2]]));
                 let cutter = Cutter::new(&ready, &form);
-                let sequence = Sequence { record: record.clone(), strand: Strand::Only };
+                let sequence = Sequence { record: record.clone(), strand: Strand::Only, file: 0 };
                 let pieces = cutter.pieces(&sequence);
                 assert!(pieces.len() > 3, "{} in {} parts", ready.tokenizer.name(), pieces.len());
                 let parts: Vec<Part> = pieces.chunks(1).map(|piece| cutter.cut(piece)).collect();
@@ -251,9 +251,12 @@ mod tests {
     #[test]
     fn the_other_strand_has_places_of_its_record() {
         let ready = words(kmer::named("kmer2").unwrap());
-        let form = Form::new(&ready.ids, TokenFormat::Bed, false);
-        let sequence =
-            Sequence { record: Record { name: "r".to_owned(), bases: b"GGTA".to_vec() }, strand: Strand::Other(4) };
+        let form = Form::new(&ready.ids, TokenFormat::Bed, None);
+        let sequence = Sequence {
+            record: Record { name: "r".to_owned(), bases: b"GGTA".to_vec() },
+            strand: Strand::Other(4),
+            file: 0,
+        };
         let cutter = Cutter::new(&ready, &form);
         let bed = String::from_utf8(cutter.cut(&cutter.pieces(&sequence)).bytes).unwrap();
         assert_eq!(bed, "r\t2\t4\t15\t0\t-\nr\t1\t3\t16\t0\t-\nr\t0\t2\t17\t0\t-\n");

@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use tokenize::vocabulary::{CLS, SEP};
-
 use crate::args::TokenFormat;
 use crate::command::tokenizer::Ids;
 
 /// A format, and how each id looks in it.
 pub(super) struct Form {
     format: TokenFormat,
-    /// [CLS] and [SEP], where they are asked for.
-    frame: Option<[u32; 2]>,
+    /// Ids before and behind a sequence, as the world sees them.
+    frame: [Vec<u32>; 2],
     ids: Ids,
     /// Whether they take four bytes in arrays.
     wide: bool,
@@ -50,7 +48,7 @@ pub(super) enum Strand {
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) bytes: Vec<u8>,
-    /// In place of bytes, for tables: names of the sequences that end here, and our ids.
+    /// In place of bytes, for tables: names of the sequences that end here, and ids as the world sees them.
     pub(super) names: Vec<String>,
     pub(super) ids: Vec<u32>,
     /// Ids of each piece, special ones included, and whether its sequence ends with it.
@@ -60,11 +58,12 @@ pub(super) struct Part {
 }
 
 impl Form {
-    pub(super) fn new(ids: &Ids, format: TokenFormat, specials: bool) -> Form {
+    /// `frame`: ids before and behind a sequence, where they are asked for.
+    pub(super) fn new(ids: &Ids, format: TokenFormat, frame: Option<[Vec<u32>; 2]>) -> Form {
         let kept = if ids.len() <= MOST_WORDS { ids.len() as u32 } else { 0 };
         Form {
             format,
-            frame: specials.then_some([CLS, SEP]),
+            frame: frame.unwrap_or_default(),
             ids: ids.clone(),
             wide: ids.most() > u32::from(u16::MAX),
             words: (0..kept).map(|id| Word::new(ids.shown(id))).collect(),
@@ -99,16 +98,17 @@ impl Form {
     ) {
         let tokens = ids.len() as u64;
         part.tokens += tokens;
-        let opening = self.frame.map(|[opening, _]| opening).filter(|_| piece.opens);
-        let closing = self.frame.map(|[_, closing]| closing).filter(|_| piece.closes);
-        let special = u64::from(opening.is_some()) + u64::from(closing.is_some());
-        part.lengths.push((tokens + special, piece.closes));
-        let ids = opening.into_iter().chain(ids).chain(closing);
+        let [opening, closing] = &self.frame;
+        let opening = if piece.opens { opening.as_slice() } else { &[] };
+        let closing = if piece.closes { closing.as_slice() } else { &[] };
+        part.lengths.push((tokens + (opening.len() + closing.len()) as u64, piece.closes));
         let bytes = &mut part.bytes;
         match self.format {
             TokenFormat::Text => {
                 let from = bytes.len();
+                opening.iter().for_each(|&id| word(id, bytes));
                 ids.for_each(|id| self.word(id, bytes));
+                closing.iter().for_each(|&id| word(id, bytes));
                 if piece.closes {
                     // The line ends in place of the last blank.
                     bytes.truncate(bytes.len().saturating_sub(1).max(from));
@@ -117,6 +117,7 @@ impl Form {
             }
             TokenFormat::Npy => {
                 let ids = ids.map(|id| self.ids.shown(id));
+                let ids = opening.iter().copied().chain(ids).chain(closing.iter().copied());
                 if self.wide {
                     ids.for_each(|id| bytes.extend_from_slice(&id.to_le_bytes()));
                 } else {
@@ -149,7 +150,9 @@ impl Form {
                     let mark = if matches!(piece.strand, Strand::Other(_)) { "/rc" } else { "" };
                     part.names.push(format!("{}{mark}", piece.name));
                 }
-                part.ids.extend(ids);
+                part.ids.extend_from_slice(opening);
+                part.ids.extend(ids.map(|id| self.ids.shown(id)));
+                part.ids.extend_from_slice(closing);
             }
         }
     }
@@ -158,12 +161,15 @@ impl Form {
     fn word(&self, id: u32, out: &mut Vec<u8>) {
         match self.words.get(id as usize) {
             Some(word) => word.put(out),
-            None => {
-                number(self.ids.shown(id).into(), out);
-                out.push(b' ');
-            }
+            None => word(self.ids.shown(id), out),
         }
     }
+}
+
+/// Appends the digits of an id that the world sees, and a blank.
+fn word(id: u32, out: &mut Vec<u8>) {
+    number(id.into(), out);
+    out.push(b' ');
 }
 
 /// The digits of an id and a blank. All bytes are copied whatever its length: that is one instruction.

@@ -26,7 +26,6 @@ const SCHEMA: &str = "message sequences {
 /// A file in the making.
 pub(super) struct Table {
     writer: SerializedFileWriter<Door>,
-    shown: Ids,
     names: Vec<ByteArray>,
     ids: Vec<i32>,
     /// For every id, and for every sequence without ids: whether it begins a row (0), and whether it is there (1).
@@ -47,8 +46,7 @@ impl Table {
             let remedy = "write text or NumPy arrays";
             return Err(wrong("an id of this tokenizer does not fit into 31 bits".to_owned(), remedy));
         }
-        let shown = ids.clone();
-        Ok(Table { writer, shown, names: vec![], ids: vec![], repeated: vec![], defined: vec![], open: 0 })
+        Ok(Table { writer, names: vec![], ids: vec![], repeated: vec![], defined: vec![], open: 0 })
     }
 
     /// Adds pieces. A row is written when its last one is there.
@@ -57,8 +55,8 @@ impl Table {
         for &(length, closes) in &part.lengths {
             let own = &part.ids[from..from + length as usize];
             from += own.len();
-            // No id of ours is shown as one of more than 31 bits.
-            self.ids.extend(own.iter().map(|&id| self.shown.shown(id) as i32));
+            // No id has more than 31 bits.
+            self.ids.extend(own.iter().map(|&id| id as i32));
             self.repeated.extend((0..own.len()).map(|number| i16::from(number + self.open > 0)));
             self.defined.extend(std::iter::repeat_n(1, own.len()));
             self.open += own.len();
@@ -140,17 +138,17 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("tokbench-parquet-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path: &Path = &folder.join("x.parquet");
-        let mut table = Table::begin(Output::create(path).unwrap(), &Ids::new(vec![0, 10, 20, 30])).unwrap();
+        let mut table = Table::begin(Output::create(path).unwrap(), &Ids::Ours(31)).unwrap();
         let names = ["a", "", "long name"].map(str::to_owned).to_vec();
         let lengths = vec![(3, true), (0, true), (1, true)];
-        let part = Part { names, ids: vec![1, 2, 3, 3], lengths, ..Part::default() };
+        let part = Part { names, ids: vec![10, 20, 30, 30], lengths, ..Part::default() };
         table.add(&part).unwrap();
         table.group().unwrap();
         table.add(&part).unwrap();
         // A long one comes in parts.
-        table.add(&Part { ids: vec![1, 2], lengths: vec![(1, false), (1, false)], ..Part::default() }).unwrap();
+        table.add(&Part { ids: vec![10, 20], lengths: vec![(1, false), (1, false)], ..Part::default() }).unwrap();
         let names = vec!["parts".to_owned()];
-        table.add(&Part { names, ids: vec![3], lengths: vec![(1, true)], ..Part::default() }).unwrap();
+        table.add(&Part { names, ids: vec![30], lengths: vec![(1, true)], ..Part::default() }).unwrap();
         table.finish().unwrap();
         let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
         assert_eq!(reader.num_row_groups(), 2);
