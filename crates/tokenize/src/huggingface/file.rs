@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::ids::is_name;
 use super::merge_parts;
 use super::tokenizer_json;
 use super::unmarked;
@@ -160,19 +161,59 @@ impl File {
     /// All tokens by id, added ones included.
     #[must_use]
     pub fn tokens(&self) -> BTreeMap<u64, &str> {
-        let model = self.value["model"]["vocab"].as_object().into_iter().flatten();
+        let vocabulary = &self.value["model"]["vocab"];
+        let numbered = vocabulary.as_object().into_iter().flatten();
+        let numbered = numbered.filter_map(|(token, id)| Some((id.as_u64()?, token.as_str())));
+        // Those of a Unigram are numbered by their places.
+        let listed = (0..).zip(vocabulary.as_array().into_iter().flatten());
+        let listed = listed.filter_map(|(id, entry)| Some((id, entry[0].as_str()?)));
         let added = self.value["added_tokens"].as_array().into_iter().flatten();
         let added = added.filter_map(|token| Some((token["id"].as_u64()?, token["content"].as_str()?)));
-        model.filter_map(|(token, id)| Some((id.as_u64()?, token.as_str()))).chain(added).collect()
+        numbered.chain(listed).chain(added).collect()
     }
 
-    /// Parts of the file that are not in its vocabulary and its merges and that change how a text is cut.
+    /// What the file says about the cut of a text that its vocabulary and its merges do not say: `back` is what
+    /// [`File::from_vocab_merges`] makes of these.
+    fn unsaid(&self, back: &File) -> Option<String> {
+        let [own, other] = [&self.value["model"], &back.value["model"]];
+        let unset = |value: &Value| [Value::Null, json!(false), json!("")].contains(value);
+        let settings = [
+            "unk_token",
+            "continuing_subword_prefix",
+            "end_of_word_suffix",
+            "fuse_unk",
+            "byte_fallback",
+            "ignore_merges",
+        ];
+        let differs = |key: &&str| own[*key] != other[*key] && !(unset(&own[*key]) && unset(&other[*key]));
+        if let Some(key) = settings.into_iter().find(differs) {
+            return Some(format!("\"{key}\": {}", own[key]));
+        }
+        if !self.value["normalizer"].is_null() {
+            return Some("its \"normalizer\"".to_owned());
+        }
+        // These leave words of letters whole, as the one that is written does.
+        let splitter = &self.value["pre_tokenizer"];
+        let whole = match splitter["type"].as_str() {
+            Some("Whitespace" | "WhitespaceSplit" | "BertPreTokenizer") => true,
+            Some("ByteLevel") => splitter["add_prefix_space"] == json!(false),
+            _ => splitter.is_null(),
+        };
+        if !whole {
+            return Some("its \"pre_tokenizer\"".to_owned());
+        }
+        let added = self.value["added_tokens"].as_array().into_iter().flatten();
+        let letters = added.filter_map(|token| token["content"].as_str()).find(|token| !is_name(token));
+        letters.map(|token| format!("that {token:?} is an added token"))
+    }
+
+    /// Whether the ids that its `post_processor` puts around sequences are those of the file that [`File::from_vocab_merges`] makes of
+    /// its vocabulary and its merges.
     #[must_use]
-    pub fn beside(&self) -> Vec<&'static str> {
-        let pre_tokenizer = &self.value["pre_tokenizer"];
-        let ordinary = pre_tokenizer.is_null() || pre_tokenizer["type"] == json!("Whitespace");
-        let parts = [("normalizer", !self.value["normalizer"].is_null()), ("pre_tokenizer", !ordinary)];
-        parts.into_iter().filter(|(_, there)| *there).map(|(part, _)| part).collect()
+    pub fn keeps_specials(&self) -> bool {
+        let own = &self.value["post_processor"];
+        let pair = self.pair().and_then(|(vocab, merges)| File::from_vocab_merges(&vocab, &merges, &self.origin));
+        own.is_null() || pair.is_ok_and(|back| back.value["post_processor"] == *own)
     }
 
     /// Both parts of every merge; `None` if this is no byte-pair encoding.
@@ -181,7 +222,9 @@ impl File {
         if model["type"].as_str().is_some_and(|kind| kind != "BPE") {
             return None;
         }
-        model["merges"].as_array()?.iter().map(merge_parts).collect()
+        let version = |merge: &Value| merge.as_str().is_some_and(|text| text.starts_with("#version"));
+        let merges = model["merges"].as_array()?.iter().enumerate();
+        merges.filter(|(number, merge)| *number > 0 || !version(merge)).map(|(_, merge)| merge_parts(merge)).collect()
     }
 
     fn no_merges(&self, what: &str, remedy: &str) -> Error {
@@ -201,7 +244,15 @@ impl File {
         let merges = self
             .merges()
             .ok_or_else(|| self.no_merges("to leave away", "keep its whole vocabulary (no --vocab-size)"))?;
-        let made: HashSet<String> = merges.iter().map(|pair| pair.concat()).collect();
+        // Added tokens are there without merges.
+        let added: HashSet<&str> = self.value["added_tokens"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|token| token["content"].as_str())
+            .collect();
+        let made = merges.iter().map(|pair| pair.concat()).filter(|token| !added.contains(token.as_str()));
+        let made: HashSet<String> = made.collect();
         let all = self.tokens();
         let fewest = all.values().filter(|token| !made.contains(**token)).count();
         if !(fewest..=all.len()).contains(&entries) {
@@ -213,24 +264,26 @@ impl File {
         }
         // Two merges may make the same token.
         let (mut kept, mut number) = (HashSet::new(), 0);
-        for pair in merges {
+        for pair in &merges {
             if fewest + kept.len() == entries {
                 break;
             }
-            kept.insert(pair.concat());
+            let token = pair.concat();
+            if made.contains(&token) {
+                kept.insert(token);
+            }
             number += 1;
         }
         let mut value = self.value.clone();
-        if let Some(merges) = value["model"]["merges"].as_array_mut() {
-            merges.truncate(number);
-        }
+        value["model"]["merges"] = merges[..number].iter().map(|pair| json!(pair)).collect();
         if let Some(vocabulary) = value["model"]["vocab"].as_object_mut() {
             vocabulary.retain(|token, _| kept.contains(token) || !made.contains(token));
         }
         Ok(File { value, origin: self.origin.clone() })
     }
 
-    /// The texts of `vocab.json` and `merges.txt`.
+    /// The texts of `vocab.json` and `merges.txt`, from which [`File::from_vocab_merges`] makes a file that gives sequences of
+    /// letters the same ids.
     ///
     /// # Errors
     /// If it is no byte-pair encoding that these two files can hold.
@@ -238,15 +291,20 @@ impl File {
     /// # Panics
     /// Never: it is plain data.
     pub fn to_vocab_merges(&self) -> Result<[Vec<u8>; 2], Error> {
+        let (vocab, merges) = self.pair()?;
+        let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
+        let back = File::from_vocab_merges(&vocab, &merges, &self.origin)?;
+        match self.unsaid(&back) {
+            Some(unsaid) => Err(failed(format!("vocab.json and merges.txt cannot say {unsaid}"))),
+            None => Ok([vocab, merges.into_bytes()]),
+        }
+    }
+
+    /// Vocabulary and merges, whatever else the file says.
+    fn pair(&self) -> Result<(Vec<u8>, String), Error> {
         let merges =
             self.merges().ok_or_else(|| self.no_merges("to write", "write it as \"huggingface\" or \"text\""))?;
         let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
-        let model = &self.value["model"];
-        for key in ["continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"] {
-            if ![Value::Null, json!(false), json!("")].contains(&model[key]) {
-                return Err(failed(format!("vocab.json and merges.txt cannot say \"{key}\": {}", model[key])));
-            }
-        }
         let mut text = format!("{VERSION}\n");
         for [left, right] in merges {
             if [left, right].iter().any(|token| token.contains([' ', '\n'])) {
@@ -256,7 +314,7 @@ impl File {
         }
         let vocab: Map<String, Value> =
             self.tokens().into_iter().map(|(id, token)| (token.to_owned(), json!(id))).collect();
-        Ok([serde_json::to_vec(&vocab).expect("plain data"), text.into_bytes()])
+        Ok((serde_json::to_vec(&vocab).expect("plain data"), text))
     }
 
     /// One token a line, in order of ids. Lines are numbers of ids where these leave no gap.
@@ -265,7 +323,7 @@ impl File {
     /// If a token holds the end of a line.
     pub fn to_lines(&self) -> Result<String, Error> {
         let tokens = self.tokens();
-        if let Some((id, token)) = tokens.iter().find(|(_, token)| token.contains('\n')) {
+        if let Some((id, token)) = tokens.iter().find(|(_, token)| token.contains(['\n', '\r'])) {
             let reason = format!("the token {token:?} (id {id}) does not fit in a line");
             return Err(wrong(&self.origin, reason, "keep it as a tokenizer.json"));
         }

@@ -38,6 +38,7 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
     let mut file = read(args)?;
     if let Some(entries) = args.vocab_size {
         file = file.first(entries)?;
+        HuggingFace::from_json(args.input.clone(), &file.to_json(), &args.input)?;
     }
     let entries = file.tokens().len();
     match args.to {
@@ -49,8 +50,8 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
             for (name, text) in PAIR.iter().zip(texts) {
                 write(&args.output.join(name), &text)?;
             }
-            for part in file.beside() {
-                errln!("note: vocab.json and merges.txt do not hold its {part}: other letters may be cut otherwise");
+            if !file.keeps_specials() {
+                errln!("note: vocab.json and merges.txt do not hold its post_processor: special ids around a sequence");
             }
         }
     }
