@@ -2,8 +2,8 @@
 
 use dataset::Corpus;
 use experiment::store::{Found, Store};
+use tokenize::Fitted;
 use tokenize::registry::{self, Recipe};
-use tokenize::{Fitted, fitted};
 
 use crate::failure::{DATA, Failure};
 use crate::stdout::errln;
@@ -27,13 +27,7 @@ pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe, 
 
 /// The fitted tokenizer: from the store, or learned now and kept.
 pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) -> Result<Fitted, Failure> {
-    let text = format!(
-        "{VERSION} {} {} {span} {} {}",
-        recipe.name,
-        corpus.hash(),
-        fitted::SPANS,
-        tokenize::huggingface::TRAINING_BASES
-    );
+    let text = format!("{VERSION} {} {}", corpus.hash(), Fitted::fingerprint(recipe, span));
     let key = blake3::hash(text.as_bytes()).to_hex().to_string();
     match store.fitted(&key, FILE)? {
         Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {

@@ -70,6 +70,15 @@ impl Fitted {
         Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), counts, bias })
     }
 
+    /// Whatever determines what [`Fitted::fit`] gives, the training text aside.
+    #[must_use]
+    pub fn fingerprint(recipe: &Recipe, span: usize) -> String {
+        format!(
+            "{}; spans of {span} bases, {SPANS} of them, {ROUNDS} rounds, pseudo-count {PSEUDO}",
+            recipe.fingerprint()
+        )
+    }
+
     /// As bytes for the store.
     ///
     /// # Panics
@@ -170,4 +179,30 @@ fn bias_only(tokenizer: &Arc<dyn Tokenizer>, cuts: &[Cut]) -> Vec<f32> {
         }
     }
     weights.iter().map(|&weight| if weight > 0.0 { weight.ln() as f32 } else { -50.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{huggingface, registry, unigram};
+
+    #[test]
+    fn a_fingerprint_names_what_determines_a_fit() {
+        let of = |name: &str, span: usize| Fitted::fingerprint(&registry::parse(name).unwrap(), span);
+        let has = |name: &str, numbers: &[usize]| {
+            let own = of(name, 12);
+            numbers.iter().all(|number| own.split(|c: char| !c.is_ascii_digit()).any(|part| part == number.to_string()))
+        };
+        for name in registry::examples() {
+            assert!(
+                of(name, 12).starts_with(&registry::parse(name).unwrap().name) && has(name, &[12, SPANS, ROUNDS]),
+                "{name}"
+            );
+            assert!(of(name, 12).contains(&PSEUDO.to_string()), "{name}");
+            assert_ne!(of(name, 12), of(name, 24), "{name}");
+        }
+        let [most, piece] = [huggingface::TRAINING_BASES, huggingface::PIECE];
+        assert!(["bpe512", "randomcut512", "wordpiece512"].iter().all(|name| has(name, &[most, piece])));
+        assert!(has("unigram512", &[unigram::TRAINING_BASES, piece]) && !has("unigram512", &[most]));
+    }
 }

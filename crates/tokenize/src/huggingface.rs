@@ -88,18 +88,29 @@ pub(crate) fn bpe_size(name: &Name) -> Result<usize, Error> {
 
 fn bpe(name: &Name) -> Result<Recipe, Error> {
     let size = bpe_size(name)?;
-    Ok(learned(format!("bpe{size}"), move |name, pieces| train(name, size, pieces)))
+    Ok(learned(format!("bpe{size}"), &settings(), move |name, pieces| train(name, size, pieces)))
+}
+
+/// What determines the merges of a `bpe<V>`, its name and the text aside.
+pub(crate) fn settings() -> String {
+    let Options { min_frequency, max_token_length, both_strands, .. } = Options::default();
+    format!(
+        "{TRAINING_BASES} bases in pieces of {PIECE}, pairs from {min_frequency} places on, tokens below {max_token_length} bases, \
+         both strands {both_strands}"
+    )
 }
 
 /// The recipe of a tokenizer whose vocabulary `learn` gives as the text of a `tokenizer.json`.
 pub(crate) fn learned(
     canonical: String,
+    settings: &str,
     learn: impl Fn(&str, &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> + Send + Sync + 'static,
 ) -> Recipe {
     let (for_fit, for_load) = (canonical.clone(), canonical.clone());
     Recipe::learned(
         canonical,
         Reading::Tiling(None),
+        settings,
         move |pieces| {
             let json = learn(&for_fit, pieces)?;
             Ok(Arc::new(HuggingFace::from_json(for_fit.clone(), &json, "learned vocabulary")?))

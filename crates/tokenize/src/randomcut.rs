@@ -34,6 +34,10 @@ const ROUNDS: usize = 24;
 const SAMPLE: usize = 120_000;
 /// Bases per stretch: long enough that ends hardly matter.
 const STRETCH: usize = 120;
+/// Added to both shares of a length before they are divided.
+const SMALL: f64 = 1e-6;
+/// Least weight of single bases.
+const LEAST: f64 = 1e-9;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
     let size = huggingface::bpe_size(name)?;
@@ -42,6 +46,10 @@ fn resolve(name: &Name) -> Result<Recipe, Error> {
     Ok(Recipe::learned(
         canonical,
         Reading::Tiling(None),
+        &format!(
+            "{}; {ROUNDS} rounds on {SAMPLE} bases in stretches of {STRETCH}, at least {LEAST}, {SMALL} added",
+            huggingface::settings()
+        ),
         move |pieces| {
             let pieces: Vec<&[u8]> = pieces.collect();
             let json = huggingface::train(&for_fit, size, &mut pieces.iter().copied())?;
@@ -106,9 +114,9 @@ impl RandomCut {
             let now = lengths(&cut, &sample, longest);
             for ((weight, target), now) in cut.saved.weights.iter_mut().zip(&target).zip(&now) {
                 // Iterative scaling; lengths that BPE does not use stay at zero, except single bases: the way out.
-                *weight *= (target + 1e-6) / (now + 1e-6);
+                *weight *= (target + SMALL) / (now + SMALL);
             }
-            cut.saved.weights[0] = cut.saved.weights[0].max(1e-9);
+            cut.saved.weights[0] = cut.saved.weights[0].max(LEAST);
         }
         Ok(cut)
     }

@@ -51,6 +51,7 @@ pub struct Recipe {
     pub reading: Reading,
     /// Whether its vocabulary is learned on training text.
     pub learned_vocabulary: bool,
+    fingerprint: String,
     fit: Arc<Fit>,
     load: Arc<Load>,
 }
@@ -66,6 +67,7 @@ impl Recipe {
     pub fn fixed(name: String, frontend: Frontend, reading: Reading, tokenizer: Arc<dyn Tokenizer>) -> Recipe {
         let again = Arc::clone(&tokenizer);
         Recipe {
+            fingerprint: name.clone(),
             name,
             frontend,
             reading,
@@ -75,14 +77,17 @@ impl Recipe {
         }
     }
 
-    /// A tokenizer whose vocabulary is learned.
+    /// A tokenizer whose vocabulary is learned. `settings`: whatever determines, beside its name and the training text, what is
+    /// learned; the family says it, from the constants that it uses.
     pub fn learned(
         name: String,
         reading: Reading,
+        settings: &str,
         fit: impl Fn(&mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync + 'static,
         load: impl Fn(&[u8]) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync + 'static,
     ) -> Recipe {
         Recipe {
+            fingerprint: format!("{name}: {settings}"),
             name,
             frontend: Frontend::Lookup,
             reading,
@@ -90,6 +95,13 @@ impl Recipe {
             fit: Arc::new(fit),
             load: Arc::new(load),
         }
+    }
+
+    /// Its name and whatever else determines its vocabulary, the training text aside: two recipes with one fingerprint learn the
+    /// same from the same text.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Builds the tokenizer, learning its vocabulary from `pieces` of training text where it needs one.

@@ -41,7 +41,12 @@ const GRAIN: f64 = 65_536.0;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
     let size = huggingface::size(name, 9, "5 special ids, 4 bases, longer tokens")?;
-    Ok(huggingface::learned(format!("unigram{size}"), move |name, pieces| learn(name, size, pieces)))
+    let settings = format!(
+        "{TRAINING_BASES} bases in pieces of {}, scores in steps of 1/{GRAIN}; {}",
+        huggingface::PIECE,
+        train::settings()
+    );
+    Ok(huggingface::learned(format!("unigram{size}"), &settings, move |name, pieces| learn(name, size, pieces)))
 }
 
 /// Learns a vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.

@@ -38,12 +38,21 @@ pub const WORDPIECE: Kind = Kind {
 const PREFIX: &str = "##";
 /// What comes before all merges. Named to the trainer in this order: otherwise it numbers them as its hash tables lie.
 const ALPHABET: [&str; 8] = ["A", "C", "G", "T", "##A", "##C", "##G", "##T"];
+/// Who learns.
+const TRAINER: &str = "tokenizers 0.23.2";
+/// A pair that stands at fewer places is not merged.
+const FREQUENCY: u64 = 2;
 /// The `tokenizers` crate makes longer words unknown.
 const LONGEST_WORD: u32 = u32::MAX;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
     let size = huggingface::size(name, 13, "5 special ids, 4 bases that begin a word, 4 that continue it, merges")?;
-    Ok(huggingface::learned(format!("wordpiece{size}"), move |name, pieces| learn(name, size, pieces)))
+    let settings = format!(
+        "{} bases in pieces of {}, {TRAINER}, pairs from {FREQUENCY} places on, {PREFIX} before what continues",
+        huggingface::TRAINING_BASES,
+        huggingface::PIECE
+    );
+    Ok(huggingface::learned(format!("wordpiece{size}"), &settings, move |name, pieces| learn(name, size, pieces)))
 }
 
 /// Learns a vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.
@@ -54,8 +63,11 @@ fn learn(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Re
         remedy: "give other training text".to_owned(),
     };
     let first = SPECIAL_NAMES.iter().chain(&ALPHABET).map(|token| AddedToken::from(*token, true)).collect();
-    let trainer =
-        WordPieceTrainer::builder().show_progress(false).min_frequency(2).vocab_size(size).special_tokens(first);
+    let trainer = WordPieceTrainer::builder()
+        .show_progress(false)
+        .min_frequency(FREQUENCY)
+        .vocab_size(size)
+        .special_tokens(first);
     let mut trainer = trainer.continuing_subword_prefix(PREFIX.to_owned()).build();
     let pieces = huggingface::training_pieces(pieces, huggingface::TRAINING_BASES);
     trainer.feed(pieces.iter(), |piece| Ok(vec![piece.to_owned()])).map_err(failed)?;
@@ -133,5 +145,16 @@ impl Walk for Greedy {
 
     fn stands_first(&self, id: u32) -> Option<bool> {
         self.first.get(id as usize).copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// What is learned is kept by the name of who learned it.
+    #[test]
+    fn the_trainer_is_the_one_that_is_used() {
+        let (name, version) = super::TRAINER.split_once(' ').unwrap();
+        let workspace = include_str!("../../../Cargo.toml");
+        assert!(workspace.contains(&format!("{name} = {{ version = \"={version}\"")), "{name} {version}");
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// Most bases of a token, as in SentencePiece.
 pub(super) const LONGEST: usize = 16;
 /// Most tokens to begin with, as in SentencePiece.
-const SEEDS: usize = 1_000_000;
+pub(super) const SEEDS: usize = 1_000_000;
 
 /// A token: its bases as a number, two bits each, and the logarithm of its probability.
 #[derive(Clone, Copy, Debug)]

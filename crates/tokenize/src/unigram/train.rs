@@ -11,7 +11,7 @@
 
 use rayon::prelude::*;
 
-use super::seeds::{LONGEST, Piece, Sentence, seeds};
+use super::seeds::{LONGEST, Piece, SEEDS, Sentence, seeds};
 use crate::tree::Tree;
 
 /// Rounds of expectation-maximisation between two times of dropping tokens.
@@ -23,12 +23,22 @@ const LEAST: f64 = 0.5;
 /// Sentences of one task, and tasks whose results are kept at a time.
 const SENTENCES: usize = 16;
 const TASKS: usize = 64;
+/// Tenths of the wanted size at which rounds end.
+const TENTHS: usize = 11;
+
+/// What determines the tokens, size and text aside. Sums depend on how they are grouped.
+pub(super) fn settings() -> String {
+    format!(
+        "{SEEDS} seeds of up to {LONGEST} bases, {ROUNDS} rounds, {KEPT} kept down to {TENTHS} tenths, expected {LEAST} times, \
+         summed by {SENTENCES} in {TASKS}"
+    )
+}
 
 /// Learns up to `size - specials` tokens from sentences of A, C, G, T, at least the four bases: bases and score, best first.
 pub(crate) fn train(sentences: &[&[u8]], size: usize, specials: usize) -> Vec<(Vec<u8>, f64)> {
     let sentences = distinct(sentences);
     let mut pieces = seeds(&sentences);
-    let desired = size * 11 / 10;
+    let desired = size * TENTHS / 10;
     loop {
         for _ in 0..ROUNDS {
             let expected = Model::new(&pieces).expected(&sentences);
