@@ -18,11 +18,10 @@ fn compare_tells_everything_and_the_second_time_takes_seconds() {
             assert!(house.path(&format!("tokbench-results/small/{figure}.{end}")).exists(), "{figure}.{end}");
         }
     }
-    let began = std::time::Instant::now();
     let second = house.run(&["compare", "q.toml"]).well();
     assert_eq!(first.out, second.out);
     assert!(second.err.contains("6 runs, 6 finished before"), "{}", second.err);
-    assert!(began.elapsed().as_secs() < 60);
+    assert!(!second.err.contains("of processor time left"), "nothing is computed again: {}", second.err);
 
     // From the records alone: the same table and the same figures, byte for byte.
     let records = house.path("tokbench-results/small/records.jsonl");

@@ -95,13 +95,11 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder of genomes and public tokenizers, where it is at hand.
-pub(crate) fn data() -> Option<PathBuf> {
+/// The folder of genomes and public tokenizers; only ignored tests ask for it.
+pub(crate) fn data() -> PathBuf {
     let beside = || root().join("../shared/data");
     let folder = std::env::var_os("TOKBENCH_DATA").map_or_else(beside, PathBuf::from);
     let there = folder.join("tokenizers").is_dir() && folder.join("genomes").is_dir();
-    if !there {
-        println!("SKIPPED: no genomes and public tokenizers (set TOKBENCH_DATA)");
-    }
-    there.then_some(folder)
+    assert!(there, "no genomes and public tokenizers in {} (set TOKBENCH_DATA)", folder.display());
+    folder
 }

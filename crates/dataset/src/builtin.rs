@@ -87,15 +87,12 @@ mod tests {
     use crate::{Corpus, Split, Task};
     use std::path::{Path, PathBuf};
 
-    /// The data pack, if it is here.
-    fn data() -> Option<PathBuf> {
+    /// The data pack; only ignored tests ask for it.
+    fn data() -> PathBuf {
         let root = std::env::var_os("TOKBENCH_DATA")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-        let found = root.join("gue").is_dir();
-        if !found {
-            println!("SKIPPED: no data pack (set TOKBENCH_DATA)");
-        }
-        found.then_some(root)
+        assert!(root.join("gue").is_dir(), "no data pack in {} (set TOKBENCH_DATA)", root.display());
+        root
     }
 
     #[test]
@@ -154,8 +151,9 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
     fn gue_opens_with_its_published_counts() {
-        let Some(root) = data() else { return };
+        let root = data();
         let published = std::fs::read_to_string(root.join("PUBLISHED_COUNTS.tsv")).unwrap();
         let mut checked = 0;
         for (name, _) in TASKS.iter().filter(|(name, _)| name.starts_with("gue/")) {
@@ -174,8 +172,9 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
     fn tf_4_leaks_what_its_source_says() {
-        let Some(root) = data() else { return };
+        let root = data();
         let spec = TaskSpec { drop_leaking_dev: false, ..task("tf/4").unwrap() };
         let task = Task::open(&spec, &root).unwrap();
         assert_eq!((task.leaks.dev_in_train.exact, task.leaks.repeated_in_train), (358, 3789));
@@ -183,8 +182,9 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
     fn genomes_open_split_and_score() {
-        let Some(root) = data() else { return };
+        let root = data();
         for (name, species) in [("four_genomes", 4), ("five_genomes", 5)] {
             let opened = Corpus::open(&corpus(name).unwrap(), &root).unwrap();
             println!("{opened}\n{}", opened.leaks());

@@ -1,8 +1,8 @@
-//! Parity with public implementations: numbers printed by them, see `shared/vectors/README.md`.
+//! Parity with public implementations: numbers printed by them, a file of tensors for each part of the model.
 //!
 //! The folder is `TOKBENCH_VECTORS`, else `../shared/vectors` beside the workspace. Every shape and hyper-parameter is read
-//! from the files, so another set of the same form can be dropped in. Without the folder the tests say SKIPPED, and fail
-//! where `CI=true`. They run on every device of the build.
+//! from the files, so another set of the same form can be dropped in. The tests are ignored, as the folder is not part of
+//! the repository; `-- --ignored` runs them, on every device of the build.
 
 #[path = "vectors/deformable.rs"]
 mod deformable;

@@ -267,7 +267,10 @@ mod tests {
         let reversed = said(&Shape::default(), Options { reference: Some("bpe4096".into()), ..Options::default() });
         assert!(reversed.starts_with("bpe4096 needs 0.0") && reversed.contains("less than kmer6"), "{reversed}");
         let pairs = said(&Shape::default(), Options { all_pairs: true, ..Options::default() });
-        assert!(pairs.contains("None of the 3") || pairs.contains("of 3:"), "{pairs}");
+        assert!(pairs.contains("Decisive, all of 3: kmer6 against base (\u{2212}0.0"), "{pairs}");
+        let alike = Shape { step: 0.0, noise: 0.012, ..Shape::default() };
+        let pairs = said(&alike, Options { all_pairs: true, ..Options::default() });
+        assert!(pairs.ends_with("None of the 3 comparisons is decisive."), "{pairs}");
     }
 
     #[test]

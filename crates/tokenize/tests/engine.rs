@@ -1,7 +1,7 @@
 //! The engine against the `tokenizers` crate: ids, spans and merges, one by one.
 //!
 //! `crates/tokenize/tests/full` runs everything and keeps what it said in `full.log` (`TOKBENCH_FULL=1`); without it a sample
-//! is taken. Public tokenizers and genomes are taken from `TOKBENCH_DATA`.
+//! is taken. Tests that need the public tokenizers and genomes of `TOKBENCH_DATA` are ignored; `-- --ignored` runs them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,12 @@ fn full() -> bool {
     std::env::var_os("TOKBENCH_FULL").is_some_and(|value| value != "0")
 }
 
-fn data() -> Option<PathBuf> {
+/// Public tokenizers and genomes; only ignored tests ask for them.
+fn data() -> PathBuf {
     let folder = std::env::var_os("TOKBENCH_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let there = folder.join("tokenizers").is_dir();
-    if !there {
-        println!("SKIPPED: no public tokenizers and genomes (set TOKBENCH_DATA)");
-    }
-    there.then_some(folder)
+    assert!(folder.join("tokenizers").is_dir(), "no public tokenizers in {} (set TOKBENCH_DATA)", folder.display());
+    folder
 }
 
 fn random(length: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
@@ -175,8 +173,9 @@ fn freshly_learned_vocabularies_equal_the_tokenizers_crate() {
 }
 
 #[test]
+#[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
 fn public_tokenizers_equal_the_tokenizers_crate() {
-    let Some(data) = data() else { return };
+    let data = data();
     for file in ["dnabert2_bpe4096", "gena_human_bpe32k_newline", "gena_t2t_1000h_multi_32k"] {
         let json = std::fs::read(data.join("tokenizers").join(file).with_extension("json")).unwrap();
         let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();
@@ -186,8 +185,9 @@ fn public_tokenizers_equal_the_tokenizers_crate() {
 
 /// Every genome at hand, in pieces of 10 kb: longer ones are more than the crate can do in reasonable time.
 #[test]
+#[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
 fn genomes_equal_the_tokenizers_crate() {
-    let Some(data) = data() else { return };
+    let data = data();
     let mut genomes: Vec<PathBuf> =
         std::fs::read_dir(data.join("genomes")).unwrap().map(|entry| entry.unwrap().path()).collect();
     genomes.sort();
@@ -448,14 +448,22 @@ fn merges_equal_the_tokenizers_crate() {
     let mut with_unknown = structured(60_000, 5);
     with_unknown.iter_mut().step_by(997).for_each(|base| *base = b'N');
     corpora.push(with_unknown);
-    if let Some(data) = data() {
-        for file in ["ecoli_k12_mg1655", "human_3regions", "saccharomyces_cerevisiae_r64", "celegans_1pct"] {
-            let path = data.join("genomes").join(file).with_extension("fa.gz");
-            let mut text = genome(&path);
-            text.truncate(if full() { usize::MAX } else { 300_000 });
-            corpora.push(text);
-        }
-    }
+    merges_equal(&corpora);
+}
+
+#[test]
+#[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
+fn merges_of_genomes_equal_the_tokenizers_crate() {
+    let one = |file: &str| {
+        let path = data().join("genomes").join(file).with_extension("fa.gz");
+        let mut text = genome(&path);
+        text.truncate(if full() { usize::MAX } else { 300_000 });
+        text
+    };
+    merges_equal(&["ecoli_k12_mg1655", "human_3regions", "saccharomyces_cerevisiae_r64", "celegans_1pct"].map(one));
+}
+
+fn merges_equal(corpora: &[Vec<u8>]) {
     for (number, corpus) in corpora.iter().enumerate() {
         for size in [12, 64, 512, 4096] {
             let merges = same_merges(corpus, size, 512, 0);
