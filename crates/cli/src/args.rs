@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::failure::{DATA, Failure};
+use crate::resolve::file_of;
 
 pub use experiment::{Compare, Plan, Question, Report, Run};
 
@@ -94,19 +95,21 @@ impl Tokbench {
     }
 }
 
-/// The names in a list. `file:a,b/t.json` is one name if that file exists, and two if it does not.
+/// The names in a list. `a,b/t.json`, with `file:` before it or without, is one name if that file exists, and two if it does not.
 fn names(text: &str) -> Result<Vec<String>, Failure> {
     let pieces: Vec<&str> = text.split(',').collect();
-    let exists = |name: &str| std::path::Path::new(name.trim().strip_prefix("file:").unwrap_or(name)).is_file();
+    let exists = |name: &str| {
+        let path = file_of(name);
+        path.exists() && !path.is_dir()
+    };
     let mut names = Vec::new();
     let mut at = 0;
     while at < pieces.len() {
-        let longer = (at + 2..=pieces.len()).rev().filter(|_| pieces[at].trim_start().starts_with("file:"));
-        let end = longer.into_iter().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
+        let end = (at + 2..=pieces.len()).rev().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
         let name = pieces[at..end].join(",");
         // What follows reads on as a path does.
         let reads_on = |next: &str| !next.trim_start().starts_with("file:") && next.contains(['/', '.']);
-        if name.trim_start().starts_with("file:")
+        if (name.trim_start().starts_with("file:") || name.contains('/'))
             && !exists(&name)
             && let Some(next) = pieces.get(end).filter(|next| reads_on(next))
         {
@@ -435,11 +438,14 @@ mod tests {
         let file = format!("file:{}/t,1.json", inside.display());
         let found = |text: &str| names(text).unwrap();
         assert_eq!(found(&format!("base,{file},kmer6")), ["base".to_owned(), file, "kmer6".to_owned()]);
+        let bare = format!("{}/t,1.json", inside.display());
+        assert_eq!(found(&format!("{bare},kmer6")), [bare, "kmer6".to_owned()]);
         assert_eq!(found("base,kmer6"), ["base", "kmer6"]);
         assert_eq!(found("file:nowhere.json,base"), ["file:nowhere.json", "base"]);
         assert_eq!(found(""), [""]);
         let failure = names("file:no,where/t.json,base").unwrap_err();
         assert!(failure.message.starts_with("no,where/t.json: no such file; a comma separates names"), "{failure:?}");
+        assert!(names("a/b,c/t.json").unwrap_err().message.starts_with("a/b,c/t.json: no such file"));
     }
 
     #[test]
