@@ -154,6 +154,60 @@ fn added_tokens_that_become_dna() {
     }
 }
 
+/// What the `tokenizers` crate never ends with, leaves to chance, numbers otherwise than the file says, or repeats.
+#[test]
+fn added_tokens_and_post_processors_that_cannot_be_followed() {
+    let added = |tokens: &[(&str, u64)], normalizer: Value| {
+        changed("bpe64", |file| {
+            file["normalizer"] = normalizer;
+            let list = file["added_tokens"].as_array_mut().unwrap();
+            list.extend(tokens.iter().map(|(content, id)| {
+                json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                       "normalized": true, "special": true})
+            }));
+        })
+    };
+    let replace = |content: &str| json!({"type": "Replace", "pattern": {"String": "R"}, "content": content});
+    holds(&added(&[("R", 64)], replace("")), &["empty text of an added token", "\"normalized\""]);
+    holds(&added(&[("R", 64), ("N", 65)], replace("N")), &["makes \"N\" of two added tokens", "\"normalized\""]);
+    holds(&added(&[("R", 70)], Value::Null), &["\"R\" is said to have the id 70", "gives it 64"]);
+    let single =
+        |parts: &[Value]| changed("bpe64", |file| file["post_processor"]["single"] = parts.iter().cloned().collect());
+    let part = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
+    holds(&single(&[]), &["has sequence A 0 times, not once", "set it to null"]);
+    holds(&single(&[part("A"), part("A")]), &["has sequence A 2 times, not once"]);
+    holds(&single(&[part("A"), part("B")]), &["wants a second sequence in the template for one"]);
+    // What cannot be followed with special ids can be without them.
+    let mut json = file("bpe64");
+    json["post_processor"]["special_tokens"] = json!({});
+    let tokenizer = read(json.to_string().as_bytes()).unwrap();
+    let said = tokenizer.single().unwrap_err().to_string();
+    assert!(said.contains("names \"[CLS]\""), "{said}");
+    assert!(tokenizer.pair().is_err() && tokenizer.input(b"ACGT", None).is_err());
+}
+
+/// An unknown token that is part of merges takes letters beside it into it.
+#[test]
+fn unknown_tokens_that_are_merged_are_refused() {
+    let mut json = file("bpe64");
+    json["model"]["unk_token"] = json!("N");
+    json["model"]["vocab"]["N"] = json!(64);
+    json["model"]["vocab"]["NA"] = json!(65);
+    json["model"]["merges"].as_array_mut().unwrap().insert(0, json!(["N", "A"]));
+    let tokenizer = read(json.to_string().as_bytes()).unwrap();
+    assert_eq!(
+        (tokenizer.refuses(b"CNAC"), tokenizer.refuses(b"CRCA"), tokenizer.refuses(b"CRAC")),
+        (None, None, Some(1))
+    );
+    let theirs = tokenizer.inner().encode("CRCNA", false).unwrap();
+    let mut tokens = Vec::new();
+    tokenizer.encode(b"CRCNA", &mut tokens);
+    let ids = tokenizer.file_ids();
+    assert!(tokens.iter().map(|token| ids[token.id as usize]).eq(theirs.get_ids().iter().map(|&id| Some(id))));
+    tokenizer.encode(b"CRACA", &mut tokens);
+    assert_eq!(decode(&tokens, tokenizer.vocabulary()), b"CNACA");
+}
+
 /// A token of a million bases is read as fast as any other.
 #[test]
 fn very_long_tokens() {

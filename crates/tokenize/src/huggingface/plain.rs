@@ -31,21 +31,34 @@ pub(super) fn engine(model: &Value, vocabulary: &Vocabulary) -> Option<Engine> {
     Engine::new(&spelled, &merges, UNK)
 }
 
-/// What the `tokenizers` crate looks for in a normalised text before its model sees it: added tokens as they are after the
-/// normalizer.
-pub(super) fn looked_for(inner: &HfTokenizer) -> Vec<String> {
+/// What the `tokenizers` crate looks for in a normalised text before its model sees it: added tokens, which are themselves
+/// normalised before, in alphabetical order. The reason why the file cannot be used, if that crate finds an empty one at every place
+/// without end, or one of two that are the same by chance.
+pub(super) fn looked_for(inner: &HfTokenizer) -> Result<Vec<String>, String> {
     let tokens = inner.get_added_tokens_decoder();
-    let tokens = tokens.values().filter(|token| token.normalized);
-    tokens
-        .map(|token| match inner.get_normalizer() {
-            None => token.content.clone(),
-            Some(normalizer) => {
-                let mut text = NormalizedString::from(token.content.as_str());
-                // What cannot be normalised is looked for nowhere.
-                normalizer.normalize(&mut text).map_or_else(|_| "-".to_owned(), |()| text.get().to_owned())
-            }
-        })
-        .collect()
+    let normal = |content: &String| match inner.get_normalizer() {
+        None => content.clone(),
+        Some(normalizer) => {
+            let mut text = NormalizedString::from(content.as_str());
+            // What cannot be normalised is looked for nowhere.
+            normalizer.normalize(&mut text).map_or_else(|_| "-".to_owned(), |()| text.get().to_owned())
+        }
+    };
+    let mut all: Vec<String> =
+        tokens.values().filter(|token| token.normalized).map(|token| normal(&token.content)).collect();
+    all.sort_unstable();
+    if all.first().is_some_and(String::is_empty) {
+        return Err("its normalizer makes an empty text of an added token, which would be found everywhere".to_owned());
+    }
+    match all.windows(2).find(|two| two[0] == two[1]) {
+        None => Ok(all),
+        Some(two) => {
+            let text = &two[0];
+            Err(format!(
+                "its normalizer makes {text:?} of two added tokens, and which of them is found is left to chance"
+            ))
+        }
+    }
 }
 
 /// Which texts the engine may cut in place of the `tokenizers` crate: those that its normalizer and its pre-tokenizer are
