@@ -647,3 +647,25 @@ fn settings_that_make_bases_depend_on_their_place_are_named() {
         house.run(&["tokenizer", "encode", "-t", "t.json", "n.fa"]).failed(3, &[key, "\"##\"", "help: train", "null"]);
     }
 }
+
+/// Where a file joins unknown letters, their number is not in the ids: that is said, and spans tell it.
+#[test]
+fn letters_that_a_file_joins_are_counted() {
+    let house = House::new();
+    house.write("n.fa", ">a\nACNNNGT\n>b\nNN\n");
+    let file = |fuse: bool| {
+        serde_json::json!({"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null,
+            "post_processor": null, "decoder": null, "model": {"type": "BPE", "dropout": null, "unk_token": "?",
+            "fuse_unk": fuse, "vocab": {"?": 0, "A": 1, "C": 2, "G": 3, "T": 4}, "merges": []}})
+    };
+    house.write("fused.json", file(true).to_string());
+    house.write("apart.json", file(false).to_string());
+    let encode = |name: &str, format: &str| house.run(&["tokenizer", "encode", "-t", name, "--format", format, "n.fa"]);
+    let fused = encode("fused.json", "text").well();
+    assert_eq!(fused.out, "1 2 0 3 4\n0\n");
+    assert!(fused.err.contains("note: 3 letters share a token"), "{}", fused.err);
+    assert!(encode("fused.json", "bed").well().out.contains("a\t2\t5\t0\n"));
+    let apart = encode("apart.json", "text").well();
+    assert_eq!(apart.out, "1 2 0 0 0 3 4\n0 0\n");
+    assert!(!apart.err.contains("note:"), "{}", apart.err);
+}

@@ -223,7 +223,8 @@ pub enum TokenizerCommand {
     Encode(EncodeFiles),
     /// Turn lines of ids back into sequences.
     ///
-    /// The id of unknown letters becomes N. What a file's normalizer joined (GENA's "-" for a run of N) comes back as it is spelled there.
+    /// The id of unknown letters becomes N. What a file joined (one unknown token for a run of letters, GENA's "-" for a run of N) comes
+    /// back as it is spelled there: "encode" counts the letters that ids do not tell.
     Decode(DecodeFile),
     /// Show what a tokenizer consists of: vocabulary, token lengths, longest tokens.
     Inspect(InspectTokenizer),

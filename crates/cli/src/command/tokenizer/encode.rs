@@ -32,7 +32,7 @@ use crate::resolve::file_of;
 use crate::stdout::errln;
 use cut::Cutter;
 use form::{Form, Part, Piece, Strand};
-use sink::Sink;
+use sink::{Sink, Written};
 
 /// What is cut: a record as it stands, or its reverse complement.
 struct Sequence {
@@ -87,9 +87,15 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
             read_files(args, &mut |sequences| cut(args, &sequences, &cutter, &mut write))?
         }
     };
-    let tokens = sink.finish()?;
+    let Written { tokens, joined } = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
     errln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
+    if joined > 0 {
+        errln!(
+            "note: {joined} letters share a token with those before them, as the file joins them (unknown letters, or its normalizer): \
+             \"decode\" gives each such token as it is spelled, and only spans (--format bed) tell how many letters there were"
+        );
+    }
     Ok(0)
 }
 

@@ -108,9 +108,16 @@ impl<'a> Cutter<'a> {
         }
     }
 
+    /// Letters at the place of a token that it does not spell. A special id stands for one.
+    fn joined(&self, token: &Token) -> u64 {
+        let spelled = self.tokenizer.vocabulary().bases(token.id).map_or(1, <[u8]>::len);
+        u64::from(token.end - token.start).saturating_sub(spelled as u64)
+    }
+
     fn one_by_one(&self, pieces: &[Piece<'_>], room: &mut Room, part: &mut Part) {
         for piece in pieces {
             self.tokenizer.encode(piece.bases, &mut room.tokens);
+            part.joined += room.tokens.iter().map(|token| self.joined(token)).sum::<u64>();
             let ids = room.tokens.iter().map(|token| token.id);
             let spans = room.tokens.iter().map(|token| (token.start, token.end));
             self.form.put(piece, ids, spans, part);

@@ -55,6 +55,8 @@ pub(super) struct Part {
     pub(super) lengths: Vec<(u64, bool)>,
     /// Tokens in all, special ids not counted.
     pub(super) tokens: u64,
+    /// Letters that their tokens do not spell, as the file joins runs of them: ids alone do not tell how many there were.
+    pub(super) joined: u64,
 }
 
 impl Form {

@@ -14,7 +14,14 @@ const HEADER: usize = 128;
 /// Open files.
 pub(super) struct Sink {
     kind: Kind,
-    tokens: u64,
+    written: Written,
+}
+
+/// What was written in all, as in [`Part`].
+#[derive(Clone, Copy, Default)]
+pub(super) struct Written {
+    pub(super) tokens: u64,
+    pub(super) joined: u64,
 }
 
 enum Kind {
@@ -54,11 +61,12 @@ impl Sink {
                 Kind::Arrays { ids: output, offsets, kind, length: 0, sequences: 0 }
             }
         };
-        Ok(Sink { kind, tokens: 0 })
+        Ok(Sink { kind, written: Written::default() })
     }
 
     fn write(&mut self, part: &Part) -> Result<(), Failure> {
-        self.tokens += part.tokens;
+        self.written.tokens += part.tokens;
+        self.written.joined += part.joined;
         match &mut self.kind {
             Kind::Plain(output) => output.write(&part.bytes),
             Kind::Table(table) => table.add(part),
@@ -81,8 +89,8 @@ impl Sink {
         parts.iter().try_for_each(|part| self.write(part)).map(|()| true)
     }
 
-    /// Gives the files their names. The number of tokens.
-    pub(super) fn finish(self) -> Result<u64, Failure> {
+    /// Gives the files their names.
+    pub(super) fn finish(self) -> Result<Written, Failure> {
         match self.kind {
             Kind::Plain(output) => output.finish(None)?,
             Kind::Table(table) => table.finish()?,
@@ -91,7 +99,7 @@ impl Sink {
                 offsets.finish(Some(&header("<u8", sequences + 1)))?;
             }
         }
-        Ok(self.tokens)
+        Ok(self.written)
     }
 }
 
