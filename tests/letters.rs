@@ -50,8 +50,12 @@ fn file(form: Form, random: &mut Random) -> (String, Vec<String>) {
         text += end(random);
     }
     for number in 0..1 + random.below(6) {
-        let length = [1, 2, 3, 7, 60, 61, 500][random.below(7)];
-        let sequence: String = (0..length).map(|_| letters[random.below(letters.len())]).collect();
+        let wanted = [1, 2, 3, 7, 60, 61, 500][random.below(7)];
+        let mut sequence: String = (0..wanted).map(|_| letters[random.below(letters.len())]).collect();
+        if matches!(form, Form::Csv) && ["NA", "NAN"].contains(&sequence.to_ascii_uppercase().as_str()) {
+            // Marks of a missing value, which a table refuses.
+            sequence = "ACGT".to_owned();
+        }
         match form {
             Form::Fasta => {
                 text += &format!(">r{number} a comment{}", end(random));
@@ -62,7 +66,7 @@ fn file(form: Form, random: &mut Random) -> (String, Vec<String>) {
                 }
             }
             Form::Fastq => {
-                let quality = "I".repeat(length);
+                let quality = "I".repeat(sequence.len());
                 for line in [&format!("@r{number}"), &sequence, "+", &quality] {
                     text += line;
                     text += end(random);

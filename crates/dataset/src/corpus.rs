@@ -183,9 +183,16 @@ impl Corpus {
         Ok((spec, corpus))
     }
 
-    fn cut(spec: &CorpusSpec, species: Vec<Species>, counts: Counts, source: Option<Markov>) -> Result<Self> {
+    fn cut(spec: &CorpusSpec, species: Vec<Species>, mut counts: Counts, source: Option<Markov>) -> Result<Self> {
         let mut blocks = vec![];
         for (index, species) in species.iter().enumerate() {
+            // Species may have chromosomes of one name, one species may not.
+            let mut names = Names::default();
+            for record in &species.records {
+                names.distinct(record.name.clone());
+            }
+            counts.repeated += names.repeated();
+            counts.nameless += names.nameless();
             blocks.extend(deal(&spec.split, index, &species.name, &species.records)?);
         }
         let stretches = Split::ALL.map(|split| join(&blocks, species.len(), split));
@@ -289,18 +296,12 @@ impl fmt::Display for Corpus {
 
 fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) -> Result<Vec<Species>> {
     let mut read = |spec: &SpeciesSpec| {
-        // Species may have chromosomes of one name, one species may not.
-        let (mut all, mut names) = (vec![], Names::default());
+        let mut all = vec![];
         for file in &spec.files {
             let (records, read) = fasta::read(&data_root.join(file))?;
-            for record in &records {
-                names.distinct(record.name.clone());
-            }
             all.extend(records);
             *counts += read;
         }
-        counts.repeated += names.repeated();
-        counts.nameless += names.nameless();
         Ok(Species { name: spec.name.clone(), weight: spec.weight, records: all })
     };
     specs.iter().map(&mut read).collect()

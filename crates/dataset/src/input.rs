@@ -12,6 +12,7 @@ mod unpack;
 use crate::error::{Error, Result};
 use crate::text::BYTE_ORDER_MARK;
 use lines::Lines;
+pub(crate) use lines::Newlines;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;

@@ -24,7 +24,7 @@
 //! ```
 
 use crate::error::{Error, Result, printable};
-use crate::input::{self, Fault, Input};
+use crate::input::{self, Fault, Input, Newlines};
 use crate::label::{Label, Named, number};
 use crate::policy::{Counts, normalise};
 use std::io::BufRead;
@@ -72,7 +72,7 @@ pub(crate) struct Row {
 /// The rows of a table, one after the other. After an error it ends.
 pub(crate) struct Table {
     path: PathBuf,
-    rows: csv::ByteRecordsIntoIter<Box<dyn BufRead + Send>>,
+    rows: csv::ByteRecordsIntoIter<Newlines<Box<dyn BufRead + Send>>>,
     fault: Fault,
     gzip: bool,
     skipped_lines: u64,
@@ -89,7 +89,8 @@ impl Table {
     pub(crate) fn new(path: &Path, input: Input, labelled: bool) -> Result<Table> {
         let Input { mut reader, fault, gzip, skipped_lines } = input;
         let separator = separator(reader.fill_buf().unwrap_or_default());
-        let mut table = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(reader);
+        let mut table =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(Newlines(reader));
         let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines))?.clone();
         let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
         let mut counts = Counts::default();
@@ -280,6 +281,10 @@ mod tests {
             ),
         ] {
             assert_eq!(cause(name, content), expected);
+            if let Ok(text) = std::str::from_utf8(content) {
+                assert_eq!(cause(name, text.replace('\n', "\r\n").as_bytes()), expected, "the same line");
+                assert_eq!(cause(name, text.replace('\n', "\r").as_bytes()), expected, "the same line");
+            }
         }
     }
 

@@ -50,7 +50,8 @@ fn what_is_not_json() {
     holds(&said(b"{\n  \"model\": {\"type\": \"B"), &["ends at line 2 column 22 in the middle", "download it again"]);
     holds(&said(b"{\"version\": \"1.0\",\n}"), &["not JSON", "line 2 column 1"]);
     holds(&said(b">chr1\nACGT\n"), &["not JSON", "line 1 column 1", "tokenizer.json"]);
-    holds(&said(b"\xFF\xFE{"), &["not JSON"]);
+    holds(&said(b"\xFF\xFE{\0"), &["it is UTF-16", "iconv -f UTF-16"]);
+    holds(&said(b"\xFA{"), &["not JSON"]);
     holds(&said(&[b'['; 100_000]), &["not JSON", "recursion limit"]);
     holds(&said(b"{} {}"), &["not JSON", "trailing characters at line 1 column 4"]);
 }
