@@ -91,22 +91,11 @@ pub fn save<M: Module, S: Progressed>(
     // The process number keeps two processes that answer the same run out of each other's way.
     let new = all.join(format!("{:012}.new-{}", state.step(), std::process::id()));
     let done = all.join(format!("{:012}", state.step()));
-    let io = |path: &Path, result: std::io::Result<()>| result.map_err(|error| failed(path, error));
     let _ = fs::remove_dir_all(&new);
-    io(&new, fs::create_dir_all(&new))?;
-    model.clone().save_file(new.join(MODEL)).map_err(|error| failed(&new, error))?;
-    optimizer.save(new.join(OPTIMIZER)).map_err(|error| failed(&new, error))?;
-    if let Some(best) = best {
-        best.clone().save_file(new.join(BEST)).map_err(|error| failed(&new, error))?;
-    }
-    let mut sums = BTreeMap::new();
-    for name in [MODEL, OPTIMIZER].into_iter().chain(best.map(|_| BEST)) {
-        sums.insert(name.to_owned(), sum(&new.join(name))?);
-    }
-    let text = serde_json::to_vec(&Kept { sums: sums.clone(), state }).map_err(|error| failed(&new, error))?;
-    io(&new, fs::write(new.join(STATE), text))?;
-    for name in sums.keys().map(String::as_str).chain([STATE]) {
-        io(&new, File::open(new.join(name)).and_then(|file| file.sync_all()))?;
+    if let Err(error) = write(&new, model, optimizer, best, state) {
+        // Half a checkpoint is none, and where it could not be written there may be no room for it.
+        let _ = fs::remove_dir_all(&new);
+        return Err(error);
     }
     let _ = fs::remove_dir_all(&done);
     if let Err(error) = fs::rename(&new, &done) {
@@ -120,6 +109,33 @@ pub fn save<M: Module, S: Progressed>(
     let _ = File::open(&all).and_then(|folder| folder.sync_all());
     for old in list(&all).into_iter().filter(|old| *old != done) {
         let _ = fs::remove_dir_all(old);
+    }
+    Ok(())
+}
+
+/// The files of a checkpoint in the folder `new`, all on the disk.
+fn write<M: Module, S: Progressed>(
+    new: &Path,
+    model: &M,
+    optimizer: &ModuleOptimizer,
+    best: Option<&M>,
+    state: &S,
+) -> Result<(), Error> {
+    let io = |path: &Path, result: std::io::Result<()>| result.map_err(|error| failed(path, error));
+    io(new, fs::create_dir_all(new))?;
+    model.clone().save_file(new.join(MODEL)).map_err(|error| failed(new, error))?;
+    optimizer.save(new.join(OPTIMIZER)).map_err(|error| failed(new, error))?;
+    if let Some(best) = best {
+        best.clone().save_file(new.join(BEST)).map_err(|error| failed(new, error))?;
+    }
+    let mut sums = BTreeMap::new();
+    for name in [MODEL, OPTIMIZER].into_iter().chain(best.map(|_| BEST)) {
+        sums.insert(name.to_owned(), sum(&new.join(name))?);
+    }
+    let text = serde_json::to_vec(&Kept { sums: sums.clone(), state }).map_err(|error| failed(new, error))?;
+    io(new, fs::write(new.join(STATE), text))?;
+    for name in sums.keys().map(String::as_str).chain([STATE]) {
+        io(new, File::open(new.join(name)).and_then(|file| file.sync_all()))?;
     }
     Ok(())
 }
@@ -160,13 +176,14 @@ fn set_aside(path: &Path) -> PathBuf {
     to
 }
 
+/// What lies in a folder; nothing if it cannot be read.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
+}
+
 /// Checkpoints in order of their steps, unfinished ones left out.
 fn list(all: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(all)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
+    let mut found: Vec<PathBuf> = entries(all)
         .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|b| b.is_ascii_digit())))
         .collect();
     found.sort();
@@ -217,17 +234,29 @@ fn read<M: Module, S: Progressed>(path: &Path, model: &M, optimizer: ModuleOptim
 pub fn save_weights<M: Module>(folder: &Path, model: &M) -> Result<(), Error> {
     let (new, done) = (folder.join(format!("weights.new-{}.bpk", std::process::id())), folder.join("weights.bpk"));
     let _ = fs::remove_file(&new);
-    model.clone().save_file(&new).map_err(|error| failed(&new, error))?;
-    let io = |result: std::io::Result<()>| result.map_err(|error| failed(&done, error));
-    io(File::open(&new).and_then(|file| file.sync_all()))?;
+    let written = model.clone().save_file(&new).map_err(|error| failed(&new, error));
+    let written = written.and_then(|()| named(&new, &done, folder));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+/// Gives written weights their name, and their sum.
+fn named(new: &Path, done: &Path, folder: &Path) -> Result<(), Error> {
+    let io = |result: std::io::Result<()>| result.map_err(|error| failed(done, error));
+    io(File::open(new).and_then(|file| file.sync_all()))?;
     // First the sum, then the file: weights without a fitting sum are not believed.
-    io(experiment::files::write(&folder.join("weights.b3"), sum(&new)?))?;
-    io(fs::rename(&new, &done))
+    io(experiment::files::write(&folder.join("weights.b3"), sum(new)?))?;
+    io(fs::rename(new, done))
 }
 
 /// Removes the checkpoints of a run whose record and weights are kept.
 pub fn clear(folder: &Path) {
-    for checkpoint in list(&folder.join("checkpoint")) {
+    let all = folder.join("checkpoint");
+    // Also what a killed process had begun.
+    let begun = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".new-"));
+    for checkpoint in list(&all).into_iter().chain(entries(&all).filter(begun)) {
         let _ = fs::remove_dir_all(checkpoint);
     }
     // Stays if something was set aside in it.

@@ -62,6 +62,10 @@ impl Error {
         match self {
             Error::Data(error) => error.remedy(),
             Error::Tokenizer(error) => error.remedy(),
+            Error::File { .. } => Some(
+                "check the store's disk: free space, limits on file sizes (ulimit -f); finished runs are safe"
+                    .to_owned(),
+            ),
             Error::ReadBack { .. } => {
                 Some("start again; if it stays, the device or its driver is at fault: try --device cpu".to_owned())
             }
