@@ -30,7 +30,7 @@ use crate::frontend::Frontend;
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
-use crate::vocabulary::{CLS, SEP, SPECIAL_NAMES, SPECIALS, Vocabulary};
+use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, Vocabulary};
 
 pub(crate) use check::merge_parts;
 use frame::Frames;
@@ -325,12 +325,6 @@ impl HuggingFace {
     #[must_use]
     pub fn is_special(&self, id: u32) -> bool {
         self.ids.is_special(id)
-    }
-
-    /// Whether the file has ids for what opens and closes a sequence (\[CLS\] and \[SEP\], by whatever name).
-    #[must_use]
-    pub fn has_frame(&self) -> bool {
-        [CLS, SEP].into_iter().all(|special| self.ids.theirs()[special as usize].is_some())
     }
 
     /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::HuggingFace;
 use super::ids::is_name;
 use super::merge_parts;
 use super::tokenizer_json;
@@ -294,6 +295,10 @@ impl File {
         let (vocab, merges) = self.pair()?;
         let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
         let back = File::from_vocab_merges(&vocab, &merges, &self.origin)?;
+        let read = |file: &File| HuggingFace::from_json(self.origin.clone(), &file.to_json(), &self.origin);
+        if read(self)?.refused != read(&back)?.refused {
+            return Err(failed("vocab.json and merges.txt cannot say which letters have no token".to_owned()));
+        }
         match self.unsaid(&back) {
             Some(unsaid) => Err(failed(format!("vocab.json and merges.txt cannot say {unsaid}"))),
             None => Ok([vocab, merges.into_bytes()]),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};
+use tokenizers::{AddedToken, NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
 use super::ids::{is_name, unknown};
 use super::merge_parts;
@@ -44,6 +44,14 @@ pub(super) fn looked_for(inner: &HfTokenizer) -> Result<Vec<String>, String> {
             normalizer.normalize(&mut text).map_or_else(|_| "-".to_owned(), |()| text.get().to_owned())
         }
     };
+    // The names of special tokens are not looked for, as a text that spells one is text; but what becomes letters is found in texts.
+    let changed = |token: &&AddedToken| token.special && is_name(&token.content) && !is_name(&normal(&token.content));
+    if let Some(token) = tokens.values().filter(|token| token.normalized).find(changed) {
+        let (name, text) = (&token.content, normal(&token.content));
+        return Err(format!(
+            "its normalizer makes {text:?} of the special token {name:?}, which would be found in sequences"
+        ));
+    }
     let mut all: Vec<String> =
         tokens.values().filter(|token| token.normalized).map(|token| normal(&token.content)).collect();
     all.sort_unstable();

@@ -187,6 +187,13 @@ impl HuggingFace {
         self.refused.contains(if byte.is_ascii() { &byte } else { &b'N' })
     }
 
+    /// Whether the file may put one unknown token for several letters, so that its ids do not tell how many there were.
+    #[must_use]
+    pub fn joins_unknown(&self) -> bool {
+        let joined = |token: &Token| token.id == UNK && token.end - token.start > 1;
+        self.cut_slowly(b"NN").is_ok_and(|tokens| tokens.iter().any(joined))
+    }
+
     /// The ASCII letters that the file has no id for where they stand alone.
     pub(super) fn refused_alone(&self) -> Vec<u8> {
         (0..128u8).filter(|&byte| self.cut_slowly(&[byte]).is_err()).collect()
