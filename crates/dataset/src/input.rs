@@ -4,7 +4,7 @@
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
-mod kind;
+pub(crate) mod kind;
 pub(crate) mod lines;
 mod members;
 mod unpack;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::labelled::Example;
+use crate::labelled::{Example, is_missing};
 use std::path::Path;
 
 /// A class, as it stands in a table.
@@ -22,9 +22,6 @@ pub(crate) struct Named {
     pub(crate) line: u64,
 }
 
-/// What tables write where a value is missing; in any case.
-const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "<na>", "#n/a"];
-
 const NUMBER: &str = "a whole number from 0";
 
 impl Label {
@@ -37,7 +34,7 @@ impl Label {
         if text.is_empty() {
             return Err("nothing stands there");
         }
-        if MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)) {
+        if is_missing(field) {
             return Err("it marks a missing value");
         }
         let label = match text.parse::<u32>() {

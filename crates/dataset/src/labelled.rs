@@ -90,8 +90,8 @@ impl Table {
         let Input { mut reader, fault, gzip, skipped_lines } = input;
         let separator = separator(reader.fill_buf().unwrap_or_default());
         let mut table =
-            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(Newlines(reader));
-        let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines))?.clone();
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(Newlines::new(reader));
+        let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines + 1))?.clone();
         let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
         let mut counts = Counts::default();
         counts.tabs += u64::from(separator == b'\t');
@@ -110,9 +110,16 @@ impl Table {
         })
     }
 
+    /// The line on which a row that was read begins, or ends if its fields are not known. The reader counts blank lines with the row
+    /// behind them, so it is found from the end of the row.
+    fn line(&self, row: Option<&csv::ByteRecord>) -> u64 {
+        let inside = row.map_or(0, |row| row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64);
+        (self.rows.reader().position().line() + self.skipped_lines).saturating_sub(1 + inside).max(1)
+    }
+
     fn row(&mut self, row: &csv::ByteRecord) -> Result<Row> {
         let path = || self.path.clone();
-        let line = row.position().map_or(0, csv::Position::line) + self.skipped_lines;
+        let line = self.line(Some(row));
         let number = self.counts.records as usize + 1;
         let label = match self.label_column {
             None => None,
@@ -153,7 +160,7 @@ impl Iterator for Table {
         }
         let result = match self.rows.next() {
             Some(Ok(row)) => self.row(&row),
-            Some(Err(error)) => Err(malformed(&self.path, &error, &self.fault, self.gzip, self.skipped_lines)),
+            Some(Err(error)) => Err(malformed(&self.path, &error, &self.fault, self.gzip, self.line(None))),
             None => {
                 self.finished = true;
                 let empty = (self.counts.records == 0).then(|| Error::NoRecords { path: self.path.clone() });
@@ -210,14 +217,14 @@ const MISSING: [&str; 14] = [
     "None",
 ];
 
-fn is_missing(field: &[u8]) -> bool {
+/// Whether a field marks a missing value, in any case.
+pub(crate) fn is_missing(field: &[u8]) -> bool {
     // Sequences are longer than any mark, nearly always.
     field.len() <= 8 && MISSING.iter().any(|mark| field.eq_ignore_ascii_case(mark.as_bytes()))
 }
 
-fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, skipped_lines: u64) -> Error {
+fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, line: u64) -> Error {
     fault.take(path, gzip).unwrap_or_else(|| {
-        let line = error.position().map_or(1, csv::Position::line) + skipped_lines;
         if let csv::ErrorKind::Utf8 { .. } = error.kind() {
             return Error::NotUtf8 { path: path.to_owned(), line, what: "the header" };
         }
@@ -284,7 +291,21 @@ mod tests {
             if let Ok(text) = std::str::from_utf8(content) {
                 assert_eq!(cause(name, text.replace('\n', "\r\n").as_bytes()), expected, "the same line");
                 assert_eq!(cause(name, text.replace('\n', "\r").as_bytes()), expected, "the same line");
+                let ended = text.trim_end_matches('\n');
+                assert_eq!(cause(name, ended.as_bytes()), expected, "a last line without an end");
             }
+        }
+    }
+
+    #[test]
+    fn blank_lines_count() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = "\nsequence,label\n\nACGT,0\n\n\nA?,1\n".replace('\n', end);
+            assert_eq!(cause("b.csv", text.as_bytes()), "b.csv: record '2', line 7: '?' is not a nucleotide letter");
+            let text = "note,sequence,label\n\n\"two\n\nlines\",A?,1\n".replace('\n', end);
+            assert_eq!(cause("q.csv", text.as_bytes()), "q.csv: record '1', line 3: '?' is not a nucleotide letter");
+            let text = "sequence,label\n\nACGT,0\n\nAC\n".replace('\n', end);
+            assert_eq!(cause("f.csv", text.as_bytes()), "f.csv: line 5: 1 fields, but the header has 2");
         }
     }
 

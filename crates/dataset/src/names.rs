@@ -56,6 +56,11 @@ impl Names {
         }
     }
 
+    /// Takes a name that a record has beside its own: none after it gets this one.
+    pub fn take(&mut self, name: &str) {
+        self.given.insert(hash(name));
+    }
+
     /// Records whose name a record before had.
     #[must_use]
     pub fn repeated(&self) -> u64 {

@@ -39,6 +39,14 @@ impl NotText {
     }
 }
 
+/// What a file is that is no text at all, by its first bytes, and what makes text of it: packings, archives, binary formats.
+#[must_use]
+pub fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    // Where text is wanted, gzip is no more read than another packing.
+    let gzip = start.starts_with(b"\x1f\x8b").then_some(("gzip", "unpack it: gunzip -c FILE > NEW"));
+    gzip.or_else(|| crate::input::kind::of(start, false).map(|kind| (kind.name, kind.remedy)))
+}
+
 /// The text of a file, without a byte order mark.
 ///
 /// # Errors
@@ -100,6 +108,14 @@ fn is_hidden(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packed_files_are_no_text() {
+        assert_eq!(foreign(b"\x1f\x8b\x08").unwrap().0, "gzip");
+        assert_eq!(foreign(b"BZh91AY").unwrap().0, "bzip2");
+        assert_eq!(foreign(b"\xff\xfe\0\0a\0\0\0").unwrap().0, "UTF-32 text");
+        assert_eq!((foreign(b"{\"version\": 1}"), foreign(b"")), (None, None));
+    }
 
     #[test]
     fn what_is_no_text_is_named() {

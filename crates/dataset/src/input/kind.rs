@@ -2,14 +2,14 @@
 
 /// What a file is, and what to do with it. `FILE` stands for it, `NEW` for what is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
-    pub(super) name: &'static str,
-    pub(super) remedy: &'static str,
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
-const BZIP2: &str = "unpack it: bzip2 -dc FILE > NEW; or pipe it: bzip2 -dc FILE | tokbench ... -";
-const ZSTD: &str = "unpack it: zstd -dc FILE > NEW; or pipe it: zstd -dc FILE | tokbench ... -";
-const XZ: &str = "unpack it: xz -dc FILE > NEW; or pipe it: xz -dc FILE | tokbench ... -";
+const BZIP2: &str = "unpack it: bzip2 -dc FILE > NEW";
+const ZSTD: &str = "unpack it: zstd -dc FILE > NEW";
+const XZ: &str = "unpack it: xz -dc FILE > NEW";
 const UTF16: &str = "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW (a spreadsheet: save as \"CSV UTF-8\")";
 const TABLE: &str = "write its column of sequences as CSV with the header sequence (and label, for a task)";
 
@@ -59,7 +59,7 @@ const KINDS: &[(&[u8], &str, &str)] = &[
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
 /// What a file is whose text begins like this; `None` if it may well be text. `unpacked`: it was gzip.
-pub(super) fn of(start: &[u8], unpacked: bool) -> Option<Kind> {
+pub(crate) fn of(start: &[u8], unpacked: bool) -> Option<Kind> {
     if start.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) {
         let remedy = if unpacked { "unpack it: tar -xzf FILE" } else { "unpack it: tar -xf FILE" };
         return Some(Kind { name: if unpacked { "a tar archive inside gzip" } else { "a tar archive" }, remedy });

@@ -36,18 +36,35 @@ fn newline_follows(reader: &mut impl BufRead) -> bool {
     }
 }
 
-/// Bytes of [`Lines`] in which every line ends with `\n`, for parsers that count lines by what they have read of an end.
-pub(crate) struct Newlines<R>(pub(crate) R);
+/// Bytes of [`Lines`] in which every line ends with `\n`, the last one too, for parsers that count lines by what they have read of an end.
+pub(crate) struct Newlines<R> {
+    inner: R,
+    /// Whether the last line has ended.
+    ended: bool,
+}
+
+impl<R> Newlines<R> {
+    pub(crate) fn new(inner: R) -> Newlines<R> {
+        Newlines { inner, ended: true }
+    }
+}
 
 impl<R: Read> Read for Newlines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let number = self.0.read(buffer)?;
+            let number = self.inner.read(buffer)?;
+            if let (0, false, [first, ..]) = (number, self.ended, &mut *buffer) {
+                (*first, self.ended) = (b'\n', true);
+                return Ok(1);
+            }
             let mut kept = 0;
             for at in 0..number {
                 buffer[kept] = buffer[at];
                 // Each that is left stands before a newline.
                 kept += usize::from(buffer[at] != b'\r');
+            }
+            if kept > 0 {
+                self.ended = buffer[kept - 1] == b'\n';
             }
             if kept > 0 || number == 0 {
                 return Ok(kept);
@@ -98,7 +115,7 @@ mod tests {
                 found.extend_from_slice(&buffer[..number]);
             }
             prop_assert_eq!(&found, &expected);
-            let mut newlines = Newlines(BufReader::with_capacity(below, found.as_slice()));
+            let mut newlines = Newlines::new(BufReader::with_capacity(below, found.as_slice()));
             let mut plain = Vec::new();
             loop {
                 let number = newlines.read(&mut buffer).unwrap();
@@ -108,6 +125,9 @@ mod tests {
                 plain.extend_from_slice(&buffer[..number]);
             }
             expected.retain(|&byte| byte != b'\r');
+            if expected.last().is_some_and(|&last| last != b'\n') {
+                expected.push(b'\n');
+            }
             prop_assert_eq!(plain, expected);
         }
     }
