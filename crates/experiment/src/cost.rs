@@ -112,8 +112,11 @@ fn mib(e: &Encoder, info: &TokenizerInfo, load: &Load) -> f64 {
     let training = load.rows[0] * kept + 4.0 * load.targets * info.vocabulary as f64;
     let evaluation = load.rows[1] * of(PASSING, longest);
     // Four bytes each; weights with gradient and two moments.
-    PROGRAM + 4.0 * (4.0 * weights + training.max(evaluation)) / f64::from(1 << 20)
+    PROGRAM + 4.0 * (4.0 * weights + HELD * training.max(evaluation)) / f64::from(1 << 20)
 }
+
+/// What the allocator holds beside: memory of other sizes, of rows of other lengths.
+const HELD: f64 = 1.4;
 
 /// MiB of the program and its data.
 const PROGRAM: f64 = 25.0;

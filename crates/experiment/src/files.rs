@@ -2,7 +2,8 @@
 //!
 //! Temporary name in the same folder, fsync, rename, fsync of the folder: after a crash at any point the final name holds
 //! the old content or the new one, never a part. A symbolic link keeps pointing to its file, whose content is replaced; a
-//! device or a pipe is written to as it is.
+//! device, a pipe, or what a process has open (`/dev/fd/N`) is written to as it is. A file is replaced, not changed: its
+//! other hard links keep the old content, and it belongs to whoever writes.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -68,20 +69,21 @@ impl Draft {
     /// If the folder is not there or cannot be written to, `path` is a folder, or a file there is write-protected.
     pub fn create(path: &Path) -> io::Result<Draft> {
         let path = target(path)?;
+        if in_place(&path) {
+            // Behind what others wrote there.
+            return Ok(Draft { file: OpenOptions::new().append(true).open(path)?, names: None });
+        }
         let present = fs::metadata(&path).ok();
-        if let Some(present) = &present {
+        if present.is_some() {
             // Opening tells whether it may be written; nothing is changed by it.
-            let file = OpenOptions::new().write(true).open(&path)?;
-            if !present.is_file() {
-                return Ok(Draft { file, names: None });
-            }
+            OpenOptions::new().write(true).open(&path)?;
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY);
         #[cfg(unix)]
         builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
         let mut known = drafts();
-        let (file, temporary) = builder.tempfile_in(folder(&path))?.into_parts();
+        let (file, temporary) = builder.tempfile_in(folder(&path)).map_err(plain)?.into_parts();
         known.push(temporary.to_path_buf());
         drop(known);
         let draft = Draft { file, names: Some(Names { temporary, path }) };
@@ -96,12 +98,47 @@ impl Draft {
     /// # Errors
     /// If the system cannot write what is left or rename; then nothing is left behind.
     pub fn finish(self) -> io::Result<()> {
-        let Some(names) = self.names else { return Ok(()) };
-        self.file.sync_all()?;
-        drop(self.file);
-        fs::rename(&names.temporary, &names.path)?;
+        finish_all([self])
+    }
+}
+
+/// Gives files that belong together their names: all are on the disk before the first is renamed.
+///
+/// # Errors
+/// As [`Draft::finish`].
+pub fn finish_all(drafts: impl IntoIterator<Item = Draft>) -> io::Result<()> {
+    let mut all = Vec::new();
+    for Draft { file, names } in drafts {
+        let Some(names) = names else { continue };
+        file.sync_all()?;
+        all.push(names);
+    }
+    {
+        // Whoever ends the process waits until all have their names.
+        let _known = self::drafts();
+        for names in &all {
+            fs::rename(&names.temporary, &names.path)?;
+        }
+    }
+    for names in &all {
         sync_folder(folder(&names.path));
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Whether a path is written to as it is, and not replaced: a device, a pipe, or what a process has open.
+#[must_use]
+pub fn in_place(path: &Path) -> bool {
+    let own = ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|open| path.starts_with(open));
+    let open = own || path.starts_with("/proc") && path.components().any(|part| part.as_os_str() == "fd");
+    open || fs::metadata(path).is_ok_and(|present| !present.is_file() && !present.is_dir())
+}
+
+/// An error without the temporary name, which says nothing to a person.
+fn plain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Other => error,
+        kind => kind.into(),
     }
 }
 
@@ -150,6 +187,7 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         match fs::read_link(&path) {
+            _ if in_place(&path) => return Ok(path),
             Ok(link) => path = folder(&path).join(link),
             Err(_) => return Ok(path),
         }
@@ -270,6 +308,35 @@ mod tests {
         }
         assert!(write(&path("a"), "x").unwrap_err().to_string().contains("symbolic links"));
         assert_eq!(names(&path("deep")), ["absent", "real"]);
+    }
+
+    #[test]
+    fn files_that_belong_together_get_their_names_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        write(&one, "old").unwrap();
+        let drafts = [Draft::create(&one).unwrap(), Draft::create(&other).unwrap()];
+        finish_all(drafts).unwrap();
+        assert_eq!((fs::read(&one).unwrap(), fs::read(&other).unwrap()), (vec![], vec![]));
+        assert_eq!(names(folder.path()), ["one", "other"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_open_is_written_as_it_is() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "old ").unwrap();
+        let open = OpenOptions::new().append(true).open(&path).unwrap();
+        for name in [format!("/dev/fd/{}", open.as_raw_fd()), format!("/proc/self/fd/{}", open.as_raw_fd())] {
+            if Path::new(&name).exists() {
+                write(Path::new(&name), "new ").unwrap();
+            }
+        }
+        assert!(fs::read_to_string(&path).unwrap().starts_with("old new "));
+        assert_eq!(names(folder.path()), ["x"]);
+        assert!(in_place(Path::new("/dev/null")) && !in_place(&path) && !in_place(folder.path()));
     }
 
     #[cfg(unix)]

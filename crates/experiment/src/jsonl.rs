@@ -27,6 +27,7 @@ pub fn read_jsonl(path: impl AsRef<Path>) -> Result<Vec<Record>> {
     // Some editors put a byte order mark in front.
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let mut records = Vec::new();
+    let bytes = lines(bytes.to_vec());
     for (i, line) in bytes.split_inclusive(|&b| b == b'\n').enumerate() {
         let damaged = |cause: String, remedy: &str| Error::Line {
             path: path.to_owned(),
@@ -54,6 +55,16 @@ pub fn read_jsonl(path: impl AsRef<Path>) -> Result<Vec<Record>> {
         records.push(record);
     }
     Ok(records)
+}
+
+/// Text in which a carriage return alone ends a line too: inside JSON it is always escaped.
+fn lines(mut bytes: Vec<u8>) -> Vec<u8> {
+    for at in 0..bytes.len() {
+        if bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n') {
+            bytes[at] = b'\n';
+        }
+    }
+    bytes
 }
 
 /// Writes records in the order of plans (see [`sort`]), one a line, at once or not at all.

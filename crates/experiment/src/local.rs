@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::executor::{Event, Executor, Ready, Rules, Summary, answered, ready, unfinished};
 use crate::mock;
-use crate::output::{Said, Tail, follow};
+use crate::output::{Said, Tail, follow, out_of_memory};
 use crate::plan::Job;
 use crate::record::{Outcome, Record};
 use crate::run::Key;
@@ -338,10 +338,8 @@ fn killed(status: ExitStatus, stderr: &[String]) -> Option<String> {
         (None, Some(_)) => return None,
         (None, None) => return Some("killed".to_owned()),
     };
-    // What Rust's allocator says before it gives up.
-    let said = stderr.iter().rev().map(|line| line.trim());
-    let mut said = said.filter(|line| line.starts_with("memory allocation of") && line.contains("failed"));
-    Some(match (said.next(), signal) {
+    let said = stderr.iter().rev().find(|line| out_of_memory(line)).map(|line| line.trim());
+    Some(match (said, signal) {
         (Some(line), _) => format!("killed by signal {signal}: out of memory ({line})"),
         (None, 9) => "killed by signal 9: most likely out of memory, unless a person did it".to_owned(),
         (None, _) => format!("killed by signal {signal}"),

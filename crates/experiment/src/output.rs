@@ -29,6 +29,8 @@ pub(crate) enum Said {
 #[derive(Clone, Default)]
 pub(crate) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
+    /// What the allocator said when it gave up: a backtrace may push it out of the last lines.
+    memory: Arc<Mutex<Option<String>>>,
     readers: Arc<AtomicUsize>,
 }
 
@@ -42,7 +44,10 @@ impl Tail {
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushed_out = memory.iter().filter(|line| !lines.contains(line));
+        pushed_out.chain(lines.iter()).cloned().collect()
     }
 }
 
@@ -77,11 +82,19 @@ pub(crate) fn follow(
                 }
                 lines.push_back(line.clone());
             }
+            if out_of_memory(&line) {
+                *tail_err.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
+            }
             let _ = tell_err.send((key_err.clone(), Said::Stderr(line)));
         });
         tail_err.readers.fetch_sub(1, Ordering::Release);
     })?;
     Ok(())
+}
+
+/// What Rust's allocator says before it gives up.
+pub(crate) fn out_of_memory(line: &str) -> bool {
+    line.trim().starts_with("memory allocation of") && line.contains("failed")
 }
 
 /// Lines of a pipe; bytes that are no UTF-8 are replaced, what is longer than [`LONGEST`] comes in parts.

@@ -6,8 +6,8 @@ use crate::plan::Plan;
 use crate::record::{BlockScore, Outcome, Record};
 use crate::run::{Run, Work};
 
-/// Difference in bits per base that is decisive with a chance of 80 % ([`statistics::power`]), from the median spread of
-/// paired differences in earlier records that ask the same but for the seed. None without such records, or if so few
+/// Difference in bits per base that is decisive with a chance of 80 % ([`statistics::power`]), from the largest spread
+/// of paired differences in earlier records that ask the same but for the seed. None without such records, or if so few
 /// seeds can never be decisive.
 pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
     let mut bits: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
@@ -35,8 +35,7 @@ pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
             spreads.push(statistics::deviation(&differences));
         }
     }
-    spreads.sort_by(f64::total_cmp);
-    let spread = *spreads.get(spreads.len() / 2)?;
+    let spread = spreads.into_iter().max_by(f64::total_cmp)?;
     statistics::power::detectable_effect(spread, plan.seeds.len(), plan.comparisons)
 }
 

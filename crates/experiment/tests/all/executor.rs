@@ -295,6 +295,9 @@ fn a_process_that_ran_out_of_memory_is_called_that() {
     // What the allocator says before it aborts; another signal without it has another cause.
     let aborted = last("echo 'memory allocation of 2097152000 bytes failed' >&2; kill -6 $$");
     assert_eq!(aborted, "killed by signal 6: out of memory (memory allocation of 2097152000 bytes failed)");
+    // A backtrace of many lines behind it.
+    let traced = "echo 'memory allocation of 7 bytes failed' >&2; seq 99 >&2; kill -6 $$";
+    assert_eq!(last(traced), "killed by signal 6: out of memory (memory allocation of 7 bytes failed)");
     assert_eq!(last("kill -6 $$"), "killed by signal 6");
     // As a shell or a container reports it.
     assert_eq!(last("exit 137"), "killed by signal 9: most likely out of memory, unless a person did it");
