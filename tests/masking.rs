@@ -27,7 +27,7 @@ fn tokens_are_masked_on_request_and_scores_stay_comparable() {
         assert_ne!(key, other, "{name}: another key");
         let scored = |result: &Pretrained| result.blocks.iter().map(|b| b.bases).collect::<Vec<_>>();
         assert_eq!(scored(left), scored(right), "{name}: the same bases are scored");
-        let total = |result: &Pretrained| result.blocks.iter().map(|b| b.total()).sum::<f64>();
+        let total = |result: &Pretrained| result.blocks.iter().map(experiment::record::BlockScore::total).sum::<f64>();
         assert!((total(left) - total(right)).abs() > 1e-6, "{name}: another model");
         // 30 % of the tokens of 12,000 bases; what is not shown as [MASK] is paid for as well.
         let planned = right.planned_bases;

@@ -18,7 +18,8 @@ fn files() -> House {
 #[test]
 fn records_alone_are_enough() {
     let house = files();
-    let names = "'base', 'file:letters.json', 'file:one/words.json'";
+    // A file is named by its path, with "file:" before it or without.
+    let names = "'base', 'file:letters.json', './one/words.json'";
     let spec = format!("reference = 'file:letters.json'\n{}", small(names, "my.fa", 1_000, 2));
     house.write("q.toml", &spec);
     house.run(&["compare", "q.toml", "--mock", "--output", "out"]).well();
@@ -34,7 +35,7 @@ fn records_alone_are_enough() {
     let reference = json["groups"][0]["reference"].as_str().unwrap_or_default().to_owned();
     assert!(reference.starts_with("file:letters@"), "{reference}");
     std::fs::remove_file(house.path("away.toml")).unwrap();
-    for name in ["file:letters.json", "file:elsewhere/letters.json", &reference] {
+    for name in ["file:letters.json", "file:elsewhere/letters.json", "letters.json", "./letters.json", &reference] {
         let args = ["report", "away.jsonl", "--json", "-t", "base,file:words.json", "--reference", name];
         let json: serde_json::Value = serde_json::from_str(&house.run(&args).well().out).unwrap();
         assert_eq!(json["groups"][0]["reference"], reference.as_str(), "{name}");

@@ -89,6 +89,81 @@ fn a_limit_on_the_size_of_files_is_an_error() {
     assert_eq!(names(&house), ["g.fa"]);
 }
 
+/// Ids without the offsets that belong to them would be misread without a sign.
+#[test]
+fn arrays_get_their_names_together() {
+    let house = House::new();
+    let records: String = (0..8000).map(|number| format!(">r{number}\nA\n")).collect();
+    house.write("many.fa", records);
+    house.write("m.npy", "old ids");
+    house.write("m.npy.offsets.npy", "old offsets");
+    // Room for the ids, not for the offsets.
+    let args = ["tokenizer", "encode", "-t", "base", "--format", "npy", "many.fa", "-o", "m.npy"];
+    under(&house, "ulimit -f 40", &args).failed(3, &["m.npy.offsets.npy", "too large"]);
+    let read = |name: &str| std::fs::read_to_string(house.path(name)).unwrap();
+    assert_eq!((read("m.npy").as_str(), read("m.npy.offsets.npy").as_str()), ("old ids", "old offsets"));
+    assert_eq!(names(&house).len(), 3);
+}
+
+#[test]
+fn what_is_open_is_written_on() {
+    let house = House::new();
+    house.write("s.fa", ">a\nACGT\n");
+    let shell = |script: &str| {
+        let program = house.command(&[]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(program.get_program()).current_dir(house.path(".")).stdin(Stdio::null());
+        Said::new(&shell.output().expect("a shell")).well()
+    };
+    let encode = "\"$0\" tokenizer encode -t base s.fa -o";
+    for output in ["/dev/stdout", "/dev/fd/1"] {
+        assert_eq!(shell(&format!("{encode} {output} | cat")).out, "5 6 7 8\n");
+        shell(&format!("(echo HEAD; {encode} {output}; echo TAIL) > f; echo OLD > g; {encode} {output} >> g"));
+        assert_eq!(std::fs::read_to_string(house.path("f")).unwrap(), "HEAD\n5 6 7 8\nTAIL\n");
+        assert_eq!(std::fs::read_to_string(house.path("g")).unwrap(), "OLD\n5 6 7 8\n");
+    }
+    shell(&format!("mkfifo p; cat p > h & {encode} p; wait; exec 4> i; {encode} /dev/fd/4"));
+    assert_eq!(std::fs::read_to_string(house.path("h")).unwrap(), "5 6 7 8\n");
+    assert_eq!(std::fs::read_to_string(house.path("i")).unwrap(), "5 6 7 8\n");
+    let twice = |args: &[&str]| house.run(args).failed(2, &["standard input cannot hold both", "only once"]);
+    twice(&["tokenizer", "encode", "-t", "base", "-", "-"]);
+    twice(&["tokenizer", "encode", "-t", "/dev/stdin", "-"]);
+    twice(&["tokenizer", "train", "--vocab-size", "20", "-", "/dev/stdin", "-o", "t.json"]);
+    twice(&["tokenizer", "decode", "-t", "-", "-"]);
+}
+
+#[test]
+fn what_could_not_be_saved_leaves_nothing() {
+    let house = House::new();
+    house.write("q.toml", small("'kmer4'", "order1", 4_000, 1));
+    let said = under(&house, "ulimit -f 32", &["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    let inside = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let runs =
+        inside(house.path(".tokbench")).flat_map(|run| inside(run.path()).chain(inside(run.path().join("checkpoint"))));
+    let left: Vec<String> = runs.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(!left.is_empty() && left.iter().all(|name| !name.contains("new-") && !name.contains("tmp-")), "{left:?}");
+    house.run(&["compare", "q.toml", "--output", "out"]).well();
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let house = House::new();
+    let program = house.command(&[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" tokenizer encode -t base - -o ids.txt"]).arg(program.get_program());
+    shell.current_dir(house.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shell.spawn().expect("a shell");
+    let began = Instant::now();
+    while names(&house).is_empty() && began.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Command::new("kill").args(["-HUP", &child.id().to_string()]).status().expect("kill");
+    child.stdin.take().expect("a pipe").write_all(b">a\nACGT\n").expect("it still reads");
+    Said::new(&child.wait_with_output().expect("output")).well();
+    assert_eq!(std::fs::read_to_string(house.path("ids.txt")).unwrap(), "5 6 7 8\n");
+}
+
 /// Sends a signal and waits for the end.
 fn signalled(mut child: Child, signal: &str) -> Said {
     Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
@@ -106,7 +181,7 @@ fn signalled(mut child: Child, signal: &str) -> Said {
 #[test]
 fn an_interrupt_is_heeded_at_any_moment() {
     let house = House::new();
-    house.write("t.json", "");
+    assert!(Command::new("mkfifo").arg(house.path("t.pipe")).status().expect("mkfifo").success());
     for (signal, args) in [
         // Each waits for standard input, in the middle of its work.
         ("-TERM", &["tokenizer", "encode", "-t", "base", "-", "-o", "ids.txt"][..]),
@@ -114,6 +189,9 @@ fn an_interrupt_is_heeded_at_any_moment() {
         ("-TERM", &["tokenizer", "train", "--vocab-size", "20", "-", "-o", "new.json"]),
         ("-HUP", &["tokenizer", "inspect", "-"]),
         ("-TERM", &["tokenizer", "decode", "-t", "kmer3"]),
+        // Waits for somebody to write into a pipe.
+        ("-TERM", &["plan", "-t", "base", "--corpus", "t.pipe"]),
+        ("-INT", &["audit", "-t", "base", "--corpus", "t.pipe"]),
     ] {
         let mut command = house.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -131,7 +209,7 @@ fn an_interrupt_is_heeded_at_any_moment() {
         drop(input);
         assert_eq!(said.code, 130, "{args:?}: {}", said.err);
         assert!(said.err.contains("interrupted"), "{}", said.err);
-        assert_eq!(names(&house), ["t.json"], "{args:?}");
+        assert_eq!(names(&house), ["t.pipe"], "{args:?}");
     }
 }
 

@@ -288,3 +288,30 @@ fn the_limit_of_the_shell_is_seen() {
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("\"ulimit -v\" allows 2930 MiB") && err.contains("has 24000 bases"), "{err}");
 }
+
+/// A vocabulary that the text cannot give is refused by `plan`, as it is by `compare`.
+#[test]
+fn a_vocabulary_that_the_text_cannot_give_is_refused_at_the_start() {
+    let house = House::new();
+    let bases: String = (0..30_000u64).map(|at| ['A', 'C', 'G', 'T'][(at * at / 7 % 4) as usize]).collect();
+    house.write("small.fa", format!(">one\n{bases}\n"));
+    for command in ["plan", "compare"] {
+        let ask = |tokenizers: &str| {
+            house.run(&[
+                command,
+                "-t",
+                tokenizers,
+                "--corpus",
+                "small.fa",
+                "--seeds",
+                "1",
+                "--bases",
+                "2k",
+                "--scoring-bases",
+                "600",
+            ])
+        };
+        ask("base,bpe4096").failed(3, &["cannot learn \"bpe4096\"", "smaller vocabulary"]);
+    }
+    house.run(&["plan", "-t", "base,bpe32", "--corpus", "small.fa", "--scoring-bases", "600"]).well();
+}

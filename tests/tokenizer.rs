@@ -85,7 +85,10 @@ fn both_strands_and_canonical_words() {
     file["post_processor"] = serde_json::Value::Null;
     house.write("bare.json", file.to_string());
     encode(&["bare.json"]).well();
-    encode(&["bare.json", "--specials"]).failed(2, &["no ids for what opens and closes", "leave --specials away"]);
+    // As in the tokenizers crate: a file that puts nothing around a sequence gives its ids alone.
+    let specials = encode(&["bare.json", "--specials"]).well();
+    assert_eq!(specials.out, encode(&["bare.json"]).well().out);
+    assert!(specials.err.contains("puts no ids around a sequence"), "{}", specials.err);
     house.write("y.offsets.npy", FASTA);
     house
         .run(&["tokenizer", "encode", "-t", "base", "--format", "npy", "--output", "y", "y.offsets.npy"])
@@ -664,6 +667,10 @@ fn letters_that_a_file_joins_are_counted() {
     let fused = encode("fused.json", "text").well();
     assert_eq!(fused.out, "1 2 0 3 4\n0\n");
     assert!(fused.err.contains("note: 3 letters share a token"), "{}", fused.err);
+    house.write("ids.txt", &fused.out);
+    let back = house.run(&["tokenizer", "decode", "-t", "fused.json", "ids.txt"]).well();
+    assert_eq!(back.out, "ACNGT\nN\n");
+    assert!(back.err.contains("note: 2 unknown tokens may stand for several letters"), "{}", back.err);
     assert!(encode("fused.json", "bed").well().out.contains("a\t2\t5\t0\n"));
     let apart = encode("apart.json", "text").well();
     assert_eq!(apart.out, "1 2 0 0 0 3 4\n0 0\n");

@@ -1,5 +1,6 @@
 //! An error as a person sees it: cause, remedy, exit code.
 
+use std::io::Read;
 use std::path::Path;
 
 /// Something failed that should not.
@@ -42,13 +43,14 @@ impl Failure {
 }
 
 impl Failure {
-    /// A thread that could not be started and that the work cannot do without.
-    pub(crate) fn thread(error: &std::io::Error) -> Failure {
-        Failure::new(
-            FAILED,
-            format!("a thread could not be started: {error}"),
-            "raise the limit on processes (ulimit -u, or that of the container), or start fewer programs at a time",
-        )
+    /// A file that cannot be read because it is of another kind: what it is says more than where its text went wrong.
+    pub(crate) fn foreign(path: &Path) -> Option<Failure> {
+        let mut start = Vec::new();
+        // Only a plain file can be looked at again.
+        let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
+        file.take(1024).read_to_end(&mut start).ok()?;
+        let (name, remedy) = dataset::text::foreign(&start)?;
+        Some(Failure::new(DATA, format!("{}: this is {name}, which is not read here", path.display()), remedy))
     }
 }
 
@@ -60,6 +62,11 @@ impl From<dataset::Error> for Failure {
 
 impl From<tokenize::Error> for Failure {
     fn from(error: tokenize::Error) -> Failure {
+        if let tokenize::Error::File { path, .. } = &error
+            && let Some(failure) = Failure::foreign(Path::new(path))
+        {
+            return failure;
+        }
         let code = match error {
             tokenize::Error::Fit { .. } | tokenize::Error::File { .. } => DATA,
             _ => USAGE,
@@ -71,6 +78,11 @@ impl From<tokenize::Error> for Failure {
 impl From<experiment::Error> for Failure {
     fn from(error: experiment::Error) -> Failure {
         use experiment::Error as E;
+        if let E::Line { path, .. } = &error
+            && let Some(failure) = Failure::foreign(path)
+        {
+            return failure;
+        }
         let code = match error {
             E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } | E::Name { .. } => USAGE,
             E::Line { .. } => DATA,
@@ -84,7 +96,7 @@ impl From<model::Error> for Failure {
     fn from(error: model::Error) -> Failure {
         let code = match error {
             model::Error::Interrupted { .. } => INTERRUPTED,
-            model::Error::Data(_) => DATA,
+            model::Error::Data(_) | model::Error::File { .. } => DATA,
             model::Error::Device(_) | model::Error::Tokenizer(_) => USAGE,
             _ => FAILED,
         };
@@ -100,6 +112,10 @@ impl From<model::device::Error> for Failure {
 
 impl From<report::Error> for Failure {
     fn from(error: report::Error) -> Failure {
-        Failure { code: DATA, message: error.to_string(), remedy: None }
+        let remedy = match &error {
+            report::Error::Write { path, source } => Failure::file(path, source).remedy,
+            _ => None,
+        };
+        Failure { code: DATA, message: error.to_string(), remedy }
     }
 }

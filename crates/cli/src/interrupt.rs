@@ -4,6 +4,8 @@
 //! ([`Interrupt::saving`]), the first signal asks the runs to save and end, the second one ends at once, and so does
 //! [`LONGEST`] if saving takes longer: files are written so that any moment is a good one.
 //!
+//! A signal that was ignored when the program started stays ignored (`nohup`, jobs that a shell put into the background).
+//!
 //! A file that grows over the limit of its process (`ulimit -f`) is an error of that write, not the end of the process.
 
 use std::sync::Arc;
@@ -29,6 +31,11 @@ impl Interrupt {
         #[cfg(unix)]
         unix::listen(&interrupt);
         interrupt
+    }
+
+    /// Set when the program should end.
+    pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
+        &self.stop
     }
 
     /// From now on there is something to save.
@@ -63,18 +70,31 @@ mod unix {
     use crate::failure::INTERRUPTED;
     use crate::stdout::errln;
 
-    const ENDS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+    /// The signals that end the program.
+    fn ends() -> Vec<i32> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = ignored(&status);
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()
+    }
+
+    /// Signals that this process was told to ignore, one bit each, where the system tells (Linux).
+    fn ignored(status: &str) -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    }
+
     /// How long runs may take to save what they have.
     const LONGEST: Duration = Duration::from_secs(30);
 
     pub(super) fn listen(interrupt: &Interrupt) {
         // Whoever does not handle this signal is killed by it; whoever does gets an error from `write`.
         let _ = flag::register(SIGXFSZ, Arc::default());
-        let Ok(signals) = Signals::new(ENDS) else { return without_thread(interrupt) };
+        let ends = ends();
+        let Ok(signals) = Signals::new(&ends) else { return without_thread(&ends, interrupt) };
         let listener = interrupt.clone();
         let thread = std::thread::Builder::new().name("signals".to_owned());
         if thread.spawn(move || wait(signals, &listener)).is_err() {
-            without_thread(interrupt);
+            without_thread(&ends, interrupt);
         }
     }
 
@@ -108,12 +128,25 @@ mod unix {
     }
 
     /// The same by flags alone; what is being written stays behind under its temporary name.
-    fn without_thread(interrupt: &Interrupt) {
-        for signal in ENDS {
+    fn without_thread(ends: &[i32], interrupt: &Interrupt) {
+        for &signal in ends {
             let code = i32::from(INTERRUPTED);
             let _ = flag::register_conditional_shutdown(signal, code, Arc::clone(&interrupt.at_once));
             let _ = flag::register_conditional_shutdown(signal, code, Arc::clone(&interrupt.stop));
             let _: Result<_, _> = flag::register(signal, Arc::<AtomicBool>::clone(&interrupt.stop));
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn ignored_signals_are_told_by_the_system() {
+            let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+            assert_eq!(ignored(status) & (1 << (SIGHUP - 1)), 1);
+            assert_eq!(ignored(status) & (1 << (SIGINT - 1)), 0);
+            assert_eq!(ignored(""), 0);
         }
     }
 }

@@ -47,7 +47,10 @@ pub fn main() -> ExitCode {
             {
                 errln!("{quoted}");
             } else {
-                let _ = error.print();
+                // What cannot be written is no success.
+                if error.print().is_err_and(|cause| cause.kind() != std::io::ErrorKind::BrokenPipe) {
+                    return ExitCode::from(failure::DATA);
+                }
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }

@@ -19,6 +19,9 @@ use crate::{folders, spelling, text};
 /// Tokens per base of a byte-pair encoding of 4096 entries, for estimates only.
 const BPE_TOKENS_PER_BASE: f64 = 0.21;
 
+/// Bases of training text that are certain to give an entry of a vocabulary: a byte-pair encoding takes about 40.
+const BASES_AN_ENTRY: u64 = 100;
+
 /// The data root: the flag, the environment, or the folder at hand.
 pub(crate) fn data_root(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
@@ -182,6 +185,21 @@ impl Data {
                 "scoring: {scored} of the {} bases asked for; the test split has no more windows without N",
                 spec.scoring.bases
             ));
+        }
+        Ok(())
+    }
+
+    /// Refuses vocabularies that the training split cannot give, where it is so small that this may be: learned in a moment, and better
+    /// told now than when everything else is done.
+    pub(crate) fn check_vocabularies(&self, spec: &experiment::Spec) -> Result<(), Failure> {
+        let (corpus, _) = self.open_corpus(&spec.corpus)?;
+        for name in &spec.tokenizers {
+            let recipe = registry::parse(name)?;
+            let digits: String = recipe.name.chars().filter(char::is_ascii_digit).collect();
+            let entries: u64 = digits.parse().unwrap_or(0);
+            if recipe.learned_vocabulary && corpus.bases(Split::Train) < BASES_AN_ENTRY * entries {
+                recipe.fit(&mut corpus.training_pieces())?;
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::failure::{DATA, Failure};
 /// The text of a file that a person wrote: UTF-8, with or without a byte order mark.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    of(&bytes, path)
+    of(&bytes, path).map_err(|failure| Failure::foreign(path).unwrap_or(failure))
 }
 
 /// As [`read`], of a file that was read already.

@@ -32,6 +32,9 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
     // Before anything is computed: can the results be written?
     folders::make(&output)?;
     folders::writable(&output, &results())?;
+    for file in results() {
+        folders::apart(&output.join(file), args.records.iter().map(PathBuf::as_path))?;
+    }
     // Made-up records never stand beside real ones.
     let store = if args.mock { args.question.store.join("mock") } else { args.question.store.clone() };
     let store = Store::open(store)?;
@@ -79,7 +82,11 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
     write_jsonl(&file, &records)?;
     // Beside its records, the question: `tokbench report` draws the same conclusions from both.
     let question = output.join("records.toml");
-    experiment::files::write(&question, spec.to_toml()?).map_err(|error| Failure::file(&question, &error))?;
+    let before = std::fs::read_to_string(&question).ok();
+    // A file that asks the same already keeps the words that a person wrote into it.
+    if before.and_then(|text| Spec::from_toml(&text, "").ok()).is_none_or(|before| before != spec) {
+        experiment::files::write(&question, spec.to_toml()?).map_err(|error| Failure::file(&question, &error))?;
+    }
     let options = report::Options {
         order: plan.tokenizers.iter().cloned().chain(sorted(&plan.controls)).collect(),
         reference: Some(plan.reference.clone()),

@@ -113,5 +113,6 @@ pub(crate) fn plan(spec: &Spec, data: &resolve::Data) -> Result<experiment::Plan
     let plan = experiment::Plan::new(&planned(spec)?, data);
     let plan = plan.map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))?;
     data.check_windows(spec)?;
+    data.check_vocabularies(spec)?;
     Ok(plan)
 }

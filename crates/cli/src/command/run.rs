@@ -25,9 +25,8 @@ use crate::resolve::data_root;
 use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure> {
-    let saving = interrupt.saving();
     if args.attached {
-        end_with_parent(saving.stop())?;
+        end_with_parent(interrupt.stop());
     }
     let store = Store::open(&args.store)?;
     let key = Key(args.key.clone());
@@ -84,6 +83,7 @@ pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
+    let saving = interrupt.saving();
     let mut watch = Watch::new(tell, Arc::clone(saving.stop()));
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let executed = execute(&run, &inputs, &mut watch)?;
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure
 
 /// Ends this process when its parent lets go of it or is gone, even by `kill -9`: then stdin closes. What is done is
 /// saved; if that takes long, it ends all the same: files are written so that any moment is a good one.
-fn end_with_parent(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+fn end_with_parent(stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     let wait = move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -121,7 +121,10 @@ fn end_with_parent(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
         experiment::files::abandon();
         std::process::exit(i32::from(INTERRUPTED));
     };
-    std::thread::Builder::new().spawn(wait).map(drop).map_err(|error| Failure::thread(&error))
+    if let Err(error) = std::thread::Builder::new().spawn(wait) {
+        // It ends with its work, or when it is killed.
+        errln!("note: this run will not see that its comparison is gone: a thread could not be started ({error})");
+    }
 }
 
 fn model_of(run: &Run) -> Option<&Pretrain> {

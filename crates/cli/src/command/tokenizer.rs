@@ -92,7 +92,7 @@ impl Ready {
 
 /// A name of the registry, or the path of a tokenizer.json with or without `file:` before it; `-`: one on standard input.
 fn open(name: &str) -> Result<Ready, Failure> {
-    if is_standard(Path::new(name)) {
+    if is_standard_input(Path::new(name)) {
         return Ok(Ready::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
     }
     if Path::new(name).is_dir() {
@@ -130,10 +130,10 @@ fn standard_input() -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Refuses a tokenizer and sequences or ids that both stand on standard input.
-fn one_input<'a>(tokenizer: &str, mut files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
-    if is_standard(Path::new(tokenizer)) && files.any(is_standard) {
-        let reason = "standard input cannot hold both the tokenizer and what is read with it";
+/// Refuses inputs of which two stand on standard input: the tokenizer, and what is read with it.
+fn one_input<'a>(tokenizer: &'a str, files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    if std::iter::once(Path::new(tokenizer)).chain(files).filter(|path| is_standard_input(path)).count() > 1 {
+        let reason = "standard input cannot hold both of two inputs: it can be read only once";
         return Err(Failure::new(USAGE, reason, "name a file for one of them"));
     }
     Ok(())
@@ -142,6 +142,15 @@ fn one_input<'a>(tokenizer: &str, mut files: impl Iterator<Item = &'a Path>) -> 
 /// Whether a path stands for standard input or output.
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    is_standard(path) || ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name))
+}
+
+/// Also by the names that the system has for it: what it was redirected to is not replaced, but written on.
+fn is_standard_output(path: &Path) -> bool {
+    is_standard(path) || ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 /// A file that appears under its name only when it is complete, or standard output.
@@ -153,7 +162,7 @@ enum Output {
 impl Output {
     /// Opens an output; folders that it lies in are made.
     fn create(path: &Path) -> Result<Output, Failure> {
-        if is_standard(path) {
+        if is_standard_output(path) {
             return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
         }
         if path.is_dir() {
@@ -178,28 +187,40 @@ impl Output {
         }
     }
 
-    /// Writes `header` over the beginning and gives the file its name.
-    fn finish(self, header: Option<&[u8]>) -> Result<(), Failure> {
-        match self {
-            Output::Standard(mut out) => match out.flush() {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Failure::file(Path::new("standard output"), &error))
+    /// Gives the file its name.
+    fn finish(self) -> Result<(), Failure> {
+        Output::finish_all([(self, None)])
+    }
+
+    /// Writes each header over the beginning of its file, and gives files that belong together their names.
+    fn finish_all<const N: usize>(outputs: [(Output, Option<Vec<u8>>); N]) -> Result<(), Failure> {
+        let (mut drafts, mut last) = (Vec::new(), PathBuf::new());
+        for (output, header) in outputs {
+            match output {
+                Output::Standard(mut out) => match out.flush() {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        return Err(Failure::file(Path::new("standard output"), &error));
+                    }
+                    _ => {}
+                },
+                Output::File { file, path } => {
+                    drafts.push(complete(file, header.as_deref()).map_err(|error| Failure::file(&path, &error))?);
+                    last = path;
                 }
-                _ => Ok(()),
-            },
-            Output::File { file, path } => complete(file, header).map_err(|error| Failure::file(&path, &error)),
+            }
         }
+        experiment::files::finish_all(drafts).map_err(|error| Failure::file(&last, &error))
     }
 }
 
 /// Writes what is left, and `header` over the beginning.
-fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<()> {
+fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<Draft> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(header) = header {
         io::Seek::rewind(&mut file)?;
         file.write_all(header)?;
     }
-    file.finish()
+    Ok(file)
 }
 
 /// A failure of data.

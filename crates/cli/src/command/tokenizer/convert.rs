@@ -7,7 +7,7 @@ use tokenize::huggingface::HuggingFace;
 use tokenize::huggingface::file::File;
 use tokenize::kmer::Kmer;
 
-use super::{Output, is_standard, open};
+use super::{Output, is_standard_output, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
@@ -20,7 +20,7 @@ const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
 
 pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
     let folder = args.to == TokenizerFormat::VocabMerges;
-    if folder && (is_standard(&args.output) || args.output.is_file()) {
+    if folder && (is_standard_output(&args.output) || args.output.is_file()) {
         return Err(Failure::new(
             USAGE,
             format!("{} is no folder, and vocab.json and merges.txt are two files", args.output.display()),
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut output = Output::create(path)?;
     output.write(bytes)?;
-    output.finish(None)
+    output.finish()
 }
 
 /// The tokenizer that is named, in the form of a tokenizer.json; checked that it is one.

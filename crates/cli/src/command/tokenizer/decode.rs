@@ -7,9 +7,10 @@ use std::path::Path;
 use tokenize::Reading;
 use tokenize::vocabulary::UNK;
 
-use super::{Output, is_standard, one_input, open, wrong};
+use super::{Output, is_standard_input, one_input, open, wrong};
 use crate::args;
 use crate::failure::Failure;
+use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
     one_input(&args.tokenizer, std::iter::once(args.file.as_path()))?;
@@ -19,11 +20,13 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
         None => (shown < ready.ids.len() as u32).then_some(shown),
     };
     let failed = |error: io::Error| Failure::file(&args.file, &error);
-    let input: Box<dyn BufRead> = if is_standard(&args.file) {
+    let input: Box<dyn BufRead> = if is_standard_input(&args.file) {
         Box::new(BufReader::new(io::stdin()))
     } else {
         Box::new(BufReader::new(File::open(&args.file).map_err(failed)?))
     };
+    let joins = ready.file.as_ref().is_some_and(|file| file.joins_unknown());
+    let mut unknown = 0u64;
     let mut output = Output::create(Path::new("-"))?;
     let vocabulary = ready.tokenizer.vocabulary();
     for (number, line) in dataset::text::lines(input).map_err(failed)?.lines().enumerate() {
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
                     "ids are whole numbers separated by blanks; give the tokenizer that made them",
                 )
             })?;
+            unknown += u64::from(joins && id == UNK);
             // [UNK] stands for one base that is none of A, C, G, T; names of special ids for none.
             let spelling = match &ready.file {
                 Some(file) => file.spelling(id),
@@ -71,6 +75,12 @@ pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
         bases.push(b'\n');
         output.write(&bases)?;
     }
-    output.finish(None)?;
+    output.finish()?;
+    if unknown > 0 {
+        errln!(
+            "note: {unknown} unknown tokens may stand for several letters each, as {} joins them, and are given as one N each",
+            args.tokenizer
+        );
+    }
     Ok(0)
 }

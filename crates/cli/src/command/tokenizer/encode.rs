@@ -24,7 +24,7 @@ use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};
 
-use super::{Ready, is_standard, one_input, open};
+use super::{Ready, is_standard_output, one_input, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
@@ -60,14 +60,14 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
     let frame = if args.specials { Some(frame(args, &ready)?) } else { None };
-    if args.format == TokenFormat::Npy && is_standard(&args.output) {
+    if args.format == TokenFormat::Npy && is_standard_output(&args.output) {
         return Err(Failure::new(
             USAGE,
             "a NumPy array needs its length at its beginning",
             "name a file with --output",
         ));
     }
-    if args.format == TokenFormat::Parquet && is_standard(&args.output) && std::io::stdout().is_terminal() {
+    if args.format == TokenFormat::Parquet && is_standard_output(&args.output) && std::io::stdout().is_terminal() {
         return Err(Failure::new(
             USAGE,
             "a Parquet file is nothing to read on a terminal",
@@ -155,6 +155,10 @@ fn read_files(
             let mut record = record?;
             if let Some(names) = &mut names {
                 record.name = names.distinct(record.name);
+                if args.both_strands {
+                    // The name of its other strand is taken too.
+                    names.take(&format!("{}/rc", record.name));
+                }
             }
             bases += record.bases.len();
             let other = args.both_strands.then(|| Sequence {
@@ -193,13 +197,6 @@ fn frame(args: &args::EncodeFiles, ready: &Ready) -> Result<[Vec<u32>; 2], Failu
         }
     }
     if frame.iter().all(Vec::is_empty) {
-        if !file.has_frame() {
-            return Err(Failure::new(
-                USAGE,
-                format!("{} has no ids for what opens and closes a sequence (CLS and SEP)", args.tokenizer),
-                "leave --specials away",
-            ));
-        }
         errln!("note: the post_processor of {} puts no ids around a sequence, so there are none", args.tokenizer);
     }
     Ok(frame)

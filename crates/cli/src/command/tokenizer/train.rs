@@ -7,7 +7,7 @@ use tokenize::bpe::train::{Options, known, train};
 use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, STANDARD_INPUT, is_standard, one_input, sample, standard_input, wrong};
+use super::{Output, STANDARD_INPUT, is_standard_input, one_input, sample, standard_input, wrong};
 use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
@@ -16,6 +16,7 @@ use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
     folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
+    one_input("", args.files.iter().chain(&args.continue_from).map(PathBuf::as_path))?;
     let options = Options {
         vocabulary: args.vocab_size as usize,
         min_frequency: args.min_frequency,
@@ -23,10 +24,7 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
         piece: args.piece_length,
         both_strands: args.both_strands,
         known: match &args.continue_from {
-            Some(path) if is_standard(path) => {
-                one_input("-", args.files.iter().map(PathBuf::as_path))?;
-                known(&standard_input()?, STANDARD_INPUT)?
-            }
+            Some(path) if is_standard_input(path) => known(&standard_input()?, STANDARD_INPUT)?,
             Some(path) => {
                 let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
                 known(&json, &path.display().to_string())?
@@ -113,6 +111,6 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
         );
     }
     output.write(&huggingface::to_json(&learned))?;
-    output.finish(None)?;
+    output.finish()?;
     Ok(0)
 }

@@ -100,7 +100,7 @@ impl Table {
         if !self.names.is_empty() {
             self.group().map_err(|error| failed(&error))?;
         }
-        self.writer.into_inner().map_err(|error| failed(&error))?.0.finish(None)
+        self.writer.into_inner().map_err(|error| failed(&error))?.0.finish()
     }
 }
 

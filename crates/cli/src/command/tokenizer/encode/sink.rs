@@ -40,7 +40,7 @@ enum Kind {
 
 impl Sink {
     pub(super) fn create(form: &Form, path: &Path) -> Result<Sink, Failure> {
-        if form.format() == TokenFormat::Npy && path.exists() && !path.is_file() {
+        if form.format() == TokenFormat::Npy && experiment::files::in_place(path) {
             return Err(Failure::new(
                 USAGE,
                 format!("{} is no file, and the header of an array is written last", path.display()),
@@ -92,11 +92,13 @@ impl Sink {
     /// Gives the files their names.
     pub(super) fn finish(self) -> Result<Written, Failure> {
         match self.kind {
-            Kind::Plain(output) => output.finish(None)?,
+            Kind::Plain(output) => output.finish()?,
             Kind::Table(table) => table.finish()?,
             Kind::Arrays { ids, offsets, kind, length, sequences } => {
-                ids.finish(Some(&header(kind, length)))?;
-                offsets.finish(Some(&header("<u8", sequences + 1)))?;
+                let headers = [header(kind, length), header("<u8", sequences + 1)];
+                let [of_ids, of_offsets] = headers.map(Some);
+                // Ids with the offsets of others would be misread without a sign.
+                Output::finish_all([(ids, of_ids), (offsets, of_offsets)])?;
             }
         }
         Ok(self.written)
