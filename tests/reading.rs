@@ -151,7 +151,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
         ("w.jsonl", &["report", "w.jsonl"]),
     ] {
         house.write(name, "\u{feff}{} name = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
-        house.run(args).failed(3, &["UTF-16, not UTF-8", "iconv -f UTF-16"]);
+        house.run(args).failed(3, &["this is UTF-16 text, which is not read", "iconv -f UTF-16"]);
     }
 }
 
