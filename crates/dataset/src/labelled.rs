@@ -90,7 +90,7 @@ impl Table {
         let Input { mut reader, fault, gzip, skipped_lines } = input;
         let separator = separator(reader.fill_buf().unwrap_or_default());
         let mut table =
-            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(Newlines::new(reader));
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::Headers).from_reader(Newlines::new(reader));
         let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines + 1))?.clone();
         let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
         let mut counts = Counts::default();
@@ -124,7 +124,7 @@ impl Table {
         let label = match self.label_column {
             None => None,
             Some(column) => {
-                let field = row.get(column).unwrap_or_default();
+                let field = row.get(column).unwrap_or_default().trim_ascii();
                 let label = Label::read(field, self.first_label.as_ref()).map_err(|why| {
                     let found = String::from_utf8_lossy(field).into_owned();
                     Error::Label { path: path(), line, found, why }
@@ -133,7 +133,7 @@ impl Table {
                 Some(label)
             }
         };
-        let raw = row.get(self.sequence_column).unwrap_or_default();
+        let raw = row.get(self.sequence_column).unwrap_or_default().trim_ascii();
         if is_missing(raw) {
             let found = String::from_utf8_lossy(raw).into_owned();
             return Err(Error::MissingValue { path: path(), record: number.to_string(), line, found });
@@ -304,6 +304,8 @@ mod tests {
             assert_eq!(cause("b.csv", text.as_bytes()), "b.csv: record '2', line 7: '?' is not a nucleotide letter");
             let text = "note,sequence,label\n\n\"two\n\nlines\",A?,1\n".replace('\n', end);
             assert_eq!(cause("q.csv", text.as_bytes()), "q.csv: record '1', line 3: '?' is not a nucleotide letter");
+            let text = "note,sequence,label\n\"\ntwo\n\",A?,1\n".replace('\n', end);
+            assert_eq!(cause("q.csv", text.as_bytes()), "q.csv: record '1', line 2: '?' is not a nucleotide letter");
             let text = "sequence,label\n\nACGT,0\n\nAC\n".replace('\n', end);
             assert_eq!(cause("f.csv", text.as_bytes()), "f.csv: line 5: 1 fields, but the header has 2");
         }

@@ -31,34 +31,48 @@ pub struct Names {
 impl Names {
     /// The name of the next record, which no record before has: its own wherever that is possible.
     pub fn distinct(&mut self, name: String) -> String {
+        self.distinct_with(name, "")
+    }
+
+    /// As [`Names::distinct`], of a record that is also called by its name with `ending` behind it, which no other is then.
+    pub fn distinct_with(&mut self, name: String, ending: &str) -> String {
         self.records += 1;
         let name = if name.is_empty() {
             self.nameless += 1;
             let name = format!("record_{}", self.records);
-            if self.given.insert(hash(&name)) {
+            if self.take(&name, ending) {
                 return name;
             }
             name
         } else {
-            if self.given.insert(hash(&name)) {
+            if self.take(&name, ending) {
                 return name;
             }
             self.repeated += 1;
             name
         };
-        let last = self.last.entry(hash(&name)).or_insert(1);
+        let mut last = self.last.get(&hash(&name)).copied().unwrap_or(1);
         loop {
-            *last += 1;
+            last += 1;
             let numbered = format!("{name}.{last}");
-            if self.given.insert(hash(&numbered)) {
+            if self.take(&numbered, ending) {
+                self.last.insert(hash(&name), last);
                 return numbered;
             }
         }
     }
 
-    /// Takes a name that a record has beside its own: none after it gets this one.
-    pub fn take(&mut self, name: &str) {
-        self.given.insert(hash(name));
+    /// Takes a name, and the same with an ending, if both are free.
+    fn take(&mut self, name: &str, ending: &str) -> bool {
+        if ending.is_empty() {
+            return self.given.insert(hash(name));
+        }
+        let both = [hash(name), hash(&format!("{name}{ending}"))];
+        let free = both.iter().all(|name| !self.given.contains(name));
+        if free {
+            self.given.extend(both);
+        }
+        free
     }
 
     /// Records whose name a record before had.
@@ -103,6 +117,16 @@ impl Hasher for Same {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn names_of_both_strands_are_of_one_record() {
+        for (given, expected) in
+            [(["a", "a/rc"], ["a", "a/rc.2"]), (["a/rc", "a"], ["a/rc", "a.2"]), (["a", "b"], ["a", "b"])]
+        {
+            let mut names = Names::default();
+            assert_eq!(given.map(|name| names.distinct_with(name.to_owned(), "/rc")), expected);
+        }
+    }
 
     proptest! {
         /// With names that look like those the rule makes.
