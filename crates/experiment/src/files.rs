@@ -136,10 +136,19 @@ pub fn in_place(path: &Path) -> bool {
 
 /// An error without the temporary name, which says nothing to a person.
 fn plain(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Other => error,
-        kind => kind.into(),
-    }
+    use io::ErrorKind as E;
+    let known = [
+        E::NotFound,
+        E::PermissionDenied,
+        E::NotADirectory,
+        E::StorageFull,
+        E::QuotaExceeded,
+        E::FileTooLarge,
+        E::InvalidFilename,
+        E::ReadOnlyFilesystem,
+    ];
+    // Of others the system's own words say more than their kind.
+    if known.contains(&error.kind()) { error.kind().into() } else { error }
 }
 
 impl Write for Draft {

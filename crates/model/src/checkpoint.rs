@@ -251,11 +251,20 @@ fn named(new: &Path, done: &Path, folder: &Path) -> Result<(), Error> {
     io(fs::rename(new, done))
 }
 
+/// Whether a process may still be at work; without a list of processes (only Linux has one as files) it may.
+fn is_alive(process: &str) -> bool {
+    let all = Path::new("/proc");
+    !all.join("self").exists() || all.join(process).exists()
+}
+
 /// Removes the checkpoints of a run whose record and weights are kept.
 pub fn clear(folder: &Path) {
     let all = folder.join("checkpoint");
     // Also what a killed process had begun.
-    let begun = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".new-"));
+    let begun = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split_once(".new-").is_some_and(|(_, process)| !is_alive(process))
+    };
     for checkpoint in list(&all).into_iter().chain(entries(&all).filter(begun)) {
         let _ = fs::remove_dir_all(checkpoint);
     }

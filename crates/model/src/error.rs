@@ -62,7 +62,7 @@ impl Error {
         match self {
             Error::Data(error) => error.remedy(),
             Error::Tokenizer(error) => error.remedy(),
-            Error::File { .. } => Some(
+            Error::File { reason, .. } if reason.contains("(os error") => Some(
                 "check the store's disk: free space, limits on file sizes (ulimit -f); finished runs are safe"
                     .to_owned(),
             ),
