@@ -47,9 +47,14 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
         TokenizerFormat::VocabMerges => {
             let texts = file.to_vocab_merges()?;
             folders::make(&args.output)?;
-            for (name, text) in PAIR.iter().zip(texts) {
-                write(&args.output.join(name), &text)?;
+            let mut files = PAIR.map(|name| args.output.join(name)).map(|path| Output::create(&path));
+            for (file, text) in files.iter_mut().zip(texts) {
+                if let Ok(file) = file {
+                    file.write(&text)?;
+                }
             }
+            let [vocab, merges] = files;
+            Output::finish_all([(vocab?, None), (merges?, None)])?;
             if !file.keeps_specials() {
                 errln!("note: vocab.json and merges.txt do not hold its post_processor: special ids around a sequence");
             }

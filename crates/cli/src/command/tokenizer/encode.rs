@@ -31,7 +31,7 @@ use crate::folders;
 use crate::resolve::file_of;
 use crate::stdout::errln;
 use cut::Cutter;
-use form::{Form, Part, Piece, Strand};
+use form::{Form, OTHER_STRAND, Part, Piece, Strand};
 use sink::{Sink, Written};
 
 /// What is cut: a record as it stands, or its reverse complement.
@@ -154,11 +154,9 @@ fn read_files(
         for record in sequences.by_ref() {
             let mut record = record?;
             if let Some(names) = &mut names {
-                record.name = names.distinct(record.name);
-                if args.both_strands {
-                    // The name of its other strand is taken too.
-                    names.take(&format!("{}/rc", record.name));
-                }
+                // Rows of tables have the names of both strands, lines of BED a column for it.
+                let two = args.both_strands && args.format == TokenFormat::Parquet;
+                record.name = names.distinct_with(record.name, if two { OTHER_STRAND } else { "" });
             }
             bases += record.bases.len();
             let other = args.both_strands.then(|| Sequence {

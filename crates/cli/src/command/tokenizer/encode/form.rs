@@ -44,6 +44,9 @@ pub(super) enum Strand {
     Other(u64),
 }
 
+/// What stands behind the name of a record in tables where its other strand is meant.
+pub(super) const OTHER_STRAND: &str = "/rc";
+
 /// Pieces cut and formed.
 #[derive(Default)]
 pub(super) struct Part {
@@ -149,7 +152,7 @@ impl Form {
             }
             TokenFormat::Parquet => {
                 if piece.closes {
-                    let mark = if matches!(piece.strand, Strand::Other(_)) { "/rc" } else { "" };
+                    let mark = if matches!(piece.strand, Strand::Other(_)) { OTHER_STRAND } else { "" };
                     part.names.push(format!("{}{mark}", piece.name));
                 }
                 part.ids.extend_from_slice(opening);
