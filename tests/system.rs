@@ -19,13 +19,6 @@ fn genome(records: usize) -> String {
     (0..records).map(|number| format!(">r{number}\n{}\n", (0..3000).map(|_| base()).collect::<String>())).collect()
 }
 
-fn names(house: &House) -> Vec<String> {
-    let entries = std::fs::read_dir(house.path(".")).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
 /// The program under a shell that sets limits first.
 fn under(house: &House, limit: &str, args: &[&str]) -> Said {
     let program = house.command(args);
@@ -68,7 +61,7 @@ fn the_longest_names_are_written() {
     assert_eq!(std::fs::read_to_string(house.path(&name)).unwrap(), "5 6 7 8\n");
     let longer = "a".repeat(256);
     house.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &longer]).failed(3, &["aaaa", "name", "help:"]);
-    assert_eq!(names(&house), [name, "n.fa".to_owned()]);
+    assert_eq!(house.names(), [name, "n.fa".to_owned()]);
 }
 
 #[test]
@@ -82,11 +75,11 @@ fn a_limit_on_the_size_of_files_is_an_error() {
             &["tokenizer", "encode", "-t", "base", "--format", format, "g.fa", "-o", "ids"],
         );
         said.failed(3, &["ids", "too large", "ulimit -f"]);
-        assert_eq!(names(&house), ["g.fa"], "{format}");
+        assert_eq!(house.names(), ["g.fa"], "{format}");
     }
     let said = under(&house, "ulimit -f 1", &["tokenizer", "train", "--vocab-size", "200", "g.fa", "-o", "t.json"]);
     said.failed(3, &["t.json", "too large"]);
-    assert_eq!(names(&house), ["g.fa"]);
+    assert_eq!(house.names(), ["g.fa"]);
 }
 
 /// Ids without the offsets that belong to them would be misread without a sign.
@@ -102,7 +95,7 @@ fn arrays_get_their_names_together() {
     under(&house, "ulimit -f 40", &args).failed(3, &["m.npy.offsets.npy", "too large"]);
     let read = |name: &str| std::fs::read_to_string(house.path(name)).unwrap();
     assert_eq!((read("m.npy").as_str(), read("m.npy.offsets.npy").as_str()), ("old ids", "old offsets"));
-    assert_eq!(names(&house).len(), 3);
+    assert_eq!(house.names().len(), 3);
 }
 
 #[test]
@@ -156,7 +149,7 @@ fn a_signal_that_is_ignored_stays_ignored() {
     shell.current_dir(house.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = shell.spawn().expect("a shell");
     let began = Instant::now();
-    while names(&house).is_empty() && began.elapsed() < Duration::from_secs(60) {
+    while house.names().is_empty() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
     }
     Command::new("kill").args(["-HUP", &child.id().to_string()]).status().expect("kill");
@@ -229,7 +222,7 @@ fn an_interrupt_is_heeded_at_any_moment() {
         input.write_all(begin).expect("a reader");
         // What it writes is begun before anything is read.
         let began = Instant::now();
-        while args.contains(&"-o") && names(&house).len() < 2 && began.elapsed() < Duration::from_secs(60) {
+        while args.contains(&"-o") && house.names().len() < 2 && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
         }
         wait_until_it_listens(&child);
@@ -237,7 +230,7 @@ fn an_interrupt_is_heeded_at_any_moment() {
         drop(input);
         assert_eq!(said.code, 130, "{args:?}: {}", said.err);
         assert!(said.err.contains("interrupted"), "{}", said.err);
-        assert_eq!(names(&house), ["t.pipe"], "{args:?}");
+        assert_eq!(house.names(), ["t.pipe"], "{args:?}");
     }
 }
 

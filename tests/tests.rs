@@ -4,6 +4,7 @@ mod audit;
 mod commands;
 mod errors;
 mod figures;
+mod files;
 mod house;
 mod interruption;
 mod laws;

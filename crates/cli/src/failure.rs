@@ -114,6 +114,11 @@ impl From<report::Error> for Failure {
     fn from(error: report::Error) -> Failure {
         let remedy = match &error {
             report::Error::Write { path, source } => Failure::file(path, source).remedy,
+            report::Error::Duplicate { .. } => Some(
+                "records of one experiment go into one report; tasks of different files need names of their own (name = ... in a \
+                 task file)"
+                    .to_owned(),
+            ),
             _ => None,
         };
         Failure { code: DATA, message: error.to_string(), remedy }
