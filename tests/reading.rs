@@ -1,8 +1,10 @@
 //! Files as people have them: line ends of old systems, marks, padding, names that do not tell records apart, other kinds of files.
 
 use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::house::{House, small};
+use crate::house::{House, Said, small};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -173,5 +175,25 @@ fn errors_do_nothing_to_a_terminal() {
         let shown: String = failed.err.chars().take(300).collect();
         assert!(failed.code > 1 && failed.err.contains(quoted), "{shown:?}");
         assert!(failed.err.len() < 8_000 && !failed.err.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{shown:?}");
+    }
+}
+
+/// A writer that gives its first byte and waits: what it writes is what it is.
+#[test]
+fn a_slow_pipe_is_read_as_a_file_is() {
+    let house = House::new();
+    let packed = gzip(b">a\nACGT\n");
+    for text in [&b"sequence\nACGT\n"[..], b"id\tsequence\n1\tACGT\n", "\u{feff}>a\nACGT\n".as_bytes(), &packed] {
+        let mut command = house.command(&["tokenizer", "encode", "-t", "base", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        for part in [&text[..1], &text[1..3], &text[3..]] {
+            input.write_all(part).expect("a reader");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        drop(input);
+        let said = Said::new(&child.wait_with_output().expect("output")).well();
+        assert_eq!(said.out, "5 6 7 8\n");
     }
 }

@@ -98,7 +98,7 @@ pub(crate) struct Input {
     pub(crate) skipped_lines: u64,
 }
 
-/// Bytes that are read at a time.
+/// Bytes that are read at a time, and from which it is told what a file is: a header may be long.
 const BUFFER: usize = 1 << 18;
 
 /// The path that stands for standard input.
@@ -114,8 +114,11 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     let source: Box<dyn Read + Send> =
         if path == Path::new(STANDARD) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
     let mut file = BufReader::with_capacity(BUFFER, source);
-    let start = file.fill_buf().map_err(failed)?;
-    let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), unpack::is_blocks(start));
+    // A pipe gives as little at a time as its writer wrote, and what a file is must not depend on that.
+    let mut start = Vec::new();
+    file.by_ref().take(BUFFER as u64).read_to_end(&mut start).map_err(failed)?;
+    let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), unpack::is_blocks(&start));
+    let file = io::Cursor::new(start).chain(file);
     let fault = Fault::default();
     let watched = fault.clone();
     let mut reader: Box<dyn BufRead + Send> = if blocks {
