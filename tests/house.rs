@@ -1,5 +1,6 @@
 //! A fresh folder, a command, what came out.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -97,6 +98,13 @@ pub(crate) fn small(tokenizers: &str, corpus: &str, bases: u64, seeds: u64) -> S
          encoder = {{ from = 'tiny', hidden = 16, layers = 1, heads = 2, intermediate = 32 }}\n\
          [training]\nbases = {bases}\nwindow = 120\n[masking]\nshare = 0.3\n[scoring]\nbases = 480\ncurve_points = 3\ncurve_windows = 1\n"
     )
+}
+
+/// Bytes as one gzip member.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).expect("memory");
+    packed.finish().expect("memory")
 }
 
 /// The workspace.

@@ -1,10 +1,6 @@
 //! No letter is lost: random files through the whole program, beside a slow obvious reader.
 
-use std::io::Write;
-
-use flate2::{Compression, write::GzEncoder};
-
-use crate::house::House;
+use crate::house::{House, gzip};
 
 /// Numbers that look random and are the same every time.
 struct Random(u64);
@@ -81,12 +77,6 @@ fn file(form: Form, random: &mut Random) -> (String, Vec<String>) {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
     }
     (text, sequences)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
 }
 
 fn packed(text: &str, random: &mut Random) -> Vec<u8> {

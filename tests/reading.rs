@@ -4,13 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::house::{House, Said, small};
-
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(content).unwrap();
-    gzip.finish().unwrap()
-}
+use crate::house::{House, Said, gzip, small};
 
 #[test]
 fn a_carriage_return_ends_a_line_everywhere() {

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::house::{House, Said, small};
+use crate::house::{House, Said, gzip, small};
 
 /// Records of random bases.
 fn genome(records: usize) -> String {
@@ -264,9 +264,7 @@ fn an_interrupted_comparison_goes_on() {
 fn threads_that_cannot_be_started_are_done_without() {
     let house = House::new();
     house.write("g.fa", genome(30));
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(genome(30).as_bytes()).unwrap();
-    house.write("g.fa.gz", packed.finish().unwrap());
+    house.write("g.fa.gz", gzip(genome(30).as_bytes()));
     let args = [
         &["tokenizer", "encode", "-t", "kmer6", "--format", "bed", "g.fa"][..],
         &["tokenizer", "encode", "-t", "kmer6-nonoverlap", "g.fa.gz"],

@@ -20,7 +20,7 @@ pub(crate) struct Interrupt {
     at_once: Arc<AtomicBool>,
 }
 
-/// While it lives, the first signal sets the flag of [`Saving::stop`] in place of ending the program.
+/// While it lives, the first signal sets the flag of [`Interrupt::stop`] in place of ending the program.
 #[derive(Debug)]
 pub(crate) struct Saving(Interrupt);
 
@@ -42,13 +42,6 @@ impl Interrupt {
     pub(crate) fn saving(&self) -> Saving {
         self.at_once.store(false, Ordering::SeqCst);
         Saving(self.clone())
-    }
-}
-
-impl Saving {
-    /// Set when what is done should be saved, and the program should end.
-    pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
-        &self.0.stop
     }
 }
 

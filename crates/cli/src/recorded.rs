@@ -6,6 +6,7 @@ use std::path::Path;
 
 use experiment::record::Record;
 use experiment::run::Work;
+use tokenize::registry;
 
 use crate::failure::{Failure, USAGE};
 
@@ -42,7 +43,7 @@ impl Recorded {
     /// As [`Recorded::one`]; a file whose name no recorded tokenizer has stays as it is written: its runs are still to come.
     pub(crate) fn one_or_absent(&self, name: &str) -> Result<String, Failure> {
         let absent = |path: &str| !self.files().any(|(stem, _)| stem == stem_of(path));
-        match path_in(name) {
+        match registry::path_in(name) {
             Some(path) if !self.names.contains(name) && absent(path) => Ok(name.to_owned()),
             _ => self.one(name),
         }
@@ -56,7 +57,7 @@ impl Recorded {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
-        let Some(path) = path_in(name) else { return Ok(tokenize::registry::parse(name)?.name) };
+        let Some(path) = registry::path_in(name) else { return Ok(registry::parse(name)?.name) };
         let stem = stem_of(path);
         let same: Vec<&str> = self.files().filter(|(recorded, _)| *recorded == stem).map(|(_, name)| name).collect();
         match same.as_slice() {
@@ -70,7 +71,7 @@ impl Recorded {
                 Err(Failure::new(USAGE, format!("the records hold no tokenizer {name}"), remedy))
             }
             // Only the content tells them apart, where it is at hand.
-            several => match tokenize::registry::parse(name) {
+            several => match registry::parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
                 _ => Err(Failure::new(
                     USAGE,
@@ -85,11 +86,6 @@ impl Recorded {
     fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.names.iter().filter_map(|name| Some((name.strip_prefix("file:")?.rsplit_once('@')?.0, name.as_str())))
     }
-}
-
-/// The path in the name of a tokenizer, with or without `file:` before it.
-fn path_in(name: &str) -> Option<&str> {
-    name.strip_prefix("file:").or_else(|| tokenize::registry::is_path(name).then_some(name))
 }
 
 fn stem_of(path: &str) -> String {

@@ -195,9 +195,8 @@ impl Data {
         let (corpus, _) = self.open_corpus(&spec.corpus)?;
         for name in &spec.tokenizers {
             let recipe = registry::parse(name)?;
-            let digits: String = recipe.name.chars().filter(char::is_ascii_digit).collect();
-            let entries: u64 = digits.parse().unwrap_or(0);
-            if recipe.learned_vocabulary && corpus.bases(Split::Train) < BASES_AN_ENTRY * entries {
+            let enough = BASES_AN_ENTRY * asked_entries(&recipe) as u64;
+            if recipe.learned_vocabulary && corpus.bases(Split::Train) < enough {
                 recipe.fit(&mut corpus.training_pieces())?;
             }
         }
@@ -289,7 +288,7 @@ impl Resolver for Data {
         let fixed = (!recipe.learned_vocabulary).then(|| recipe.fit(&mut std::iter::empty()).ok()).flatten();
         let number: usize = match fixed {
             Some(tokenizer) => tokenizer.vocabulary().len(),
-            None => recipe.name.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0),
+            None => asked_entries(&recipe),
         };
         let (vocabulary, tokens_per_base, tokens_per_span) = match recipe.reading {
             tokenize::Reading::Tiling(Some(k)) => (words(k), 1.0 / k as f64, span.div_ceil(k)),
@@ -368,6 +367,11 @@ impl Resolver for Data {
     fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
         self.chosen.borrow().get(&(tokenizer.to_owned(), position.name())).copied()
     }
+}
+
+/// Entries of a vocabulary that is still to be learned: the number in its name.
+fn asked_entries(recipe: &registry::Recipe) -> usize {
+    recipe.name.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
 }
 
 /// Words of 1 to k bases, and the special ids.

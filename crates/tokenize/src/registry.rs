@@ -168,7 +168,7 @@ fn lcm(a: usize, b: usize) -> usize {
 /// # Errors
 /// For a name that no family knows (with the nearest known one) or whose number or word does not fit.
 pub fn parse(name: &str) -> Result<Recipe, Error> {
-    if let Some(path) = name.trim().strip_prefix("file:") {
+    if let Some(path) = path_in(name) {
         return huggingface::open(path);
     }
     if let Some(parsed) = Name::parse(name) {
@@ -178,18 +178,16 @@ pub fn parse(name: &str) -> Result<Recipe, Error> {
             }
         }
     }
-    if is_path(name) {
-        return huggingface::open(name);
-    }
     Err(Error::Unknown { name: name.to_owned(), nearest: nearest(name) })
 }
 
-/// Whether a name is the path of a file with `file:` left out: no family has such letters in its names, or there is such a file and
-/// no such family.
+/// The path of a file that a name is, with `file:` before it or left out: no family has such letters in its names, or there is such
+/// a file and no such family.
 #[must_use]
-pub fn is_path(name: &str) -> bool {
+pub fn path_in(name: &str) -> Option<&str> {
     let known = || Name::parse(name).is_some_and(|name| KINDS.iter().any(|kind| kind.stem == name.stem));
-    name.contains(['/', '\\', '.']) || Path::new(name).exists() && !known()
+    let bare = || name.contains(['/', '\\', '.']) || Path::new(name).exists() && !known();
+    name.trim().strip_prefix("file:").or_else(|| bare().then_some(name))
 }
 
 /// Every example name of every family.

@@ -179,8 +179,8 @@ fn execute(
         // Small models gain more from a second run than from a second thread.
         local.workers = args.workers.unwrap_or_else(|| fitting_workers(args, plan, known, threads)).max(1);
         local.retry_failed = args.retry_failed;
-        let saving = interrupt.saving();
-        local.stop = Arc::clone(saving.stop());
+        let _saving = interrupt.saving();
+        local.stop = Arc::clone(interrupt.stop());
         local.extra_args = vec!["--attached".into(), "--device".into(), spec.device.clone().into()];
         local.extra_args.extend(["--checkpoint-seconds".into(), args.checkpoint_seconds.to_string().into()]);
         let root: PathBuf = std::path::absolute(&data.root).unwrap_or_else(|_| data.root.clone());

@@ -83,8 +83,8 @@ pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
-    let saving = interrupt.saving();
-    let mut watch = Watch::new(tell, Arc::clone(saving.stop()));
+    let _saving = interrupt.saving();
+    let mut watch = Watch::new(tell, Arc::clone(interrupt.stop()));
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let executed = execute(&run, &inputs, &mut watch)?;
     for note in &executed.notes {

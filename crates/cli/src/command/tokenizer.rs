@@ -98,7 +98,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
     if Path::new(name).is_dir() {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
     }
-    if let Some(path) = name.strip_prefix("file:").or_else(|| registry::is_path(name).then_some(name)) {
+    if let Some(path) = registry::path_in(name) {
         return Ok(Ready::of(huggingface::read(path)?));
     }
     let recipe = registry::parse(name)?;
