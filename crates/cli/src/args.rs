@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::failure::{DATA, Failure};
-use crate::resolve::file_of;
+use crate::workspace::file_of;
 
 pub use experiment::{Compare, Plan, Question, Report, Run};
 

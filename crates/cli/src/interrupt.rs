@@ -60,7 +60,7 @@ mod unix {
     use signal_hook::flag;
     use signal_hook::iterator::Signals;
 
-    use crate::failure::INTERRUPTED;
+    use crate::failure::{INTERRUPTED, code};
     use crate::stdout::errln;
 
     /// The signals that end the program.
@@ -117,13 +117,13 @@ mod unix {
 
     fn end() -> ! {
         experiment::files::abandon();
-        std::process::exit(i32::from(INTERRUPTED))
+        std::process::exit(i32::from(code(INTERRUPTED)))
     }
 
     /// The same by flags alone; what is being written stays behind under its temporary name.
     fn without_thread(ends: &[i32], interrupt: &Interrupt) {
         for &signal in ends {
-            let code = i32::from(INTERRUPTED);
+            let code = i32::from(code(INTERRUPTED));
             let _ = flag::register_conditional_shutdown(signal, code, Arc::clone(&interrupt.at_once));
             let _ = flag::register_conditional_shutdown(signal, code, Arc::clone(&interrupt.stop));
             let _: Result<_, _> = flag::register(signal, Arc::<AtomicBool>::clone(&interrupt.stop));

@@ -14,16 +14,13 @@
 pub mod args;
 mod command;
 mod failure;
-mod fitting;
 mod folders;
 mod interrupt;
 mod progress;
-mod recorded;
-mod resolve;
-mod spelling;
 mod stdout;
 mod text;
 mod threads;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -49,7 +46,7 @@ pub fn main() -> ExitCode {
             } else {
                 // What cannot be written is no success.
                 if error.print().is_err_and(|cause| cause.kind() != std::io::ErrorKind::BrokenPipe) {
-                    return ExitCode::from(failure::DATA);
+                    return ExitCode::from(failure::code(failure::DATA));
                 }
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -62,7 +59,7 @@ pub fn main() -> ExitCode {
             if let Some(remedy) = &failure.remedy {
                 errln!("help: {}", text::message(remedy));
             }
-            ExitCode::from(failure.code)
+            ExitCode::from(failure::code(failure.kind))
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn put(text: fmt::Arguments<'_>) {
         let failure = Failure::file(Path::new("standard output"), &error);
         errln!("error: {}", failure.message);
         errln!("help: {}", failure.remedy.unwrap_or_default());
-        std::process::exit(i32::from(failure.code));
+        std::process::exit(i32::from(crate::failure::code(failure.kind)));
     }
 }
 

@@ -1,24 +1,8 @@
-//! Text in and out: files that people wrote, and words that are shown to them.
+//! Words that are shown to people.
 
 use std::ffi::OsStr;
-use std::path::Path;
 
-use dataset::text::{decode, printable};
-
-use crate::failure::{DATA, Failure};
-
-/// The text of a file that a person wrote: UTF-8, with or without a byte order mark.
-pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    of(&bytes, path).map_err(|failure| Failure::foreign(path).unwrap_or(failure))
-}
-
-/// As [`read`], of a file that was read already.
-pub(crate) fn of(bytes: &[u8], path: &Path) -> Result<String, Failure> {
-    let text =
-        decode(bytes).map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), error.remedy()));
-    Ok(text?.to_owned())
-}
+use dataset::text::printable;
 
 /// Lines without control characters but their ends.
 pub(crate) fn shown(text: &str) -> String {

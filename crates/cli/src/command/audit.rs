@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dataset::{Corpus, Markov, Split, stream};
+use pipeline::Workspace;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
 use serde_json::json;
@@ -13,8 +14,8 @@ use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
-use crate::resolve::{Data, data_root};
 use crate::stdout::{colour, errln, out, outln};
+use crate::workspace::{apart, data_root};
 
 /// The file of all numbers.
 const ALL: &str = "audit_all.csv";
@@ -32,17 +33,18 @@ pub(crate) fn run(args: &args::Audit) -> Result<u8, Failure> {
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }
-    let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    let workspace = Workspace { data: data_root(args.data.as_deref()), ..Workspace::default() };
+    let open = workspace.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
         let files =
             [ALL, "audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"].map(|file| folder.join(file));
-        data.apart(&files, &args.corpus, &args.cutting.tokenizers)?;
+        apart(&workspace, &files, &args.corpus, &open, &args.cutting.tokenizers)?;
     }
-    for remark in data.remarks.take() {
+    for remark in open.remarks() {
         errln!("{remark}");
     }
-    let samples = samples(&corpus, args)?;
+    let corpus = &open.corpus;
+    let samples = samples(corpus, args)?;
     let mut tokenizers = Vec::new();
     for recipe in &recipes {
         if recipe.learned_vocabulary {
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &args::Audit) -> Result<u8, Failure> {
         tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
     }
     let audits = measure(&tokenizers, &samples, args);
-    let sheet = sheet(&corpus, &tokenizers, &samples, &audits, args);
+    let sheet = sheet(corpus, &tokenizers, &samples, &audits, args);
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&machine(&sheet)).unwrap_or_default());
     } else {

@@ -5,17 +5,14 @@ use std::path::Path;
 
 use dataset::Corpus;
 use dataset::text::excerpt;
-use experiment::record::Outcome;
-use experiment::run::Work;
-use experiment::store::Store;
+use pipeline::Workspace;
 use serde_json::json;
-use tokenize::{Fitted, registry};
 
 use crate::args;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
-use crate::resolve::{Data, data_root};
 use crate::stdout::{colour, errln, out, outln};
+use crate::workspace::{apart, workspace};
 
 /// Bases shown by default, and most bases shown.
 const DEFAULT: usize = 120;
@@ -35,19 +32,21 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
     if let Some(path) = &args.output {
         folders::make_for(path)?;
     }
-    let data = Data::new(data_root(args.data.as_deref()));
-    let (corpus, _) = data.open_corpus(&args.corpus)?;
+    let workspace = workspace(args.data.as_deref(), &args.store);
+    let open = workspace.open_corpus(&args.corpus)?;
     if let Some(path) = &args.output {
         // The figure has its numbers beside it.
-        data.apart(&[path.clone(), path.with_extension("csv")], &args.corpus, &args.cutting.tokenizers)?;
+        let outputs = [path.clone(), path.with_extension("csv")];
+        apart(&workspace, &outputs, &args.corpus, &open, &args.cutting.tokenizers)?;
     }
+    let corpus = &open.corpus;
     let bases = match &args.sequence {
         Some(text) => typed(text)?,
-        None => locus(&corpus, args.locus.as_deref())?,
+        None => locus(corpus, args.locus.as_deref())?,
     };
     let mut cuts = Vec::new();
     for name in &args.cutting.tokenizers {
-        cuts.push((name.clone(), cut(name, &bases, &corpus, &args.store)?));
+        cuts.push((name.clone(), cut(name, &bases, corpus, &workspace)?));
     }
     if args.json {
         let value = json!({"bases": String::from_utf8_lossy(&bases), "cuts": cuts.iter().map(|(name, spans)| {
@@ -121,14 +120,15 @@ fn locus(corpus: &Corpus, place: Option<&str>) -> Result<Vec<u8>, Failure> {
     Ok(record.bases[first - 1..last].to_vec())
 }
 
-fn cut(name: &str, bases: &[u8], corpus: &Corpus, store: &Path) -> Result<Vec<Range<usize>>, Failure> {
-    let recipe = registry::parse(name)?;
+fn cut(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> Result<Vec<Range<usize>>, Failure> {
+    let recipe = workspace.recipe(name)?;
     if recipe.frontend.learns_units() {
-        return learned(&recipe.name, bases, corpus, store);
+        return learned(&recipe.name, bases, corpus, workspace);
     }
     let mut tokens = Vec::new();
-    let fitted = if recipe.learned_vocabulary && store.exists() {
-        crate::fitting::fit(&Store::open(store)?, &recipe, corpus, SPAN)?.tokenizer
+    let fitted = if recipe.learned_vocabulary && workspace.store.exists() {
+        let say = &mut |text| errln!("{text}");
+        pipeline::fitting::fit(&workspace.store()?, &recipe, corpus, SPAN, say)?.tokenizer
     } else {
         recipe.fit(&mut corpus.training_pieces())?
     };
@@ -137,33 +137,19 @@ fn cut(name: &str, bases: &[u8], corpus: &Corpus, store: &Path) -> Result<Vec<Ra
 }
 
 /// The units of a learned tokenizer, from the weights of a finished run on this corpus.
-fn learned(name: &str, bases: &[u8], corpus: &Corpus, folder: &Path) -> Result<Vec<Range<usize>>, Failure> {
-    let none = || {
-        Failure::new(
+fn learned(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> Result<Vec<Range<usize>>, Failure> {
+    let Some(record) = pipeline::load::find(workspace, name, corpus)? else {
+        let (corpus, folder) = (corpus.name(), workspace.store.display());
+        return Err(Failure::new(
             DATA,
-            format!("{name} learns its cut, and no finished run of it on {} is in {}", corpus.name(), folder.display()),
+            format!("{name} learns its cut, and no finished run of it on {corpus} is in {folder}"),
             format!("run \"tokbench compare --tokenizers {name} --corpus ...\" first, or leave {name} out"),
-        )
+        ));
     };
-    if !folder.exists() {
-        return Err(none());
-    }
-    let store = Store::open(folder)?;
-    let found = store.records()?.0.into_iter().find_map(|record| match (&record.run.work, &record.outcome) {
-        (Work::Pretrain(p), Outcome::Pretrained(_)) if p.tokenizer == name && p.corpus.hash == corpus.hash() => {
-            Some((record.key, record.run.seed, p.clone()))
-        }
-        _ => None,
-    });
-    let (key, seed, pretrain) = found.ok_or_else(none)?;
-    errln!("{name}: as cut by the run {} (seed {seed}, {} bases)", key.short(), pretrain.training.bases);
-    let device = model::device::open("cpu")?;
-    let recipe = registry::parse(name)?;
-    let fitted: Fitted = crate::fitting::fit(&store, &recipe, corpus, pretrain.masking.span)?;
-    let shapes = model::pretrain::shapes(&pretrain, &fitted, None);
-    let empty = model::network::Model::new(&shapes, seed, &device);
-    let model = model::checkpoint::load_weights(&store.folder(&key)?, empty)?;
-    Ok(model::execute::cut(&model, &fitted, bases, &device))
+    let loaded = pipeline::load(workspace, record, corpus, "cpu")?;
+    let (key, seed) = (loaded.record.key.short(), loaded.record.run.seed);
+    errln!("{name}: as cut by the run {key} (seed {seed}, {} bases)", loaded.training_bases());
+    loaded.segment(bases)
 }
 
 /// Lines of bases and, under them, tokens: neighbours told apart by colour, or by capital and small letters without it.

@@ -2,10 +2,10 @@
 
 use experiment::config::Position;
 use experiment::{EncoderChoice, Memory, Spec};
+use pipeline::workspace::refuse_pipe;
 
 use crate::args::Question;
 use crate::failure::{Failure, USAGE};
-use crate::resolve;
 
 /// The embedded default: a question that can be decided in minutes.
 pub(crate) const DEFAULT: &str = include_str!("../../../../experiments/default.toml");
@@ -14,16 +14,14 @@ pub(crate) const DEFAULT: &str = include_str!("../../../../experiments/default.t
 pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     let mut spec = match &question.spec {
         Some(path) => {
-            let text = crate::text::read(path)?;
+            let text = pipeline::text::read(path)?;
             Spec::from_toml(&text, &path.to_string_lossy())?
         }
         None => Spec::from_toml(DEFAULT, "experiments/default.toml")?,
     };
     let own = question.spec.is_none();
     let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
-    tokenizers
-        .map(|name| name.trim())
-        .try_for_each(|name| resolve::refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
+    tokenizers.map(|name| name.trim()).try_for_each(|name| refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
@@ -83,11 +81,6 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     Ok(spec)
 }
 
-/// The spec as it is planned: the device's kind instead of its name, since an ordinal does not change the answer.
-pub(crate) fn planned(spec: &Spec) -> Result<Spec, Failure> {
-    Ok(Spec { device: model::device::kind(&spec.device)?, ..spec.clone() })
-}
-
 fn position(name: &str) -> Result<Position, Failure> {
     [Position::AlibiDirected, Position::Alibi]
         .into_iter()
@@ -105,14 +98,4 @@ fn name_of(corpus: &str) -> String {
 /// The memory that runs may take, as far as anybody knows.
 pub(crate) fn memory(question: &Question) -> Option<Memory> {
     question.memory.map(Memory::asked).or_else(Memory::here)
-}
-
-/// The plan of a spec, and the data it speaks of.
-pub(crate) fn plan(spec: &Spec, data: &resolve::Data) -> Result<experiment::Plan, Failure> {
-    data.name_tasks(&spec.tasks)?;
-    let plan = experiment::Plan::new(&planned(spec)?, data);
-    let plan = plan.map_err(|error| data.take_failure().unwrap_or_else(|| error.into()))?;
-    data.check_windows(spec)?;
-    data.check_vocabularies(spec)?;
-    Ok(plan)
 }

@@ -11,9 +11,8 @@ use super::{Output, is_standard_output, open};
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
-use crate::resolve::file_of;
 use crate::stdout::errln;
-use crate::text;
+use crate::workspace::file_of;
 
 /// The two files of a byte-pair encoding.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
@@ -83,7 +82,7 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
             let remedy = "a folder must hold vocab.json and merges.txt; of other tokenizers give the tokenizer.json";
             let read = std::fs::read(&path);
             let bytes = read.map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), remedy))?;
-            text::of(&bytes, &path)
+            pipeline::text::of(&bytes, &path)
         });
         let file = File::from_vocab_merges(vocab?.as_bytes(), &merges?, name)?;
         HuggingFace::from_json(name.to_owned(), &file.to_json(), name)?;

@@ -8,15 +8,18 @@ use experiment::record::Record;
 use experiment::run::Work;
 use tokenize::registry;
 
-use crate::failure::{Failure, USAGE};
+use crate::error::{Error, Kind, Result};
 
 /// The tokenizers of some records, by their canonical names.
-pub(crate) struct Recorded {
+#[derive(Clone, Debug)]
+pub struct Recorded {
     names: BTreeSet<String>,
 }
 
 impl Recorded {
-    pub(crate) fn new(records: &[Record]) -> Recorded {
+    /// The tokenizers of these records.
+    #[must_use]
+    pub fn new(records: &[Record]) -> Recorded {
         let name = |record: &Record| match &record.run.work {
             Work::Pretrain(pretrain) => Some(pretrain.tokenizer.clone()),
             Work::Finetune(finetune) => Some(finetune.model.tokenizer.clone()),
@@ -29,7 +32,7 @@ impl Recorded {
     ///
     /// # Errors
     /// A name that no tokenizer can have; a file whose name is that of no recorded tokenizer, or of several.
-    pub(crate) fn all(&self, names: &[String]) -> Result<Vec<String>, Failure> {
+    pub fn all(&self, names: &[String]) -> Result<Vec<String>> {
         let mut found: Vec<String> = Vec::new();
         for name in names {
             let one = self.one(name)?;
@@ -41,7 +44,10 @@ impl Recorded {
     }
 
     /// As [`Recorded::one`]; a file whose name no recorded tokenizer has stays as it is written: its runs are still to come.
-    pub(crate) fn one_or_absent(&self, name: &str) -> Result<String, Failure> {
+    ///
+    /// # Errors
+    /// As [`Recorded::one`], but for a file that no record knows.
+    pub fn one_or_absent(&self, name: &str) -> Result<String> {
         let absent = |path: &str| !self.files().any(|(stem, _)| stem == stem_of(path));
         match registry::path_in(name) {
             Some(path) if !self.names.contains(name) && absent(path) => Ok(name.to_owned()),
@@ -53,7 +59,7 @@ impl Recorded {
     ///
     /// # Errors
     /// As [`Recorded::all`].
-    pub(crate) fn one(&self, name: &str) -> Result<String, Failure> {
+    pub fn one(&self, name: &str) -> Result<String> {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
@@ -68,13 +74,13 @@ impl Recorded {
                     [] => "no tokenizer of the records was read from a file".to_owned(),
                     files => format!("tokenizers of the records that were read from files: {}", files.join(", ")),
                 };
-                Err(Failure::new(USAGE, format!("the records hold no tokenizer {name}"), remedy))
+                Err(Error::new(Kind::Usage, format!("the records hold no tokenizer {name}"), remedy))
             }
             // Only the content tells them apart, where it is at hand.
             several => match registry::parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
-                _ => Err(Failure::new(
-                    USAGE,
+                _ => Err(Error::new(
+                    Kind::Usage,
                     format!("{name} may be any of {} tokenizers of the records", several.len()),
                     format!("name one of {}", several.join(", ")),
                 )),
@@ -124,7 +130,10 @@ mod tests {
         assert_eq!(failure.message, "file:nowhere/a.json may be any of 2 tokenizers of the records");
         assert_eq!(failure.remedy.unwrap(), "name one of file:a@0123456789ab, file:a@999999999999");
         let failure = here.one("file:b.json").unwrap_err();
-        assert_eq!((failure.code, failure.message.as_str()), (USAGE, "the records hold no tokenizer file:b.json"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Usage, "the records hold no tokenizer file:b.json")
+        );
         assert!(failure.remedy.unwrap().ends_with("files: file:a@0123456789ab, file:a@999999999999"));
         assert!(here.one("kmr6").unwrap_err().remedy.unwrap().contains("kmer6"));
     }

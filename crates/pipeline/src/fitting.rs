@@ -5,8 +5,7 @@ use experiment::store::{Found, Store};
 use tokenize::Fitted;
 use tokenize::registry::{self, Recipe};
 
-use crate::failure::{DATA, Failure};
-use crate::stdout::errln;
+use crate::error::{Error, Kind, Result};
 
 /// Raised by hand when the meaning of a fitted vocabulary changes.
 const VERSION: u32 = 1;
@@ -14,33 +13,40 @@ const VERSION: u32 = 1;
 const FILE: &str = "fitted.json";
 
 /// The recipe behind a canonical name; `location` is the path behind a `file:` name.
-pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe, Failure> {
+pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe> {
     let Some(path) = location.filter(|_| canonical.starts_with("file:")) else {
         return Ok(registry::parse(canonical)?);
     };
     let recipe = registry::parse(&format!("file:{path}"))?;
     if recipe.name != canonical {
-        return Err(Failure::new(DATA, format!("{path} has changed: it is now {}", recipe.name), "plan again"));
+        return Err(Error::new(Kind::Data, format!("{path} has changed: it is now {}", recipe.name), "plan again"));
     }
     Ok(recipe)
 }
 
-/// The fitted tokenizer: from the store, or learned now and kept.
-pub(crate) fn fit(store: &Store, recipe: &Recipe, corpus: &Corpus, span: usize) -> Result<Fitted, Failure> {
+/// The fitted tokenizer: from the store, or learned now and kept. `say` is told of files that were damaged.
+///
+/// # Errors
+/// If the corpus cannot give such a vocabulary, or the store cannot be written.
+pub fn fit(
+    store: &Store,
+    recipe: &Recipe,
+    corpus: &Corpus,
+    span: usize,
+    say: &mut dyn FnMut(String),
+) -> Result<Fitted> {
     let text = format!("{VERSION} {} {}", corpus.hash(), Fitted::fingerprint(recipe, span));
     let key = blake3::hash(text.as_bytes()).to_hex().to_string();
     match store.fitted(&key, FILE)? {
         Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
             Ok(fitted) => return Ok(fitted),
-            Err(error) => errln!("warning: {error}; it is learned again"),
+            Err(error) => say(format!("warning: {error}; it is learned again")),
         },
-        Found::SetAside { reason, moved_to } => {
-            errln!(
-                "warning: {} was damaged ({reason}) and set aside as {}; it is learned again",
-                recipe.name,
-                moved_to.display()
-            );
-        }
+        Found::SetAside { reason, moved_to } => say(format!(
+            "warning: {} was damaged ({reason}) and set aside as {}; it is learned again",
+            recipe.name,
+            moved_to.display()
+        )),
         Found::Missing => {}
     }
     let pieces: Vec<&[u8]> = corpus.training_pieces().collect();

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use dataset::{Error, builtin};
+use dataset::builtin;
 
-use crate::failure::{DATA, Failure, USAGE};
+use crate::error::{Error, Kind};
 
 /// Endings of sequences, tables, descriptions and archives: a name that has one is the name of a file.
 const ENDINGS: [&str; 38] = [
@@ -20,19 +20,19 @@ fn ending(path: &Path) -> Option<String> {
 }
 
 /// Why nothing was found under a name; `unknown` is what the built-in names say.
-pub(crate) fn nothing_there(what: &str, name: &str, unknown: &Error) -> Failure {
+pub(crate) fn nothing_there(what: &str, name: &str, unknown: &dataset::Error) -> Error {
     let path = Path::new(name);
     if path.is_dir() {
         return a_folder(what, path);
     }
     if looks_like_path(what, name) {
-        return Failure::new(
-            DATA,
+        return Error::new(
+            Kind::Data,
             format!("{what} file {name}: no such file"),
             "check the path; \"tokbench list\" shows built-in names",
         );
     }
-    Failure { code: USAGE, message: unknown.to_string(), remedy: unknown.remedy() }
+    Error { kind: Kind::Usage, message: unknown.to_string(), remedy: unknown.remedy() }
 }
 
 fn looks_like_path(what: &str, name: &str) -> bool {
@@ -50,7 +50,7 @@ fn looks_like_path(what: &str, name: &str) -> bool {
 }
 
 /// A folder in the place of a file: what it holds that could have been meant.
-fn a_folder(what: &str, folder: &Path) -> Failure {
+fn a_folder(what: &str, folder: &Path) -> Error {
     let fits = |path: &Path| {
         // What is packed is looked at by the ending below.
         let name = path.to_string_lossy().to_ascii_lowercase();
@@ -75,29 +75,29 @@ fn a_folder(what: &str, folder: &Path) -> Failure {
         }
         _ => "give one FASTA or FASTQ file, or a corpus file (TOML) that lists several",
     };
-    Failure::new(DATA, format!("{what} {}: a folder, not a file", folder.display()), format!("{wanted}{example}"))
+    Error::new(Kind::Data, format!("{what} {}: a folder, not a file", folder.display()), format!("{wanted}{example}"))
 }
 
 /// A refusal of data; a table in the place of a corpus and sequences in the place of a task are called what they are.
-pub(crate) fn another_kind(error: &Error) -> Failure {
+pub(crate) fn another_kind(error: &dataset::Error) -> Error {
     match error {
-        Error::NotSequences { path, table: false, .. }
+        dataset::Error::NotSequences { path, table: false, .. }
             if ending(path).is_some_and(|e| TABLES.contains(&e.as_str())) =>
         {
-            Failure::new(
-                DATA,
+            Error::new(
+                Kind::Data,
                 format!("{}: a table, not FASTA or FASTQ", path.display()),
                 format!("a table of sequence,label is a task: --task {}", path.display()),
             )
         }
-        Error::MissingColumn { path, found, .. } if found.starts_with(['>', '@']) => Failure::new(
-            DATA,
+        dataset::Error::MissingColumn { path, found, .. } if found.starts_with(['>', '@']) => Error::new(
+            Kind::Data,
             format!("{}: sequences (FASTA or FASTQ), not a table", path.display()),
             format!(
                 "a task is a CSV with the columns sequence,label; sequences to pretrain on are a corpus: --corpus {}",
                 path.display()
             ),
         ),
-        _ => Failure { code: DATA, message: error.to_string(), remedy: error.remedy() },
+        _ => Error { kind: Kind::Data, message: error.to_string(), remedy: error.remedy() },
     }
 }

@@ -1,0 +1,100 @@
+//! From records to what they mean: table, sentence, numbers, figures.
+
+use std::path::{Path, PathBuf};
+
+use experiment::record::Record;
+use experiment::run::Work;
+use experiment::{Spec, read_jsonl};
+use report::{Comparison, Options};
+
+use crate::error::{Error, Kind, Result};
+use crate::recorded::Recorded;
+
+/// Files of numbers that [`Conclusion::write`] puts beside the figures.
+pub const NUMBERS: [&str; 3] = ["table.csv", "table.txt", "numbers.json"];
+
+/// The records of a published file, one JSON object a line.
+///
+/// # Errors
+/// If it cannot be read, or a line is no record.
+pub fn published(path: &Path) -> Result<Vec<Record>> {
+    read_jsonl(path).map_err(|error| Error { kind: Kind::Data, ..Error::from(error) })
+}
+
+/// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls; those
+/// that it names and of which there is no record yet keep the name that they have there.
+///
+/// # Errors
+/// If the experiment names a tokenizer that there cannot be.
+pub fn options(spec: &Spec, records: &[Record], options: &Options) -> Result<Options> {
+    let recorded = Recorded::new(records);
+    let mut order = Vec::new();
+    for name in &spec.tokenizers {
+        order.push(recorded.one_or_absent(name)?);
+    }
+    let mut controls: Vec<String> = Vec::new();
+    for record in records {
+        if let Work::Pretrain(pretrain) = &record.run.work
+            && !order.contains(&pretrain.tokenizer)
+            && !controls.contains(&pretrain.tokenizer)
+        {
+            controls.push(pretrain.tokenizer.clone());
+        }
+    }
+    controls.sort();
+    let reference = Some(recorded.one_or_absent(spec.reference())?);
+    let order = order.into_iter().chain(controls.iter().cloned()).collect();
+    Ok(Options { order, reference, controls, ..options.clone() })
+}
+
+/// What records mean.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The comparison behind it.
+    pub comparison: Comparison,
+    /// The plain sentence.
+    pub sentence: String,
+}
+
+impl Conclusion {
+    /// Concludes from records.
+    ///
+    /// # Errors
+    /// If the records cannot be compared: mixed devices or protocols, unequal seeds, none of the reference ...
+    pub fn new(records: Vec<Record>, options: Options) -> Result<Conclusion> {
+        let comparison = Comparison::new(records, options)?;
+        let sentence = report::sentence(&comparison);
+        Ok(Conclusion { comparison, sentence })
+    }
+
+    /// The table as text; `colour` for a terminal.
+    #[must_use]
+    pub fn table(&self, colour: bool) -> String {
+        report::table(&self.comparison, colour)
+    }
+
+    /// Every number, for machines: JSON, as in `numbers.json`.
+    #[must_use]
+    pub fn numbers(&self) -> String {
+        serde_json::to_string_pretty(&report::numbers(&self.comparison)).unwrap_or_default()
+    }
+
+    /// Writes figures and numbers into a folder, which is made where there is none. Gives the paths of the figures' files.
+    ///
+    /// # Errors
+    /// If a figure cannot be drawn or a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, &error))?;
+        let files = report::write_all(&self.comparison, folder)?;
+        let texts = [
+            report::csv(&self.comparison),
+            format!("{}\n{}\n", self.table(false), self.sentence),
+            format!("{}\n", self.numbers()),
+        ];
+        for (name, text) in NUMBERS.iter().zip(texts) {
+            let path = folder.join(name);
+            experiment::files::write(&path, text).map_err(|error| Error::file(&path, &error))?;
+        }
+        Ok(files)
+    }
+}

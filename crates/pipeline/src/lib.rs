@@ -1,0 +1,43 @@
+//! The thread of an experiment, from its question to its conclusion, for Rust programs: the command line is one of them.
+//!
+//! ```text
+//! Spec ── Experiment::open ── plan ──► Planned ── execute ──► Executed ── conclude ──► Conclusion
+//! question   tokenizers, corpus,        runs with keys,         records,                 table, sentence,
+//!            tasks opened once          what is finished        one a run                figures
+//! ```
+//!
+//! * [`Workspace`] says where data and runs lie.
+//! * [`run::run`] executes one run of the store in this process: what every worker does.
+//! * [`load::load`] gives the tokenizer and the trained model of a finished run.
+//! * [`Error`] carries what went wrong, of which kind, and what to do.
+//!
+//! # Example
+//! ```no_run
+//! use pipeline::{Experiment, Workspace};
+//!
+//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "question")?;
+//! let executor = experiment::Local::new("tokbench", 2);
+//! let conclusion =
+//!     Experiment::open(spec, &Workspace::default())?.plan()?.execute(&executor, &mut ())?.conclude()?;
+//! println!("{}", conclusion.sentence);
+//! # Ok::<(), pipeline::Error>(())
+//! ```
+
+pub mod conclude;
+mod error;
+pub mod experiment;
+pub mod fitting;
+mod inputs;
+pub mod load;
+pub mod recorded;
+pub mod run;
+mod spelling;
+pub mod text;
+pub mod workspace;
+
+pub use conclude::Conclusion;
+pub use error::{Error, Kind, Result};
+pub use experiment::{Executed, Experiment, Observer, Planned};
+pub use load::load;
+pub use run::run;
+pub use workspace::{OpenCorpus, Workspace};

@@ -1,0 +1,85 @@
+//! A finished run, loaded: its tokenizer and its weights.
+
+use std::ops::Range;
+
+use dataset::Corpus;
+use experiment::record::{Outcome, Record};
+use experiment::run::{Pretrain, Work};
+use model::network::Model;
+use tokenize::Fitted;
+
+use crate::error::{Error, Kind, Result};
+use crate::fitting;
+use crate::workspace::Workspace;
+
+/// A trained model with its tokenizer.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The tokenizer, fitted.
+    pub fitted: Fitted,
+    /// The network.
+    pub model: Model,
+    /// The record of the run.
+    pub record: Record,
+    device: String,
+}
+
+/// The pretraining run that a record is about.
+fn pretraining(record: &Record) -> Option<&Pretrain> {
+    match (&record.run.work, &record.outcome) {
+        (Work::Pretrain(pretrain), Outcome::Pretrained(_)) => Some(pretrain),
+        _ => None,
+    }
+}
+
+/// The first finished pretraining run of a tokenizer (canonical name) on a corpus, if the store has one.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn find(workspace: &Workspace, tokenizer: &str, corpus: &Corpus) -> Result<Option<Record>> {
+    if !workspace.store.exists() {
+        return Ok(None);
+    }
+    let of = |p: &Pretrain| p.tokenizer == tokenizer && p.corpus.hash == corpus.hash();
+    Ok(workspace.store()?.records()?.0.into_iter().find(|record| pretraining(record).is_some_and(of)))
+}
+
+/// Loads a finished pretraining run on a device (`cpu` ...), with the corpus that its vocabulary was learned on.
+///
+/// # Errors
+/// If the run is no finished pretraining, its weights are not in the store, or the device is not there.
+pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str) -> Result<Loaded> {
+    let Some(pretrain) = pretraining(&record) else {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("run {} is no finished pretraining", record.key.short()),
+            "load a pretraining run; \"tokbench plan --json\" shows keys",
+        ));
+    };
+    let store = workspace.store()?;
+    let place = model::device::open(device)?;
+    let data = store.data(&record.key)?.done().unwrap_or_default();
+    let recipe = fitting::recipe(&pretrain.tokenizer, data["tokenizer"].as_str())?;
+    let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |_| {})?;
+    let shapes = model::pretrain::shapes(pretrain, &fitted, None);
+    let model = Model::new(&shapes, record.run.seed, &place);
+    let model = model::checkpoint::load_weights(&store.folder(&record.key)?, model)?;
+    Ok(Loaded { fitted, model, record, device: device.to_owned() })
+}
+
+impl Loaded {
+    /// Bases that the model was trained on.
+    #[must_use]
+    pub fn training_bases(&self) -> u64 {
+        pretraining(&self.record).map_or(0, |pretrain| pretrain.training.bases)
+    }
+
+    /// The units into which the model segments bases, as spans.
+    ///
+    /// # Errors
+    /// If the device is gone.
+    pub fn segment(&self, bases: &[u8]) -> Result<Vec<Range<usize>>> {
+        let device = model::device::open(&self.device)?;
+        Ok(model::execute::cut(&self.model, &self.fitted, bases, &device))
+    }
+}

@@ -1,0 +1,200 @@
+//! One run, in this process: what `tokbench run KEY` and every worker of a comparison does.
+
+use std::time::SystemTime;
+
+use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
+use experiment::Store;
+use experiment::record::{Outcome, Provenance, Record};
+use experiment::run::{Control, DataRef, Key, Pretrain, Run, Work};
+use experiment::store::Found;
+use model::Watch;
+use model::execute::Inputs;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokenize::Fitted;
+
+use crate::error::{Error, Kind, Result};
+use crate::fitting;
+use crate::workspace::Workspace;
+
+/// Executes a run of the store, or gives its record if it is finished.
+///
+/// # Errors
+/// As [`Prepared::open`] and [`Prepared::execute`].
+pub fn run(workspace: &Workspace, key: &Key, watch: &mut Watch<'_>) -> Result<Record> {
+    if let Some(record) = finished(workspace, key)? {
+        return Ok(record);
+    }
+    Ok(Prepared::open(workspace, key, None, &mut |_| {})?.execute(watch)?.record)
+}
+
+/// The record of a run that needs no more work. A failed or simulated one does.
+///
+/// # Errors
+/// If the store has no such run, or it is damaged.
+pub fn finished(workspace: &Workspace, key: &Key) -> Result<Option<Record>> {
+    let store = workspace.store()?;
+    described_run(workspace, &store, key)?;
+    Ok(store
+        .record(key)?
+        .done()
+        .filter(|record| !matches!(record.outcome, Outcome::Failed { .. }) && !experiment::mock::made_up(record)))
+}
+
+/// A run whose data, vocabulary and device are at hand.
+#[derive(Debug)]
+pub struct Prepared {
+    store: Store,
+    key: Key,
+    run: Run,
+    corpus: Option<Corpus>,
+    task: Option<Task>,
+    fitted: Option<Fitted>,
+    device: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The record, which is in the store.
+    pub record: Record,
+    /// Checkpoints set aside and the like, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// Opens what a run needs: its corpus and task where the plan found them, its vocabulary (learned now if nobody has), its
+    /// device (`device`, or the run's own). `say` is told of damaged files.
+    ///
+    /// # Errors
+    /// If the store has no such run, its data has changed or cannot be read, or the device is of another kind.
+    pub fn open(
+        workspace: &Workspace,
+        key: &Key,
+        device: Option<&str>,
+        say: &mut dyn FnMut(String),
+    ) -> Result<Prepared> {
+        let store = workspace.store()?;
+        let run = described_run(workspace, &store, key)?;
+        let data = store.data(key)?.done().unwrap_or_default();
+        let corpus = wanted_corpus(&run).map(|wanted| open_corpus(wanted, &data, workspace)).transpose()?;
+        let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
+        let fitted = match (model_of(&run), &corpus) {
+            (Some(pretrain), Some(corpus)) => {
+                let recipe = fitting::recipe(&pretrain.tokenizer, data["tokenizer"].as_str())?;
+                Some(fitting::fit(&store, &recipe, corpus, pretrain.masking.span, say)?)
+            }
+            _ => None,
+        };
+        let device = device.map_or_else(|| run.device.replacen('-', ":", 1), str::to_owned);
+        if model::device::kind(&device)? != run.device {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the run is for the device kind {}, not {device}", run.device),
+                "the device kind is part of a run's key: plan again with --device",
+            ));
+        }
+        Ok(Prepared { store, key: key.clone(), run, corpus, task, fitted, device })
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Trains, scores, and keeps the record. A loss that diverged is a record too.
+    ///
+    /// # Errors
+    /// If the run is interrupted, a file cannot be written, or an input turns out to be unusable.
+    pub fn execute(self, watch: &mut Watch<'_>) -> Result<Ran> {
+        let device = model::device::open(&self.device)?;
+        let folder = self.store.folder(&self.key)?;
+        let parent = self.run.parent().map(|parent| self.store.folder(&parent.key())).transpose()?;
+        let inputs = Inputs {
+            corpus: self.corpus.as_ref(),
+            task: self.task.as_ref(),
+            fitted: self.fitted.as_ref(),
+            folder: &folder,
+            parent: parent.as_deref(),
+            device: &device,
+        };
+        let executed = model::execute::execute(&self.run, &inputs, watch)?;
+        let record = Record {
+            key: self.key,
+            run: self.run,
+            outcome: executed.outcome,
+            timing: executed.timing,
+            provenance: provenance(executed.resumed, model::device::hardware(&self.device)),
+        };
+        self.store.put_record(&record)?;
+        // Only now: a run killed between its last step and its record must find its work again.
+        model::checkpoint::clear(&folder);
+        Ok(Ran { record, notes: executed.notes })
+    }
+}
+
+fn described_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run> {
+    match store.run(key)? {
+        Found::Done(run) => Ok(run),
+        Found::Missing | Found::SetAside { .. } => Err(Error::new(
+            Kind::Data,
+            format!("no run {key} in {}", workspace.store.display()),
+            "\"tokbench plan --json\" shows keys; \"tokbench compare\" prepares runs",
+        )),
+    }
+}
+
+fn model_of(run: &Run) -> Option<&Pretrain> {
+    match &run.work {
+        Work::Pretrain(pretrain) => Some(pretrain),
+        Work::Finetune(finetune) => Some(&finetune.model),
+        Work::Control(_) => None,
+    }
+}
+
+fn wanted_corpus(run: &Run) -> Option<&DataRef> {
+    match &run.work {
+        Work::Control(Control::Markov { corpus, .. }) => Some(corpus),
+        _ => model_of(run).map(|pretrain| &pretrain.corpus),
+    }
+}
+
+fn described<T: DeserializeOwned>(kind: &str, wanted: &DataRef, data: &Value) -> Result<T> {
+    serde_json::from_value(data[kind].clone()).map_err(|error| {
+        Error::new(
+            Kind::Data,
+            format!("where the {kind} {} lies is not kept with the run ({error})", wanted.name),
+            "start it through \"tokbench compare\"",
+        )
+    })
+}
+
+fn changed(kind: &str, wanted: &DataRef) -> Error {
+    Error::new(
+        Kind::Data,
+        format!("the {kind} {} is not what the run was planned for: its content has changed", wanted.name),
+        "plan again with \"tokbench compare\"",
+    )
+}
+
+fn open_corpus(wanted: &DataRef, data: &Value, workspace: &Workspace) -> Result<Corpus> {
+    let corpus = Corpus::open(&described::<CorpusSpec>("corpus", wanted, data)?, &workspace.data)?;
+    if corpus.hash() == wanted.hash { Ok(corpus) } else { Err(changed("corpus", wanted)) }
+}
+
+fn open_task(wanted: &DataRef, data: &Value, workspace: &Workspace) -> Result<Task> {
+    let task = Task::open(&described::<TaskSpec>("task", wanted, data)?, &workspace.data)?;
+    if task.hash == wanted.hash { Ok(task) } else { Err(changed("task", wanted)) }
+}
+
+fn provenance(resumed: u32, device: String) -> Provenance {
+    let finished = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("TOKBENCH_COMMIT").to_owned(),
+        device,
+        finished,
+        resumed,
+    }
+}

@@ -1,0 +1,186 @@
+//! Where an experiment works: the folder of data, the folder of runs.
+
+use std::path::{Path, PathBuf};
+
+use dataset::{Corpus, CorpusSpec, Task, TaskSpec, builtin};
+use experiment::{Spec, Store};
+use tokenize::registry::{self, Recipe};
+
+use crate::error::{Error, Kind, Result};
+use crate::{spelling, text};
+
+/// What names mean and where things lie.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// Folder of the files that corpora and tasks refer to.
+    pub data: PathBuf,
+    /// Folder of finished and unfinished runs.
+    pub store: PathBuf,
+}
+
+impl Default for Workspace {
+    /// Data in the current folder, runs in `.tokbench`.
+    fn default() -> Workspace {
+        Workspace { data: PathBuf::from("."), store: PathBuf::from(".tokbench") }
+    }
+}
+
+/// A corpus that was opened.
+#[derive(Debug)]
+pub struct OpenCorpus {
+    /// Its text.
+    pub corpus: Corpus,
+    /// Where the text is found.
+    pub spec: CorpusSpec,
+}
+
+impl OpenCorpus {
+    /// What a person should know about it: what was read and changed, and what train and test share.
+    #[must_use]
+    pub fn remarks(&self) -> [String; 2] {
+        [self.corpus.to_string(), self.corpus.leaks().to_string()]
+    }
+}
+
+impl Workspace {
+    /// The recipe of a tokenizer by name, or by the path of a `tokenizer.json`, which is read.
+    ///
+    /// # Errors
+    /// For an unknown name (with the nearest known one), or a file that cannot be used.
+    pub fn recipe(&self, name: &str) -> Result<Recipe> {
+        Ok(registry::parse(name)?)
+    }
+
+    /// Opens a corpus: a built-in name, a corpus file (TOML), or a file of sequences.
+    ///
+    /// # Errors
+    /// If there is none of that name, or its files cannot be used.
+    pub fn open_corpus(&self, name: &str) -> Result<OpenCorpus> {
+        let path = Path::new(name);
+        let spec = if !path.exists() || path.is_dir() {
+            builtin::corpus(name).map_err(|error| spelling::nothing_there("corpus", name, &error))?
+        } else if is_toml(path) {
+            let text = text::read(path)?;
+            CorpusSpec::from_toml(&text).map_err(|error| in_file(path, &error))?
+        } else {
+            let (spec, corpus) = Corpus::from_fasta(path).map_err(|error| spelling::another_kind(&error))?;
+            return Ok(OpenCorpus { corpus, spec });
+        };
+        let corpus = Corpus::open(&spec, &self.data).map_err(|error| self.explain(&error))?;
+        Ok(OpenCorpus { corpus, spec })
+    }
+
+    /// The files that a corpus consists of, as far as they are known without reading them.
+    #[must_use]
+    pub fn files_of(&self, corpus: &OpenCorpus) -> Vec<PathBuf> {
+        let files = corpus.spec.species.iter().flat_map(|species| &species.files);
+        files.map(|file| self.data.join(file)).collect()
+    }
+
+    /// Looks up tasks: built-in names, task files (TOML), or tables. Tables are named so that no two tasks are alike
+    /// ([`dataset::naming`]).
+    ///
+    /// # Errors
+    /// If there is none of one of the names, or its file cannot be used.
+    pub fn task_specs(&self, names: &[String]) -> Result<Vec<TaskSpec>> {
+        let mut specs = names.iter().map(|name| task_spec(name)).collect::<Result<Vec<_>>>()?;
+        let tables: Vec<usize> = (0..names.len()).filter(|&at| is_table(Path::new(&names[at]))).collect();
+        let paths: Vec<&Path> = tables.iter().map(|&at| Path::new(&names[at])).collect();
+        let others = specs.iter().enumerate().filter(|(at, _)| !tables.contains(at));
+        let taken: Vec<String> = others.map(|(_, spec)| spec.name.clone()).collect();
+        let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+        for (&at, name) in tables.iter().zip(dataset::naming::tell_apart(&paths, &taken)) {
+            specs[at].name = name;
+        }
+        Ok(specs)
+    }
+
+    /// Opens a task.
+    ///
+    /// # Errors
+    /// If its files cannot be used.
+    pub fn open_task(&self, spec: &TaskSpec) -> Result<Task> {
+        Task::open(spec, &self.data).map_err(|error| self.explain(&error))
+    }
+
+    /// Opens the store, making its folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written to.
+    pub fn store(&self) -> Result<Store> {
+        Ok(Store::open(&self.store)?)
+    }
+
+    /// A file that a built-in name refers to and that is not there is most often a missing data root.
+    fn explain(&self, error: &dataset::Error) -> Error {
+        let missing = match error {
+            dataset::Error::Missing { .. } => true,
+            dataset::Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        let mut explained = spelling::another_kind(error);
+        if missing {
+            explained.remedy = Some(format!(
+                "files are looked for under {}; set --data or TOKBENCH_DATA to the data folder",
+                self.data.display()
+            ));
+        }
+        explained
+    }
+}
+
+/// A task by name or file.
+fn task_spec(name: &str) -> Result<TaskSpec> {
+    let path = Path::new(name);
+    if !path.exists() || path.is_dir() {
+        return builtin::task(name).map_err(|error| spelling::nothing_there("task", name, &error));
+    }
+    if is_toml(path) {
+        let text = text::read(path)?;
+        return TaskSpec::from_toml(&text).map_err(|error| in_file(path, &error));
+    }
+    Ok(TaskSpec::from_csv(path)?)
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Whether the path is that of a table, and not of a task file.
+fn is_table(path: &Path) -> bool {
+    path.exists() && !path.is_dir() && !is_toml(path)
+}
+
+fn in_file(path: &Path, error: &dataset::Error) -> Error {
+    Error { kind: Kind::Usage, message: format!("{}: {error}", path.display()), remedy: error.remedy() }
+}
+
+/// Whether a file can be read only once: a pipe, or one that only this process has open.
+fn passing(name: &str) -> bool {
+    let path = Path::new(name);
+    let own = ["/dev/fd/", "/dev/stdin", "/proc/self/"].iter().any(|start| name.starts_with(start));
+    path.exists() && !path.is_dir() && (own || !path.is_file())
+}
+
+/// Refuses data and tokenizers that are pipes: runs are processes of their own, which read their data again.
+///
+/// # Errors
+/// If one can be read only once.
+pub fn refuse_pipes(spec: &Spec) -> Result<()> {
+    std::iter::once(&spec.corpus).chain(&spec.tasks).try_for_each(|name| refuse_pipe(name))
+}
+
+/// Refuses what cannot be read a second time.
+///
+/// # Errors
+/// If it is a pipe.
+pub fn refuse_pipe(name: &str) -> Result<()> {
+    if !passing(name) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!("{name}: a pipe can be read only once, and every run reads its data again"),
+        "save it to a file first",
+    ))
+}
