@@ -4,8 +4,9 @@
 
 use crate::corpus::Corpus;
 use crate::labelled::Example;
-use crate::policy::{code, reverse_complement, thousands};
 use crate::split::Split;
+use dna::policy::thousands;
+use dna::{code, reverse_complement};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::fmt;

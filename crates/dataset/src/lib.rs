@@ -58,15 +58,15 @@ pub mod markov;
 pub mod names;
 pub mod naming;
 pub mod planted;
-pub mod policy;
 mod posterior;
 pub mod sequences;
 pub mod split;
-mod stream;
 pub mod synthetic;
 pub mod task;
 pub mod text;
 mod windows;
+
+pub use dna::{Counts, policy, stream};
 
 pub use corpus::{Corpus, CorpusSpec, Species, SpeciesSpec};
 pub use error::{Error, Result};
@@ -74,10 +74,8 @@ pub use fasta::Record;
 pub use labelled::Example;
 pub use leaks::{KmerLeaks, Leaks};
 pub use markov::Markov;
-pub use policy::Counts;
 pub use split::{Block, By, Split, SplitSpec};
 pub use statistics::Metric;
-pub use stream::stream;
 pub use synthetic::SyntheticSpec;
 pub use task::{Longest, Task, TaskSpec, TaskSplit};
 pub use windows::{ScoringWindow, Window};

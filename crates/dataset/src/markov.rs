@@ -14,7 +14,7 @@
 //! ```
 
 use crate::error::{Error, Result};
-use crate::policy::code;
+use dna::code;
 use rand::{Rng, RngExt};
 
 /// Orders go to 6: a state vector then has 4,096 entries.

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::labelled::Example;
 use crate::markov::{LETTERS, Markov, draw};
 use crate::split::Split;
-use crate::stream;
+use dna::{shuffle, stream};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -161,12 +161,10 @@ impl Maker {
     }
 }
 
-/// Fisher and Yates.
+/// A copy in random order.
 fn shuffled(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for i in (1..bytes.len()).rev() {
-        bytes.swap(i, rng.random_range(0..=i));
-    }
+    shuffle(&mut bytes, rng);
     bytes
 }
 
@@ -183,7 +181,7 @@ mod tests {
         let mut counts = [[0.0; 4]; 2];
         for row in rows {
             for &base in &row.sequence {
-                let code = crate::policy::code(base).unwrap();
+                let code = dna::code(base).unwrap();
                 counts[row.label as usize][code] += 1.0;
             }
         }

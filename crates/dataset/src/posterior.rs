@@ -16,7 +16,7 @@
 //! ```
 
 use crate::markov::Markov;
-use crate::policy::code;
+use dna::code;
 use std::ops::Range;
 
 /// 2^300, a power of two so that rescaling is exact.

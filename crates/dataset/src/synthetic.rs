@@ -19,8 +19,7 @@ use crate::corpus::Species;
 use crate::error::{Error, Result};
 use crate::fasta::Record;
 use crate::markov::{LETTERS, MAX_ORDER, Markov, draw};
-use crate::policy::reverse_complement;
-use crate::stream;
+use dna::{reverse_complement, stream};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 

@@ -12,7 +12,6 @@ use dataset::{Example, Task, stream};
 use experiment::config::Finetuning;
 use experiment::record::{Finetuned, Metric};
 use experiment::run::Finetune;
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tokenize::vocabulary::{CLS, PAD, SEP};
 use tokenize::{Token, Tokenizer};
@@ -311,9 +310,7 @@ pub fn fit<M: Classify>(
 fn shuffled(rows: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut rng = stream(seed, &format!("finetune/epoch/{epoch}"));
     let mut order: Vec<usize> = (0..rows).collect();
-    for i in (1..rows).rev() {
-        order.swap(i, rng.random_range(0..=i));
-    }
+    dna::shuffle(&mut order, &mut rng);
     order
 }
 

@@ -26,7 +26,8 @@ pub mod train;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::letters::{self, code, is_base, leading_bases};
+use dna::is_base;
+use dna::letters::{self, ascii_bits, leading_bases};
 
 use automaton::Automaton;
 pub(crate) use border::EDGE;
@@ -183,7 +184,7 @@ impl Engine {
         let dna = |token: &[u8]| !token.is_empty() && token.iter().all(|&base| is_base(base));
         let spelling: Vec<Option<Vec<u8>>> = tokens
             .iter()
-            .map(|token| dna(token.as_ref()).then(|| token.as_ref().iter().map(|&base| code(base)).collect()))
+            .map(|token| dna(token.as_ref()).then(|| token.as_ref().iter().map(|&base| ascii_bits(base)).collect()))
             .collect();
         let known = |id: u32| spelling.get(id as usize).is_some_and(Option::is_some);
         // Merges with other letters never touch a stretch of A, C, G, T.

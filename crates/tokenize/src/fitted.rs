@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dna::is_dna;
 use serde::{Deserialize, Serialize};
 
 use crate::bill::CountBill;
@@ -115,11 +116,8 @@ impl Fitted {
 
 /// Up to [`SPANS`] stretches of `span` bases without N, evenly spaced over the text.
 fn training_spans<'a>(pieces: &[&'a [u8]], span: usize) -> Vec<&'a [u8]> {
-    let all: Vec<&[u8]> = pieces
-        .iter()
-        .flat_map(|piece| piece.chunks_exact(span))
-        .filter(|text| text.iter().all(|b| matches!(b, b'A' | b'C' | b'G' | b'T')))
-        .collect();
+    let all: Vec<&[u8]> =
+        pieces.iter().flat_map(|piece| piece.chunks_exact(span)).filter(|text| is_dna(text)).collect();
     let count = SPANS.min(all.len());
     (0..count).map(|i| all[i * all.len() / count]).collect()
 }

@@ -21,6 +21,7 @@ mod parts;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use dna::is_base;
 use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::bpe::train::Options;
@@ -168,7 +169,7 @@ pub fn open(path: &str) -> Result<Recipe, Error> {
 pub(crate) fn training_pieces<'a>(pieces: &mut dyn Iterator<Item = &'a [u8]>, most: usize) -> Vec<&'a str> {
     let mut chunks = Vec::new();
     for piece in pieces {
-        for stretch in piece.split(|b| !matches!(b, b'A' | b'C' | b'G' | b'T')) {
+        for stretch in piece.split(|&b| !is_base(b)) {
             chunks.extend(stretch.chunks(PIECE).filter_map(|chunk| std::str::from_utf8(chunk).ok()));
         }
     }

@@ -9,11 +9,12 @@ pub mod words;
 
 use std::sync::Arc;
 
+use dna::letters::leading_bases;
+use dna::{digit, is_base};
 use words::{MOST, Strand, words};
 
 use crate::Frontend;
 use crate::error::Error;
-use crate::letters::leading_bases;
 use crate::name::Name;
 use crate::registry::{Kind, Recipe};
 use crate::token::{Reading, Token, Tokenizer};
@@ -139,10 +140,12 @@ impl Kmer {
 
     /// Id of a stretch of 1 to K letters of ACGT.
     fn id(&self, bases: &[u8]) -> u32 {
-        let given = bases.iter().fold(0u32, |code, &b| code * 4 + letter(b));
+        let given = bases.iter().fold(0u32, |code, &b| code * 4 + u32::from(digit(b)));
         let code = match self.strand {
             Strand::Given => given,
-            Strand::Canonical => given.min(bases.iter().rev().fold(0u32, |code, &b| code * 4 + 3 - letter(b))),
+            Strand::Canonical => {
+                given.min(bases.iter().rev().fold(0u32, |code, &b| code * 4 + 3 - u32::from(digit(b))))
+            }
         };
         let before: u32 = (bases.len() + 1..=self.k).map(|length| 1u32 << (2 * length)).sum();
         SPECIALS + before + code
@@ -199,15 +202,6 @@ impl Kmer {
     }
 }
 
-fn letter(base: u8) -> u32 {
-    match base {
-        b'A' => 0,
-        b'C' => 1,
-        b'G' => 2,
-        _ => 3,
-    }
-}
-
 impl Tokenizer for Kmer {
     fn name(&self) -> &str {
         &self.name
@@ -229,7 +223,7 @@ impl Tokenizer for Kmer {
         out.clear();
         let mut from = 0;
         for (i, &base) in bases.iter().enumerate() {
-            if !matches!(base, b'A' | b'C' | b'G' | b'T') {
+            if !is_base(base) {
                 self.stretch(bases, from, i, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;
@@ -294,7 +288,7 @@ mod tests {
             let kmer = Kmer::new("kmer".to_owned(), k, 1).canonical();
             let (mut given, mut other) = (Vec::new(), Vec::new());
             kmer.ids(bases.as_bytes(), &mut Vec::new(), &mut given);
-            kmer.ids(&crate::token::reverse_complement(bases.as_bytes()), &mut Vec::new(), &mut other);
+            kmer.ids(&dna::reverse_complement(bases.as_bytes()), &mut Vec::new(), &mut other);
             other.reverse();
             prop_assert_eq!(given, other);
         }

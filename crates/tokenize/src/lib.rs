@@ -44,7 +44,6 @@ pub mod kmer;
 pub mod layout;
 pub mod learned;
 pub mod legal;
-mod letters;
 pub mod name;
 pub mod plan;
 pub mod randomcut;

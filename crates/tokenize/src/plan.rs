@@ -4,6 +4,7 @@
 //! base other than A, C, G, T; in scoring pass p of 7 takes the cells i with i mod 7 = p. The plan never sees a
 //! tokenizer, so hidden spans are identical for all of them.
 
+use dna::{is_dna, shuffle};
 use rand::{Rng, RngExt};
 
 /// Passes of the scoring plan: every full cell is hidden in exactly one of them.
@@ -38,23 +39,17 @@ impl Span {
     }
 }
 
-fn is_acgt(bases: &[u8]) -> bool {
-    bases.iter().all(|b| matches!(b, b'A' | b'C' | b'G' | b'T'))
-}
-
 /// Draws the hidden spans of a training window: `round(share * cells)` cells of `cell` bases, no two adjacent, or as many
 /// as fit. Always draws the same number of random numbers for the same cells, whatever the tokenizer.
 pub fn training(bases: &[u8], cell: usize, share: f64, rng: &mut impl Rng) -> Vec<Span> {
     let cells = bases.len() / cell;
     let wanted = (share * cells as f64).round() as usize;
-    let open: Vec<usize> = (0..cells).filter(|&i| is_acgt(&bases[i * cell..(i + 1) * cell])).collect();
+    let open: Vec<usize> = (0..cells).filter(|&i| is_dna(&bases[i * cell..(i + 1) * cell])).collect();
     let mut best: Vec<usize> = Vec::new();
     // A random order taken greedily can end early at high shares: then it is drawn again, and the fullest draw kept.
     for _ in 0..32 {
         let mut order = open.clone();
-        for i in (1..order.len()).rev() {
-            order.swap(i, rng.random_range(0..=i));
-        }
+        shuffle(&mut order, rng);
         let mut taken = vec![false; cells + 2];
         let mut drawn = Vec::with_capacity(wanted);
         for i in order {
@@ -83,7 +78,7 @@ pub fn training(bases: &[u8], cell: usize, share: f64, rng: &mut impl Rng) -> Ve
 #[must_use]
 pub fn scoring(bases: &[u8], cell: usize, pass: usize) -> Vec<Span> {
     (0..bases.len() / cell)
-        .filter(|i| i % PASSES == pass && is_acgt(&bases[i * cell..(i + 1) * cell]))
+        .filter(|i| i % PASSES == pass && is_dna(&bases[i * cell..(i + 1) * cell]))
         .map(|i| Span::hidden(i * cell, (i + 1) * cell))
         .collect()
 }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use dna::is_base;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -201,7 +202,7 @@ impl Tokenizer for RandomCut {
         out.clear();
         let mut from = 0;
         for (i, &base) in bases.iter().enumerate() {
-            if !matches!(base, b'A' | b'C' | b'G' | b'T') {
+            if !is_base(base) {
                 self.stretch(bases, from, i, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;

@@ -1,5 +1,7 @@
 //! The contract of a tokenizer, and what follows from it alone.
 
+use dna::is_base;
+
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// A token: what it is and which bases it stands for.
@@ -93,17 +95,5 @@ pub fn decode(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<u8> {
 /// are the reader's business: it upper-cases and counts before a tokenizer sees them.)
 #[must_use]
 pub fn normalise(bases: &[u8]) -> Vec<u8> {
-    bases.iter().map(|&b| if matches!(b, b'A' | b'C' | b'G' | b'T') { b } else { b'N' }).collect()
-}
-
-/// The other strand, read forwards; letters that are no base stay.
-pub(crate) fn reverse_complement(bases: &[u8]) -> Vec<u8> {
-    let complement = |base: &u8| match base {
-        b'A' => b'T',
-        b'C' => b'G',
-        b'G' => b'C',
-        b'T' => b'A',
-        other => *other,
-    };
-    bases.iter().rev().map(complement).collect()
+    bases.iter().map(|&b| if is_base(b) { b } else { b'N' }).collect()
 }

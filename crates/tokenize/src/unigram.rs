@@ -15,6 +15,7 @@ mod train;
 
 use std::cell::RefCell;
 
+use dna::is_base;
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -132,7 +133,7 @@ impl Walk for Viterbi {
     fn cut(&self, text: &[u8], out: &mut Vec<Token>) {
         let mut from = 0;
         for (i, &base) in text.iter().enumerate() {
-            if !matches!(base, b'A' | b'C' | b'G' | b'T') {
+            if !is_base(base) {
                 self.stretch(&text[from..i], from, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use dna::is_dna;
+
 /// \[UNK\]: a base that is none of A, C, G, T.
 pub const UNK: u32 = 0;
 /// \[CLS\]: opens every sequence.
@@ -118,9 +120,7 @@ impl Vocabulary {
     pub fn is_dna(&self, id: u32) -> bool {
         match self.0 {
             Tokens::Words { .. } => self.length(id) > 0,
-            Tokens::Listed { .. } => self
-                .bases(id)
-                .is_some_and(|b| !b.is_empty() && b.iter().all(|b| matches!(b, b'A' | b'C' | b'G' | b'T'))),
+            Tokens::Listed { .. } => self.bases(id).is_some_and(|b| !b.is_empty() && is_dna(b)),
         }
     }
 

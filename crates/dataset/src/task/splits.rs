@@ -3,8 +3,8 @@
 use super::{TaskSpec, TaskSplit};
 use crate::error::{Error, Result};
 use crate::labelled::Example;
-use crate::policy::reverse_complement;
 use crate::split::Split;
+use dna::reverse_complement;
 use std::collections::BTreeSet;
 
 /// Deals the rows of one table by a hash of the sequence, or of its reverse complement if that sorts first.

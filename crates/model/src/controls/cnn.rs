@@ -50,9 +50,9 @@ impl Classify for Cnn {
         let length = rows.iter().map(|row| row.len()).max().unwrap_or(0).max(1);
         let mut one_hot = vec![0.0f32; rows.len() * 4 * length];
         for (number, row) in rows.iter().enumerate() {
-            for (i, base) in row.iter().enumerate() {
+            for (i, &base) in row.iter().enumerate() {
                 // N and padding stay zero in all four channels.
-                if let Some(letter) = b"ACGT".iter().position(|b| b == base) {
+                if let Some(letter) = dna::code(base) {
                     one_hot[(number * 4 + letter) * length + i] = 1.0;
                 }
             }

@@ -36,9 +36,7 @@ fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
     let mut offset = 0;
     for k in 1..=max_k {
         for word in sequence.windows(k) {
-            let code = word
-                .iter()
-                .try_fold(0, |code, base| b"ACGT".iter().position(|b| b == base).map(|letter| code * 4 + letter));
+            let code = word.iter().try_fold(0, |code, &base| dna::code(base).map(|letter| code * 4 + letter));
             if let Some(code) = code {
                 counts[offset + code] += 1.0;
             }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use rand::{Rng, RngExt};
 
-use crate::token::{Token, Tokenizer, reverse_complement};
+use dna::reverse_complement;
+
+use crate::token::{Token, Tokenizer};
 
 /// Bases that are lost at the beginning, one after the other: 1 to this.
 pub const SHIFTS: usize = 12;

@@ -369,8 +369,8 @@ mod tests {
 
     use super::super::train::{Options, train};
     use super::*;
-    use crate::letters::code;
     use crate::vocabulary::SPECIALS;
+    use dna::letters::ascii_bits;
 
     /// Splits states by what they answer until nothing splits any more (Moore 1956): each is a class of its own.
     #[test]
@@ -382,7 +382,7 @@ mod tests {
         };
         let text: Vec<u8> = (0..20_000).map(|_| base()).collect();
         let learned = train(&[text], &Options { vocabulary: 150, ..Options::default() }, &mut |_| true).unwrap();
-        let letters = |token: &Vec<u8>| Some(token.iter().map(|&base| code(base)).collect());
+        let letters = |token: &Vec<u8>| Some(token.iter().map(|&base| ascii_bits(base)).collect());
         let spelling: Vec<_> =
             vec![None; SPECIALS as usize].into_iter().chain(learned.tokens.iter().map(letters)).collect();
         let merges = learned.merges.iter().zip(SPECIALS + 4..).map(|(&(left, right), token)| (left, right, token));

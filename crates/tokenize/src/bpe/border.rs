@@ -12,9 +12,11 @@
 
 use std::ops::Range;
 
+use dna::is_base;
+use dna::letters::ascii_bits;
+
 use super::Engine;
 use super::lanes::Tables;
-use crate::letters::{code, is_base};
 
 /// Bases in front of a place in which a border is looked for.
 pub(crate) const EDGE: usize = 8192;
@@ -69,7 +71,7 @@ impl Engine {
         loop {
             while right > 0 && lengths.len() < wanted {
                 right -= 1;
-                let (next, token) = machine.step(state, code(window[right]));
+                let (next, token) = machine.step(state, ascii_bits(window[right]));
                 state = next;
                 lengths.push(self.lengths[usize::from(token)]);
             }
@@ -117,7 +119,7 @@ impl Tables {
         let mut left = window.len();
         while states.len() > 1 {
             left = left.checked_sub(1)?;
-            let letter = code(window[left]);
+            let letter = ascii_bits(window[left]);
             states.iter_mut().for_each(|state| *state = self.step(*state, letter).0);
             states.retain(|&state| !std::mem::replace(&mut seen[state as usize], true));
             states.iter().for_each(|&state| seen[state as usize] = false);

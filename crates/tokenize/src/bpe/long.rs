@@ -4,9 +4,10 @@
 //! state. Whether it was shows when the next part has been read: the state in which that one arrives at the border must be the
 //! same. It is, but for repeats longer than [`EDGE`]; then the whole stretch is cut in one piece.
 
+use dna::letters;
+
 use super::lanes::{Stretch, Tables};
 use super::{BEYOND, Batch, Engine, PIECE, Work};
-use crate::letters;
 
 /// Bases of a part.
 const PART: usize = 1 << 17;

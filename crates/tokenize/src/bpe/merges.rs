@@ -34,7 +34,7 @@ pub(crate) struct Made {
 /// Tokens of A, C, G, T and the merges that make them. Ids are the caller's, below `spelled.len()`.
 #[derive(Clone, Debug)]
 pub(crate) struct Merges {
-    /// id -> letters 0 to 3 (A, C, T, G in the order of [`crate::letters::code`]); empty for an id that cannot occur in a cut of DNA.
+    /// id -> letters 0 to 3 (A, C, T, G in the order of [`dna::letters::ascii_bits`]); empty for an id that cannot occur in a cut of DNA.
     spelled: Vec<Vec<u8>>,
     made: Vec<Made>,
     /// (left, right) -> rank and token.

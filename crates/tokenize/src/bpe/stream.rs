@@ -1,7 +1,9 @@
 //! Sequences that come bit by bit, and whose ids are given as soon as they are certain.
 
+use dna::is_base;
+use dna::letters::ascii_bits;
+
 use super::{Batch, Engine};
-use crate::letters::{code, is_base};
 
 /// Bases that are collected before they are cut.
 const STEP: usize = 1 << 18;
@@ -85,7 +87,7 @@ impl Stream<'_> {
             return border;
         }
         let from = text.iter().rposition(|&base| !is_base(base)).map_or(0, |other| other + 1);
-        let letters: Vec<u8> = text[from..].iter().map(|&base| code(base)).collect();
+        let letters: Vec<u8> = text[from..].iter().map(|&base| ascii_bits(base)).collect();
         from + engine.pairs.border(&letters, engine.longest)
     }
 

@@ -20,8 +20,9 @@ mod learner;
 mod places;
 mod sweep;
 
+use dna::{digit, is_base, reverse_complement};
+
 use crate::error::Error;
-use crate::token::reverse_complement;
 use crate::vocabulary::SPECIALS;
 use known::Cutter;
 pub use known::known;
@@ -125,7 +126,7 @@ pub fn train(
     let strands = 1 + u64::from(options.both_strands);
     let (mut text, mut bases) = (Vec::new(), 0);
     for record in records {
-        for stretch in record.as_ref().split(|&base| !crate::letters::is_base(base)) {
+        for stretch in record.as_ref().split(|&base| !is_base(base)) {
             let piece = if options.piece == 0 { stretch.len().max(1) } else { options.piece };
             let pieces: Vec<&[u8]> = stretch.chunks(piece).collect();
             for pieces in pieces.chunks(PIECES) {
@@ -187,11 +188,5 @@ fn put(pieces: &[&[u8]], text: &mut Vec<u16>, cutter: &mut Option<Cutter>) {
 
 /// Ids of the bases, in the order of their letters.
 fn letter(base: u8) -> u16 {
-    SPECIALS as u16
-        + match base {
-            b'A' => 0,
-            b'C' => 1,
-            b'G' => 2,
-            _ => 3,
-        }
+    SPECIALS as u16 + u16::from(digit(base))
 }

@@ -1,8 +1,9 @@
 //! Many texts at a time: which of them the engine may cut.
 
+use dna::letters::leading_bases;
+
 use super::HuggingFace;
 use crate::bpe::Engine;
-use crate::letters::leading_bases;
 
 impl HuggingFace {
     /// The engine, if it cuts this text as the `tokenizers` crate would; `None`: ask [`crate::Tokenizer::encode`]. So that many

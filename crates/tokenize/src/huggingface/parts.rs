@@ -9,9 +9,11 @@
 
 use std::ops::Range;
 
+use dna::is_base;
+use dna::letters::leading_bases;
+
 use super::HuggingFace;
 use crate::bpe::EDGE;
-use crate::letters::{is_base, leading_bases};
 
 /// Shortest stretch of A, C, G, T that is looked at.
 const LONG: usize = 4 * EDGE;

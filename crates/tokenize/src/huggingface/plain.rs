@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use dna::is_base;
+use dna::letters::leading_bases;
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
@@ -9,7 +11,6 @@ use super::ids::{is_name, unknown};
 use super::merge_parts;
 use super::write::letters_apart;
 use crate::bpe::Engine;
-use crate::letters::{is_base, leading_bases};
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// The engine of a `model`, if it is a BPE of the kind that the engine knows.

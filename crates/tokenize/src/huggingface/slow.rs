@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use dna::is_base;
 use tokenizers::{Model, OffsetType, PreTokenizer, Token as HfToken};
 
 use super::HuggingFace;
-use crate::letters::is_base;
 use crate::token::Token;
 use crate::vocabulary::UNK;
 

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use dna::is_base;
+
 use super::Kmer;
-use crate::letters::is_base;
 
 /// Places at which the end of a part is tried.
 const TRIES: usize = 64;

@@ -16,7 +16,7 @@
 //! assert_eq!(numbers, [1, 6, 1]);
 //! ```
 
-use crate::letters::{self, leading_bases};
+use dna::letters::{self, leading_bases};
 
 /// Most bases of a word.
 pub const MOST: usize = 12;

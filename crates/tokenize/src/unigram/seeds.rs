@@ -3,6 +3,7 @@
 //! Such a word is a number of 32 bits. Those that repeat are found in one sorted list of the next 17 letters at every place: they
 //! are what neighbours of the list share.
 
+use dna::digit;
 use rayon::prelude::*;
 
 /// Most bases of a token, as in SentencePiece.
@@ -39,15 +40,6 @@ impl Word {
 /// A sentence of A, C, G, T and how often it occurs.
 pub(super) type Sentence<'a> = (&'a [u8], u32);
 
-fn letter(base: u8) -> u8 {
-    match base {
-        b'A' => 0,
-        b'C' => 1,
-        b'G' => 2,
-        _ => 3,
-    }
-}
-
 /// The bases, then every word that occurs twice, with different letters behind it, by the bases that it covers.
 pub(super) fn seeds(sentences: &[Sentence]) -> Vec<Piece> {
     // The next 17 letters at every place, 1 to 4, zeros from the end of the sentence on.
@@ -56,9 +48,9 @@ pub(super) fn seeds(sentences: &[Sentence]) -> Vec<Piece> {
     for (sentence, count) in sentences {
         let mut window = 0;
         for &base in sentence.iter().rev() {
-            window = window >> 3 | (u64::from(letter(base)) + 1) << (3 * LONGEST);
+            window = window >> 3 | (u64::from(digit(base)) + 1) << (3 * LONGEST);
             ahead.push(window);
-            counts[usize::from(letter(base))] += u64::from(*count);
+            counts[usize::from(digit(base))] += u64::from(*count);
         }
     }
     ahead.par_sort_unstable();

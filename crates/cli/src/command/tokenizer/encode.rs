@@ -15,9 +15,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
 use dataset::names::Names;
-use dataset::policy::reverse_complement;
 use dataset::text::excerpt;
 use dataset::{Counts, Record};
+use dna::reverse_complement;
 use rayon::prelude::*;
 use tokenize::huggingface::{Place, Refusal};
 use tokenize::kmer::Kmer;

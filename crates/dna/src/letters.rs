@@ -4,20 +4,19 @@
 //! all, and another one which number it has. Processors with AVX2 (x86-64-v3) look up 32 bytes at once (crate `pulp`, whose
 //! instructions can be called without `unsafe` by whoever has seen that the processor has them); elsewhere plain comparisons do.
 
-/// Letter of a base: A 0, C 1, T 2, G 3.
+use crate::alphabet::is_base;
+
+/// Two bits of the ASCII letter of a base: A 0, C 1, T 2, G 3. **Not** [`crate::code`], whose order is alphabetical: these cost one
+/// shift and no comparison, so they stay where speed needs them, inside the byte-pair engine, and never leave it.
 #[inline(always)]
-pub(crate) fn code(base: u8) -> u8 {
+#[must_use]
+pub const fn ascii_bits(base: u8) -> u8 {
     base >> 1 & 3
 }
 
-/// Whether it is A, C, G or T.
-#[inline(always)]
-pub(crate) fn is_base(base: u8) -> bool {
-    matches!(base, b'A' | b'C' | b'G' | b'T')
-}
-
 /// How many bases of A, C, G, T a sequence begins with.
-pub(crate) fn leading_bases(sequence: &[u8]) -> usize {
+#[must_use]
+pub fn leading_bases(sequence: &[u8]) -> usize {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = *x86::SIMD {
         return x86::leading_bases(simd, sequence);
@@ -25,8 +24,11 @@ pub(crate) fn leading_bases(sequence: &[u8]) -> usize {
     plain::leading_bases(sequence)
 }
 
-/// Bases as digits in alphabetical order, A 0, C 1, G 2, T 3: the first places of `digits`.
-pub(crate) fn digits(bases: &[u8], digits: &mut [u8]) {
+/// Bases as digits in alphabetical order ([`crate::code`]): the first places of `digits`.
+///
+/// # Panics
+/// If there are fewer digits than bases.
+pub fn digits(bases: &[u8], digits: &mut [u8]) {
     let digits = &mut digits[..bases.len()];
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = *x86::SIMD {
@@ -35,8 +37,8 @@ pub(crate) fn digits(bases: &[u8], digits: &mut [u8]) {
     plain::digits(bases, digits);
 }
 
-/// Appends letters in the order of [`code`], two in a byte, the first one times 4; a last single letter likewise.
-pub(crate) fn pairs(bases: &[u8], pairs: &mut Vec<u8>) {
+/// Appends letters in the order of [`ascii_bits`], two in a byte, the first one times 4; a last single letter likewise.
+pub fn pairs(bases: &[u8], pairs: &mut Vec<u8>) {
     let from = pairs.len();
     pairs.resize(from + bases.len().div_ceil(2), 0);
     #[cfg(target_arch = "x86_64")]
@@ -48,7 +50,7 @@ pub(crate) fn pairs(bases: &[u8], pairs: &mut Vec<u8>) {
 
 /// For any processor, and for what is left of the last vector.
 mod plain {
-    use super::{code, is_base};
+    use super::{ascii_bits, is_base};
 
     #[inline(always)]
     pub(super) fn leading_bases(sequence: &[u8]) -> usize {
@@ -66,7 +68,7 @@ mod plain {
     #[inline(always)]
     pub(super) fn digits(bases: &[u8], digits: &mut [u8]) {
         for (digit, &base) in digits.iter_mut().zip(bases) {
-            let code = code(base);
+            let code = ascii_bits(base);
             *digit = code ^ code >> 1;
         }
     }
@@ -77,14 +79,14 @@ mod plain {
         let (eights, rest) = bases.as_chunks::<8>();
         let (fours, last) = pairs.split_at_mut(4 * eights.len());
         for (eight, four) in eights.iter().zip(fours.as_chunks_mut::<4>().0) {
-            // As `code`, in every byte; then even bytes hold both letters of a pair, and are moved together.
+            // As `ascii_bits`, in every byte; then even bytes hold both letters of a pair, and are moved together.
             let letters = u64::from_le_bytes(*eight) >> 1 & 0x0303_0303_0303_0303;
             let both = (letters << 2 | letters >> 8) & 0x000F_000F_000F_000F;
             let halves = (both | both >> 8) & 0x0000_FFFF_0000_FFFF;
             *four = ((halves | halves >> 16) as u32).to_le_bytes();
         }
         for (two, pair) in rest.chunks(2).zip(last) {
-            *pair = code(two[0]) << 2 | two.get(1).map_or(0, |&base| code(base));
+            *pair = ascii_bits(two[0]) << 2 | two.get(1).map_or(0, |&base| ascii_bits(base));
         }
     }
 }
@@ -249,7 +251,7 @@ mod tests {
             plain::pairs(&bases, &mut expected);
             prop_assert_eq!(found[0], 7);
             prop_assert_eq!(&found[1..], &expected);
-            let pair = |two: &[u8]| code(two[0]) << 2 | two.get(1).map_or(0, |&base| code(base));
+            let pair = |two: &[u8]| ascii_bits(two[0]) << 2 | two.get(1).map_or(0, |&base| ascii_bits(base));
             prop_assert_eq!(expected, bases.chunks(2).map(pair).collect::<Vec<_>>());
         }
     }

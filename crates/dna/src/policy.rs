@@ -12,15 +12,17 @@
 //! A letter may be counted twice: `u` is both `lower` and `uracil`. Every letter counts once in `bases`.
 //!
 //! ```
-//! let mut counts = dataset::Counts::default();
+//! let mut counts = dna::Counts::default();
 //! let mut bases = Vec::new();
-//! dataset::policy::normalise(b"acgUN", &mut bases, &mut counts).unwrap();
+//! dna::policy::normalise(b"acgUN", &mut bases, &mut counts).unwrap();
 //! assert_eq!(bases, b"ACGTN");
 //! assert_eq!((counts.lower, counts.uracil, counts.n), (3, 1, 1));
 //! ```
 
 use std::fmt;
 use std::ops::AddAssign;
+
+use crate::alphabet::is_base;
 
 /// What was read, and what the policy changed. All in letters, but records and tables.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,7 +45,7 @@ pub struct Counts {
     /// Tables whose columns are separated by semicolons.
     #[serde(default)]
     pub semicolons: u64,
-    /// Records whose name a record before had, where names were compared ([`crate::names`]).
+    /// Records whose name a record before had, where names were compared.
     #[serde(default)]
     pub repeated: u64,
     /// Records without a name, where names were looked at.
@@ -90,7 +92,8 @@ impl fmt::Display for Counts {
 }
 
 /// A number with commas: `4641652` becomes `4,641,652`.
-pub(crate) fn thousands(number: u64) -> String {
+#[must_use]
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -120,7 +123,7 @@ const ANY: u8 = 4;
 /// Kind of each upper-case byte, and the letter it becomes.
 const KINDS: [(u8, u8); 256] = {
     let mut table = [(REFUSED, 0); 256];
-    let bases = b"ACGT";
+    let bases = crate::alphabet::BASES;
     let iupac = b"RYSWKMBDHV";
     let mut i = 0;
     while i < bases.len() {
@@ -145,7 +148,7 @@ pub fn normalise(raw: &[u8], bases: &mut Vec<u8>, counts: &mut Counts) -> Result
     bases.reserve(raw.len());
     for (number, chunk) in raw.chunks(CHUNK).enumerate() {
         // Nearly all of them, and a few operations on whole vectors.
-        if chunk.iter().fold(true, |all, &byte| all & matches!(byte & !LOWER, b'A' | b'C' | b'G' | b'T')) {
+        if chunk.iter().fold(true, |all, &byte| all & is_base(byte & !LOWER)) {
             bases.extend(chunk.iter().map(|&byte| byte & !LOWER));
             counts.lower += u64::from(chunk.iter().map(|&byte| (byte & LOWER) / LOWER).sum::<u8>());
             counts.bases += chunk.len() as u64;
@@ -180,39 +183,9 @@ fn one_by_one(raw: &[u8], bases: &mut Vec<u8>, counts: &mut Counts) -> Result<()
     Ok(())
 }
 
-/// 2-bit code of a base: `A C G T` are 0 1 2 3, anything else is `None`.
-#[must_use]
-pub fn code(base: u8) -> Option<usize> {
-    match base {
-        b'A' => Some(0),
-        b'C' => Some(1),
-        b'G' => Some(2),
-        b'T' => Some(3),
-        _ => None,
-    }
-}
-
-/// The reverse complement of normalised bases; `N` stays `N`.
-///
-/// ```
-/// assert_eq!(dataset::policy::reverse_complement(b"AACGN"), b"NCGTT");
-/// ```
-#[must_use]
-pub fn reverse_complement(bases: &[u8]) -> Vec<u8> {
-    let complement = |&base: &u8| match base {
-        b'A' => b'T',
-        b'C' => b'G',
-        b'G' => b'C',
-        b'T' => b'A',
-        other => other,
-    };
-    bases.iter().rev().map(complement).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn every_byte_follows_the_table() {
@@ -257,13 +230,5 @@ mod tests {
             counts.to_string(),
             "2 records, 4,641,662 bases; 3 lower-case letters raised; 1 U read as T; 2 IUPAC codes read as N; 4 N"
         );
-    }
-
-    proptest! {
-        #[test]
-        fn reverse_complement_is_its_own_inverse(bases in "[ACGTN]{0,60}") {
-            let twice = reverse_complement(&reverse_complement(bases.as_bytes()));
-            prop_assert_eq!(twice, bases.into_bytes());
-        }
     }
 }

@@ -5,13 +5,13 @@
 //!
 //! ```
 //! use rand::Rng;
-//! let a = dataset::stream(7, "windows").next_u64();
-//! let b = dataset::stream(7, "spans").next_u64();
-//! assert_eq!(a, dataset::stream(7, "windows").next_u64());
+//! let a = dna::stream(7, "windows").next_u64();
+//! let b = dna::stream(7, "spans").next_u64();
+//! assert_eq!(a, dna::stream(7, "windows").next_u64());
 //! assert_ne!(a, b);
 //! ```
 
-use rand::SeedableRng;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The random stream of `name` under `seed`: ChaCha8 keyed by BLAKE3 of the seed (8 bytes, little endian) and the name.
@@ -23,10 +23,17 @@ pub fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }
 
+/// Puts `items` into a random order (Fisher and Yates). Written out: the order that a stream gives must not depend on the version of
+/// `rand`.
+pub fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, rng.random_range(0..=i));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     #[test]
     fn the_first_numbers_are_fixed_for_ever() {
@@ -44,4 +51,15 @@ mod tests {
         assert_ne!(first(1, "a"), first(2, "a"));
         assert_ne!(first(1, "a"), first(1, "b"));
     }
+
+    #[test]
+    fn a_shuffle_is_fixed_for_ever_and_loses_nothing() {
+        let mut items = [0, 1, 2, 3, 4, 5, 6, 7];
+        shuffle(&mut items, &mut stream(0, "order"));
+        assert_eq!(items, ORDER);
+        items.sort_unstable();
+        assert_eq!(items, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    const ORDER: [i32; 8] = [4, 6, 7, 0, 2, 1, 5, 3];
 }
