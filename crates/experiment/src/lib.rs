@@ -21,6 +21,7 @@
 //! use experiment::{Executor, Mock, Plan, Resolver, Spec, Store};
 //! use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
 //! use experiment::{config::Masking, run::DataRef};
+//! use dataset::CorpusSpec;
 //!
 //! // The program asks the tokenizer registry and looks at the files; here everything is made up.
 //! struct Here;
@@ -30,7 +31,8 @@
 //!     }
 //!     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
 //!         let data = DataRef { name: name.into(), hash: "0".repeat(64) };
-//!         Ok(CorpusInfo { data, location: name.into(), species: 1 })
+//!         let location = CorpusSpec::from_toml(&format!("name = {name:?}")).map_err(|error| error.to_string())?;
+//!         Ok(CorpusInfo { data, location, species: 1 })
 //!     }
 //!     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> { Err(format!("there is no task {name:?}").into()) }
 //!     fn check(&self, _: &str, _: &Masking) -> Result<(), Refusal> { Ok(()) }
@@ -66,6 +68,7 @@ pub mod plan;
 mod power;
 pub mod record;
 pub mod run;
+pub mod sources;
 pub mod spec;
 pub mod store;
 mod validate;
@@ -80,5 +83,6 @@ pub use mock::Mock;
 pub use plan::{Job, Plan, Resolver};
 pub use record::Record;
 pub use run::{Key, Run};
+pub use sources::Sources;
 pub use spec::Spec;
 pub use store::{Found, Store};

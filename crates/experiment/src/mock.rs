@@ -40,10 +40,8 @@ impl Executor for Mock {
             store.put_data(&key, &job.data)?;
             events(Event::Started { key: key.clone() });
             let mut record = record(&job.run);
-            if let Outcome::Finetuned(result) = &mut record.outcome
-                && let Ok(metric) = serde_json::from_value(job.data["task"]["metric"].clone())
-            {
-                result.metric = metric;
+            if let (Outcome::Finetuned(result), Some(task)) = (&mut record.outcome, &job.data.task) {
+                result.metric = task.metric;
             }
             let fault = self.fault.as_ref().and_then(|fault| fault(job));
             if let Some(reason) = &fault {

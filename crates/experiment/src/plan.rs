@@ -5,15 +5,17 @@
 //! ([`Resolver::chosen`], [`choose`]): `plan.deferred` counts those runs; plan again when pretraining is done.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
+use dataset::{CorpusSpec, TaskSpec};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::config::{Masking, Position};
 use crate::cost::{self, Estimate};
 use crate::error::{Error, Result};
 use crate::record::{Outcome, Record};
 use crate::run::{Control, DataRef, Finetune, Key, PROTOCOL, Pretrain, Run, Work};
+use crate::sources::Sources;
 use crate::spec::Spec;
 
 /// Why a resolver refuses, and what to do.
@@ -36,8 +38,8 @@ impl<S: Into<String>> From<S> for Refusal {
 pub struct TokenizerInfo {
     /// Canonical name: what is hashed. `file:` names carry the content hash.
     pub canonical: String,
-    /// Where it is found on this machine, if it is a file; else `Null`.
-    pub location: Value,
+    /// Where it is found on this machine, if it is a file.
+    pub location: Option<PathBuf>,
     /// Tokens in the vocabulary.
     pub vocabulary: usize,
     /// Encoder tokens per base (1 for `base`, about 0.2 for BPE).
@@ -53,8 +55,8 @@ pub struct TokenizerInfo {
 pub struct CorpusInfo {
     /// Name and content hash.
     pub data: DataRef,
-    /// Where it is found on this machine (a `dataset::CorpusSpec` as JSON).
-    pub location: Value,
+    /// Where it is found on this machine.
+    pub location: CorpusSpec,
     /// Number of species.
     pub species: usize,
 }
@@ -64,8 +66,8 @@ pub struct CorpusInfo {
 pub struct TaskInfo {
     /// Name and content hash.
     pub data: DataRef,
-    /// Where it is found on this machine (a `dataset::TaskSpec` as JSON).
-    pub location: Value,
+    /// Where it is found on this machine.
+    pub location: TaskSpec,
     /// Training rows.
     pub rows: usize,
     /// Dev and test rows together.
@@ -118,8 +120,8 @@ pub struct Job {
     pub run: Run,
     /// Runs whose records must exist first.
     pub after: Vec<Key>,
-    /// Where its data is found on this machine: `{"corpus": .., "task": .., "tokenizer": ..}` as far as it has them.
-    pub data: Value,
+    /// Where its data is found on this machine.
+    pub data: Sources,
     /// About what it costs.
     pub estimate: Estimate,
 }
@@ -158,7 +160,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, run: Run, data: Value, macs: cost::Macs) -> Key {
+    fn add(&mut self, run: Run, data: Sources, macs: cost::Macs) -> Key {
         let key = run.key();
         if self.seen.insert(key.clone()) {
             let after = run.parent().map(|parent| parent.key()).into_iter().collect();
@@ -391,18 +393,12 @@ fn control_tokenizers(subjects: &[TokenizerInfo]) -> Vec<String> {
     names
 }
 
-fn located(info: &TokenizerInfo, corpus: Option<&CorpusInfo>, task: Option<&TaskInfo>) -> Value {
-    let mut data = json!({});
-    if let Some(corpus) = corpus {
-        data["corpus"] = corpus.location.clone();
+fn located(info: &TokenizerInfo, corpus: Option<&CorpusInfo>, task: Option<&TaskInfo>) -> Sources {
+    Sources {
+        corpus: corpus.map(|corpus| corpus.location.clone()),
+        task: task.map(|task| task.location.clone()),
+        tokenizer: info.location.clone(),
     }
-    if let Some(task) = task {
-        data["task"] = task.location.clone();
-    }
-    if !info.location.is_null() {
-        data["tokenizer"] = info.location.clone();
-    }
-    data
 }
 
 fn refused(key: &str, refusal: Refusal) -> Error {

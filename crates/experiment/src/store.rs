@@ -24,6 +24,7 @@ use crate::files;
 use crate::mock;
 use crate::record::{Outcome, Record};
 use crate::run::{Key, Run};
+use crate::sources::Sources;
 
 /// What the store has under a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,16 +208,18 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn put_data(&self, key: &Key, data: &Value) -> Result<()> {
-        let folder = self.create(self.folder(key)?)?;
-        files::write_atomic(&folder.join("data.json"), canonical::json(data).as_bytes())
+    pub fn put_data(&self, key: &Key, data: &Sources) -> Result<()> {
+        let path = self.create(self.folder(key)?)?.join("data.json");
+        // JSON has no place for a path that is not UTF-8.
+        let value = serde_json::to_value(data).map_err(|e| Error::io("write", &path)(e.into()))?;
+        files::write_atomic(&path, canonical::json(&value).as_bytes())
     }
 
     /// Where the data of a run is found on this machine.
     ///
     /// # Errors
     /// If the key is none, or the system refuses to read.
-    pub fn data(&self, key: &Key) -> Result<Found<Value>> {
+    pub fn data(&self, key: &Key) -> Result<Found<Sources>> {
         let path = self.folder(key)?.join("data.json");
         checked(&path, |bytes| serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}")))
     }

@@ -242,7 +242,7 @@ impl Planned {
             if !learned.insert(pretrain.tokenizer.clone()) {
                 continue;
             }
-            let recipe = fitting::recipe(&pretrain.tokenizer, job.data["tokenizer"].as_str())?;
+            let recipe = fitting::recipe(&pretrain.tokenizer, job.data.tokenizer.as_deref())?;
             if recipe.learned_vocabulary {
                 observer.note(format!("vocabulary of {}", recipe.name));
             }

@@ -1,5 +1,7 @@
 //! Vocabularies, learned once per corpus and span and kept in the store under their own key.
 
+use std::path::Path;
+
 use dataset::Corpus;
 use experiment::store::{Found, Store};
 use tokenize::Fitted;
@@ -13,13 +15,17 @@ const VERSION: u32 = 1;
 const FILE: &str = "fitted.json";
 
 /// The recipe behind a canonical name; `location` is the path behind a `file:` name.
-pub(crate) fn recipe(canonical: &str, location: Option<&str>) -> Result<Recipe> {
+pub(crate) fn recipe(canonical: &str, location: Option<&Path>) -> Result<Recipe> {
     let Some(path) = location.filter(|_| canonical.starts_with("file:")) else {
         return Ok(registry::parse(canonical)?);
     };
-    let recipe = registry::parse(&format!("file:{path}"))?;
+    let recipe = registry::parse(&format!("file:{}", path.display()))?;
     if recipe.name != canonical {
-        return Err(Error::new(Kind::Data, format!("{path} has changed: it is now {}", recipe.name), "plan again"));
+        return Err(Error::new(
+            Kind::Data,
+            format!("{} has changed: it is now {}", path.display(), recipe.name),
+            "plan again",
+        ));
     }
     Ok(recipe)
 }

@@ -1,14 +1,13 @@
 //! What an experiment is made of, opened once: tokenizers, corpus and tasks, and what a plan must know of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dataset::{Longest, Split, Task, TaskSpec};
 use experiment::Spec;
 use experiment::config::{Masking, Position};
 use experiment::plan::{CorpusInfo, Refusal, Resolver, TaskInfo, TokenizerInfo};
 use experiment::run::DataRef;
-use serde_json::Value;
 use tokenize::registry::{self, Recipe};
 use tokenize::{Frontend, Reading};
 
@@ -26,7 +25,7 @@ const BASES_AN_ENTRY: u64 = 100;
 struct Named {
     recipe: Recipe,
     /// Where its file lies, as it is kept with the runs.
-    location: Value,
+    location: Option<PathBuf>,
 }
 
 /// Everything that the names of a spec stand for.
@@ -52,8 +51,8 @@ impl Inputs {
             let recipe = workspace.recipe(name)?;
             recipe.check_span(spec.masking.span)?;
             let location = match registry::path_in(name).map(Path::new) {
-                Some(path) => located(name, &std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))?,
-                None => Value::Null,
+                Some(path) => Some(located(name, std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))?),
+                None => None,
             };
             tokenizers.insert(name.clone(), Named { recipe, location });
         }
@@ -61,7 +60,7 @@ impl Inputs {
         let corpus = workspace.open_corpus(&spec.corpus)?;
         let corpus_info = CorpusInfo {
             data: DataRef { name: corpus.corpus.name().to_owned(), hash: corpus.corpus.hash().to_owned() },
-            location: located(&spec.corpus, &corpus.spec)?,
+            location: located(&spec.corpus, corpus.spec.clone())?,
             species: corpus.corpus.species().len(),
         };
         let remarks = corpus.remarks().to_vec();
@@ -79,7 +78,7 @@ impl Inputs {
         let bases: usize = task.train.iter().map(|example| example.sequence.len()).sum();
         let info = TaskInfo {
             data: DataRef { name: task.name.clone(), hash: task.hash.clone() },
-            location: located(name, spec)?,
+            location: located(name, spec.clone())?,
             rows: task.rows(Split::Train).len(),
             held_out: task.dev.len() + task.test.len(),
             bases: bases.div_ceil(task.train.len().max(1)),
@@ -127,7 +126,7 @@ impl Inputs {
         Ok(())
     }
 
-    fn info(recipe: &Recipe, location: Value, span: usize) -> TokenizerInfo {
+    fn info(recipe: &Recipe, location: Option<PathBuf>, span: usize) -> TokenizerInfo {
         // A vocabulary that is not learned is there already; one that is has its size in its name.
         let fixed = (!recipe.learned_vocabulary).then(|| recipe.fit(&mut std::iter::empty()).ok()).flatten();
         let number: usize = match fixed {
@@ -154,7 +153,7 @@ impl Resolver for Inputs {
         match self.tokenizers.get(name) {
             Some(named) => Ok(Inputs::info(&named.recipe, named.location.clone(), span)),
             // A control, or another spelling of the reference.
-            None => registry::parse(name).map(|recipe| Inputs::info(&recipe, Value::Null, span)).map_err(refusal),
+            None => registry::parse(name).map(|recipe| Inputs::info(&recipe, None, span)).map_err(refusal),
         }
     }
 
@@ -200,8 +199,9 @@ fn remarks(task: &Task) -> Vec<String> {
 }
 
 /// Where something lies, as it is kept with the runs: as JSON, which has no place for a path that is not UTF-8.
-fn located(name: &str, place: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(place).map_err(|_| {
+fn located<T: serde::Serialize>(name: &str, place: T) -> Result<T> {
+    let kept = serde_json::to_value(&place);
+    kept.map(|_| place).map_err(|_| {
         let whole = std::path::absolute(name.trim_start_matches("file:")).unwrap_or_default();
         Error::new(
             Kind::Data,

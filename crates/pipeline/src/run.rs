@@ -2,15 +2,13 @@
 
 use std::time::SystemTime;
 
-use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
-use experiment::Store;
+use dataset::{Corpus, Task};
 use experiment::record::{Outcome, Provenance, Record};
 use experiment::run::{Control, DataRef, Key, Pretrain, Run, Work};
 use experiment::store::Found;
+use experiment::{Sources, Store};
 use model::Watch;
 use model::execute::Inputs;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokenize::Fitted;
 
 use crate::error::{Error, Kind, Result};
@@ -81,7 +79,7 @@ impl Prepared {
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
         let fitted = match (model_of(&run), &corpus) {
             (Some(pretrain), Some(corpus)) => {
-                let recipe = fitting::recipe(&pretrain.tokenizer, data["tokenizer"].as_str())?;
+                let recipe = fitting::recipe(&pretrain.tokenizer, data.tokenizer.as_deref())?;
                 Some(fitting::fit(&store, &recipe, corpus, pretrain.masking.span, say)?)
             }
             _ => None,
@@ -160,11 +158,11 @@ fn wanted_corpus(run: &Run) -> Option<&DataRef> {
     }
 }
 
-fn described<T: DeserializeOwned>(kind: &str, wanted: &DataRef, data: &Value) -> Result<T> {
-    serde_json::from_value(data[kind].clone()).map_err(|error| {
+fn described<'a, T>(kind: &str, wanted: &DataRef, source: Option<&'a T>) -> Result<&'a T> {
+    source.ok_or_else(|| {
         Error::new(
             Kind::Data,
-            format!("where the {kind} {} lies is not kept with the run ({error})", wanted.name),
+            format!("where the {kind} {} lies is not kept with the run", wanted.name),
             "start it through \"tokbench compare\"",
         )
     })
@@ -178,13 +176,13 @@ fn changed(kind: &str, wanted: &DataRef) -> Error {
     )
 }
 
-fn open_corpus(wanted: &DataRef, data: &Value, workspace: &Workspace) -> Result<Corpus> {
-    let corpus = Corpus::open(&described::<CorpusSpec>("corpus", wanted, data)?, &workspace.data)?;
+fn open_corpus(wanted: &DataRef, data: &Sources, workspace: &Workspace) -> Result<Corpus> {
+    let corpus = Corpus::open(described("corpus", wanted, data.corpus.as_ref())?, &workspace.data)?;
     if corpus.hash() == wanted.hash { Ok(corpus) } else { Err(changed("corpus", wanted)) }
 }
 
-fn open_task(wanted: &DataRef, data: &Value, workspace: &Workspace) -> Result<Task> {
-    let task = Task::open(&described::<TaskSpec>("task", wanted, data)?, &workspace.data)?;
+fn open_task(wanted: &DataRef, data: &Sources, workspace: &Workspace) -> Result<Task> {
+    let task = Task::open(described("task", wanted, data.task.as_ref())?, &workspace.data)?;
     if task.hash == wanted.hash { Ok(task) } else { Err(changed("task", wanted)) }
 }
 

@@ -22,7 +22,7 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
         key: r.key.clone(),
         run: r.run.clone(),
         after: Vec::new(),
-        data: serde_json::Value::Null,
+        data: experiment::Sources::default(),
         estimate: Estimate::default(),
     };
     Plan {

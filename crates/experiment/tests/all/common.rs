@@ -1,5 +1,6 @@
 //! A resolver that knows everything, and short ways to plans.
 
+use dataset::{CorpusSpec, TaskSpec};
 use experiment::config::{Masking, Position};
 use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
 use experiment::run::DataRef;
@@ -16,6 +17,10 @@ pub(crate) fn data(name: &str) -> DataRef {
     DataRef { name: name.to_owned(), hash: name.bytes().map(|b| format!("{b:02x}")).collect() }
 }
 
+pub(crate) fn corpus(name: &str) -> CorpusSpec {
+    CorpusSpec::from_toml(&format!("name = {name:?}")).unwrap()
+}
+
 impl Resolver for Known {
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
         let name = &*name.to_lowercase();
@@ -29,13 +34,13 @@ impl Resolver for Known {
             other => (other, 9, 1.0, span),
         };
         let nucleotide_layers = usize::from(name == "mxdna");
-        let location = serde_json::Value::Null;
+        let location = None;
         let canonical = canonical.to_owned();
         Ok(TokenizerInfo { canonical, location, vocabulary, tokens_per_base, tokens_per_span, nucleotide_layers })
     }
 
     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
-        Ok(CorpusInfo { data: data(name), location: format!("/here/{name}").into(), species: 2 })
+        Ok(CorpusInfo { data: data(name), location: corpus(&format!("/here/{name}")), species: 2 })
     }
 
     /// `a/b` is the task `b` with rows of its own; `b again` has the rows of `b` under its own name.
@@ -46,7 +51,7 @@ impl Resolver for Known {
         };
         Ok(TaskInfo {
             data,
-            location: name.into(),
+            location: TaskSpec { name: name.to_owned(), ..TaskSpec::default() },
             rows: 1000,
             held_out: 200,
             bases: 300,

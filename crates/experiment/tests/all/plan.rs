@@ -26,7 +26,7 @@ fn parents_come_first_and_every_run_once() {
     // Markov once, logistic regression once and a CNN per seed for each task.
     assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 1 + 2 + 6);
     assert_eq!(plan.comparisons, 3);
-    let corpora = plan.jobs.iter().filter(|j| j.data["corpus"] == "/here/toy").count();
+    let corpora = plan.jobs.iter().filter(|j| j.data.corpus.as_ref().is_some_and(|c| c.name == "/here/toy")).count();
     assert_eq!(corpora, 36 + 72 + 12 + 1);
 }
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use experiment::record::Outcome;
-use experiment::{Found, Record, Store, mock, read_jsonl, write_jsonl};
+use experiment::{Found, Record, Sources, Store, mock, read_jsonl, write_jsonl};
 use proptest::prelude::*;
 
-use crate::common::jobs;
+use crate::common::{corpus, jobs};
 
 fn new() -> (tempfile::TempDir, Store, Record, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -32,8 +32,9 @@ fn what_is_put_is_found() {
     assert_eq!(store.record(&record.key).unwrap(), Found::Done(record.clone()));
     assert_eq!(store.run(&record.key).unwrap(), Found::Done(record.run.clone()));
     assert_eq!(names(path.parent().unwrap()), ["record.json", "run.json"]);
-    store.put_data(&record.key, &serde_json::json!({"corpus": "/x"})).unwrap();
-    assert_eq!(store.data(&record.key).unwrap().done().unwrap()["corpus"], "/x");
+    let sources = Sources { corpus: Some(corpus("/x")), ..Sources::default() };
+    store.put_data(&record.key, &sources).unwrap();
+    assert_eq!(store.data(&record.key).unwrap().done().unwrap().corpus.unwrap().name, "/x");
     let other = mock::record(&jobs()[1].run);
     assert_eq!(store.record(&other.key).unwrap(), Found::Missing);
     assert_eq!(store.data(&other.key).unwrap(), Found::Missing);
