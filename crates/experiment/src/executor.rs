@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::mock;
 use crate::plan::Job;
 use crate::record::{Outcome, Record};
 use crate::run::Key;
@@ -208,7 +207,7 @@ pub(crate) fn answered(
     }
     let key = key.clone();
     match found {
-        Found::Done(record) if !rules.made_up && mock::made_up(&record) => Ok(false),
+        Found::Done(record) if !rules.made_up && record.is_made_up() => Ok(false),
         Found::Done(Record { outcome: Outcome::Failed { reason }, .. }) => {
             if !rules.retry_failed {
                 events(Event::Skipped { key: key.clone() });
@@ -243,7 +242,7 @@ pub(crate) fn ready(job: &Job, store: &Store, rules: Rules, left: impl Fn(&Key) 
             return Ok(Ready::NotYet);
         }
         match store.record(parent)? {
-            Found::Done(record) if rules.made_up || !mock::made_up(&record) => {
+            Found::Done(record) if rules.made_up || !record.is_made_up() => {
                 if let Outcome::Failed { reason } = record.outcome {
                     return Ok(Ready::Never(format!("it starts from run {}, which failed: {reason}", parent.short())));
                 }

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::executor::{Event, Executor, Ready, Rules, Summary, answered, ready, unfinished};
-use crate::mock;
 use crate::output::{Said, Tail, follow, out_of_memory};
 use crate::plan::Job;
 use crate::record::{Outcome, Record};
@@ -275,7 +274,7 @@ impl Call<'_> {
         self.collect(said);
         let stderr = running.tail.lines();
         match self.store.record(&key)? {
-            Found::Done(record) if mock::made_up(&record) => {}
+            Found::Done(record) if record.is_made_up() => {}
             Found::Done(record) => match &record.outcome {
                 Outcome::Failed { reason } => {
                     // A failure from before is no news; another one was written by the child itself.

@@ -6,12 +6,11 @@
 use crate::error::Result;
 use crate::executor::{Event, Executor, Ready, Rules, Summary, ready, unfinished};
 use crate::plan::Job;
-use crate::record::{BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing};
+use crate::record::{
+    BlockScore, Cost, CurvePoint, Finetuned, MADE_UP, Metric, Outcome, Pretrained, Provenance, Record, Timing,
+};
 use crate::run::{Control, Run, Work};
 use crate::store::Store;
-
-/// `provenance.version` of made-up records.
-pub const VERSION: &str = "mock";
 
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
@@ -94,9 +93,9 @@ pub fn record(run: &Run) -> Record {
         outcome,
         timing: Timing { train_seconds: 1.0, score_seconds: 1.0, bases_per_second: 1e5, peak_mib: 100.0, threads: 1 },
         provenance: Provenance {
-            version: VERSION.to_owned(),
-            commit: VERSION.to_owned(),
-            device: VERSION.to_owned(),
+            version: MADE_UP.to_owned(),
+            commit: MADE_UP.to_owned(),
+            device: MADE_UP.to_owned(),
             ..Provenance::default()
         },
     }
@@ -211,16 +210,4 @@ impl Noise {
     fn signed(&mut self) -> f64 {
         2.0 * self.next() - 1.0
     }
-}
-
-/// True if any record was made up: a comparison of such records must say so.
-#[must_use]
-pub fn any(records: &[Record]) -> bool {
-    records.iter().any(made_up)
-}
-
-/// True if the record was made up.
-#[must_use]
-pub fn made_up(record: &Record) -> bool {
-    record.provenance.version == VERSION
 }

@@ -305,7 +305,7 @@ impl Plan {
 
     /// Puts measured speeds and spreads of earlier records in place of guesses. Records of the mock executor say nothing.
     pub fn calibrate(&mut self, records: &[Record]) {
-        let real: Vec<&Record> = records.iter().filter(|r| r.provenance.version != crate::mock::VERSION).collect();
+        let real: Vec<&Record> = records.iter().filter(|r| !r.is_made_up()).collect();
         self.calibrated = cost::calibrate(&mut self.jobs, &real);
         self.detectable = crate::power::detectable(self, &real);
     }

@@ -7,6 +7,9 @@ pub use statistics::Metric;
 
 use crate::run::{Key, Run};
 
+/// `provenance.version` of records that were made up for a test.
+pub const MADE_UP: &str = "mock";
+
 /// What a run left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,12 @@ impl Record {
     #[must_use]
     pub fn answer(&self) -> serde_json::Value {
         serde_json::json!({ "key": self.key, "run": self.run, "outcome": self.outcome })
+    }
+
+    /// True if nothing was computed: a comparison of such records must say so, and no run starts from one.
+    #[must_use]
+    pub fn is_made_up(&self) -> bool {
+        self.provenance.version == MADE_UP
     }
 }
 

@@ -21,7 +21,6 @@ use serde_json::Value;
 use crate::canonical;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::mock;
 use crate::record::{Outcome, Record};
 use crate::run::{Key, Run};
 use crate::sources::Sources;
@@ -133,7 +132,7 @@ impl Store {
     pub fn put_record(&self, record: &Record) -> Result<()> {
         let body = keepable(record)?;
         self.put_run(&record.run)?;
-        let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || mock::made_up(r);
+        let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || r.is_made_up();
         if weak(record)
             && let Found::Done(earlier) = self.record(&record.key)?
             // Among made-up records and failures the later one counts.
@@ -173,7 +172,7 @@ impl Store {
     pub(crate) fn set_aside_made_up(&self, key: &Key) -> Result<bool> {
         let path = self.folder(key)?.join("record.json");
         let record = files::read(&path)?.and_then(|bytes| parse(&bytes, key).ok());
-        Ok(record.is_some_and(|r| mock::made_up(&r)) && files::set_aside(&path)?.is_some())
+        Ok(record.is_some_and(|r| r.is_made_up()) && files::set_aside(&path)?.is_some())
     }
 
     /// What was mended since the last call, in sentences.

@@ -141,7 +141,7 @@ impl Planned {
         let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
         let (mut taken, mut others) = (0, 0);
         for record in published(file)? {
-            let real = !experiment::mock::made_up(&record) && !matches!(record.outcome, Outcome::Failed { .. });
+            let real = !record.is_made_up() && !matches!(record.outcome, Outcome::Failed { .. });
             if !real || !planned.contains(&record.key) {
                 others += 1;
             } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
@@ -157,7 +157,7 @@ impl Planned {
     fn look_back(&mut self, store: &Store) -> Result<()> {
         let (records, damaged) = store.records()?;
         self.plan.calibrate(&records);
-        let real = records.into_iter().filter(|record| !experiment::mock::made_up(record));
+        let real = records.into_iter().filter(|record| !record.is_made_up());
         self.known = real.map(|record| record.key).collect();
         self.damaged = damaged;
         Ok(())

@@ -36,7 +36,7 @@ pub fn finished(workspace: &Workspace, key: &Key) -> Result<Option<Record>> {
     Ok(store
         .record(key)?
         .done()
-        .filter(|record| !matches!(record.outcome, Outcome::Failed { .. }) && !experiment::mock::made_up(record)))
+        .filter(|record| !matches!(record.outcome, Outcome::Failed { .. }) && !record.is_made_up()))
 }
 
 /// A run whose data, vocabulary and device are at hand.

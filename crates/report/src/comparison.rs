@@ -78,7 +78,7 @@ pub struct Comparison {
     pub order: Vec<String>,
     /// The groups, in order of their settings.
     pub groups: Vec<Group>,
-    /// True if any record was made up by [`experiment::mock`]: nothing here is a measurement.
+    /// True if any record was made up: nothing here is a measurement.
     pub made_up: bool,
     /// What the caller decided.
     pub options: Options,
