@@ -114,8 +114,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// The folder of genomes and public tokenizers; only ignored tests ask for it.
 pub(crate) fn data() -> PathBuf {
-    let beside = || root().join("../shared/data");
-    let folder = std::env::var_os("TOKBENCH_DATA").map_or_else(beside, PathBuf::from);
+    let folder = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     let there = folder.join("tokenizers").is_dir() && folder.join("genomes").is_dir();
     assert!(there, "no genomes and public tokenizers in {} (set TOKBENCH_DATA)", folder.display());
     folder

@@ -1,8 +1,7 @@
 //! Parity with public implementations: numbers printed by them, a file of tensors for each part of the model.
 //!
-//! The folder is `TOKBENCH_VECTORS`, else `../shared/vectors` beside the workspace. Every shape and hyper-parameter is read
-//! from the files, so another set of the same form can be dropped in. The tests are ignored, as the folder is not part of
-//! the repository; `-- --ignored` runs them, on every device of the build.
+//! They are in `tests/fixtures/vectors` at the root of the repository; `TOKBENCH_VECTORS` names another folder of the same form,
+//! as every shape and hyperparameter is read from the files. Every device of the build is tested.
 
 #[path = "vectors/deformable.rs"]
 mod deformable;

@@ -23,8 +23,7 @@ fn full() -> bool {
 
 /// Public tokenizers and genomes; only ignored tests ask for them.
 fn data() -> PathBuf {
-    let folder = std::env::var_os("TOKBENCH_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let folder = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     assert!(folder.join("tokenizers").is_dir(), "no public tokenizers in {} (set TOKBENCH_DATA)", folder.display());
     folder
 }
@@ -173,14 +172,24 @@ fn freshly_learned_vocabularies_equal_the_tokenizers_crate() {
 }
 
 #[test]
+fn dnabert2_equals_the_tokenizers_crate() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/tokenizers/dnabert2_bpe4096.json");
+    file_equals_the_tokenizers_crate(&path);
+}
+
+#[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
 fn public_tokenizers_equal_the_tokenizers_crate() {
-    let data = data();
-    for file in ["dnabert2_bpe4096", "gena_human_bpe32k_newline", "gena_t2t_1000h_multi_32k"] {
-        let json = std::fs::read(data.join("tokenizers").join(file).with_extension("json")).unwrap();
-        let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();
-        check(&tokenizer, &json);
+    for file in ["gena_human_bpe32k_newline", "gena_t2t_1000h_multi_32k"] {
+        file_equals_the_tokenizers_crate(&data().join("tokenizers").join(file).with_extension("json"));
     }
+}
+
+fn file_equals_the_tokenizers_crate(path: &Path) {
+    let json = std::fs::read(path).unwrap();
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let tokenizer = HuggingFace::from_json(name.clone(), &json, &name).unwrap();
+    check(&tokenizer, &json);
 }
 
 /// Every genome at hand, in pieces of 10 kb: longer ones are more than the crate can do in reasonable time.

@@ -440,11 +440,8 @@ fn names_and_their_errors() {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_DATA: public tokenizers"]
 fn published_ids_of_dnabert2() {
-    let data = std::env::var_os("TOKBENCH_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let path = data.join("tokenizers/dnabert2_bpe4096.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/tokenizers/dnabert2_bpe4096.json");
     let tokenizer = registry::parse(&format!("file:{}", path.display())).unwrap().fit(&mut std::iter::empty()).unwrap();
     let ids = |text: &str| {
         let mut tokens = Vec::new();
@@ -461,6 +458,12 @@ fn published_ids_of_dnabert2() {
     assert_eq!(ids("AUCG"), [5, 0, 3206]);
     assert_eq!(ids("ATCG ATCG"), [5, 16, 7, 5, 16, 7]);
     assert_eq!(ids(""), [0u32; 0]);
+}
+
+#[test]
+#[ignore = "needs TOKBENCH_DATA: public tokenizers"]
+fn published_tokens_of_gena() {
+    let data = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     for public in ["gena_human_bpe32k_newline.json", "gena_t2t_1000h_multi_32k.json"] {
         let recipe = registry::parse(&format!("file:{}", data.join("tokenizers").join(public).display())).unwrap();
         let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();

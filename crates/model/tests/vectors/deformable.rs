@@ -45,7 +45,6 @@ pub(crate) fn gradients(module: &Deformable, gradients: &burn::tensor::Gradients
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_deformable_convolution() {
     for path in files::found("mxdna", "deform_vectors", ".safetensors") {
         let whole = File::read(&path);

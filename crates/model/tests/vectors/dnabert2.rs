@@ -64,7 +64,6 @@ fn weight_files(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_states_logits_and_loss() {
     for path in files::found("dnabert2", "masked_lm", ".safetensors") {
         let file = File::read(&path);
@@ -105,7 +104,6 @@ fn vectors_states_logits_and_loss() {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_gradients_of_every_parameter() {
     for path in files::found("dnabert2", "masked_lm", ".safetensors") {
         let file = File::read(&path);
@@ -168,7 +166,6 @@ fn vectors_gradients_of_every_parameter() {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_eight_adamw_steps() {
     for path in files::found("dnabert2", "masked_lm", ".safetensors") {
         let file = File::read(&path);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
-/// The folders of the vectors whose name starts with `prefix`, at least one; only ignored tests ask for them.
+/// The folders of the vectors whose name starts with `prefix`, at least one.
 pub(crate) fn folders(prefix: &str) -> Vec<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    let root = std::env::var_os("TOKBENCH_VECTORS").map_or_else(beside, PathBuf::from);
+    let fixtures = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/vectors");
+    let root = std::env::var_os("TOKBENCH_VECTORS").map_or_else(fixtures, PathBuf::from);
     let found = listed(&root, prefix, "");
     assert!(!found.is_empty(), "no vectors \"{prefix}*\" in {} (set TOKBENCH_VECTORS)", root.display());
     found

@@ -26,7 +26,6 @@ fn decoder(mut linear: Linear, head: &File, device: &Device) -> Linear {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_three_heads() {
     for path in files::found("dnabert2", "heads", ".safetensors") {
         let folder = path.parent().unwrap();

@@ -23,7 +23,6 @@ fn marks(picked: &[Picked], positions: usize) -> (Vec<i64>, Vec<i64>) {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_choice_of_units() {
     for path in files::found("mxdna", "nms_vectors", ".json") {
         let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -70,7 +69,6 @@ fn expert(file: &File, device: &Device) -> Expert {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_experts() {
     for path in files::found("mxdna", "expert_vectors", ".safetensors") {
         let whole = File::read(&path);
@@ -108,7 +106,6 @@ fn module(file: &File, device: &Device) -> Tokenization {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_whole_module() {
     for path in files::found("mxdna", "module_vectors", ".safetensors") {
         let file = File::read(&path);

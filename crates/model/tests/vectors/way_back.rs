@@ -13,7 +13,6 @@ fn norm(norm: &mut LayerNorm, file: &File, name: &str, device: &Device) {
 }
 
 #[test]
-#[ignore = "needs TOKBENCH_VECTORS"]
 fn vectors_of_the_way_back() {
     for path in files::found("mxdna", "mlm_model_vectors", ".safetensors") {
         let file = File::read(&path);
