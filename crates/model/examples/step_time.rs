@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let noise = Noise { seed: 1, step: step as u64 };
             let states = model.states(ids.clone(), &lengths, Some(&noise)).positions;
             let gathered = states.reshape([batch * tokens, hidden]).select(0, rows.clone());
-            let log = activation::log_softmax(model.logits(gathered), 1).gather(1, truth.clone());
+            let log = activation::log_softmax(model.logits(gathered, 0..VOCABULARY), 1).gather(1, truth.clone());
             let loss = log.mean().neg();
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(5e-4, model, gradients);

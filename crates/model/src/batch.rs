@@ -86,15 +86,3 @@ pub fn legal(layouts: &[Layout], sets: &mut LegalSets, device: &Device) -> Optio
     }
     Some(Tensor::from_data(TensorData::new(mask, [targets.len(), width]), device))
 }
-
-impl crate::network::Model {
-    /// States at the targets `[targets, hidden]` to logits `[targets, ids]` over a range of ids only: what is not legal is
-    /// not computed.
-    #[must_use]
-    pub fn logits_of(&self, gathered: Tensor<2>, range: Range<usize>) -> Tensor<2> {
-        let head = &self.head;
-        let states = head.norm.forward(activation::gelu(head.dense.forward(gathered)));
-        let rows = self.frontend.embedding().slice([range.clone()]);
-        states.matmul(rows.transpose()) + head.bias.val().slice([range]).unsqueeze()
-    }
-}

@@ -1,5 +1,7 @@
 //! What is asked of the states: masked tokens ([`MlmHead`]) or a class of the sequence ([`Classifier`]).
 
+use std::ops::Range;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData, activation, s};
 use experiment::config::Pooling;
@@ -29,11 +31,13 @@ impl MlmHead {
         }
     }
 
-    /// States at the targets `[targets, hidden]` and the embedding matrix `[vocabulary, hidden]` to logits `[targets, vocabulary]`.
+    /// States at the targets `[targets, hidden]` and the embedding matrix `[vocabulary, hidden]` to logits `[targets, ids]`
+    /// over a range of ids: what is not asked for is not computed.
     #[must_use]
-    pub fn forward(&self, states: Tensor<2>, embedding: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, states: Tensor<2>, embedding: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
         let states = self.norm.forward(activation::gelu(self.dense.forward(states)));
-        states.matmul(embedding.transpose()) + self.bias.val().unsqueeze()
+        let rows = embedding.slice([ids.clone()]);
+        states.matmul(rows.transpose()) + self.bias.val().slice([ids]).unsqueeze()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The model: front end, shared encoder, head. Its forward pass is a few lines.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Int, Tensor};
 use experiment::config::Encoder as EncoderConfig;
@@ -71,10 +73,10 @@ impl Model {
         States { positions, auxiliary, route }
     }
 
-    /// States at the targets `[targets, hidden]` to logits `[targets, vocabulary]`.
+    /// States at the targets `[targets, hidden]` to logits `[targets, ids]` over a range of ids.
     #[must_use]
-    pub fn logits(&self, gathered: Tensor<2>) -> Tensor<2> {
-        self.head.forward(gathered, self.frontend.embedding())
+    pub fn logits(&self, gathered: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
+        self.head.forward(gathered, self.frontend.embedding(), ids)
     }
 
     /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The way back of a learned front

@@ -159,10 +159,10 @@ pub fn train(
             let states = model.states(batch.ids.clone(), &batch.lengths, Some(&noise));
             let gathered = batch.gather(states.positions);
             let sum = match &range {
-                Some(range) => batch::loss(model.logits_of(gathered, range.clone()), &batch.tokens, range, None),
+                Some(range) => batch::loss(model.logits(gathered, range.clone()), &batch.tokens, range, None),
                 None => {
                     let legal = batch::legal(&layouts, &mut sets, &tape);
-                    batch::loss(model.logits_of(gathered, whole.clone()), &batch.tokens, &whole, legal)
+                    batch::loss(model.logits(gathered, whole.clone()), &batch.tokens, &whole, legal)
                 }
             };
             let mut loss = sum / batch.hidden.max(1) as f64;

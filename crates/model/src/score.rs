@@ -114,7 +114,7 @@ impl<'a> Scorer<'a> {
             return Ok((Vec::new(), width));
         }
         let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
-        let logits: Tensor<2> = self.model.logits_of(batch.gather(states), range);
+        let logits: Tensor<2> = self.model.logits(batch.gather(states), range);
         Ok((read_back::rows(logits, "logits")?, width))
     }
 
