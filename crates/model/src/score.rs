@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use tokenize::bill::{Bits, token_bits};
+use tokenize::bill::token_bits;
 use tokenize::layout::{Cut, Layout, Target};
 use tokenize::legal::LegalSets;
 use tokenize::{Fitted, plan};
@@ -88,7 +88,7 @@ impl<'a> Scorer<'a> {
             let targets: Vec<(usize, &Target)> = targets.collect();
             let (rows, width) = self.logits(&Batch::new(&layouts, wanted, &self.device))?;
             for ((step, target), row) in targets.into_iter().zip(rows.chunks_exact(width)) {
-                let bits = self.bits(row, target);
+                let bits = token_bits(row, target, &mut self.sets);
                 if target.order == step {
                     score.length += bits.length;
                     score.content += bits.content;
@@ -108,7 +108,7 @@ impl<'a> Scorer<'a> {
 
     /// Logits of a batch's targets, row by row, over the fixed range of ids or over the vocabulary; and values in a row.
     fn logits(&self, batch: &Batch) -> Result<(Vec<f32>, usize), Error> {
-        let range = self.sets.fixed_range().unwrap_or(0..self.sets.vocabulary());
+        let range = self.sets.ids();
         let width = range.len();
         if batch.rows.is_empty() {
             return Ok((Vec::new(), width));
@@ -116,16 +116,5 @@ impl<'a> Scorer<'a> {
         let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
         let logits: Tensor<2> = self.model.logits(batch.gather(states), range);
         Ok((read_back::rows(logits, "logits")?, width))
-    }
-
-    fn bits(&mut self, row: &[f32], target: &Target) -> Bits {
-        let Some(range) = self.sets.fixed_range() else {
-            return token_bits(row, target, &mut self.sets);
-        };
-        let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
-        let own = f64::from(row.get(target.token as usize - range.start).copied().unwrap_or(f32::NEG_INFINITY));
-        let content = (sum.ln() + highest - own) / std::f64::consts::LN_2;
-        Bits { length: 0.0, content, no_pair_rule: content }
     }
 }

@@ -62,8 +62,30 @@ impl Bits {
     }
 }
 
-/// The price of a token under a row of logits over the vocabulary. Sums are in f64 and in a fixed order.
+/// The price of a token under a row of logits: over the vocabulary, or over [`LegalSets::fixed_range`] alone, where every
+/// id is legal and nothing has to be looked up. Sums are in f64 and in a fixed order.
 pub fn token_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
+    match sets.fixed_range() {
+        Some(range) if range.len() == logits.len() => {
+            let own = (target.token as usize).checked_sub(range.start);
+            let content = own.map_or(f64::INFINITY, |own| softmax_bits(logits, own));
+            Bits { length: 0.0, content, no_pair_rule: content }
+        }
+        _ => legal_bits(logits, target, sets),
+    }
+}
+
+/// -log2 of the probability that the softmax of a whole row gives to its number `own`.
+#[must_use]
+pub fn softmax_bits(logits: &[f32], own: usize) -> f64 {
+    let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum();
+    let own = f64::from(logits.get(own).copied().unwrap_or(f32::NEG_INFINITY));
+    (sum.ln() + highest - own) / std::f64::consts::LN_2
+}
+
+/// The price of a token among the legal ones of a row over the vocabulary.
+fn legal_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
     sets.prepare(target.legal);
     let own = sets.length(target.token);
     let logit = |id: u32| f64::from(logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY));

@@ -84,6 +84,12 @@ impl LegalSets {
         (last - first + 1 == ids.len()).then_some(first..last + 1)
     }
 
+    /// The ids that a model is asked about: [`LegalSets::fixed_range`], else the whole vocabulary.
+    #[must_use]
+    pub fn ids(&self) -> Range<usize> {
+        self.fixed_range().unwrap_or(0..self.vocabulary())
+    }
+
     fn of_length(&self, longest: u32, exact: bool) -> &[u32] {
         let end = |length: u32| self.ends.get(length as usize).or(self.ends.last()).copied().unwrap_or(0);
         let start = if exact && longest > 0 { end(longest - 1) } else { 0 };

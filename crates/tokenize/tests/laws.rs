@@ -188,6 +188,40 @@ fn overlapping_six_mers_hide_seventeen_positions_per_span() {
     assert_eq!(layout.targets.len(), 2);
 }
 
+/// The rows of logits that may be given for a token: over the vocabulary, and over the ids of a fixed length alone.
+fn rows<'a>(logits: &'a [f32], sets: &LegalSets) -> Vec<&'a [f32]> {
+    let mut rows = vec![logits];
+    rows.extend(sets.fixed_range().map(|range| &logits[range]));
+    rows
+}
+
+/// A row over the ids of a fixed length alone gives the bits of the row over the vocabulary.
+#[test]
+fn both_rows_of_logits_give_the_same_bits() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_some()) {
+        if recipe.check_span(12).is_err() {
+            continue;
+        }
+        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        assert_eq!(sets.fixed_range(), Some(sets.ids()), "{}", recipe.name);
+        let text = dna(252, 4);
+        let cut = Cut::new(&**tokenizer, &text, &plan::scoring(&text, 12, 1));
+        for scale in [0.0, 1.0, 40.0] {
+            let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| (rng.random::<f32>() - 0.5) * scale).collect();
+            for target in &cut.step(0).targets {
+                let [slow, fast] = rows(&logits, &sets)[..] else { panic!("{}: two rows", recipe.name) };
+                let (slow, fast) =
+                    (bill::token_bits(slow, target, &mut sets), bill::token_bits(fast, target, &mut sets));
+                for (slow, fast) in [(slow.content, fast.content), (slow.no_pair_rule, fast.no_pair_rule)] {
+                    assert!((slow - fast).abs() < 1e-12, "{}: {slow} {fast}", recipe.name);
+                }
+                assert_eq!((slow.length, fast.length), (0.0, 0.0), "{}", recipe.name);
+            }
+        }
+    }
+}
+
 /// Uniform logits: exactly 2 bits per base, in both orders, for every fixed length, both span lengths, any window.
 #[test]
 fn uniform_logits_give_two_bits() {
@@ -224,27 +258,30 @@ fn uniform_logits_give_two_bits() {
             let logits = vec![0.25; sets.vocabulary()];
             for window in [span * 3, span * 5 + 7, 251] {
                 let text = dna(window, 5);
-                let (mut sequential, mut parallel, mut bases) = (0.0, 0.0, 0);
-                for pass in 0..plan::PASSES {
-                    let spans = plan::scoring(&text, span, pass);
-                    let cut = Cut::new(&*tokenizer, &text, &spans);
-                    bases += spans.len() * span;
-                    for step in 0..span / k {
-                        let layout = cut.step(step);
-                        for target in &layout.targets {
-                            let bits = bill::token_bits(&logits, target, &mut sets).total();
-                            if step == 0 {
-                                parallel += bits;
-                            }
-                            if target.order == step {
-                                sequential += bits;
+                for row in rows(&logits, &sets) {
+                    let (mut sequential, mut parallel, mut bases) = (0.0, 0.0, 0);
+                    for pass in 0..plan::PASSES {
+                        let spans = plan::scoring(&text, span, pass);
+                        let cut = Cut::new(&*tokenizer, &text, &spans);
+                        bases += spans.len() * span;
+                        for step in 0..span / k {
+                            let layout = cut.step(step);
+                            for target in &layout.targets {
+                                let bits = bill::token_bits(row, target, &mut sets).total();
+                                if step == 0 {
+                                    parallel += bits;
+                                }
+                                if target.order == step {
+                                    sequential += bits;
+                                }
                             }
                         }
                     }
-                }
-                assert_eq!(bases, window / span * span);
-                for total in [sequential, parallel] {
-                    assert!((total / bases as f64 - 2.0).abs() < 1e-12, "{name} {span} {window}: {total} over {bases}");
+                    assert_eq!(bases, window / span * span);
+                    for total in [sequential, parallel] {
+                        let rate = total / bases as f64;
+                        assert!((rate - 2.0).abs() < 1e-12, "{name} {span} {window}: {total} over {bases}");
+                    }
                 }
             }
         }
@@ -269,20 +306,22 @@ fn sequential_probabilities_sum_to_at_most_one() {
         let mut sets = LegalSets::new(Arc::clone(tokenizer));
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| rng.random::<f32>() * 3.0).collect();
-        let mut sum = 0.0;
-        for code in 0..1usize << (2 * span) {
-            let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
-            let cut = Cut::new(&**tokenizer, &bases, &[Span::hidden(0, span)]);
-            let number = cut.counts().next().unwrap();
-            let mut bits = fitted.counts.bits(number);
-            for step in 0..number {
-                bits += bill::token_bits(&logits, &cut.step(step).targets[0], &mut sets).total();
+        for row in rows(&logits, &sets) {
+            let mut sum = 0.0;
+            for code in 0..1usize << (2 * span) {
+                let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
+                let cut = Cut::new(&**tokenizer, &bases, &[Span::hidden(0, span)]);
+                let number = cut.counts().next().unwrap();
+                let mut bits = fitted.counts.bits(number);
+                for step in 0..number {
+                    bits += bill::token_bits(row, &cut.step(step).targets[0], &mut sets).total();
+                }
+                sum += (-bits).exp2();
             }
-            sum += (-bits).exp2();
-        }
-        assert!(sum <= 1.0 + 1e-9, "{}: {sum}", recipe.name);
-        if recipe.reading.fixed().is_some() {
-            assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", recipe.name);
+            assert!(sum <= 1.0 + 1e-9, "{}: {sum}", recipe.name);
+            if recipe.reading.fixed().is_some() {
+                assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", recipe.name);
+            }
         }
     }
 }
