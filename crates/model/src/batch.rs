@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use tokenize::layout::Layout;
-use tokenize::legal::LegalSets;
+use protocol::candidates::LegalSets;
+use protocol::layout::Layout;
 use tokenize::vocabulary::PAD;
 
 /// Added to the logit of a token that cannot stand at a place.
@@ -28,7 +28,7 @@ pub struct Batch {
 impl Batch {
     /// Puts layouts side by side; `keep` says which targets of each are to be predicted.
     #[must_use]
-    pub fn new(layouts: &[Layout], keep: impl Fn(usize, &tokenize::layout::Target) -> bool, device: &Device) -> Batch {
+    pub fn new(layouts: &[Layout], keep: impl Fn(usize, &protocol::layout::Target) -> bool, device: &Device) -> Batch {
         let positions = layouts.iter().map(|layout| layout.ids.len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(layouts.len() * positions);
         let (mut rows, mut tokens) = (Vec::new(), Vec::new());

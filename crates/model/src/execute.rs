@@ -8,9 +8,10 @@ use burn::tensor::Device;
 use dataset::{Corpus, ScoringWindow, Split, Task};
 use experiment::record::{BlockScore, Cost, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
-use tokenize::layout::{Cut, Layout};
+use protocol::layout::{Cut, Layout};
+use protocol::{Fitted, masking_plan as plan};
+use tokenize::Token;
 use tokenize::vocabulary::{CLS, SEP};
-use tokenize::{Fitted, Token, plan};
 
 use crate::batch::Batch;
 use crate::checkpoint;

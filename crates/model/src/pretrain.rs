@@ -13,9 +13,10 @@ use dataset::{Corpus, Split, stream};
 use experiment::config::MaskingUnit;
 use experiment::record::CurvePoint;
 use experiment::run::Pretrain;
-use tokenize::layout::{Cut, Layout, token_masking};
-use tokenize::legal::LegalSets;
-use tokenize::{Fitted, Token, plan};
+use protocol::candidates::LegalSets;
+use protocol::layout::{Cut, Layout, token_masking};
+use protocol::{Fitted, masking_plan as plan};
+use tokenize::Token;
 
 use crate::batch::{self, Batch};
 use crate::checkpoint::{self, State};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use tokenize::bill::token_bits;
-use tokenize::layout::{Cut, Layout, Target};
-use tokenize::legal::LegalSets;
-use tokenize::{Fitted, plan};
+use protocol::candidates::LegalSets;
+use protocol::code_length::token_bits;
+use protocol::layout::{Cut, Layout, Target};
+use protocol::{Fitted, masking_plan as plan};
 
 use crate::batch::Batch;
 use crate::error::Error;

@@ -81,6 +81,12 @@ impl From<dataset::Error> for Error {
     }
 }
 
+impl From<bpe::Error> for Error {
+    fn from(error: bpe::Error) -> Error {
+        tokenize::Error::from(error).into()
+    }
+}
+
 impl From<tokenize::Error> for Error {
     fn from(error: tokenize::Error) -> Error {
         if let tokenize::Error::File { path, .. } = &error

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dataset::Corpus;
 use experiment::store::{Found, Store};
-use tokenize::Fitted;
+use protocol::Fitted;
 use tokenize::registry::{self, Recipe};
 
 use crate::error::{Error, Kind, Result};

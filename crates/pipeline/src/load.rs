@@ -6,7 +6,7 @@ use dataset::Corpus;
 use experiment::record::{Outcome, Record};
 use experiment::run::{Pretrain, Work};
 use model::network::Model;
-use tokenize::Fitted;
+use protocol::Fitted;
 
 use crate::error::{Error, Kind, Result};
 use crate::fitting;

@@ -9,7 +9,7 @@ use experiment::store::Found;
 use experiment::{Sources, Store};
 use model::Watch;
 use model::execute::Inputs;
-use tokenize::Fitted;
+use protocol::Fitted;
 
 use crate::error::{Error, Kind, Result};
 use crate::fitting;

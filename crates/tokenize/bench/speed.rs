@@ -8,15 +8,13 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bpe::train::{Options, train};
+use bpe::{Batch, HuggingFace};
 use candidate::pipeline::{EncodeOptions, PipelineTokenizer};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use tokenize::Tokenizer;
-use tokenize::bpe::Batch;
-use tokenize::bpe::train::{Options, train};
-use tokenize::huggingface::HuggingFace;
 use tokenize::kmer::words::{Strand, words};
 use tokenize::vocabulary::SPECIAL_NAMES;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
@@ -46,7 +44,7 @@ fn genome() -> Vec<u8> {
 
 fn tokenizer(file: &str, size: usize, genome: &[u8]) -> HuggingFace {
     let json = data(&format!("tokenizers/{file}.json")).map_or_else(
-        || tokenize::huggingface::train("bpe", size, &mut genome.chunks(PIECE)).unwrap(),
+        || tokenize::families::bpe::train("bpe", size, &mut genome.chunks(PIECE)).unwrap(),
         |path| std::fs::read(path).unwrap(),
     );
     let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use tokenize::bpe::train::{Options, train};
+use bpe::train::{Options, train};
 use tokenize::vocabulary::SPECIAL_NAMES;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::{AddedToken, Model, Trainer};

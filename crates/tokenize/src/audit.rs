@@ -26,7 +26,8 @@ mod stability;
 
 use rand::Rng;
 
-use crate::token::{Token, Tokenizer, decode, normalise};
+use crate::Token;
+use crate::token::{Tokenizer, decode, normalise};
 
 pub use composition::Composition;
 pub use stability::{Agreement, SHIFTS, Stability};

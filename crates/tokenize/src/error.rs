@@ -73,3 +73,13 @@ impl Error {
         }
     }
 }
+
+impl From<bpe::Error> for Error {
+    fn from(error: bpe::Error) -> Error {
+        match error {
+            bpe::Error::Learn { name, reason, remedy } => Error::Fit { name, reason, remedy },
+            bpe::Error::Unsuited { name, reason, remedy } => Error::Name { name, reason, remedy },
+            bpe::Error::File { path, reason, remedy } => Error::File { path, reason, remedy },
+        }
+    }
+}

@@ -1,12 +1,9 @@
-//! How DNA is cut: tokenizers, their registry, the masking plan and the bill in bits per base. No tensors, no files.
+//! How DNA is cut: tokenizers and their registry. No tensors, no files.
 //!
-//! # The idea in ten lines
-//! A [`Tokenizer`] turns bases into [`Token`]s: an id and the span of bases it stands for, in order. Tokenizers differ
-//! in vocabulary and length, so their training losses cannot be compared. What can be compared is what a model pays,
-//! in bits, for the *same hidden bases*. So the masking plan is made in bases ([`plan`]): a window is divided into cells
-//! of 12 bases, some cells are hidden, the same ones for every tokenizer. [`layout`] says what a model then sees (nothing
-//! that is hidden) and which tokens it must pay for (each hidden base exactly once). [`legal`] says which tokens could
-//! stand there at all, and [`bill`] turns a model's logits into bits: *count* + *length* + *content*.
+//! # The idea
+//! A [`Tokenizer`] turns bases into [`Token`]s: an id and the span of bases it stands for, in order. Tokenizers differ in vocabulary and
+//! length; [`registry`] has them by name, [`audit`] says what each does to a text. What a model pays for the same hidden bases with
+//! each of them is the business of the crate `protocol`. Byte-pair encoding and Hugging Face files are the crate [`bpe`].
 //!
 //! # Definitions
 //! * **tiling** tokenizer: tokens lie side by side (`base`, `kmer6-nonoverlap`, `bpe4096`).
@@ -25,40 +22,23 @@
 //! assert_eq!(spans, [(0, 3), (1, 4), (4, 5)]);
 //! ```
 //!
-//! # The surprising case
-//! Between the borders of hidden spans a tiling tokenizer cuts each stretch on its own. So `ACGT` before a hidden span
-//! is cut as if the sequence ended there: otherwise a token reaching across the border would tell what is hidden.
-//!
 //! # Adding a tokenizer
 //! One file with a [`registry::Kind`], one line in [`registry::KINDS`]. Contract tests, `tokbench list`, help, colours and
 //! legends iterate over that slice.
 
 pub mod audit;
-pub mod bill;
-pub mod bpe;
 mod error;
-pub mod fitted;
+pub mod families;
 pub mod frontend;
-pub mod huggingface;
-pub mod kmer;
-pub mod layout;
-pub mod learned;
-pub mod legal;
 pub mod name;
-pub mod plan;
-pub mod randomcut;
 pub mod registry;
 mod token;
-mod tree;
-pub mod unigram;
-pub mod vocabulary;
-pub mod wordpiece;
 
+pub use bpe::{HuggingFace, Token, Vocabulary, huggingface, vocabulary};
 pub use error::Error;
-pub use fitted::Fitted;
+pub use families::kmer;
 pub use frontend::{Deep, Frontend, MxDna};
-pub use token::{Reading, Token, Tokenizer, decode, normalise};
-pub use vocabulary::Vocabulary;
+pub use token::{Reading, Tokenizer, decode, normalise};
 
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

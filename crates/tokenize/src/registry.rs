@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::families::{bpe, file, kmer, mxdna, randomcut, unigram, wordpiece};
 use crate::frontend::Frontend;
 use crate::name::Name;
 use crate::token::{Reading, Tokenizer};
-use crate::{huggingface, kmer, learned, randomcut, unigram, wordpiece};
 
 /// A family of names.
 pub struct Kind {
@@ -27,14 +27,14 @@ pub struct Kind {
 /// Every family, in the order in which people should see them.
 pub const KINDS: &[Kind] = &[
     kmer::BASE,
-    learned::BASE_DEEP,
+    mxdna::BASE_DEEP,
     kmer::KMER,
-    huggingface::BPE,
+    bpe::BPE,
     unigram::UNIGRAM,
     wordpiece::WORDPIECE,
     randomcut::RANDOMCUT,
-    learned::MXDNA,
-    huggingface::FILE,
+    mxdna::MXDNA,
+    file::FILE,
 ];
 
 type Fit = dyn Fn(&mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync;
@@ -169,7 +169,7 @@ fn lcm(a: usize, b: usize) -> usize {
 /// For a name that no family knows (with the nearest known one) or whose number or word does not fit.
 pub fn parse(name: &str) -> Result<Recipe, Error> {
     if let Some(path) = path_in(name) {
-        return huggingface::open(path);
+        return file::open(path);
     }
     if let Some(parsed) = Name::parse(name) {
         for kind in KINDS.iter().filter(|kind| kind.stem == parsed.stem) {

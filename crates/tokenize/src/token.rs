@@ -1,19 +1,8 @@
 //! The contract of a tokenizer, and what follows from it alone.
 
+use bpe::Token;
+use bpe::vocabulary::{UNK, Vocabulary};
 use dna::is_base;
-
-use crate::vocabulary::{UNK, Vocabulary};
-
-/// A token: what it is and which bases it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token {
-    /// Id in the tokenizer's [`Vocabulary`]; special ids are the same for every tokenizer.
-    pub id: u32,
-    /// First base, counted from 0.
-    pub start: u32,
-    /// One past the last base.
-    pub end: u32,
-}
 
 /// How a tokenizer reads a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

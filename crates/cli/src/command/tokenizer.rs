@@ -11,8 +11,9 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bpe::HuggingFace;
 use experiment::files::Draft;
-use tokenize::huggingface::{self, HuggingFace};
+use tokenize::families::file;
 use tokenize::kmer::{self, Kmer};
 use tokenize::{Frontend, Tokenizer, registry};
 
@@ -99,7 +100,7 @@ fn open(name: &str) -> Result<Ready, Failure> {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
     }
     if let Some(path) = registry::path_in(name) {
-        return Ok(Ready::of(huggingface::read(path)?));
+        return Ok(Ready::of(file::read(path)?));
     }
     let recipe = registry::parse(name)?;
     if recipe.learned_vocabulary {

@@ -4,7 +4,7 @@
 use dataset::{Corpus, Markov, Split};
 use experiment::config::Scoring;
 use experiment::record::BlockScore;
-use tokenize::plan;
+use protocol::masking_plan as plan;
 
 use crate::error::Error;
 use crate::watch::Watch;

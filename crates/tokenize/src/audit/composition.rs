@@ -1,6 +1,7 @@
 //! Counts of tokens and what follows from them. All logarithms are to base 2.
 
-use crate::token::{Reading, Token, Tokenizer};
+use crate::Token;
+use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::SPECIALS;
 
 /// The order of the Rényi entropy (Zouhar et al., ACL 2023).

@@ -6,7 +6,8 @@ use rand::{Rng, RngExt};
 
 use dna::reverse_complement;
 
-use crate::token::{Token, Tokenizer};
+use crate::Token;
+use crate::token::Tokenizer;
 
 /// Bases that are lost at the beginning, one after the other: 1 to this.
 pub const SHIFTS: usize = 12;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use bpe::HuggingFace;
+use bpe::huggingface::file::File;
 use tokenize::Tokenizer;
-use tokenize::huggingface::HuggingFace;
-use tokenize::huggingface::file::File;
 use tokenize::kmer::Kmer;
 
 use super::{Output, is_standard_output, open};
@@ -99,8 +99,8 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
         }
         // A list of words is the same whether they overlap or not.
         return Ok(match kmer.reading().fixed() {
-            Some(k) if args.to == TokenizerFormat::Text => File::of_words(&Kmer::new(name.to_owned(), k, k))?,
-            _ => File::of_words(kmer)?,
+            Some(k) if args.to == TokenizerFormat::Text => Kmer::new(name.to_owned(), k, k).to_file()?,
+            _ => kmer.to_file()?,
         });
     }
     let text = ready.tokenizer.save().unwrap_or_default();

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
+use bpe::huggingface::{Place, Refusal};
 use dataset::names::Names;
 use dataset::text::excerpt;
 use dataset::{Counts, Record};
 use dna::reverse_complement;
 use rayon::prelude::*;
-use tokenize::huggingface::{Place, Refusal};
 use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};

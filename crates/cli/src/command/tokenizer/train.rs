@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use bpe::huggingface::{self, known};
+use bpe::train::{Options, train};
 use dataset::Counts;
-use tokenize::bpe::train::{Options, known, train};
-use tokenize::huggingface;
 use tokenize::vocabulary::SPECIALS;
 
 use super::{Output, STANDARD_INPUT, is_standard_input, one_input, sample, standard_input, wrong};

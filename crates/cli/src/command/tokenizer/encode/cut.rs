@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::iter;
 use std::ops::Range;
 
-use tokenize::bpe::{Batch, Engine};
-use tokenize::huggingface::HuggingFace;
+use bpe::{Batch, Engine, HuggingFace};
 use tokenize::kmer::Kmer;
 use tokenize::{Token, Tokenizer};
 
@@ -134,9 +133,9 @@ mod tests {
     use crate::args::TokenFormat;
     use crate::command::tokenizer::Ids;
     use crate::command::tokenizer::encode::form::Strand;
+    use bpe::huggingface::to_json;
+    use bpe::train::{Options, train};
     use dataset::Record;
-    use tokenize::bpe::train::{Options, train};
-    use tokenize::huggingface::to_json;
     use tokenize::kmer;
 
     /// Reads and long records, with N and without.

@@ -1,0 +1,30 @@
+//! Many texts at a time: which of them the engine may cut.
+
+use dna::letters::leading_bases;
+
+use super::tokenizer::HuggingFace;
+use crate::engine::Engine;
+
+impl HuggingFace {
+    /// The engine, if it cuts this text as the `tokenizers` crate would; `None`: ask [`HuggingFace::encode`]. So that many
+    /// texts can be cut in one batch, several of them at a time ([`Engine::encode`], [`Engine::encode_spans`]).
+    ///
+    /// ```
+    /// use bpe::Batch;
+    /// # use bpe::train::{Options, train};
+    /// # let options = Options { vocabulary: 10, piece: 0, ..Options::default() };
+    /// # let json = bpe::huggingface::to_json(&train([b"ACACACAC".as_slice()], &options, &mut |_| true).unwrap());
+    /// let tokenizer = bpe::huggingface::HuggingFace::from_json("mine".to_owned(), &json, "example").unwrap();
+    /// assert!(tokenizer.engine_for(b"AC GT").is_none());
+    /// let mut batch = Batch::default();
+    /// tokenizer.engine_for(b"ACNGT").unwrap().encode([b"ACNGT".as_slice(), b"AAC"], &mut batch);
+    /// assert_eq!(batch.ids(1), [5, 9]);
+    /// ```
+    #[must_use]
+    pub fn engine_for(&self, text: &[u8]) -> Option<&Engine> {
+        // The first look is fast, and most texts need no other.
+        let known = leading_bases(text);
+        let plain = self.plain.is_plain(&text[..known.min(1)]) && self.plain.is_plain(&text[known..]);
+        self.engine.as_ref().filter(|_| plain)
+    }
+}

@@ -1,0 +1,321 @@
+//! Tokenizer files and what they can be turned into: a `tokenizer.json`, the pair `vocab.json` and `merges.txt`, a list of tokens.
+//!
+//! ```
+//! use bpe::huggingface::file::File;
+//! let file = File::of_words(3, "words of three bases");
+//! let theirs = bpe::huggingface::HuggingFace::from_json("words".to_owned(), &file.to_json(), "example").unwrap();
+//! let encoding = theirs.inner().encode("ACGTNNAC", false).unwrap();
+//! assert_eq!(encoding.get_tokens(), ["ACG", "T", "[UNK]", "[UNK]", "AC"]);
+//! ```
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::check::{merge_parts, unmarked};
+use super::ids::is_name;
+use super::tokenizer::HuggingFace;
+use super::write::tokenizer_json;
+use crate::error::Error;
+use crate::vocabulary::{SPECIAL_NAMES, Vocabulary};
+
+/// The content of a `tokenizer.json`, and where it came from.
+#[derive(Clone, Debug)]
+pub struct File {
+    value: Value,
+    origin: String,
+}
+
+/// The first line of a `merges.txt`.
+const VERSION: &str = "#version: 0.2";
+
+impl File {
+    /// From the text of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If it has no vocabulary.
+    pub fn parse(text: &[u8], origin: &str) -> Result<File, Error> {
+        let failed = |reason: String| {
+            wrong(origin, reason, "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)")
+        };
+        let value: Value =
+            serde_json::from_slice(unmarked(text)).map_err(|error| failed(format!("not JSON: {error}")))?;
+        let file = File { value, origin: origin.to_owned() };
+        if file.tokens().is_empty() {
+            return Err(failed("no vocabulary in its model".to_owned()));
+        }
+        Ok(file)
+    }
+
+    /// From `vocab.json` and `merges.txt`. Tokens in brackets (`[UNK]`, `<s>`) are special ones; the text around is cut at blanks.
+    ///
+    /// # Errors
+    /// If they are not such files, or do not belong together.
+    pub fn from_vocab_merges(vocab: &[u8], merges: &str, origin: &str) -> Result<File, Error> {
+        let failed = |file: &str, reason: String| {
+            let remedy = "needed are {\"TOKEN\": ID, ...}, and a line \"LEFT RIGHT\" for each merge, in order";
+            wrong(&format!("{origin}: {file}"), reason, remedy)
+        };
+        let value: Value = serde_json::from_slice(unmarked(vocab))
+            .map_err(|error| failed("vocab.json", format!("not JSON: {error}")))?;
+        let no_object = || failed("vocab.json", "it is no object of tokens and ids".to_owned());
+        let vocabulary = value.as_object().filter(|object| !object.is_empty()).ok_or_else(no_object)?;
+        let mut ids = BTreeMap::new();
+        for (token, id) in vocabulary {
+            let number = id.as_u64().filter(|&id| id <= u64::from(u32::MAX));
+            let id = number.ok_or_else(|| failed("vocab.json", format!("{token:?} has {id} in place of an id")))?;
+            if let Some(other) = ids.insert(id, token) {
+                return Err(failed("vocab.json", format!("{other:?} and {token:?} have the same id {id}")));
+            }
+        }
+        let mut pairs = Vec::new();
+        for (number, line) in merges.trim_start_matches('\u{feff}').lines().enumerate() {
+            if line.is_empty() || number == 0 && line.starts_with("#version") {
+                continue;
+            }
+            let place = || format!("merges.txt, line {}", number + 1);
+            let (left, right) = line
+                .split_once(' ')
+                .filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '))
+                .ok_or_else(|| failed(&place(), format!("{line:?} is not two tokens")))?;
+            let both = [left, right].concat();
+            let absent = [left, right, both.as_str()].into_iter().find(|token| !vocabulary.contains_key(*token));
+            if let Some(token) = absent {
+                return Err(failed(&place(), format!("{token:?} is not in vocab.json")));
+            }
+            pairs.push(json!([left, right]));
+        }
+        let brackets = [("[", "]"), ("<", ">")];
+        let bracketed =
+            |token: &str| brackets.iter().any(|(open, close)| token.starts_with(open) && token.ends_with(close));
+        let special: Vec<(u64, &str)> =
+            ids.into_iter().filter(|(_, token)| bracketed(token)).map(|(id, token)| (id, token.as_str())).collect();
+        let unknown = special.iter().map(|(_, token)| *token).find(|token| ["[UNK]", "<unk>"].contains(token));
+        let model = json!({
+            "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+            "vocab": value, "merges": pairs,
+        });
+        let mut value = tokenizer_json(&model, &json!({"type": "Whitespace"}), &Value::Null);
+        if !special.iter().copied().eq((0..).zip(SPECIAL_NAMES)) {
+            let like = value["added_tokens"][0].clone();
+            let added = special.iter().map(|(id, token)| {
+                let mut entry = like.clone();
+                (entry["id"], entry["content"]) = (json!(id), json!(token));
+                entry
+            });
+            value["added_tokens"] = added.collect();
+            value["post_processor"] = Value::Null;
+        }
+        Ok(File { value, origin: origin.to_owned() })
+    }
+
+    /// Words of `k` bases side by side as a `tokenizer.json` that gives the ids of [`Vocabulary::words`]: a pattern cuts the text, a
+    /// table holds the words. `origin` names them in errors.
+    #[must_use]
+    pub fn of_words(k: usize, origin: &str) -> File {
+        let vocabulary = Vocabulary::words(k);
+        let special = (0u32..).zip(SPECIAL_NAMES.map(str::to_owned));
+        let words = vocabulary
+            .ids()
+            .map(|id| (id, String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned()));
+        let vocab: Map<String, Value> = special.chain(words).map(|(id, word)| (word, json!(id))).collect();
+        // What no pattern meets would stay together: so every other letter is met alone.
+        let cut = json!({
+            "type": "Split", "pattern": {"Regex": format!("[ACGT]{{1,{k}}}|[^ACGT]")}, "behavior": "Isolated",
+            "invert": false,
+        });
+        let model = json!({"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_NAMES[0]});
+        let value = tokenizer_json(&model, &cut, &Value::Null);
+        File { value, origin: origin.to_owned() }
+    }
+
+    /// The text of a `tokenizer.json`.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(&self.value).expect("plain data")
+    }
+
+    /// All tokens by id, added ones included.
+    #[must_use]
+    pub fn tokens(&self) -> BTreeMap<u64, &str> {
+        let vocabulary = &self.value["model"]["vocab"];
+        let numbered = vocabulary.as_object().into_iter().flatten();
+        let numbered = numbered.filter_map(|(token, id)| Some((id.as_u64()?, token.as_str())));
+        // Those of a Unigram are numbered by their places.
+        let listed = (0..).zip(vocabulary.as_array().into_iter().flatten());
+        let listed = listed.filter_map(|(id, entry)| Some((id, entry[0].as_str()?)));
+        let added = self.value["added_tokens"].as_array().into_iter().flatten();
+        let added = added.filter_map(|token| Some((token["id"].as_u64()?, token["content"].as_str()?)));
+        numbered.chain(listed).chain(added).collect()
+    }
+
+    /// What the file says about the cut of a text that its vocabulary and its merges do not say: `back` is what
+    /// [`File::from_vocab_merges`] makes of these.
+    fn unsaid(&self, back: &File) -> Option<String> {
+        let [own, other] = [&self.value["model"], &back.value["model"]];
+        let unset = |value: &Value| [Value::Null, json!(false), json!("")].contains(value);
+        let settings = [
+            "unk_token",
+            "continuing_subword_prefix",
+            "end_of_word_suffix",
+            "fuse_unk",
+            "byte_fallback",
+            "ignore_merges",
+        ];
+        let differs = |key: &&str| own[*key] != other[*key] && !(unset(&own[*key]) && unset(&other[*key]));
+        if let Some(key) = settings.into_iter().find(differs) {
+            return Some(format!("\"{key}\": {}", own[key]));
+        }
+        if !self.value["normalizer"].is_null() {
+            return Some("its \"normalizer\"".to_owned());
+        }
+        // These leave words of letters whole, as the one that is written does.
+        let splitter = &self.value["pre_tokenizer"];
+        let whole = match splitter["type"].as_str() {
+            Some("Whitespace" | "WhitespaceSplit" | "BertPreTokenizer") => true,
+            Some("ByteLevel") => splitter["add_prefix_space"] == json!(false),
+            _ => splitter.is_null(),
+        };
+        if !whole {
+            return Some("its \"pre_tokenizer\"".to_owned());
+        }
+        let added = self.value["added_tokens"].as_array().into_iter().flatten();
+        let letters = added.filter_map(|token| token["content"].as_str()).find(|token| !is_name(token));
+        letters.map(|token| format!("that {token:?} is an added token"))
+    }
+
+    /// Whether the ids that its `post_processor` puts around sequences are those of the file that [`File::from_vocab_merges`] makes of
+    /// its vocabulary and its merges.
+    #[must_use]
+    pub fn keeps_specials(&self) -> bool {
+        let own = &self.value["post_processor"];
+        let pair = self.pair().and_then(|(vocab, merges)| File::from_vocab_merges(&vocab, &merges, &self.origin));
+        own.is_null() || pair.is_ok_and(|back| back.value["post_processor"] == *own)
+    }
+
+    /// Both parts of every merge; `None` if this is no byte-pair encoding.
+    fn merges(&self) -> Option<Vec<[&str; 2]>> {
+        let model = &self.value["model"];
+        if model["type"].as_str().is_some_and(|kind| kind != "BPE") {
+            return None;
+        }
+        let version = |merge: &Value| merge.as_str().is_some_and(|text| text.starts_with("#version"));
+        let merges = model["merges"].as_array()?.iter().enumerate();
+        merges.filter(|(number, merge)| *number > 0 || !version(merge)).map(|(_, merge)| merge_parts(merge)).collect()
+    }
+
+    fn no_merges(&self, what: &str, remedy: &str) -> Error {
+        Error::Unsuited {
+            name: self.origin.clone(),
+            reason: format!("it is no byte-pair encoding, so it has no merges {what}"),
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    /// The encoding of its first merges: `entries` tokens, with the ids that they had. What training would have given, had it
+    /// ended there.
+    ///
+    /// # Errors
+    /// If it is no byte-pair encoding, or has fewer tokens, or more before its first merge.
+    pub fn first(&self, entries: usize) -> Result<File, Error> {
+        let merges = self
+            .merges()
+            .ok_or_else(|| self.no_merges("to leave away", "keep its whole vocabulary (no --vocab-size)"))?;
+        // Added tokens are there without merges.
+        let added: HashSet<&str> = self.value["added_tokens"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|token| token["content"].as_str())
+            .collect();
+        let made = merges.iter().map(|pair| pair.concat()).filter(|token| !added.contains(token.as_str()));
+        let made: HashSet<String> = made.collect();
+        let all = self.tokens();
+        let fewest = all.values().filter(|token| !made.contains(**token)).count();
+        if !(fewest..=all.len()).contains(&entries) {
+            return Err(Error::Unsuited {
+                name: self.origin.clone(),
+                reason: format!("it has {} entries, {fewest} of them before its first merge, not {entries}", all.len()),
+                remedy: format!("ask for a --vocab-size from {fewest} to {}", all.len()),
+            });
+        }
+        // Two merges may make the same token.
+        let (mut kept, mut number) = (HashSet::new(), 0);
+        for pair in &merges {
+            if fewest + kept.len() == entries {
+                break;
+            }
+            let token = pair.concat();
+            if made.contains(&token) {
+                kept.insert(token);
+            }
+            number += 1;
+        }
+        let mut value = self.value.clone();
+        value["model"]["merges"] = merges[..number].iter().map(|pair| json!(pair)).collect();
+        if let Some(vocabulary) = value["model"]["vocab"].as_object_mut() {
+            vocabulary.retain(|token, _| kept.contains(token) || !made.contains(token));
+        }
+        Ok(File { value, origin: self.origin.clone() })
+    }
+
+    /// The texts of `vocab.json` and `merges.txt`, from which [`File::from_vocab_merges`] makes a file that gives sequences of
+    /// letters the same ids.
+    ///
+    /// # Errors
+    /// If it is no byte-pair encoding that these two files can hold.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
+    pub fn to_vocab_merges(&self) -> Result<[Vec<u8>; 2], Error> {
+        let (vocab, merges) = self.pair()?;
+        let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
+        let back = File::from_vocab_merges(&vocab, &merges, &self.origin)?;
+        let read = |file: &File| HuggingFace::from_json(self.origin.clone(), &file.to_json(), &self.origin);
+        if read(self)?.refused != read(&back)?.refused {
+            return Err(failed("vocab.json and merges.txt cannot say which letters have no token".to_owned()));
+        }
+        match self.unsaid(&back) {
+            Some(unsaid) => Err(failed(format!("vocab.json and merges.txt cannot say {unsaid}"))),
+            None => Ok([vocab, merges.into_bytes()]),
+        }
+    }
+
+    /// Vocabulary and merges, whatever else the file says.
+    fn pair(&self) -> Result<(Vec<u8>, String), Error> {
+        let merges =
+            self.merges().ok_or_else(|| self.no_merges("to write", "write it as \"huggingface\" or \"text\""))?;
+        let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
+        let mut text = format!("{VERSION}\n");
+        for [left, right] in merges {
+            if [left, right].iter().any(|token| token.contains([' ', '\n'])) {
+                return Err(failed(format!("a merge of {left:?} and {right:?} cannot stand in merges.txt")));
+            }
+            text.extend([left, " ", right, "\n"]);
+        }
+        let vocab: Map<String, Value> =
+            self.tokens().into_iter().map(|(id, token)| (token.to_owned(), json!(id))).collect();
+        Ok((serde_json::to_vec(&vocab).expect("plain data"), text))
+    }
+
+    /// One token a line, in order of ids. Lines are numbers of ids where these leave no gap.
+    ///
+    /// # Errors
+    /// If a token holds the end of a line.
+    pub fn to_lines(&self) -> Result<String, Error> {
+        let tokens = self.tokens();
+        if let Some((id, token)) = tokens.iter().find(|(_, token)| token.contains(['\n', '\r'])) {
+            let reason = format!("the token {token:?} (id {id}) does not fit in a line");
+            return Err(wrong(&self.origin, reason, "keep it as a tokenizer.json"));
+        }
+        Ok(tokens.values().flat_map(|token| [*token, "\n"]).collect())
+    }
+}
+
+fn wrong(path: &str, reason: String, remedy: &str) -> Error {
+    Error::File { path: path.to_owned(), reason, remedy: remedy.to_owned() }
+}

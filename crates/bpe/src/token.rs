@@ -1,0 +1,12 @@
+//! A token.
+
+/// A token: what it is and which bases it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// Id in the tokenizer's [`crate::Vocabulary`]; special ids are the same for every tokenizer.
+    pub id: u32,
+    /// First base, counted from 0.
+    pub start: u32,
+    /// One past the last base.
+    pub end: u32,
+}

@@ -1,0 +1,304 @@
+//! Laws of masking and code lengths that hold for every tokenizer of the registry (design sections 4 and 8).
+
+use std::sync::{Arc, OnceLock};
+
+use proptest::prelude::*;
+use protocol::candidates::LegalSets;
+use protocol::layout::Cut;
+use protocol::masking_plan::{self as plan, Span};
+use protocol::{Fitted, code_length};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokenize::Tokenizer;
+use tokenize::registry::{self, Recipe};
+use tokenize::vocabulary::MASK;
+
+fn dna(length: usize, seed: u64) -> Vec<u8> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A little structure, so that merges of different lengths are learned.
+    let mut out: Vec<u8> = Vec::with_capacity(length);
+    while out.len() < length {
+        if rng.random::<f64>() < 0.1 {
+            out.extend_from_slice(b"TATAAACACA");
+        }
+        out.push(b"ACGT"[rng.random_range(0..4)]);
+    }
+    out.truncate(length);
+    out
+}
+
+/// Every example of the registry, fitted on the same text.
+fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
+    static ALL: OnceLock<Vec<(Recipe, Arc<dyn Tokenizer>)>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let text = dna(400_000, 1);
+        registry::examples()
+            .chain([
+                "kmer1",
+                "kmer2",
+                "kmer4",
+                "kmer6-stride2",
+                "kmer4-stride2",
+                "kmer5",
+                "kmer10",
+                "bpe64",
+                "randomcut64",
+            ])
+            .map(|name| {
+                let recipe = registry::parse(name).expect(name);
+                let tokenizer = recipe.fit(&mut text.chunks(40_000)).expect(name);
+                (recipe, tokenizer)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn nothing_hidden_is_visible_and_every_base_is_paid_once(seed in 0u64..10_000, length in 60usize..260, share in 0.1f64..0.35) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let text = dna(length, seed);
+        let spans = plan::training(&text, 12, share, &mut rng);
+        let mut other = text.clone();
+        for span in &spans {
+            for base in &mut other[span.start..span.end] {
+                *base = b"ACGT"[rng.random_range(0..4)];
+            }
+        }
+        for (recipe, tokenizer) in fitted() {
+            if recipe.check_span(12).is_err() {
+                continue;
+            }
+            let cut = Cut::new(&**tokenizer, &text, &spans);
+            for layout in [cut.training(), cut.step(0), cut.step(1)] {
+                let by_token: usize = layout.targets.iter().map(|t| tokenizer.vocabulary().length(t.token)).sum();
+                prop_assert_eq!(by_token, layout.hidden, "{}", &recipe.name);
+                for target in &layout.targets {
+                    prop_assert_eq!(layout.ids[target.position], MASK);
+                }
+            }
+            prop_assert_eq!(cut.step(0).hidden, spans.len() * 12);
+            // The number of hidden tokens is paid for; what else is seen must not depend on the hidden bases.
+            let seen = |text: &[u8]| {
+                let mut ids = Cut::new(&**tokenizer, text, &spans).step(0).ids;
+                if recipe.reading.fixed().is_none() {
+                    ids.dedup_by(|a, b| *a == MASK && *b == MASK);
+                }
+                ids
+            };
+            prop_assert_eq!(seen(&text), seen(&other), "{}", &recipe.name);
+        }
+    }
+}
+
+#[test]
+fn shown_prefixes_tell_nothing_of_the_rest() {
+    let text = dna(252, 7);
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_some()) {
+        let Ok(()) = recipe.check_span(12) else {
+            continue;
+        };
+        let k = recipe.reading.fixed().unwrap();
+        let spans = plan::scoring(&text, 12, 3);
+        for step in 0..12 / k {
+            let mut other = text.clone();
+            for span in &spans {
+                other[span.start + step * k..span.end].fill(b'G');
+            }
+            let ids = |text: &[u8]| Cut::new(&**tokenizer, text, &spans).step(step).ids;
+            assert_eq!(ids(&text), ids(&other), "{} step {step}", recipe.name);
+        }
+    }
+}
+
+#[test]
+fn overlapping_six_mers_hide_seventeen_positions_per_span() {
+    let kmer6 = registry::parse("kmer6").unwrap().fit(&mut std::iter::empty()).unwrap();
+    let layout = Cut::new(&*kmer6, &dna(252, 3), &[Span::hidden(120, 132)]).step(0);
+    assert_eq!(layout.ids.iter().filter(|&&id| id == MASK).count(), 17);
+    assert_eq!(layout.targets.len(), 2);
+}
+
+/// The rows of logits that may be given for a token: over the vocabulary, and over the ids of a fixed length alone.
+fn rows<'a>(logits: &'a [f32], sets: &LegalSets) -> Vec<&'a [f32]> {
+    let mut rows = vec![logits];
+    rows.extend(sets.fixed_range().map(|range| &logits[range]));
+    rows
+}
+
+/// A row over the ids of a fixed length alone gives the bits of the row over the vocabulary.
+#[test]
+fn both_rows_of_logits_give_the_same_bits() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_some()) {
+        if recipe.check_span(12).is_err() {
+            continue;
+        }
+        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        assert_eq!(sets.fixed_range(), Some(sets.ids()), "{}", recipe.name);
+        let text = dna(252, 4);
+        let cut = Cut::new(&**tokenizer, &text, &plan::scoring(&text, 12, 1));
+        for scale in [0.0, 1.0, 40.0] {
+            let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| (rng.random::<f32>() - 0.5) * scale).collect();
+            for target in &cut.step(0).targets {
+                let [slow, fast] = rows(&logits, &sets)[..] else { panic!("{}: two rows", recipe.name) };
+                let (slow, fast) = (
+                    code_length::token_bits(slow, target, &mut sets),
+                    code_length::token_bits(fast, target, &mut sets),
+                );
+                for (slow, fast) in [(slow.content, fast.content), (slow.no_pair_rule, fast.no_pair_rule)] {
+                    assert!((slow - fast).abs() < 1e-12, "{}: {slow} {fast}", recipe.name);
+                }
+                assert_eq!((slow.length, fast.length), (0.0, 0.0), "{}", recipe.name);
+            }
+        }
+    }
+}
+
+/// Uniform logits: exactly 2 bits per base, in both orders, for every fixed length, both span lengths, any window.
+#[test]
+fn uniform_logits_give_two_bits() {
+    for span in [12, 24] {
+        for name in [
+            "base",
+            "kmer2",
+            "kmer3",
+            "kmer4",
+            "kmer5",
+            "kmer6",
+            "kmer7",
+            "kmer8",
+            "kmer6-stride2",
+            "kmer6-stride3",
+            "kmer4-stride2",
+            "kmer2-nonoverlap",
+            "kmer3-nonoverlap",
+            "kmer4-nonoverlap",
+            "kmer6-nonoverlap",
+            "kmer8-nonoverlap",
+            "mxdna",
+            "base-deep",
+        ] {
+            let recipe = registry::parse(name).unwrap();
+            let k = recipe.reading.fixed().unwrap();
+            if let Err(error) = recipe.check_span(span) {
+                assert!(!span.is_multiple_of(k), "{name}");
+                assert!(error.remedy().unwrap().contains(&format!("masking.span = {}", span * k / gcd(span, k))));
+                continue;
+            }
+            let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
+            let mut sets = LegalSets::new(Arc::clone(&tokenizer));
+            let logits = vec![0.25; sets.vocabulary()];
+            for window in [span * 3, span * 5 + 7, 251] {
+                let text = dna(window, 5);
+                for row in rows(&logits, &sets) {
+                    let (mut sequential, mut parallel, mut bases) = (0.0, 0.0, 0);
+                    for pass in 0..plan::PASSES {
+                        let spans = plan::scoring(&text, span, pass);
+                        let cut = Cut::new(&*tokenizer, &text, &spans);
+                        bases += spans.len() * span;
+                        for step in 0..span / k {
+                            let layout = cut.step(step);
+                            for target in &layout.targets {
+                                let bits = code_length::token_bits(row, target, &mut sets).total();
+                                if step == 0 {
+                                    parallel += bits;
+                                }
+                                if target.order == step {
+                                    sequential += bits;
+                                }
+                            }
+                        }
+                    }
+                    assert_eq!(bases, window / span * span);
+                    for total in [sequential, parallel] {
+                        let rate = total / bases as f64;
+                        assert!((rate - 2.0).abs() < 1e-12, "{name} {span} {window}: {total} over {bases}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The sequential total is a code length: summed over every text of a span, the probabilities do not exceed one, and reach
+/// it exactly for fixed lengths.
+#[test]
+fn sequential_probabilities_sum_to_at_most_one() {
+    let span = 6;
+    for (recipe, tokenizer) in fitted() {
+        if recipe.check_span(span).is_err() {
+            continue;
+        }
+        let text = dna(300_000, 2);
+        let fitted = Fitted::fit(recipe, &[&text], span).unwrap();
+        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| rng.random::<f32>() * 3.0).collect();
+        for row in rows(&logits, &sets) {
+            let mut sum = 0.0;
+            for code in 0..1usize << (2 * span) {
+                let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
+                let cut = Cut::new(&**tokenizer, &bases, &[Span::hidden(0, span)]);
+                let number = cut.counts().next().unwrap();
+                let mut bits = fitted.counts.bits(number);
+                for step in 0..number {
+                    bits += code_length::token_bits(row, &cut.step(step).targets[0], &mut sets).total();
+                }
+                sum += (-bits).exp2();
+            }
+            assert!(sum <= 1.0 + 1e-9, "{}: {sum}", recipe.name);
+            if recipe.reading.fixed().is_some() {
+                assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", recipe.name);
+            }
+        }
+    }
+}
+
+/// The true token is among the legal ones, whichever prefix is shown.
+#[test]
+fn true_tokens_of_spans_are_legal() {
+    let text = dna(20_000, 22);
+    for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_none()) {
+        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let spans = plan::scoring(&text[..2_400], 12, 2);
+        let cut = Cut::new(&**tokenizer, &text[..2_400], &spans);
+        for layout in (0..12).map(|step| cut.step(step)) {
+            for target in &layout.targets {
+                sets.prepare(target.legal);
+                let mut legal = Vec::new();
+                sets.visit(target.legal, true, |id| legal.push(id));
+                assert!(legal.contains(&target.token), "{}: {target:?}", recipe.name);
+                let first = tokenizer.stands_first(target.token);
+                assert!(legal.iter().all(|&id| tokenizer.stands_first(id) == first), "{}", recipe.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn fitted_survives_the_store() {
+    let text = dna(100_000, 3);
+    for name in ["kmer3", "bpe64", "unigram64", "wordpiece64", "randomcut64"] {
+        let recipe = registry::parse(name).unwrap();
+        let fitted = Fitted::fit(&recipe, &[&text], 12).unwrap();
+        let again = Fitted::load(&recipe, &fitted.save(12), 12).unwrap();
+        assert_eq!((&fitted.counts, &fitted.bias), (&again.counts, &again.bias));
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        fitted.tokenizer.encode(&text[..500], &mut a);
+        again.tokenizer.encode(&text[..500], &mut b);
+        assert_eq!(a, b);
+        assert_eq!(
+            fitted.save(12),
+            Fitted::fit(&recipe, &[&text], 12).unwrap().save(12),
+            "{name} is not deterministic"
+        );
+        assert!(Fitted::load(&recipe, &fitted.save(12), 24).is_err());
+    }
+}

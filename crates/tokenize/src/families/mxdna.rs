@@ -1,0 +1,52 @@
+//! `mxdna` and its control `base-deep`: single nucleotides here, layers in the crate `model`.
+
+use super::kmer::recipe;
+use crate::error::Error;
+use crate::frontend::{Deep, Frontend, MxDna};
+use crate::name::Name;
+use crate::registry::{Kind, Recipe};
+
+/// `mxdna`.
+pub const MXDNA: Kind = Kind {
+    stem: "mxdna",
+    pattern: "mxdna[-max<L>]",
+    help: "learned units of 1 to L bases (default 10): MxDNA's convolution experts on single nucleotides",
+    examples: &["mxdna", "mxdna-max6"],
+    resolve: |name| Some(mxdna(name)),
+};
+
+/// `base-deep`.
+pub const BASE_DEEP: Kind = Kind {
+    stem: "base",
+    pattern: "base-deep",
+    help: "control of mxdna: its nucleotide layer and its way back around the encoder, without the module",
+    examples: &["base-deep"],
+    resolve: |name| match name.words.as_slice() {
+        [(word, None)] if word == "deep" && name.number.is_none() => {
+            Some(recipe("base-deep".to_owned(), Frontend::Deep(Deep::default()), 1, 1))
+        }
+        _ => None,
+    },
+};
+
+fn mxdna(name: &Name) -> Result<Recipe, Error> {
+    let wrong = |reason: String| Error::Name {
+        name: name.written.clone(),
+        reason,
+        remedy: "write \"mxdna\", or \"mxdna-max6\" for units of 1 to 6 bases (at most 16)".to_owned(),
+    };
+    if name.number.is_some() {
+        return Err(wrong("a number after \"mxdna\" means nothing".into()));
+    }
+    let longest = match name.words.as_slice() {
+        [] => 10,
+        [(word, Some(longest))] if word == "max" => *longest,
+        _ => return Err(wrong("unknown variant".into())),
+    };
+    if !(1..=16).contains(&longest) {
+        return Err(wrong(format!("units of up to {longest} bases are not offered")));
+    }
+    let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
+    let knobs = MxDna { kernel_sizes: (1..=longest as usize).collect(), ..MxDna::default() };
+    recipe(canonical, Frontend::MxDna(knobs), 1, 1)
+}
