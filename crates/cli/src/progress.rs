@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::stdout::{bars, errln};
-use experiment::executor::Event;
+use experiment::Event;
 use experiment::plan::Plan;
 use experiment::run::{Key, Run, Work};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};

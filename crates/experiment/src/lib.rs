@@ -1,7 +1,7 @@
 //! What is asked: an experiment unfolds into runs; a run leaves a record. No tensors here.
 //!
 //! ```text
-//! Spec ── Plan::new ──► [Job] ── Executor::execute ──► Store: <key>/record.json ── records() ──► [Record]
+//! Spec ── Plan::new ──► [Job] ── Scheduler::execute ─► Store: <key>/record.json ── records() ──► [Record]
 //! TOML    names resolved  each run once,   one process a run,      checked whenever read         one a line in
 //! or flags by a Resolver   in order         failures are data                                     experiments/*.jsonl
 //! ```
@@ -9,7 +9,7 @@
 //! * A [`Spec`] is what a person writes. A [`Run`] is what that means: every default explicit, data named by
 //!   content. The hash of a run's canonical JSON is its [`Key`]; what does not change the answer is not in it.
 //! * The [`Store`] never trusts what it reads: a damaged file is set aside, said, and made again.
-//! * An [`Executor`] answers runs. A run that *fails* (its loss diverged) has a record that says why. A run that ends in
+//! * The [`Scheduler`] has runs answered by an [`Executor`]: child processes, or yours. A run that *fails* (its loss diverged) has a record that says why. A run that ends in
 //!   any other way, killed or by an error, has none and is taken up again by the next call.
 //!
 //! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
@@ -18,7 +18,7 @@
 //! # Example
 //!
 //! ```
-//! use experiment::{Executor, Mock, Plan, Resolver, Spec, Store};
+//! use experiment::{Mock, Plan, Resolver, Scheduler, Spec, Store};
 //! use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
 //! use experiment::{config::Masking, run::DataRef};
 //! use dataset::CorpusSpec;
@@ -44,9 +44,10 @@
 //!
 //! let folder = tempfile::tempdir().unwrap();
 //! let store = Store::open(folder.path())?;
-//! let summary = Mock::default().execute(&plan.jobs, &store, &mut |_| {})?;
+//! let scheduler = Scheduler::default();
+//! let summary = scheduler.execute(&plan.jobs, &store, &mut Mock::default(), &mut |_| {})?;
 //! assert_eq!(summary.done.len(), 12);
-//! assert_eq!(Mock::default().execute(&plan.jobs, &store, &mut |_| {})?.skipped.len(), 12);
+//! assert_eq!(scheduler.execute(&plan.jobs, &store, &mut Mock::default(), &mut |_| {})?.skipped.len(), 12);
 //! assert_eq!(store.records()?.0.len(), 12);
 //! # Ok::<(), experiment::Error>(())
 //! ```
@@ -57,6 +58,7 @@ pub mod cost;
 pub mod describe;
 pub mod encoder;
 pub mod error;
+pub mod event;
 pub mod executor;
 pub mod files;
 pub mod jsonl;
@@ -68,6 +70,7 @@ pub mod plan;
 mod power;
 pub mod record;
 pub mod run;
+pub mod scheduler;
 pub mod sources;
 pub mod spec;
 pub mod store;
@@ -75,7 +78,8 @@ mod validate;
 
 pub use encoder::EncoderChoice;
 pub use error::{Error, Result};
-pub use executor::{Event, Executor, Progress, Summary};
+pub use event::{Event, Summary};
+pub use executor::{Executor, Progress};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use local::Local;
 pub use memory::Memory;
@@ -83,6 +87,7 @@ pub use mock::Mock;
 pub use plan::{Job, Plan, Resolver};
 pub use record::Record;
 pub use run::{Key, Run};
+pub use scheduler::Scheduler;
 pub use sources::Sources;
 pub use spec::Spec;
 pub use store::{Found, Store};

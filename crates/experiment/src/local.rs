@@ -8,24 +8,23 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::executor::{Event, Executor, Ready, Rules, Summary, answered, ready, unfinished};
-use crate::output::{Said, Tail, follow, out_of_memory};
+use crate::executor::{Context, Ending, Executor, Message, Submission, Update};
+use crate::output::{Tail, follow, out_of_memory};
 use crate::plan::Job;
-use crate::record::{Outcome, Record};
 use crate::run::Key;
-use crate::store::{Found, Store};
 
 /// Between two looks at the children when none says anything.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long what a child said is waited for once it has ended.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// Child processes on this machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Local {
     /// The program; usually tokbench itself.
     pub program: PathBuf,
@@ -37,40 +36,45 @@ pub struct Local {
     pub workers: usize,
     /// Threads of all workers together; each gets its share, at least one.
     pub threads: usize,
-    /// Answers failed runs again.
-    pub retry_failed: bool,
-    /// Set it (from a signal handler, say) to stop: children are told to save what they have and to end.
-    pub stop: Arc<AtomicBool>,
-    /// How long they have for that before they are killed; 10 seconds at first.
+    /// How long children that are told to end have for that before they are killed; 10 seconds at first.
     pub grace: Duration,
+    children: Vec<Running>,
+    tell: Sender<Message>,
+    told: Receiver<Message>,
+}
+
+#[derive(Debug)]
+struct Running {
+    key: Key,
+    child: Child,
+    tail: Tail,
 }
 
 impl Local {
     /// One worker with all `threads`.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>, threads: usize) -> Local {
+        let (tell, told) = channel();
         Local {
             program: program.into(),
             leading_args: Vec::new(),
             extra_args: Vec::new(),
             workers: 1,
             threads,
-            retry_failed: false,
-            stop: Arc::default(),
             grace: Duration::from_secs(10),
+            children: Vec::new(),
+            tell,
+            told,
         }
     }
 
-    fn spawn(&self, job: &Job, threads: usize, store: &Store, tell: &Sender<(Key, Said)>) -> Result<Running> {
-        store.put_run(&job.run)?;
-        store.put_data(&job.key, &job.data)?;
-        let before = store.record(&job.key)?.done();
-        let count = threads.to_string();
+    fn spawn(&self, job: &Job, context: &Context<'_>) -> Result<Running> {
+        let count = (self.threads / context.at_once).max(1).to_string();
         let failed = |cause| Error::Spawn { program: self.program.clone(), cause };
         let mut child = Command::new(&self.program)
             .args(&self.leading_args)
             .args(["run", &job.key.0, "--store"])
-            .arg(store.root())
+            .arg(context.store.root())
             .args(["--threads", &count])
             .args(&self.extra_args)
             .env("RAYON_NUM_THREADS", &count)
@@ -88,7 +92,7 @@ impl Local {
             .map_err(failed)?;
         let tail = Tail::default();
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take())
-            && let Err(cause) = follow(&job.key, stdout, stderr, tell, &tail)
+            && let Err(cause) = follow(&job.key, stdout, stderr, &self.tell, &tail)
         {
             // Nobody would hear it: it has not begun yet, or saves what it has when its stdin closes.
             let _ = child.kill();
@@ -96,7 +100,32 @@ impl Local {
             return Err(failed(cause));
         }
         // `child.stdin` stays in `child`: it closes when this process ends, however it ends.
-        Ok(Running { key: job.key.clone(), child, tail, before, began: Instant::now() })
+        Ok(Running { key: job.key.clone(), child, tail })
+    }
+
+    /// Tells all children to save and end, waits for a while, and kills those that are still there.
+    fn end(&mut self) {
+        for running in &mut self.children {
+            drop(running.child.stdin.take());
+        }
+        let began = Instant::now();
+        let gone = |running: &mut Running| matches!(running.child.try_wait(), Ok(Some(_)));
+        while !self.children.iter_mut().all(gone) && began.elapsed() < self.grace {
+            std::thread::sleep(TICK);
+        }
+        for running in &mut self.children {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+
+    /// The last that is heard of a child: what is still in its pipes, and that it has ended.
+    fn last_of(&self, running: &Running, reason: impl FnOnce(&[String]) -> String, messages: &mut Vec<Message>) {
+        running.tail.settle(SETTLE);
+        messages.extend(self.told.try_iter());
+        let stderr = running.tail.lines();
+        let ending = Ending { reason: reason(&stderr), stderr };
+        messages.push(Message { key: running.key.clone(), update: Update::Ended(ending) });
     }
 }
 
@@ -105,205 +134,53 @@ fn busy(error: &Error) -> bool {
     matches!(error, Error::Spawn { cause, .. } if cause.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-struct Running {
-    key: Key,
-    child: Child,
-    tail: Tail,
-    /// The failed record that this sitting is to replace.
-    before: Option<Record>,
-    began: Instant,
-}
-
-/// Children that are ended when the call ends early, by an error or a panic in `events`.
-struct Children {
-    running: Vec<Running>,
-    grace: Duration,
-}
-
-impl Children {
-    /// Tells all to save and end, waits for a while, and kills those that are still there.
-    fn end(&mut self) {
-        for running in &mut self.running {
-            drop(running.child.stdin.take());
-        }
-        let began = Instant::now();
-        let gone = |running: &mut Running| matches!(running.child.try_wait(), Ok(Some(_)));
-        while !self.running.iter_mut().all(gone) && began.elapsed() < self.grace {
-            std::thread::sleep(TICK);
-        }
-        for running in &mut self.running {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
-        }
-    }
-}
-
-impl Drop for Children {
+impl Drop for Local {
     fn drop(&mut self) {
         self.end();
     }
 }
 
 impl Executor for Local {
-    fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
-        let mut summary = Summary::default();
-        let rules = Rules { retry_failed: self.retry_failed, made_up: false };
-        let mut waiting = unfinished(plan, store, rules, &mut summary, events)?;
-        let workers = self.workers.clamp(1, waiting.len().max(1));
-        let threads = (self.threads / workers).max(1);
-        let (tell, said) = channel();
-        let mut children = Children { running: Vec::new(), grace: self.grace };
-        let mut call = Call { store, summary, events };
-        let mut full = false;
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                call.summary.interrupted = true;
-                children.end();
-                call.collect(&said);
-                for running in std::mem::take(&mut children.running) {
-                    // It may have finished in this very moment.
-                    call.ended(&running, None, &said)?;
-                }
-                for job in waiting {
-                    call.pending(&job.key, "interrupted");
-                }
-                return Ok(call.summary);
-            }
-            let mut index = 0;
-            while index < waiting.len() && children.running.len() < workers {
-                let job = waiting[index];
-                let unanswered =
-                    |key: &Key| waiting.iter().any(|j| j.key == *key) || children.running.iter().any(|r| r.key == *key);
-                match ready(job, store, rules, unanswered)? {
-                    Ready::NotYet => index += 1,
-                    Ready::Never(reason) => {
-                        waiting.remove(index);
-                        call.pending(&job.key, &reason);
-                        // Those before it may have waited for it.
-                        index = 0;
-                    }
-                    Ready::Yes => {
-                        waiting.remove(index);
-                        // Another process may have answered it since this call began.
-                        if answered(&job.key, store, rules, &mut call.summary, call.events)? {
-                            index = 0;
-                            continue;
-                        }
-                        match self.spawn(job, threads, store, &tell) {
-                            Ok(running) => children.running.push(running),
-                            // The system starts no more processes for now: it waits for one that runs to end.
-                            Err(error) if busy(&error) && !children.running.is_empty() => {
-                                waiting.insert(index, job);
-                                if !std::mem::replace(&mut full, true) {
-                                    let text = format!("{} runs at a time: {error}", children.running.len());
-                                    (call.events)(Event::Warning { text });
-                                }
-                                break;
-                            }
-                            Err(error) => return Err(error),
-                        }
-                        (call.events)(Event::Started { key: job.key.clone() });
-                    }
-                }
-            }
-            if children.running.is_empty() {
-                return match waiting.first() {
-                    None => Ok(call.summary),
-                    Some(job) => Err(Error::Cycle { key: job.key.short().to_owned() }),
-                };
-            }
-            match said.recv_timeout(TICK) {
-                Ok((key, line)) => call.heard(key, line),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
-            call.collect(&said);
-            let mut index = 0;
-            while index < children.running.len() {
-                let status = children.running[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
-                match status {
-                    None => index += 1,
-                    Some(status) => {
-                        let running = children.running.remove(index);
-                        call.ended(&running, Some(status), &said)?;
-                    }
-                }
-            }
-        }
+    fn capacity(&self) -> usize {
+        self.workers
     }
-}
 
-/// One call of `execute`.
-struct Call<'a> {
-    store: &'a Store,
-    summary: Summary,
-    events: &'a mut dyn FnMut(Event),
-}
-
-impl Call<'_> {
-    fn heard(&mut self, key: Key, said: Said) {
-        match said {
-            Said::Progress(p) => {
-                (self.events)(Event::Progress { key, stage: p.stage, done: p.bases, of: p.of });
+    fn submit(&mut self, job: &Job, context: &Context<'_>) -> Result<Submission> {
+        match self.spawn(job, context) {
+            Ok(running) => {
+                self.children.push(running);
+                Ok(Submission::Accepted)
             }
-            Said::Line(line) => {
-                // A log that cannot be written must not end a run.
-                let _ = self.store.append_log(&key, &serde_json::json!({ "stdout": line }));
-                (self.events)(Event::Log { key, line });
-            }
-            Said::Stderr(line) => {
-                let _ = self.store.append_log(&key, &serde_json::json!({ "stderr": line }));
-            }
+            Err(error) if busy(&error) => Ok(Submission::Full(error)),
+            Err(error) => Err(error),
         }
     }
 
-    fn collect(&mut self, said: &Receiver<(Key, Said)>) {
-        while let Ok((key, line)) = said.try_recv() {
-            self.heard(key, line);
-        }
-    }
-
-    fn pending(&mut self, key: &Key, reason: &str) {
-        (self.events)(Event::Pending { key: key.clone(), reason: reason.to_owned() });
-        self.summary.pending.push((key.clone(), reason.to_owned()));
-    }
-
-    /// A child has ended, by itself with a status or because it was told to.
-    fn ended(&mut self, running: &Running, status: Option<ExitStatus>, said: &Receiver<(Key, Said)>) -> Result<()> {
-        let key = running.key.clone();
-        running.tail.settle(Duration::from_millis(300));
-        self.collect(said);
-        let stderr = running.tail.lines();
-        match self.store.record(&key)? {
-            Found::Done(record) if record.is_made_up() => {}
-            Found::Done(record) => match &record.outcome {
-                Outcome::Failed { reason } => {
-                    // A failure from before is no news; another one was written by the child itself.
-                    if running.before.as_ref() != Some(&record) {
-                        let reason = reason.clone();
-                        (self.events)(Event::Failed { key: key.clone(), reason: reason.clone(), stderr });
-                        self.summary.failed.push((key, reason));
-                        return Ok(());
-                    }
+    fn poll(&mut self) -> Result<Vec<Message>> {
+        let mut messages: Vec<Message> = self.told.recv_timeout(TICK).into_iter().collect();
+        messages.extend(self.told.try_iter());
+        let mut index = 0;
+        while index < self.children.len() {
+            let status = self.children[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
+            match status {
+                None => index += 1,
+                Some(status) => {
+                    let running = self.children.remove(index);
+                    let reason = |stderr: &[String]| killed(status, stderr).unwrap_or_else(|| why(status, stderr));
+                    self.last_of(&running, reason, &mut messages);
                 }
-                // Whoever wrote it: another process may have been faster.
-                Outcome::Pretrained(_) | Outcome::Finetuned(_) => {
-                    (self.events)(Event::Finished { key: key.clone(), seconds: running.began.elapsed().as_secs_f64() });
-                    self.summary.done.push(key);
-                    return Ok(());
-                }
-            },
-            Found::Missing => {}
-            Found::SetAside { reason, moved_to } => {
-                (self.events)(Event::SetAside { key: key.clone(), reason, moved_to });
             }
         }
-        let reason = match status {
-            None => "interrupted".to_owned(),
-            Some(status) => killed(status, &stderr)
-                .unwrap_or_else(|| why(status, &stderr).replace(&self.store.root().display().to_string(), "<store>")),
-        };
-        self.pending(&key, &reason);
-        Ok(())
+        Ok(messages)
+    }
+
+    fn cancel(&mut self) -> Result<Vec<Message>> {
+        self.end();
+        let mut messages = self.told.try_iter().collect();
+        for running in std::mem::take(&mut self.children) {
+            self.last_of(&running, |_| "cancelled".to_owned(), &mut messages);
+        }
+        Ok(messages)
     }
 }
 

@@ -4,13 +4,12 @@
 //! other executors, which compute the run, and it never replaces a computed result.
 
 use crate::error::Result;
-use crate::executor::{Event, Executor, Ready, Rules, Summary, ready, unfinished};
+use crate::executor::{Context, Ending, Executor, Message, Submission, Update};
 use crate::plan::Job;
 use crate::record::{
     BlockScore, Cost, CurvePoint, Finetuned, MADE_UP, Metric, Outcome, Pretrained, Provenance, Record, Timing,
 };
 use crate::run::{Control, Run, Work};
-use crate::store::Store;
 
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
@@ -18,47 +17,46 @@ pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
 /// The executor that computes nothing.
 #[derive(Default)]
 pub struct Mock {
-    /// Makes runs fail.
-    pub fault: Option<Fault>,
-    /// Answers failed runs again.
-    pub retry_failed: bool,
+    fault: Option<Fault>,
+    ended: Vec<Message>,
+}
+
+impl Mock {
+    /// One that makes runs fail.
+    #[must_use]
+    pub fn failing(fault: Fault) -> Mock {
+        Mock { fault: Some(fault), ended: Vec::new() }
+    }
 }
 
 impl Executor for Mock {
-    fn execute(&self, plan: &[Job], store: &Store, events: &mut dyn FnMut(Event)) -> Result<Summary> {
-        let mut summary = Summary::default();
-        let rules = Rules { retry_failed: self.retry_failed, made_up: true };
-        // Plans are ordered: parents come first.
-        for job in unfinished(plan, store, rules, &mut summary, events)? {
-            let key = job.key.clone();
-            if let Ready::Never(reason) = ready(job, store, rules, |_| false)? {
-                events(Event::Pending { key: key.clone(), reason: reason.clone() });
-                summary.pending.push((key, reason));
-                continue;
-            }
-            store.put_data(&key, &job.data)?;
-            events(Event::Started { key: key.clone() });
-            let mut record = record(&job.run);
-            if let (Outcome::Finetuned(result), Some(task)) = (&mut record.outcome, &job.data.task) {
-                result.metric = task.metric;
-            }
-            let fault = self.fault.as_ref().and_then(|fault| fault(job));
-            if let Some(reason) = &fault {
-                record.outcome = Outcome::Failed { reason: reason.clone() };
-            }
-            store.put_record(&record)?;
-            match fault {
-                Some(reason) => {
-                    events(Event::Failed { key: key.clone(), reason: reason.clone(), stderr: Vec::new() });
-                    summary.failed.push((key, reason));
-                }
-                None => {
-                    events(Event::Finished { key: key.clone(), seconds: 0.0 });
-                    summary.done.push(key);
-                }
-            }
+    fn capacity(&self) -> usize {
+        1
+    }
+
+    fn submit(&mut self, job: &Job, context: &Context<'_>) -> Result<Submission> {
+        let mut record = record(&job.run);
+        if let (Outcome::Finetuned(result), Some(task)) = (&mut record.outcome, &job.data.task) {
+            result.metric = task.metric;
         }
-        Ok(summary)
+        if let Some(reason) = self.fault.as_ref().and_then(|fault| fault(job)) {
+            record.outcome = Outcome::Failed { reason };
+        }
+        context.store.put_record(&record)?;
+        self.ended.push(Message { key: job.key.clone(), update: Update::Ended(Ending::default()) });
+        Ok(Submission::Accepted)
+    }
+
+    fn poll(&mut self) -> Result<Vec<Message>> {
+        Ok(std::mem::take(&mut self.ended))
+    }
+
+    fn cancel(&mut self) -> Result<Vec<Message>> {
+        self.poll()
+    }
+
+    fn simulates(&self) -> bool {
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::executor::Progress;
+use crate::executor::{Message, Update};
 use crate::run::Key;
 
 /// Lines of stderr that are kept.
@@ -18,15 +18,8 @@ const LINES: usize = 20;
 /// Bytes of a line that are kept.
 const LONGEST: u64 = 4096;
 
-/// Something a child said.
-pub(crate) enum Said {
-    Progress(Progress),
-    Line(String),
-    Stderr(String),
-}
-
 /// The last lines of stderr, while they come.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
     /// What the allocator said when it gave up: a backtrace may push it out of the last lines.
@@ -59,16 +52,15 @@ pub(crate) fn follow(
     key: &Key,
     out: ChildStdout,
     err: ChildStderr,
-    tell: &Sender<(Key, Said)>,
+    tell: &Sender<Message>,
     tail: &Tail,
 ) -> io::Result<()> {
     tail.readers.store(2, Ordering::Release);
     let (key_out, tell_out, tail_out) = (key.clone(), tell.clone(), tail.clone());
     thread::Builder::new().spawn(move || {
         each_line(out, |line| {
-            let said = Progress::parse(&line).map_or(Said::Line(line), Said::Progress);
             // Nobody listens any more: the call has ended.
-            let _ = tell_out.send((key_out.clone(), said));
+            let _ = tell_out.send(Message { key: key_out.clone(), update: Update::stdout(line) });
         });
         tail_out.readers.fetch_sub(1, Ordering::Release);
     })?;
@@ -85,7 +77,7 @@ pub(crate) fn follow(
             if out_of_memory(&line) {
                 *tail_err.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
             }
-            let _ = tell_err.send((key_err.clone(), Said::Stderr(line)));
+            let _ = tell_err.send(Message { key: key_err.clone(), update: Update::Stderr(line) });
         });
         tail_err.readers.fetch_sub(1, Ordering::Release);
     })?;

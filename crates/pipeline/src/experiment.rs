@@ -9,7 +9,7 @@ use experiment::plan::{Job, Plan, choose};
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
 use experiment::store::Found;
-use experiment::{Event, Executor, Spec, Store, Summary, write_jsonl};
+use experiment::{Event, Executor, Scheduler, Spec, Store, Summary, write_jsonl};
 
 use crate::conclude::{Conclusion, published};
 use crate::error::{Error, Kind, Result};
@@ -83,7 +83,8 @@ impl Experiment {
         self.inputs.check_windows(&self.spec)?;
         self.inputs.check_vocabularies(&self.spec)?;
         let (known, damaged, memory) = (HashSet::new(), Vec::new(), None);
-        let mut planned = Planned { experiment: self, plan, known, damaged, memory };
+        let scheduler = Scheduler::default();
+        let mut planned = Planned { experiment: self, plan, known, damaged, memory, fitted: false, scheduler };
         if planned.experiment.workspace.store.exists() {
             planned.look_back(&planned.experiment.workspace.store()?)?;
         }
@@ -105,6 +106,10 @@ pub struct Planned {
     known: HashSet<Key>,
     damaged: Vec<String>,
     memory: Option<Memory>,
+    /// Whether vocabularies were learned.
+    fitted: bool,
+    /// Whether failed runs are executed again, and how the call is interrupted.
+    pub scheduler: Scheduler,
 }
 
 impl Planned {
@@ -229,11 +234,12 @@ impl Planned {
         (fitting.clamp(1, threads), note)
     }
 
-    /// Learns the vocabularies of unfinished runs, once, before several runs would each do it.
+    /// Learns the vocabularies of unfinished runs, once, before several runs would each do it. [`Planned::execute`] begins with
+    /// it if it was not called before.
     ///
     /// # Errors
     /// If the training split cannot give one, or the store cannot be written.
-    pub fn fit(&self, observer: &mut dyn Observer) -> Result<()> {
+    pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let store = self.experiment.workspace.store()?;
         let corpus = &self.experiment.inputs.corpus.corpus;
         let mut learned = HashSet::new();
@@ -248,16 +254,20 @@ impl Planned {
             }
             fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |text| observer.note(text))?;
         }
+        self.fitted = true;
         Ok(())
     }
 
-    /// Executes what is not finished and collects all records. Where several learning rates are tried, the best is chosen when
+    /// Executes what is not finished and collects all records; vocabularies are learned first. Where several learning rates are tried, the best is chosen when
     /// pretraining is done, and fine-tuning is planned and executed then. An experiment is interrupted and taken up again by
     /// calling this again.
     ///
     /// # Errors
     /// If the store cannot be written or a run cannot be started. A run that fails is no error.
-    pub fn execute(mut self, executor: &dyn Executor, observer: &mut dyn Observer) -> Result<Executed> {
+    pub fn execute(mut self, executor: &mut dyn Executor, observer: &mut dyn Observer) -> Result<Executed> {
+        if !self.fitted && !executor.simulates() {
+            self.fit(observer)?;
+        }
         let store = self.experiment.workspace.store()?;
         let mut summary = self.pass(executor, &store, observer)?;
         let mut records = collect(&store, &self.plan.jobs)?;
@@ -281,9 +291,9 @@ impl Planned {
         Ok(Executed { spec: self.experiment.spec, plan: self.plan, records, summary, chosen })
     }
 
-    fn pass(&self, executor: &dyn Executor, store: &Store, observer: &mut dyn Observer) -> Result<Summary> {
+    fn pass(&self, executor: &mut dyn Executor, store: &Store, observer: &mut dyn Observer) -> Result<Summary> {
         observer.begin(&self.plan);
-        let summary = executor.execute(&self.plan.jobs, store, &mut |event| observer.event(event));
+        let summary = self.scheduler.execute(&self.plan.jobs, store, executor, &mut |event| observer.event(event));
         observer.end();
         Ok(summary?)
     }

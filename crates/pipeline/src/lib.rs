@@ -16,9 +16,9 @@
 //! use pipeline::{Experiment, Workspace};
 //!
 //! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "question")?;
-//! let executor = experiment::Local::new("tokbench", 2);
+//! let mut executor = experiment::Local::new("tokbench", 2);
 //! let conclusion =
-//!     Experiment::open(spec, &Workspace::default())?.plan()?.execute(&executor, &mut ())?.conclude()?;
+//!     Experiment::open(spec, &Workspace::default())?.plan()?.execute(&mut executor, &mut ())?.conclude()?;
 //! println!("{}", conclusion.sentence);
 //! # Ok::<(), pipeline::Error>(())
 //! ```

@@ -105,27 +105,23 @@ fn execute(
     args: &args::Compare,
     spec: &Spec,
     workspace: &Workspace,
-    planned: Planned,
+    mut planned: Planned,
     interrupt: &Interrupt,
 ) -> Result<Executed, Failure> {
     if args.mock {
-        return planned.execute(&Mock::default(), &mut Talk::default());
+        return planned.execute(&mut Mock::default(), &mut Talk::default());
     }
-    let mut talk = Talk::default();
-    planned.fit(&mut talk)?;
-    let local = local(args, spec, workspace, &planned, interrupt)?;
+    // There is nothing to save yet: an interrupt ends it at once.
+    planned.fit(&mut Talk::default())?;
+    let mut local = local(args, spec, workspace, &planned)?;
+    planned.scheduler.retry_failed = args.retry_failed;
+    planned.scheduler.stop = Arc::clone(interrupt.stop());
     let _saving = interrupt.saving();
-    planned.execute(&local, &mut talk)
+    planned.execute(&mut local, &mut Talk::default())
 }
 
 /// Child processes of this program.
-fn local(
-    args: &args::Compare,
-    spec: &Spec,
-    workspace: &Workspace,
-    planned: &Planned,
-    interrupt: &Interrupt,
-) -> Result<Local, Failure> {
+fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Planned) -> Result<Local, Failure> {
     let threads = args.threads.unwrap_or_else(threads::processors);
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
     let mut local = Local::new(program, threads);
@@ -138,8 +134,6 @@ fn local(
         workers
     };
     local.workers = args.workers.unwrap_or_else(fitting).max(1);
-    local.retry_failed = args.retry_failed;
-    local.stop = Arc::clone(interrupt.stop());
     local.extra_args = vec!["--attached".into(), "--device".into(), spec.device.clone().into()];
     local.extra_args.extend(["--checkpoint-seconds".into(), args.checkpoint_seconds.to_string().into()]);
     let root: PathBuf = std::path::absolute(&workspace.data).unwrap_or_else(|_| workspace.data.clone());

@@ -1,4 +1,4 @@
-//! Executors: real child processes (a shell script in place of tokbench), and the mock.
+//! The scheduler with real child processes (a shell script in place of tokbench), and with the mock.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use experiment::record::Outcome;
-use experiment::{Event, Executor, Found, Job, Local, Mock, Record, Store, Summary, mock};
+use experiment::{Event, Executor, Found, Job, Local, Mock, Record, Scheduler, Store, Summary, mock};
 
 use crate::common::jobs;
 
@@ -45,9 +45,18 @@ impl Bench {
         local
     }
 
-    fn run(&self, executor: &dyn Executor) -> (Summary, Vec<Event>) {
+    fn run(&self, executor: &mut dyn Executor) -> (Summary, Vec<Event>) {
+        self.run_as(&Scheduler::default(), executor)
+    }
+
+    /// Answers failed runs again.
+    fn retry(&self, executor: &mut dyn Executor) -> (Summary, Vec<Event>) {
+        self.run_as(&Scheduler { retry_failed: true, ..Scheduler::default() }, executor)
+    }
+
+    fn run_as(&self, scheduler: &Scheduler, executor: &mut dyn Executor) -> (Summary, Vec<Event>) {
         let mut events = Vec::new();
-        let summary = executor.execute(&self.jobs, &self.store, &mut |e| events.push(e)).unwrap();
+        let summary = scheduler.execute(&self.jobs, &self.store, executor, &mut |e| events.push(e)).unwrap();
         (summary, events)
     }
 }
@@ -71,7 +80,7 @@ fn pretraining() -> Vec<Job> {
 fn every_run_is_a_process_and_parents_come_first() {
     let bench = Bench::new(jobs());
     let script = format!("echo $2 $6 $RAYON_NUM_THREADS $OMP_NUM_THREADS $OMP_WAIT_POLICY >> $7/order; {ANSWER}");
-    let (summary, events) = bench.run(&bench.local(&script, 2));
+    let (summary, events) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.complete());
     assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0));
     let order = fs::read_to_string(bench.path("order")).unwrap();
@@ -86,7 +95,7 @@ fn every_run_is_a_process_and_parents_come_first() {
         assert_eq!(bench.store.run(&job.key).unwrap(), Found::Done(job.run.clone()));
         assert_eq!(bench.store.data(&job.key).unwrap(), Found::Done(job.data.clone()));
     }
-    let (again, events) = bench.run(&bench.local("exit 1", 2));
+    let (again, events) = bench.run(&mut bench.local("exit 1", 2));
     assert_eq!((again.skipped.len(), again.done.len()), (8, 0));
     assert!(events.iter().all(|e| matches!(e, Event::Skipped { .. })));
 }
@@ -99,7 +108,7 @@ fn workers_work_at_the_same_time() {
         "touch $7/here-$2; n=0; while [ $(ls $7 | grep -c here-) -lt 4 ]; do \
          n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done; {ANSWER}"
     );
-    let (summary, _) = bench.run(&bench.local(&script, 4));
+    let (summary, _) = bench.run(&mut bench.local(&script, 4));
     assert_eq!(summary.done.len(), 4, "{summary:?}");
 }
 
@@ -107,7 +116,7 @@ fn workers_work_at_the_same_time() {
 fn one_worker_works_one_after_another() {
     let bench = Bench::new(pretraining());
     let script = format!("mkdir $7/alone || exit 9; sleep 0.05; {ANSWER}; rmdir $7/alone");
-    let (summary, _) = bench.run(&bench.local(&script, 1));
+    let (summary, _) = bench.run(&mut bench.local(&script, 1));
     assert_eq!(summary.done.len(), 4, "{summary:?}");
 }
 
@@ -118,7 +127,7 @@ fn progress_and_other_lines() {
         "echo '{{\"event\":\"progress\",\"bases\":5,\"of\":10,\"stage\":\"train\"}}'; echo hello; \
          echo '{{\"event\":\"other\"}}'; echo quiet >&2; {ANSWER}"
     );
-    let (_, events) = bench.run(&bench.local(&script, 1));
+    let (_, events) = bench.run(&mut bench.local(&script, 1));
     let key = bench.jobs[0].key.clone();
     assert!(events.contains(&Event::Progress { key: key.clone(), stage: "train".to_owned(), done: 5, of: 10 }));
     assert!(events.contains(&Event::Log { key: key.clone(), line: "hello".to_owned() }));
@@ -137,8 +146,8 @@ fn a_failure_is_data_and_its_children_wait() {
         "if [ $2 = {bad} ] && [ ! -e $7/mended ]; then seq 30 >&2; echo 'error: diverged' >&2; \
          mkdir -p $4/$2; cp $7/failed/$2/record.json $4/$2/record.json; exit 1; fi; {ANSWER}"
     );
-    let local = bench.local(&script, 2);
-    let (summary, events) = bench.run(&local);
+    let mut local = bench.local(&script, 2);
+    let (summary, events) = bench.run(&mut local);
     assert_eq!(summary.failed, [(bad.clone(), "the loss is not a number".to_owned())]);
     assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
     assert!(summary.pending[0].1.starts_with("it starts from run "), "{:?}", summary.pending);
@@ -148,9 +157,9 @@ fn a_failure_is_data_and_its_children_wait() {
     assert_eq!((stderr.len(), stderr[0].as_str(), stderr[19].as_str()), (20, "12", "error: diverged"));
 
     fs::write(bench.path("mended"), "").unwrap();
-    let (summary, _) = bench.run(&local);
+    let (summary, _) = bench.run(&mut local);
     assert_eq!((summary.failed.len(), summary.done.len(), summary.skipped.len()), (1, 0, 6), "kept as data");
-    let (summary, _) = bench.run(&Local { retry_failed: true, ..local });
+    let (summary, _) = bench.retry(&mut local);
     assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
     assert!(summary.complete());
 }
@@ -171,12 +180,12 @@ fn whatever_else_ends_a_run_leaves_it_pending() {
     ] {
         let bench = Bench::new(pretraining()[..1].to_vec());
         let key = bench.jobs[0].key.clone();
-        let (summary, events) = bench.run(&bench.local(script, 1));
+        let (summary, events) = bench.run(&mut bench.local(script, 1));
         assert_eq!(summary.pending, [(key.clone(), reason.to_owned())]);
         assert!(summary.failed.is_empty() && !summary.complete());
         assert!(events.contains(&Event::Pending { key: key.clone(), reason: reason.to_owned() }));
         assert_eq!(bench.store.record(&key).unwrap(), Found::Missing, "nothing is written");
-        let (summary, _) = bench.run(&bench.local(ANSWER, 1));
+        let (summary, _) = bench.run(&mut bench.local(ANSWER, 1));
         assert_eq!(summary.done, [key], "a later call tries again");
     }
 }
@@ -186,7 +195,7 @@ fn a_failure_from_before_is_no_news() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let earlier = failure(&bench.jobs[0], "the loss is not a number");
     bench.store.put_record(&earlier).unwrap();
-    let (summary, _) = bench.run(&Local { retry_failed: true, ..bench.local("echo 'error: no file' >&2; exit 1", 1) });
+    let (summary, _) = bench.retry(&mut bench.local("echo 'error: no file' >&2; exit 1", 1));
     assert_eq!((summary.failed.len(), summary.pending.len()), (0, 1));
     assert_eq!(bench.store.record(&earlier.key).unwrap(), Found::Done(earlier));
 }
@@ -201,7 +210,7 @@ fn another_process_may_be_faster() {
          cp $7/{second}.json $4/{second}/record.json; fi; {ANSWER}; if [ $2 = {third} ]; then \
          echo 'it is finished' >&2; exit 1; fi"
     );
-    let (summary, events) = bench.run(&bench.local(&script, 1));
+    let (summary, events) = bench.run(&mut bench.local(&script, 1));
     assert!(summary.complete(), "{summary:?}");
     assert_eq!((summary.done, summary.skipped), (vec![first, third], vec![second.clone()]));
     assert!(events.contains(&Event::Skipped { key: second.clone() }));
@@ -211,23 +220,24 @@ fn another_process_may_be_faster() {
 #[test]
 fn made_up_records_are_computed() {
     let bench = Bench::new(jobs());
-    assert!(bench.run(&Mock::default()).0.complete());
+    assert!(bench.run(&mut Mock::default()).0.complete());
     // A run does not start from a made-up parent.
     let mut starts = bench.jobs.clone();
     starts.retain(|job| !job.after.is_empty());
-    let summary = bench.local(ANSWER, 2).execute(&starts, &bench.store, &mut |_| {}).unwrap();
+    let scheduler = Scheduler::default();
+    let summary = scheduler.execute(&starts, &bench.store, &mut bench.local(ANSWER, 2), &mut |_| {}).unwrap();
     assert_eq!((summary.done.len(), summary.pending.len()), (0, 4));
     assert!(summary.pending.iter().all(|(_, reason)| reason.ends_with("which has no record")), "{summary:?}");
-    assert!(bench.run(&Mock::default()).0.complete());
+    assert!(bench.run(&mut Mock::default()).0.complete());
     // As the program does: what has a record is finished.
     let script = format!("[ ! -e $4/$2/record.json ] || exit 0; {ANSWER}");
-    let (summary, events) = bench.run(&bench.local(&script, 2));
+    let (summary, events) = bench.run(&mut bench.local(&script, 2));
     assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0), "{summary:?}");
     let text = "8 made-up records were set aside; these runs are computed".to_owned();
     assert!(events.contains(&Event::Warning { text }));
     assert!(!bench.store.records().unwrap().0.iter().any(Record::is_made_up));
     // The other way round nothing is lost.
-    assert_eq!(bench.run(&Mock { retry_failed: true, ..Mock::default() }).0.skipped.len(), 8);
+    assert_eq!(bench.retry(&mut Mock::default()).0.skipped.len(), 8);
 }
 
 #[test]
@@ -235,11 +245,11 @@ fn an_interrupt_lets_children_save() {
     let bench = Bench::new(pretraining()[..2].to_vec());
     let script = "echo ready; cat > /dev/null; mkdir -p $4/$2/checkpoint; echo saved; exit 130";
     let stop = Arc::new(AtomicBool::new(false));
-    let local = Local { stop: Arc::clone(&stop), ..bench.local(script, 2) };
+    let scheduler = Scheduler { stop: Arc::clone(&stop), ..Scheduler::default() };
     let began = Instant::now();
     let mut lines = Vec::new();
-    let summary = local
-        .execute(&bench.jobs, &bench.store, &mut |e| {
+    let summary = scheduler
+        .execute(&bench.jobs, &bench.store, &mut bench.local(script, 2), &mut |e| {
             if let Event::Log { line, .. } = e {
                 lines.push(line);
                 stop.store(lines.len() >= 2, Ordering::Relaxed);
@@ -258,12 +268,12 @@ fn an_interrupt_lets_children_save() {
 fn a_torn_record_is_no_record() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let key = bench.jobs[0].key.clone();
-    let (summary, _) = bench.run(&bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
+    let (summary, _) = bench.run(&mut bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
     assert_eq!(summary.pending.len(), 1);
     // One that is torn later is answered again.
     let path = bench.store.folder(&key).unwrap().join("record.json");
     fs::write(&path, "{").unwrap();
-    let (summary, events) = bench.run(&bench.local(ANSWER, 1));
+    let (summary, events) = bench.run(&mut bench.local(ANSWER, 1));
     assert_eq!(summary.done, [key]);
     assert!(matches!(&events[0], Event::SetAside { moved_to, .. } if moved_to.ends_with("record.json.corrupt-2")));
 }
@@ -275,7 +285,7 @@ fn a_killed_run_stays_pending_and_is_resumed() {
     let script = format!(
         "if [ $2 = {victim} ] && [ ! -e $4/$2/checkpoint ]; then mkdir -p $4/$2/checkpoint; kill -9 $$; fi; {ANSWER}"
     );
-    let (summary, _) = bench.run(&bench.local(&script, 2));
+    let (summary, _) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.failed.is_empty() && !summary.complete());
     assert_eq!(summary.pending.len(), 2, "it and what starts from it: {:?}", summary.pending);
     assert!(summary.pending.contains(&(
@@ -283,7 +293,7 @@ fn a_killed_run_stays_pending_and_is_resumed() {
         "killed by signal 9: most likely out of memory, unless a person did it".to_owned()
     )));
     assert_eq!(bench.store.record(&victim).unwrap(), Found::Missing);
-    let (summary, _) = bench.run(&bench.local(&script, 2));
+    let (summary, _) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.complete());
     assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
 }
@@ -291,7 +301,7 @@ fn a_killed_run_stays_pending_and_is_resumed() {
 #[test]
 fn a_process_that_ran_out_of_memory_is_called_that() {
     let bench = Bench::new(pretraining()[..1].to_vec());
-    let last = |script: &str| bench.run(&bench.local(script, 1)).0.pending.remove(0).1;
+    let last = |script: &str| bench.run(&mut bench.local(script, 1)).0.pending.remove(0).1;
     // What the allocator says before it aborts; another signal without it has another cause.
     let aborted = last("echo 'memory allocation of 2097152000 bytes failed' >&2; kill -6 $$");
     assert_eq!(aborted, "killed by signal 6: out of memory (memory allocation of 2097152000 bytes failed)");
@@ -310,12 +320,13 @@ fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
     let first = bench.jobs[0].key.clone();
     let script = format!("[ $2 = {first} ] || exec sleep 60; {ANSWER}");
     let stop = Arc::new(AtomicBool::new(false));
-    let grace = Duration::from_millis(300);
-    let local = Local { stop: Arc::clone(&stop), grace, ..bench.local(&script, 2) };
+    let scheduler = Scheduler { stop: Arc::clone(&stop), ..Scheduler::default() };
+    let mut local = bench.local(&script, 2);
+    local.grace = Duration::from_millis(300);
     let began = Instant::now();
     let mut events = Vec::new();
-    let summary = local
-        .execute(&bench.jobs, &bench.store, &mut |e| {
+    let summary = scheduler
+        .execute(&bench.jobs, &bench.store, &mut local, &mut |e| {
             if matches!(e, Event::Finished { .. }) {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -327,7 +338,7 @@ fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
     assert_eq!(summary.done, [first]);
     assert_eq!(summary.pending.len(), 3);
     assert!(summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
-    let (summary, _) = bench.run(&bench.local(ANSWER, 2));
+    let (summary, _) = bench.run(&mut bench.local(ANSWER, 2));
     assert_eq!((summary.done.len(), summary.skipped.len()), (3, 1));
 }
 
@@ -336,14 +347,15 @@ fn children_hear_that_their_parent_is_gone() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     // `read` waits on stdin, which stays open as long as the parent lives.
     let script = format!("(sleep 0.3; {ANSWER}; kill $$) & read line; echo gone > $7/gone");
-    bench.run(&bench.local(&script, 1));
+    bench.run(&mut bench.local(&script, 1));
     assert!(!bench.path("gone").exists());
 }
 
 #[test]
 fn a_program_that_is_not_there() {
     let bench = Bench::new(pretraining());
-    let error = Local::new("/no/such/tokbench", 1).execute(&bench.jobs, &bench.store, &mut |_| {}).unwrap_err();
+    let mut local = Local::new("/no/such/tokbench", 1);
+    let error = Scheduler::default().execute(&bench.jobs, &bench.store, &mut local, &mut |_| {}).unwrap_err();
     assert!(error.to_string().starts_with("cannot start /no/such/tokbench: "), "{error}");
     assert!(error.remedy().is_some());
 }
@@ -355,7 +367,8 @@ fn runs_that_wait_for_each_other_are_told() {
     jobs[0].after = vec![jobs[1].key.clone()];
     jobs[1].after = vec![jobs[0].key.clone()];
     let bench = Bench::new(jobs);
-    let error = bench.local(ANSWER, 2).execute(&bench.jobs, &bench.store, &mut |_| {}).unwrap_err();
+    let mut local = bench.local(ANSWER, 2);
+    let error = Scheduler::default().execute(&bench.jobs, &bench.store, &mut local, &mut |_| {}).unwrap_err();
     assert!(error.to_string().ends_with("waits for itself"), "{error}");
 }
 
@@ -364,7 +377,7 @@ fn a_run_named_twice_is_answered_once() {
     let mut jobs = pretraining();
     jobs.extend(pretraining());
     let bench = Bench::new(jobs);
-    let (summary, _) = bench.run(&bench.local(&format!("mkdir $7/$2 || exit 9; {ANSWER}"), 4));
+    let (summary, _) = bench.run(&mut bench.local(&format!("mkdir $7/$2 || exit 9; {ANSWER}"), 4));
     assert!(summary.complete());
     assert_eq!(summary.done.len(), 4);
 }
@@ -373,7 +386,7 @@ fn a_run_named_twice_is_answered_once() {
 fn the_mock_is_deterministic_plausible_and_says_so() {
     let (a, b) = (Bench::new(jobs()), Bench::new(jobs()));
     for bench in [&a, &b] {
-        assert!(bench.run(&Mock::default()).0.complete());
+        assert!(bench.run(&mut Mock::default()).0.complete());
     }
     let (records, damaged) = a.store.records().unwrap();
     assert_eq!((&records, &damaged), (&b.store.records().unwrap().0, &vec![]));
@@ -398,9 +411,9 @@ fn the_mock_fails_where_it_is_told() {
     let bad = bench.jobs[2].key.clone();
     let told = bad.clone();
     let fault: mock::Fault = Box::new(move |job| (job.key == told).then(|| "out of luck".to_owned()));
-    let (summary, _) = bench.run(&Mock { fault: Some(fault), retry_failed: false });
+    let (summary, _) = bench.run(&mut Mock::failing(fault));
     assert_eq!(summary.failed, [(bad, "out of luck".to_owned())]);
     assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
-    let (summary, _) = bench.run(&Mock { retry_failed: true, ..Mock::default() });
+    let (summary, _) = bench.retry(&mut Mock::default());
     assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
 }

@@ -2,6 +2,7 @@
 
 mod common;
 mod executor;
+mod foreign;
 mod golden;
 mod plan;
 mod spec;
