@@ -19,6 +19,17 @@ fn genome(records: usize) -> String {
     (0..records).map(|number| format!(">r{number}\n{}\n", (0..3000).map(|_| base()).collect::<String>())).collect()
 }
 
+/// A file of gzip members that tell their size, as bgzip writes it.
+fn bgzf(content: &[u8]) -> Vec<u8> {
+    let block = |content: &[u8]| {
+        let plain = gzip(content);
+        let size = u16::try_from(plain.len() + 8 - 1).unwrap();
+        let extra = [&[6, 0, b'B', b'C', 2, 0][..], &size.to_le_bytes()].concat();
+        [&plain[..3], &[4], &plain[4..10], &extra, &plain[10..]].concat()
+    };
+    content.chunks(30_000).chain([&[][..]]).flat_map(block).collect()
+}
+
 /// The program under a shell that sets limits first.
 fn under(house: &House, limit: &str, args: &[&str]) -> Said {
     let program = house.command(args);
@@ -265,9 +276,11 @@ fn threads_that_cannot_be_started_are_done_without() {
     let house = House::new();
     house.write("g.fa", genome(30));
     house.write("g.fa.gz", gzip(genome(30).as_bytes()));
+    house.write("b.fa.gz", bgzf(genome(30).as_bytes()));
     let args = [
         &["tokenizer", "encode", "-t", "kmer6", "--format", "bed", "g.fa"][..],
         &["tokenizer", "encode", "-t", "kmer6-nonoverlap", "g.fa.gz"],
+        &["tokenizer", "encode", "-t", "kmer6-nonoverlap", "b.fa.gz"],
         &["tokenizer", "train", "--vocab-size", "40", "g.fa.gz", "-o", "-"],
         &["audit", "-t", "base,unigram64", "--corpus", "g.fa", "--bases", "2k", "--window", "100"],
         &["look", "-t", "base,bpe64", "--corpus", "g.fa.gz", "--store", "none"],

@@ -1,9 +1,10 @@
 //! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first bytes. Threads of their own unpack it
-//! (`input/unpack.rs`). Whatever ends a line, parsers see lines that end with a newline (`input/lines.rs`).
+//! (`input/unpack.rs`, `input/bgzf.rs`). Whatever ends a line, parsers see lines that end with a newline (`input/lines.rs`).
 //!
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
+mod bgzf;
 pub(crate) mod kind;
 pub(crate) mod lines;
 mod members;
@@ -117,12 +118,12 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     // A pipe gives as little at a time as its writer wrote, and what a file is must not depend on that.
     let mut start = Vec::new();
     file.by_ref().take(BUFFER as u64).read_to_end(&mut start).map_err(failed)?;
-    let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), unpack::is_blocks(&start));
+    let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), bgzf::is_bgzf(&start));
     let file = io::Cursor::new(start).chain(file);
     let fault = Fault::default();
     let watched = fault.clone();
     let mut reader: Box<dyn BufRead + Send> = if blocks {
-        Box::new(Watched { inner: unpack::blocks(file), fault: watched })
+        Box::new(Watched { inner: bgzf::unpacked(file), fault: watched })
     } else if gzip {
         Box::new(Watched { inner: unpack::ahead(file), fault: watched })
     } else {
