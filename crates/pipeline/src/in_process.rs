@@ -1,0 +1,121 @@
+//! Runs in this process, one after another: for Rust programs that have no `tokbench` beside them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use experiment::executor::{Context, Ending, Executor, Message, Progress, Submission, Update};
+use experiment::plan::Job;
+use experiment::run::Key;
+use experiment::{Error, Result};
+use model::Watch;
+
+use crate::run::Prepared;
+use crate::workspace::Workspace;
+
+/// How long [`Executor::poll`] waits when there is nothing to tell.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Executes one run at a time on a thread of this process. A crash of a run is a crash of the program: `experiment::Local`
+/// gives every run a process of its own.
+#[derive(Debug)]
+pub struct InProcess {
+    workspace: Workspace,
+    current: Option<Current>,
+}
+
+/// The run on its way.
+#[derive(Debug)]
+struct Current {
+    key: Key,
+    updates: Receiver<Update>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl InProcess {
+    /// An executor for the runs of a workspace.
+    #[must_use]
+    pub fn new(workspace: &Workspace) -> InProcess {
+        InProcess { workspace: workspace.clone(), current: None }
+    }
+
+    /// What the current run has told; its last word is that it has ended.
+    fn heard(&mut self, wait: bool) -> Vec<Message> {
+        let Some(current) = &self.current else { return Vec::new() };
+        let mut updates = Vec::new();
+        if wait {
+            match current.updates.recv_timeout(TICK) {
+                Ok(update) => updates.push(update),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+        updates.extend(current.updates.try_iter());
+        let ended = updates.iter().any(|update| matches!(update, Update::Ended(_)));
+        let messages = updates.into_iter().map(|update| Message { key: current.key.clone(), update }).collect();
+        if ended && let Some(current) = self.current.take() {
+            // It has said its last word; a panic was caught inside.
+            let _ = current.thread.join();
+        }
+        messages
+    }
+}
+
+impl Executor for InProcess {
+    fn capacity(&self) -> usize {
+        1
+    }
+
+    fn submit(&mut self, job: &Job, _: &Context<'_>) -> Result<Submission> {
+        let (tell, updates) = channel();
+        let stop: Arc<AtomicBool> = Arc::default();
+        let (workspace, key, told) = (self.workspace.clone(), job.key.clone(), Arc::clone(&stop));
+        let work = move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| answer(&workspace, &key, told, &tell)));
+            let reason = match ran {
+                Ok(Ok(())) => "ended without leaving a record".to_owned(),
+                Ok(Err(error)) => error.message,
+                Err(_) => "panicked".to_owned(),
+            };
+            let _ = tell.send(Update::Ended(Ending { reason, stderr: Vec::new() }));
+        };
+        let thread = Builder::new().name("run".to_owned()).spawn(work);
+        let thread = thread.map_err(|cause| Error::Spawn { program: "a thread".into(), cause })?;
+        self.current = Some(Current { key: job.key.clone(), updates, stop, thread });
+        Ok(Submission::Accepted)
+    }
+
+    fn poll(&mut self) -> Result<Vec<Message>> {
+        Ok(self.heard(true))
+    }
+
+    fn cancel(&mut self) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        if let Some(current) = &self.current {
+            current.stop.store(true, Ordering::SeqCst);
+        }
+        // It saves what it has at its next step, and ends.
+        while self.current.is_some() {
+            messages.extend(self.heard(true));
+        }
+        Ok(messages)
+    }
+}
+
+/// Executes a run, telling its progress and its notes.
+fn answer(workspace: &Workspace, key: &Key, stop: Arc<AtomicBool>, tell: &Sender<Update>) -> crate::Result<()> {
+    let note = |text: String| {
+        let _ = tell.send(Update::Stdout(text));
+    };
+    let progress = |progress: model::Progress| {
+        let progress = Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of };
+        let _ = tell.send(Update::Progress(progress));
+    };
+    let prepared = Prepared::open(workspace, key, None, &mut |text| note(text))?;
+    let ran = prepared.execute(&mut Watch::new(progress, stop))?;
+    ran.notes.into_iter().for_each(note);
+    Ok(())
+}
