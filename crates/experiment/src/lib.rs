@@ -18,7 +18,8 @@
 //! # Example
 //!
 //! ```
-//! use experiment::{Mock, Plan, Resolver, Scheduler, Spec, Store};
+//! use mock::Mock;
+//! use experiment::{Plan, Resolver, Scheduler, Spec, Store};
 //! use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
 //! use experiment::{config::Masking, run::DataRef};
 //! use dataset::CorpusSpec;
@@ -64,7 +65,6 @@ pub mod files;
 pub mod jsonl;
 pub mod local;
 pub mod memory;
-pub mod mock;
 mod output;
 pub mod plan;
 mod power;
@@ -83,7 +83,6 @@ pub use executor::{Executor, Progress};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use local::Local;
 pub use memory::Memory;
-pub use mock::Mock;
 pub use plan::{Job, Plan, Resolver};
 pub use record::Record;
 pub use run::{Key, Run};

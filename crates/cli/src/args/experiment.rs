@@ -100,6 +100,7 @@ pub struct Compare {
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds, allow_hyphen_values = true)]
     pub checkpoint_seconds: f64,
     /// Make up all results instead of computing them, to try out a plan. Nothing that is shown then means anything.
+    #[cfg(feature = "mock")]
     #[arg(long, hide = true)]
     pub mock: bool,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use experiment::plan::Plan;
-use experiment::{Local, Mock, Spec, Summary};
+use experiment::{Executor, Local, Spec, Summary};
 use pipeline::conclude::NUMBERS;
 use pipeline::experiment::RECORDS;
 use pipeline::workspace::refuse_pipes;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Fai
     refuse_pipes(&spec)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
     let mut workspace = workspace(args.question.data.as_deref(), &args.question.store);
-    if args.mock {
+    if simulation(args).is_some() {
         // Simulated records never stand beside real ones.
         workspace.store = workspace.store.join("mock");
     }
@@ -71,7 +71,7 @@ fn look_back(args: &args::Compare, planned: &mut Planned) -> Result<(), Failure>
 /// Before anything is learned: is there memory, is the device there?
 fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(), Failure> {
     // Simulated results need none.
-    if let Some(memory) = question::memory(&args.question).filter(|_| !args.mock) {
+    if let Some(memory) = question::memory(&args.question).filter(|_| simulation(args).is_none()) {
         planned.limit_memory(&memory, args.retry_failed)?;
     }
     // What is finished can be concluded from anywhere.
@@ -108,8 +108,8 @@ fn execute(
     mut planned: Planned,
     interrupt: &Interrupt,
 ) -> Result<Executed, Failure> {
-    if args.mock {
-        return planned.execute(&mut Mock::default(), &mut Talk::default());
+    if let Some(mut executor) = simulation(args) {
+        return planned.execute(executor.as_mut(), &mut Talk::default());
     }
     // There is nothing to save yet: an interrupt ends it at once.
     planned.fit(&mut Talk::default())?;
@@ -118,6 +118,17 @@ fn execute(
     planned.scheduler.stop = Arc::clone(interrupt.stop());
     let _saving = interrupt.saving();
     planned.execute(&mut local, &mut Talk::default())
+}
+
+/// Who simulates results, where that was asked for: builds for tests only.
+#[cfg(feature = "mock")]
+fn simulation(args: &args::Compare) -> Option<Box<dyn Executor>> {
+    args.mock.then(|| Box::new(mock::Mock::default()) as Box<dyn Executor>)
+}
+
+#[cfg(not(feature = "mock"))]
+fn simulation(_: &args::Compare) -> Option<Box<dyn Executor>> {
+    None
 }
 
 /// Child processes of this program.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use experiment::record::Outcome;
-use experiment::{Event, Executor, Found, Job, Local, Mock, Record, Scheduler, Store, Summary, mock};
+use experiment::{Event, Executor, Found, Job, Local, Record, Scheduler, Store, Summary};
+use mock::Mock;
 
 use crate::common::jobs;
 

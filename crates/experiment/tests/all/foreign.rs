@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use experiment::executor::{Context, Ending, Executor, Message, Submission, Update};
-use experiment::{Error, Event, Job, Progress, Result, Scheduler, Store, mock};
+use experiment::{Error, Event, Job, Progress, Result, Scheduler, Store};
 
 use crate::common::jobs;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use experiment::Plan;
 use experiment::plan::choose;
 use experiment::run::Work;
-use experiment::{Plan, mock};
 
 use crate::common::{self, Known, jobs, plan, spec};
 

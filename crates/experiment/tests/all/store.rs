@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use experiment::record::Outcome;
-use experiment::{Found, Record, Sources, Store, mock, read_jsonl, write_jsonl};
+use experiment::{Found, Record, Sources, Store, read_jsonl, write_jsonl};
 use proptest::prelude::*;
 
 use crate::common::{corpus, jobs};

@@ -3,13 +3,12 @@
 //! Such a record says `mock` where the version stands; whoever draws a conclusion from one must say so. It is no answer for
 //! other executors, which compute the run, and it never replaces a computed result.
 
-use crate::error::Result;
-use crate::executor::{Context, Ending, Executor, Message, Submission, Update};
-use crate::plan::Job;
-use crate::record::{
+use experiment::executor::{Context, Ending, Executor, Message, Submission, Update};
+use experiment::record::{
     BlockScore, Cost, CurvePoint, Finetuned, MADE_UP, Metric, Outcome, Pretrained, Provenance, Record, Timing,
 };
-use crate::run::{Control, Run, Work};
+use experiment::run::{Control, Work};
+use experiment::{Job, Result, Run};
 
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
