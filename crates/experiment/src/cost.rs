@@ -3,12 +3,10 @@
 //! Rough on purpose (a factor of two is fine): it decides whether to start, never what is reported. Records hold exact
 //! counts. Speeds are guesses until finished records say better.
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::{Encoder, Finetuning};
-use crate::plan::{Job, TaskInfo, TokenizerInfo};
-use crate::record::{Outcome, Record};
-use crate::run::{Control, Finetune, Pretrain, Run, Work};
+use crate::estimate::Estimate;
+use crate::info::{TaskInfo, TokenizerInfo};
+use crate::run::{Finetune, Pretrain, Run};
 
 /// Multiply-accumulates of a run, and the memory they need.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,34 +21,18 @@ pub struct Macs {
     pub passes: usize,
 }
 
-/// About what a run costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Multiply-accumulates, training and scoring.
-    pub macs: f64,
-    /// Seconds, training and scoring.
-    pub seconds: f64,
-    /// Peak memory in MiB.
-    pub mib: f64,
-    /// Forward passes per scored window, at most; 0 where no window is scored by a model.
-    #[serde(default)]
-    pub passes: usize,
-    /// True if the seconds are those of a finished record of an equal run (its seed aside).
-    pub measured: bool,
-}
-
-impl Estimate {
-    pub(crate) fn uncalibrated(run: &Run, macs: Macs) -> Estimate {
-        let total = macs.train + macs.score;
-        let seconds = seconds(total, guess(&run.device));
-        Estimate { macs: total, seconds, mib: macs.mib, passes: macs.passes, measured: false }
-    }
+/// What a run costs, by a guess of the speed of its device.
+pub(crate) fn estimate(run: &Run, macs: Macs) -> Estimate {
+    let total = macs.train + macs.score;
+    let seconds = seconds(total, guess(&run.device));
+    Estimate { macs: total, seconds, mib: macs.mib, passes: macs.passes, measured: false }
 }
 
 /// Seconds every run spends on reading data, fitting a vocabulary and writing.
 const START: f64 = 1.0;
 
-fn seconds(macs: f64, per_second: f64) -> f64 {
+/// Seconds of a run at a speed.
+pub(crate) fn seconds(macs: f64, per_second: f64) -> f64 {
     START + macs / per_second
 }
 
@@ -185,45 +167,4 @@ fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
         mib: PROGRAM,
         passes: 0,
     }
-}
-
-/// Replaces guesses: the seconds of an equal run where there is one, else the median measured speed of the device kind.
-/// Says whether every device of the jobs was measured.
-pub(crate) fn calibrate(jobs: &mut [Job], records: &[&Record]) -> bool {
-    let took = |r: &Record| {
-        let done = !matches!(r.outcome, Outcome::Failed { .. });
-        (done && r.timing.train_seconds > 0.0).then_some(r.timing.train_seconds + r.timing.score_seconds)
-    };
-    let measured: Vec<(Run, f64)> =
-        records.iter().filter_map(|r| Some((Run { seed: 0, ..r.run.clone() }, took(r)?))).collect();
-    let mut all = !jobs.is_empty();
-    for job in jobs {
-        let plain = Run { seed: 0, ..job.run.clone() };
-        let mut equal: Vec<f64> = measured.iter().filter(|(run, _)| *run == plain).map(|(_, s)| *s).collect();
-        if let Some(seconds) = median(&mut equal) {
-            job.estimate.seconds = seconds;
-            job.estimate.measured = true;
-            continue;
-        }
-        let mut speeds: Vec<f64> =
-            records.iter().filter(|r| r.run.device == job.run.device).filter_map(|r| speed(r)).collect();
-        match median(&mut speeds) {
-            Some(speed) => job.estimate.seconds = seconds(job.estimate.macs, speed),
-            None => all &= matches!(job.run.work, Work::Control(Control::Markov { .. })),
-        }
-    }
-    all
-}
-
-/// Multiply-accumulates per second of a finished pretraining run.
-fn speed(record: &Record) -> Option<f64> {
-    let (Work::Pretrain(p), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) else { return None };
-    let macs = 3.0 * r.cost.macs_per_base * p.training.bases as f64;
-    let speed = macs / record.timing.train_seconds;
-    (speed.is_finite() && speed > 0.0).then_some(speed)
-}
-
-fn median(numbers: &mut [f64]) -> Option<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied()
 }

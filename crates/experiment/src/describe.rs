@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Job, Plan};
+use crate::job::Job;
+use crate::plan::Plan;
 use crate::run::Work;
 
 struct Row {

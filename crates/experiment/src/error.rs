@@ -140,6 +140,11 @@ impl Error {
         move |cause| Error::Io { action, path: path.to_owned(), cause }
     }
 
+    /// The record of a run that cannot be kept; the first digits of its key.
+    pub(crate) fn unkeepable(key: &str, cause: &dyn std::fmt::Display) -> Error {
+        Error::Unkeepable { key: key.to_owned(), cause: cause.to_string() }
+    }
+
     pub(crate) fn invalid(key: &str, cause: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error::Invalid { key: key.to_owned(), cause: cause.into(), remedy: remedy.into() }
     }

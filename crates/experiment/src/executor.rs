@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::plan::Job;
+use crate::job::Job;
 use crate::run::Key;
 use crate::store::Store;
 

@@ -76,7 +76,7 @@ pub fn write_jsonl(path: impl AsRef<Path>, records: &[Record]) -> Result<()> {
     sorted.sort_by_cached_key(|r| order(r));
     let mut text = String::new();
     for record in sorted {
-        text.push_str(&canonical::json(&crate::store::keepable(record)?));
+        text.push_str(&canonical::json(&record.keepable()?));
         text.push('\n');
     }
     files::write_atomic(path.as_ref(), text.as_bytes())

@@ -13,14 +13,15 @@
 //!   any other way, killed or by an error, has none and is taken up again by the next call.
 //!
 //! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
-//! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](plan::choose) a rate and plan again.
+//! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](rates::choose) a rate and plan again.
 //!
 //! # Example
 //!
 //! ```
 //! use mock::Mock;
 //! use experiment::{Plan, Resolver, Scheduler, Spec, Store};
-//! use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
+//! use experiment::info::{CorpusInfo, TaskInfo, TokenizerInfo};
+//! use experiment::resolver::Refusal;
 //! use experiment::{config::Masking, run::DataRef};
 //! use dataset::CorpusSpec;
 //!
@@ -53,22 +54,28 @@
 //! # Ok::<(), experiment::Error>(())
 //! ```
 
+mod calibrate;
 pub mod canonical;
 pub mod config;
 pub mod cost;
 pub mod describe;
 pub mod encoder;
 pub mod error;
+pub mod estimate;
 pub mod event;
 pub mod executor;
 pub mod files;
+pub mod info;
+pub mod job;
 pub mod jsonl;
 pub mod local;
 pub mod memory;
 mod output;
 pub mod plan;
 mod power;
+pub mod rates;
 pub mod record;
+pub mod resolver;
 pub mod run;
 pub mod scheduler;
 pub mod sources;
@@ -78,13 +85,17 @@ mod validate;
 
 pub use encoder::EncoderChoice;
 pub use error::{Error, Result};
+pub use estimate::Estimate;
 pub use event::{Event, Summary};
 pub use executor::{Executor, Progress};
+pub use info::{CorpusInfo, TaskInfo, TokenizerInfo};
+pub use job::Job;
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use local::Local;
 pub use memory::Memory;
-pub use plan::{Job, Plan, Resolver};
+pub use plan::Plan;
 pub use record::Record;
+pub use resolver::{Refusal, Resolver};
 pub use run::{Key, Run};
 pub use scheduler::Scheduler;
 pub use sources::Sources;

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::executor::{Context, Ending, Executor, Message, Submission, Update};
+use crate::job::Job;
 use crate::output::{Tail, follow, out_of_memory};
-use crate::plan::Job;
 use crate::run::Key;
 
 /// Between two looks at the children when none says anything.

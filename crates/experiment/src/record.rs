@@ -3,8 +3,10 @@
 //! Sums are kept, never quotients, so that statistics can resample blocks. All bits are base-2 logarithms.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 pub use statistics::Metric;
 
+use crate::error::{Error, Result};
 use crate::run::{Key, Run};
 
 /// `provenance.version` of records that were made up for a test.
@@ -29,8 +31,20 @@ pub struct Record {
 impl Record {
     /// The record without timing and provenance: equal for every execution of the same run on the same device.
     #[must_use]
-    pub fn answer(&self) -> serde_json::Value {
+    pub fn answer(&self) -> Value {
         serde_json::json!({ "key": self.key, "run": self.run, "outcome": self.outcome })
+    }
+
+    /// The record as JSON, if it can be read back: its key fits and its sums are numbers.
+    pub(crate) fn keepable(&self) -> Result<Value> {
+        if self.run.key() != self.key {
+            return Err(Error::unkeepable(self.key.short(), &"its key is not that of its run"));
+        }
+        let value = serde_json::to_value(self).map_err(|e| Error::unkeepable(self.key.short(), &e))?;
+        Record::deserialize(&value).map_err(|e| {
+            Error::unkeepable(self.key.short(), &format!("{e} (JSON writes not-a-number and infinity as null)"))
+        })?;
+        Ok(value)
     }
 
     /// True if nothing was computed: a comparison of such records must say so, and no run starts from one.

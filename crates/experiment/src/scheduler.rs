@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::event::{Event, Summary};
 use crate::executor::{Context, Ending, Executor, Message, Submission, Update};
-use crate::plan::Job;
+use crate::job::Job;
 use crate::record::{Outcome, Record};
 use crate::run::Key;
 use crate::store::{Found, Store};

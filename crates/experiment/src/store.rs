@@ -15,7 +15,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::canonical;
@@ -107,7 +106,7 @@ impl Store {
             return Ok(key);
         }
         let folder = self.create(self.folder(&key)?)?;
-        let text = serde_json::to_string_pretty(run).map_err(|e| unkeepable(&key, &e))?;
+        let text = serde_json::to_string_pretty(run).map_err(|e| Error::unkeepable(key.short(), &e))?;
         files::write_atomic(&folder.join("run.json"), text.as_bytes())?;
         Ok(key)
     }
@@ -130,7 +129,7 @@ impl Store {
     /// # Errors
     /// If the record's key is not that of its run, JSON cannot hold it, or it cannot be written.
     pub fn put_record(&self, record: &Record) -> Result<()> {
-        let body = keepable(record)?;
+        let body = record.keepable()?;
         self.put_run(&record.run)?;
         let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || r.is_made_up();
         if weak(record)
@@ -318,19 +317,4 @@ fn parse(bytes: &[u8], key: &Key) -> Result<Record, String> {
         return Err("the run in the record has another key".to_owned());
     }
     Ok(record)
-}
-
-/// The record as JSON, if it can be read back: its key fits and its sums are numbers.
-pub(crate) fn keepable(record: &Record) -> Result<Value> {
-    if record.run.key() != record.key {
-        return Err(unkeepable(&record.key, &"its key is not that of its run"));
-    }
-    let value = serde_json::to_value(record).map_err(|e| unkeepable(&record.key, &e))?;
-    Record::deserialize(&value)
-        .map_err(|e| unkeepable(&record.key, &format!("{e} (JSON writes not-a-number and infinity as null)")))?;
-    Ok(value)
-}
-
-fn unkeepable(key: &Key, cause: &dyn std::fmt::Display) -> Error {
-    Error::Unkeepable { key: key.short().to_owned(), cause: cause.to_string() }
 }

@@ -1,9 +1,7 @@
 //! What a plan promises is what the report of the same records says.
 
-use experiment::Plan;
-use experiment::cost::Estimate;
-use experiment::plan::Job;
 use experiment::record::{Outcome, Record};
+use experiment::{Estimate, Job, Plan};
 use report::example::{Shape, records};
 use report::{Comparison, Options};
 

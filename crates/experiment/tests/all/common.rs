@@ -2,9 +2,8 @@
 
 use dataset::{CorpusSpec, TaskSpec};
 use experiment::config::{Masking, Position};
-use experiment::plan::{CorpusInfo, Refusal, TaskInfo, TokenizerInfo};
 use experiment::run::DataRef;
-use experiment::{Job, Plan, Resolver, Spec};
+use experiment::{CorpusInfo, Job, Plan, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
 
 #[derive(Default)]
 pub(crate) struct Known {

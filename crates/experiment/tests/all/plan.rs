@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use experiment::Plan;
-use experiment::plan::choose;
+use experiment::rates::choose;
 use experiment::run::Work;
 
 use crate::common::{self, Known, jobs, plan, spec};

@@ -30,7 +30,7 @@ pub(super) fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mu
     rates.dedup();
     let seeds = |at: f64| records.iter().filter(|r| rate(r) == at).map(|r| r.run.seed).collect::<BTreeSet<u64>>();
     let grid = rates.len() > 1 && (partial || rates.iter().all(|&at| seeds(at) == seeds(rates[0])));
-    let chosen = if grid { experiment::plan::choose(&records).into_values().next() } else { None };
+    let chosen = if grid { experiment::rates::choose(&records).into_values().next() } else { None };
     let Some(chosen) = chosen else { return records };
     let (kept, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| rate(record) == chosen);
     let tuning = tuning.get_or_insert_with(Tuning::default);
