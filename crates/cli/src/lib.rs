@@ -13,6 +13,7 @@
 
 pub mod args;
 mod command;
+mod encoders;
 mod failure;
 mod folders;
 mod interrupt;

@@ -1,8 +1,8 @@
-//! The built-in encoders (`configs/encoder/*.toml`) and how a spec chooses one.
+//! The built-in encoders and how a spec chooses one.
 //!
 //! ```
-//! let choice = experiment::EncoderChoice::named("tiny");
-//! assert_eq!(choice.resolve().unwrap().hidden, 64);
+//! use experiment::{EncoderChoice, Encoders};
+//! assert_eq!(EncoderChoice::named("tiny").resolve(&Encoders::default()).unwrap().hidden, 64);
 //! ```
 
 use std::fmt;
@@ -14,12 +14,46 @@ use serde::{Deserialize, Serialize};
 use crate::config::Encoder;
 use crate::error::{Error, Result};
 
-/// Name and TOML of every built-in encoder: the one list.
-pub const BUILT_IN: &[(&str, &str)] = &[
-    ("tiny", include_str!("../../../configs/encoder/tiny.toml")),
-    ("small", include_str!("../../../configs/encoder/small.toml")),
-    ("base", include_str!("../../../configs/encoder/base.toml")),
-];
+/// The built-in encoders: names, and what they mean. The program hands them in; by default there is `tiny` alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoders(Vec<(String, Encoder)>);
+
+impl Default for Encoders {
+    fn default() -> Self {
+        Encoders(vec![("tiny".to_owned(), Encoder::default())])
+    }
+}
+
+impl Encoders {
+    /// Reads encoders from names and TOML.
+    ///
+    /// # Errors
+    /// If a text is no encoder.
+    pub fn from_toml<'a>(list: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Encoders> {
+        let read = |(name, text): (&str, &str)| match toml::from_str(text) {
+            Ok(encoder) => Ok((name.to_owned(), encoder)),
+            Err(e) => Err(Error::invalid("encoder", format!("built-in {name:?}: {}", e.message()), "")),
+        };
+        list.into_iter().map(read).collect::<Result<_>>().map(Encoders)
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// A built-in encoder by name.
+    ///
+    /// # Errors
+    /// If there is none of that name; the remedy lists all and suggests the nearest.
+    pub fn get(&self, name: &str) -> Result<&Encoder> {
+        let found = self.0.iter().find(|(known, _)| known == name).map(|(_, encoder)| encoder);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.names().collect();
+            Error::invalid("encoder", format!("there is no built-in encoder {name:?}"), choices(name, &names))
+        })
+    }
+}
 
 /// A built-in encoder, with what differs from it. In TOML: `encoder = "tiny"` or
 /// `encoder = { from = "tiny", layers = 4 }`. The position code is chosen by the spec's `positions`.
@@ -69,8 +103,8 @@ impl EncoderChoice {
     ///
     /// # Errors
     /// If there is no such built-in encoder.
-    pub fn resolve(&self) -> Result<Encoder> {
-        let mut encoder = built_in(&self.from)?;
+    pub fn resolve(&self, encoders: &Encoders) -> Result<Encoder> {
+        let mut encoder = encoders.get(&self.from)?.clone();
         let Overrides { hidden, layers, heads, intermediate, dropout, init_std, layer_norm_eps } = &self.overrides;
         fn set<T: Copy>(place: &mut T, value: Option<T>) {
             if let Some(value) = value {
@@ -86,18 +120,6 @@ impl EncoderChoice {
         set(&mut encoder.layer_norm_eps, *layer_norm_eps);
         Ok(encoder)
     }
-}
-
-/// A built-in encoder by name.
-///
-/// # Errors
-/// If there is none of that name; the remedy lists all and suggests the nearest.
-pub fn built_in(name: &str) -> Result<Encoder> {
-    let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
-        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-        return Err(Error::invalid("encoder", format!("there is no built-in encoder {name:?}"), choices(name, &names)));
-    };
-    toml::from_str(text).map_err(|e| Error::invalid("encoder", format!("built-in {name:?}: {}", e.message()), ""))
 }
 
 /// `did you mean "x"? choose among "x", "y"`.
@@ -165,30 +187,5 @@ impl<'de> Deserialize<'de> for EncoderChoice {
             }
         }
         deserializer.deserialize_any(Choice)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Position;
-
-    #[test]
-    fn every_built_in_reads_and_is_whole() {
-        for (name, _) in BUILT_IN {
-            let encoder = built_in(name).unwrap();
-            assert_eq!(encoder.hidden % encoder.heads, 0, "{name}");
-        }
-        assert_eq!(built_in("tiny").unwrap(), Encoder::default());
-        let base = built_in("base").unwrap();
-        assert_eq!((base.hidden, base.layers, base.heads, base.intermediate), (768, 12, 12, 3072));
-        assert_eq!((base.position, base.dropout, base.init_std), (Position::Alibi, 0.1, 0.02));
-    }
-
-    #[test]
-    fn an_unknown_name_gets_the_nearest() {
-        let error = EncoderChoice::named("tinny").resolve().unwrap_err();
-        assert_eq!(error.to_string(), "encoder: there is no built-in encoder \"tinny\"");
-        assert_eq!(error.remedy().unwrap(), "did you mean \"tiny\"? choose among \"tiny\", \"small\", \"base\"");
     }
 }

@@ -19,15 +19,16 @@
 //!
 //! ```
 //! use mock::Mock;
-//! use experiment::{Plan, Resolver, Scheduler, Spec, Store};
+//! use experiment::{Encoders, Plan, Resolver, Scheduler, Spec, Store};
 //! use experiment::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 //! use experiment::resolver::Refusal;
 //! use experiment::{config::Masking, run::DataRef};
 //! use dataset::CorpusSpec;
 //!
 //! // The program asks the tokenizer registry and looks at the files; here everything is made up.
-//! struct Here;
+//! struct Here(Encoders);
 //! impl Resolver for Here {
+//!     fn encoders(&self) -> &Encoders { &self.0 }
 //!     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
 //!         Ok(TokenizerInfo { canonical: name.into(), vocabulary: 9, tokens_per_base: 1.0, tokens_per_span: span, ..Default::default() })
 //!     }
@@ -40,8 +41,10 @@
 //!     fn check(&self, _: &str, _: &Masking) -> Result<(), Refusal> { Ok(()) }
 //! }
 //!
-//! let spec = Spec::from_toml("tokenizers = ['base', 'kmer6']\nseeds = 6\ncorpus = 'my.fa'", "question.toml")?;
-//! let plan = Plan::new(&spec, &Here)?;
+//! let here = Here(Encoders::default());
+//! let text = "tokenizers = ['base', 'kmer6']\nseeds = 6\ncorpus = 'my.fa'";
+//! let spec = Spec::from_toml(text, "question.toml", &here.0)?;
+//! let plan = Plan::new(&spec, &here)?;
 //! assert_eq!(plan.jobs.len(), 12);
 //!
 //! let folder = tempfile::tempdir().unwrap();
@@ -83,7 +86,7 @@ pub mod spec;
 pub mod store;
 mod validate;
 
-pub use encoder::EncoderChoice;
+pub use encoder::{EncoderChoice, Encoders};
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use event::{Event, Summary};

@@ -53,7 +53,7 @@ impl Plan {
     /// If the spec means nothing, the resolver refuses a tokenizer, corpus or task, two tasks are the same or have one
     /// name, or the reference is none of the tokenizers.
     pub fn new(spec: &Spec, resolver: &impl Resolver) -> Result<Plan> {
-        spec.validate()?;
+        spec.validate(resolver.encoders())?;
         let question = Question::new(spec, resolver)?;
         let mut runs = Runs::default();
         question.pretraining(&mut runs)?;
@@ -143,7 +143,7 @@ impl<'a> Question<'a> {
         Ok(Pretrain {
             tokenizer: info.canonical.clone(),
             corpus: self.corpus.data.clone(),
-            encoder: self.spec.encoder(position)?,
+            encoder: self.spec.encoder(position, self.resolver.encoders())?,
             masking: self.spec.masking.clone(),
             training,
             scoring: self.spec.scoring.clone(),

@@ -1,6 +1,7 @@
 //! Who answers what a plan must ask: the program asks the tokenizer registry and looks at the files.
 
 use crate::config::{Masking, Position};
+use crate::encoder::Encoders;
 use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 
 /// Why a resolver refuses, and what to do.
@@ -20,6 +21,9 @@ impl<S: Into<String>> From<S> for Refusal {
 
 /// Answers what the plan must ask.
 pub trait Resolver {
+    /// The encoders that a spec can name.
+    fn encoders(&self) -> &Encoders;
+
     /// A tokenizer by name; `span` is the length of masked spans in bases.
     ///
     /// # Errors

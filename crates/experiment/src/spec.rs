@@ -3,7 +3,8 @@
 //! Nothing is looked up here; names become runs in [`Plan::new`](crate::plan::Plan::new).
 //!
 //! ```
-//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "q.toml")?;
+//! let text = "tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7";
+//! let spec = experiment::Spec::from_toml(text, "q.toml", &experiment::Encoders::default())?;
 //! assert_eq!(spec.seeds, [1, 2, 3, 4, 5, 6, 7]);
 //! assert_eq!(spec.reference(), "base");
 //! # Ok::<(), experiment::Error>(())
@@ -15,7 +16,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
-use crate::encoder::{EncoderChoice, choices};
+use crate::encoder::{EncoderChoice, Encoders, choices};
 use crate::error::{Error, Result};
 
 /// Seeds of a spec at most.
@@ -87,9 +88,9 @@ impl Spec {
     /// # Errors
     /// If the text is no TOML, has an unknown key or a wrong type (with the line), or means nothing
     /// (see [`Spec::validate`]).
-    pub fn from_toml(text: &str, origin: &str) -> Result<Spec> {
+    pub fn from_toml(text: &str, origin: &str, encoders: &Encoders) -> Result<Spec> {
         let spec: Spec = toml::from_str(text).map_err(|e| syntax(&e, text, origin))?;
-        spec.validate()?;
+        spec.validate(encoders)?;
         Ok(spec)
     }
 
@@ -123,8 +124,8 @@ impl Spec {
     ///
     /// # Errors
     /// If there is no such built-in encoder.
-    pub fn encoder(&self, position: Position) -> Result<Encoder> {
-        Ok(Encoder { position, ..self.encoder.resolve()? })
+    pub fn encoder(&self, position: Position, encoders: &Encoders) -> Result<Encoder> {
+        Ok(Encoder { position, ..self.encoder.resolve(encoders)? })
     }
 
     /// The learning rates that are tried: the grid, or the one of `[training]`.

@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use crate::config::{Encoder, MaskingUnit, Position};
-use crate::encoder::EncoderChoice;
+use crate::encoder::{EncoderChoice, Encoders};
 use crate::error::{Error, Result};
 use crate::spec::{MOST_SEEDS, Spec, too_many};
 
 impl Spec {
-    /// Checks everything that can be checked without looking up a name.
+    /// Checks everything that can be checked without looking up the name of a tokenizer, corpus or task.
     ///
     /// # Errors
     /// The first rule broken: its key, the cause and a remedy.
-    pub fn validate(&self) -> Result<()> {
+    pub fn validate(&self, encoders: &Encoders) -> Result<()> {
         self.validate_lists()?;
         self.validate_training()?;
         self.validate_masking()?;
         self.validate_finetuning()?;
         for &position in &self.positions {
-            validate_encoder(&self.encoder(position)?, &self.encoder)?;
+            validate_encoder(&self.encoder(position, encoders)?, &self.encoder)?;
         }
         Ok(())
     }

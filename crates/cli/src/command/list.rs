@@ -11,7 +11,7 @@ use crate::stdout::outln;
 pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
     let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let (corpora, tasks) = (names(builtin::CORPORA), names(builtin::TASKS));
-    let encoders = names(experiment::encoder::BUILT_IN);
+    let encoders: Vec<String> = crate::encoders::built_in()?.names().map(str::to_owned).collect();
     let devices = model::device::available();
     let figures: Vec<_> = report::FIGURES.iter().map(|figure| (figure.name, figure.title)).collect();
     if args.json {

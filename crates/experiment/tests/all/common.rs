@@ -1,15 +1,32 @@
 //! A resolver that knows everything, and short ways to plans.
 
+use std::fs;
+use std::path::Path;
+
 use dataset::{CorpusSpec, TaskSpec};
 use experiment::config::{Masking, Position};
 use experiment::run::DataRef;
-use experiment::{CorpusInfo, Job, Plan, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
+use experiment::{CorpusInfo, Encoders, Job, Plan, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
 
-#[derive(Default)]
 pub(crate) struct Known {
+    pub(crate) encoders: Encoders,
     pub(crate) chosen: Option<f64>,
     /// Bases of the longest row of a task; 0: all have 300.
     pub(crate) longest: usize,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Known { encoders: encoders(), chosen: None, longest: 0 }
+    }
+}
+
+/// The encoders of the program.
+pub(crate) fn encoders() -> Encoders {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/encoder");
+    let read = |name| (name, fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap());
+    let texts = ["tiny", "small", "base"].map(read);
+    Encoders::from_toml(texts.iter().map(|(name, text)| (*name, text.as_str()))).unwrap()
 }
 
 pub(crate) fn data(name: &str) -> DataRef {
@@ -21,6 +38,10 @@ pub(crate) fn corpus(name: &str) -> CorpusSpec {
 }
 
 impl Resolver for Known {
+    fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
         let name = &*name.to_lowercase();
         let (canonical, vocabulary, tokens_per_base, tokens_per_span) = match name {
@@ -73,7 +94,7 @@ impl Resolver for Known {
 
 pub(crate) fn spec(more: &str) -> Spec {
     let text = format!("corpus = 'toy'\n{more}");
-    Spec::from_toml(&text, "test.toml").unwrap_or_else(|e| panic!("{e}"))
+    Spec::from_toml(&text, "test.toml", &encoders()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 pub(crate) fn plan(more: &str) -> Plan {

@@ -1,9 +1,9 @@
 //! Specs: defaults, the way back to TOML, and errors word by word.
 
-use experiment::Spec;
-use experiment::config::Position;
+use experiment::config::{Encoder, Position};
+use experiment::{EncoderChoice, Encoders, Spec};
 
-use crate::common::spec;
+use crate::common::{encoders, spec};
 
 #[test]
 fn defaults_and_shorthands() {
@@ -14,7 +14,7 @@ fn defaults_and_shorthands() {
     assert_eq!(s.positions, [Position::AlibiDirected]);
     let s = spec("tokenizers = ['base']\nseeds = [5, 3]\nencoder = { from = 'small', layers = 5 }");
     assert_eq!(s.seeds, [5, 3]);
-    let encoder = s.encoder(Position::Alibi).unwrap();
+    let encoder = s.encoder(Position::Alibi, &encoders()).unwrap();
     assert_eq!((encoder.hidden, encoder.layers, encoder.position), (128, 5, Position::Alibi));
 }
 
@@ -28,13 +28,13 @@ fn back_to_toml_and_again() {
     ] {
         let s = spec(more);
         let text = s.to_toml().unwrap();
-        assert_eq!(Spec::from_toml(&text, "again").unwrap(), s, "{text}");
+        assert_eq!(Spec::from_toml(&text, "again", &encoders()).unwrap(), s, "{text}");
     }
 }
 
 #[track_caller]
 fn fails(text: &str, cause: &str, remedy: &str) {
-    let error = Spec::from_toml(text, "q.toml").unwrap_err();
+    let error = Spec::from_toml(text, "q.toml", &encoders()).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.remedy().unwrap_or_default().as_str()), (cause, remedy));
 }
 
@@ -152,8 +152,35 @@ fn too_many_seeds_are_refused_before_they_are_made() {
     assert_eq!(error.remedy().unwrap(), "use at most 10000");
     assert_eq!(s.seeds, [1, 2, 3], "nothing changed");
     s.set_seeds(10_000).unwrap();
-    s.validate().unwrap();
+    s.validate(&encoders()).unwrap();
     s.seeds.push(10_001);
-    assert_eq!(s.validate().unwrap_err().to_string(), "seeds: 10001 seeds are too many");
-    assert!(Spec::from_toml("seeds = 10001", "q.toml").unwrap_err().to_string().ends_with("10001 seeds are too many"));
+    assert_eq!(s.validate(&encoders()).unwrap_err().to_string(), "seeds: 10001 seeds are too many");
+    assert!(
+        Spec::from_toml("seeds = 10001", "q.toml", &encoders())
+            .unwrap_err()
+            .to_string()
+            .ends_with("10001 seeds are too many")
+    );
+}
+
+#[test]
+fn every_built_in_encoder_is_whole() {
+    let encoders = encoders();
+    for name in encoders.names() {
+        let encoder = encoders.get(name).unwrap();
+        assert_eq!(encoder.hidden % encoder.heads, 0, "{name}");
+    }
+    assert_eq!(*encoders.get("tiny").unwrap(), Encoder::default());
+    let base = encoders.get("base").unwrap();
+    assert_eq!((base.hidden, base.layers, base.heads, base.intermediate), (768, 12, 12, 3072));
+    assert_eq!((base.position, base.dropout, base.init_std), (Position::Alibi, 0.1, 0.02));
+    let error = Encoders::from_toml([("new", "hidden = 3\nlayer = 2")]).unwrap_err().to_string();
+    assert!(error.starts_with("encoder: built-in \"new\": unknown field `layer`"), "{error}");
+}
+
+#[test]
+fn an_unknown_encoder_gets_the_nearest() {
+    let error = EncoderChoice::named("tinny").resolve(&encoders()).unwrap_err();
+    assert_eq!(error.to_string(), "encoder: there is no built-in encoder \"tinny\"");
+    assert_eq!(error.remedy().unwrap(), "did you mean \"tiny\"? choose among \"tiny\", \"small\", \"base\"");
 }
