@@ -7,7 +7,7 @@ use crate::canonical;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::record::Record;
-use crate::run::{Control, Work};
+use crate::run::{Control, Key, Work};
 
 /// Reads records, checking every line.
 ///
@@ -88,7 +88,7 @@ pub fn sort(records: &mut [Record]) {
     records.sort_by_cached_key(order);
 }
 
-fn order(record: &Record) -> (u8, String, u64, String, String, u64, String) {
+fn order(record: &Record) -> (u8, String, u64, String, String, u64, Key) {
     let run = &record.run;
     let (kind, model) = match &run.work {
         Work::Pretrain(p) => (0, Some(p)),
@@ -101,5 +101,5 @@ fn order(record: &Record) -> (u8, String, u64, String, String, u64, String) {
     let task = run.task().map_or_else(String::new, |t| t.name.clone());
     // Positive numbers sort as their bits do.
     let rate = model.map_or(0, |m| m.training.learning_rate.to_bits());
-    (kind, position, run.seed, task, run.subject(), rate, record.key.0.clone())
+    (kind, position, run.seed, task, run.subject(), rate, record.key.clone())
 }

@@ -73,7 +73,7 @@ impl Local {
         let failed = |cause| Error::Spawn { program: self.program.clone(), cause };
         let mut child = Command::new(&self.program)
             .args(&self.leading_args)
-            .args(["run", &job.key.0, "--store"])
+            .args(["run", job.key.as_str(), "--store"])
             .arg(context.store.root())
             .args(["--threads", &count])
             .args(&self.extra_args)

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::plan::Plan;
 use crate::record::{BlockScore, Outcome, Record};
-use crate::run::{Run, Work};
+use crate::run::{Key, Run, Work};
 
 /// Difference in bits per base that is decisive with a chance of 80 % ([`statistics::power`]), from the largest spread
 /// of paired differences in earlier records that ask the same but for the seed. None without such records, or if so few
 /// seeds can never be decisive.
 pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
-    let mut bits: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
+    let mut bits: BTreeMap<Key, BTreeMap<u64, f64>> = BTreeMap::new();
     for record in records {
         let (Work::Pretrain(_), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) else { continue };
         let total = total(&r.blocks);
         if total.is_finite() && !r.collapsed {
             let asked = Run { seed: 0, ..record.run.clone() };
-            bits.entry(asked.key().0).or_default().insert(record.run.seed, total);
+            bits.entry(asked.key()).or_default().insert(record.run.seed, total);
         }
     }
     let asked: Vec<Run> = plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).collect();
@@ -29,7 +29,7 @@ pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
         let mut other = p.clone();
         other.tokenizer.clone_from(&plan.reference);
         let other = Run { work: Work::Pretrain(other), ..run.clone() };
-        let (Some(a), Some(b)) = (bits.get(&run.key().0), bits.get(&other.key().0)) else { continue };
+        let (Some(a), Some(b)) = (bits.get(&run.key()), bits.get(&other.key())) else { continue };
         let differences: Vec<f64> = a.iter().filter_map(|(seed, x)| Some(x - b.get(seed)?)).collect();
         if differences.len() >= 3 {
             spreads.push(statistics::deviation(&differences));

@@ -3,9 +3,14 @@
 //! The canonical JSON of a [`Run`] (sorted keys) is hashed to its [`Key`]. What does not change the answer (paths,
 //! workers, threads, verbosity) is not part of it.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Encoder, Finetuning, Masking, Scoring, Training};
+use crate::error::{Error, Result};
 
 /// Raised by hand when the meaning of a run changes, so that records of different meanings never share a key.
 pub const PROTOCOL: u32 = 1;
@@ -114,20 +119,58 @@ pub enum Control {
 }
 
 /// Identity of a run: BLAKE3 of its canonical JSON, 64 hex digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// ```
+/// let error = "../up".parse::<experiment::Key>().unwrap_err();
+/// assert_eq!(error.to_string(), "\"../up\" is no run key");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Key(pub String);
+pub struct Key(String);
 
 impl Key {
+    /// All 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// First 12 digits, for people.
     #[must_use]
     pub fn short(&self) -> &str {
-        &self.0[..12.min(self.0.len())]
+        &self.0[..12]
     }
 }
 
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl TryFrom<String> for Key {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Key> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 64 && text.bytes().all(digit) {
+            Ok(Key(text))
+        } else {
+            Err(Error::Name { what: "run key", name: text })
+        }
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Key> {
+        text.to_owned().try_into()
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Key, D::Error> {
+        String::deserialize(input)?.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }

@@ -85,15 +85,9 @@ impl Store {
     }
 
     /// The folder of a run; it need not exist.
-    ///
-    /// # Errors
-    /// If the key is not 64 hexadecimal digits.
-    pub fn folder(&self, key: &Key) -> Result<PathBuf> {
-        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if key.0.len() != 64 || !key.0.bytes().all(digit) {
-            return Err(Error::Name { what: "run key", name: key.0.clone() });
-        }
-        Ok(self.root.join(&key.0))
+    #[must_use]
+    pub fn folder(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
     }
 
     /// Remembers what is asked and gives its key. Nothing is written if it is there already.
@@ -105,7 +99,7 @@ impl Store {
         if let Found::Done(_) = self.run(&key)? {
             return Ok(key);
         }
-        let folder = self.create(self.folder(&key)?)?;
+        let folder = self.create(self.folder(&key))?;
         let text = serde_json::to_string_pretty(run).map_err(|e| Error::unkeepable(key.short(), &e))?;
         files::write_atomic(&folder.join("run.json"), text.as_bytes())?;
         Ok(key)
@@ -114,9 +108,9 @@ impl Store {
     /// What is asked under a key.
     ///
     /// # Errors
-    /// If the key is none, or the system refuses to read.
+    /// If the system refuses to read.
     pub fn run(&self, key: &Key) -> Result<Found<Run>> {
-        let path = self.folder(key)?.join("run.json");
+        let path = self.folder(key).join("run.json");
         checked(&path, |bytes| {
             let run: Run = serde_json::from_slice(bytes).map_err(|e| format!("no run: {e}"))?;
             if run.key() == *key { Ok(run) } else { Err("the run has another key than its folder".to_owned()) }
@@ -140,16 +134,16 @@ impl Store {
             return Ok(());
         }
         let text = format!("{{\"blake3\":\"{}\",\"record\":{}}}\n", canonical::hash(&body), canonical::json(&body));
-        files::write_atomic(&self.folder(&record.key)?.join("record.json"), text.as_bytes())
+        files::write_atomic(&self.folder(&record.key).join("record.json"), text.as_bytes())
     }
 
     /// What came of a run. A damaged record is set aside; a missing or damaged `run.json` is written again from a record
     /// whose key and checksum prove it (see [`Store::take_warnings`]).
     ///
     /// # Errors
-    /// If the key is none, or the system refuses to read or rename.
+    /// If the system refuses to read or rename.
     pub fn record(&self, key: &Key) -> Result<Found<Record>> {
-        let path = self.folder(key)?.join("record.json");
+        let path = self.folder(key).join("record.json");
         let found = checked(&path, |bytes| parse(bytes, key))?;
         if let Found::Done(record) = &found {
             match self.run(key)? {
@@ -169,7 +163,7 @@ impl Store {
 
     /// Sets a made-up record aside, so that the run can be computed. Says whether there was one.
     pub(crate) fn set_aside_made_up(&self, key: &Key) -> Result<bool> {
-        let path = self.folder(key)?.join("record.json");
+        let path = self.folder(key).join("record.json");
         let record = files::read(&path)?.and_then(|bytes| parse(&bytes, key).ok());
         Ok(record.is_some_and(|r| r.is_made_up()) && files::set_aside(&path)?.is_some())
     }
@@ -188,9 +182,8 @@ impl Store {
         let (mut records, mut damaged) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.root).map_err(Error::io("read", &self.root))? {
             let entry = entry.map_err(Error::io("read", &self.root))?;
-            let key = Key(entry.file_name().to_string_lossy().into_owned());
-            let Ok(folder) = self.folder(&key) else { continue };
-            let path = folder.join("record.json");
+            let Ok(key) = entry.file_name().to_string_lossy().parse::<Key>() else { continue };
+            let path = self.folder(&key).join("record.json");
             match files::read(&path)?.map(|bytes| parse(&bytes, &key)) {
                 Some(Ok(record)) => records.push(record),
                 Some(Err(reason)) => damaged.push(format!("{}: {reason}", path.display())),
@@ -207,7 +200,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn put_data(&self, key: &Key, data: &Sources) -> Result<()> {
-        let path = self.create(self.folder(key)?)?.join("data.json");
+        let path = self.create(self.folder(key))?.join("data.json");
         // JSON has no place for a path that is not UTF-8.
         let value = serde_json::to_value(data).map_err(|e| Error::io("write", &path)(e.into()))?;
         files::write_atomic(&path, canonical::json(&value).as_bytes())
@@ -216,9 +209,9 @@ impl Store {
     /// Where the data of a run is found on this machine.
     ///
     /// # Errors
-    /// If the key is none, or the system refuses to read.
+    /// If the system refuses to read.
     pub fn data(&self, key: &Key) -> Result<Found<Sources>> {
-        let path = self.folder(key)?.join("data.json");
+        let path = self.folder(key).join("data.json");
         checked(&path, |bytes| serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}")))
     }
 
@@ -227,7 +220,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn append_log(&self, key: &Key, line: &Value) -> Result<()> {
-        let path = self.create(self.folder(key)?)?.join("log.jsonl");
+        let path = self.create(self.folder(key))?.join("log.jsonl");
         let text = format!("{}\n", canonical::json(line));
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("write", &path))?;
         file.write_all(text.as_bytes()).map_err(Error::io("write", &path))

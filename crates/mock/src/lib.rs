@@ -63,7 +63,7 @@ impl Executor for Mock {
 #[must_use]
 pub fn record(run: &Run) -> Record {
     let key = run.key();
-    let mut noise = Noise::of(&key.0);
+    let mut noise = Noise::of(key.as_str());
     let outcome = match &run.work {
         Work::Pretrain(p) => {
             let windows = (p.scoring.bases / p.training.window.max(1)).max(1) as u64;

@@ -27,7 +27,7 @@ impl Bench {
         let prepared = Store::open(folder.path().join("prepared")).unwrap();
         for job in &jobs {
             prepared.put_record(&computed(job)).unwrap();
-            let from = prepared.folder(&job.key).unwrap().join("record.json");
+            let from = prepared.folder(&job.key).join("record.json");
             fs::copy(from, folder.path().join(format!("{}.json", job.key))).unwrap();
         }
         let store = Store::open(folder.path().join("store")).unwrap();
@@ -133,7 +133,7 @@ fn progress_and_other_lines() {
     assert!(events.contains(&Event::Progress { key: key.clone(), stage: "train".to_owned(), done: 5, of: 10 }));
     assert!(events.contains(&Event::Log { key: key.clone(), line: "hello".to_owned() }));
     assert!(events.contains(&Event::Log { key: key.clone(), line: "{\"event\":\"other\"}".to_owned() }));
-    let log = fs::read_to_string(bench.store.folder(&key).unwrap().join("log.jsonl")).unwrap();
+    let log = fs::read_to_string(bench.store.folder(&key).join("log.jsonl")).unwrap();
     assert!(log.contains("{\"stdout\":\"hello\"}\n") && log.contains("{\"stderr\":\"quiet\"}\n"), "{log}");
 }
 
@@ -261,7 +261,7 @@ fn an_interrupt_lets_children_save() {
     assert_eq!(lines, ["ready", "ready", "saved", "saved"]);
     assert!(summary.interrupted && summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
     for job in &bench.jobs {
-        assert!(bench.store.folder(&job.key).unwrap().join("checkpoint").is_dir());
+        assert!(bench.store.folder(&job.key).join("checkpoint").is_dir());
     }
 }
 
@@ -272,7 +272,7 @@ fn a_torn_record_is_no_record() {
     let (summary, _) = bench.run(&mut bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
     assert_eq!(summary.pending.len(), 1);
     // One that is torn later is answered again.
-    let path = bench.store.folder(&key).unwrap().join("record.json");
+    let path = bench.store.folder(&key).join("record.json");
     fs::write(&path, "{").unwrap();
     let (summary, events) = bench.run(&mut bench.local(ANSWER, 1));
     assert_eq!(summary.done, [key]);
