@@ -2,6 +2,7 @@
 //!
 //! The program prints `error: {cause}` and, where there is one, `help: {remedy}`.
 
+use crate::explain::{TomlError, nearest};
 use crate::text::excerpt;
 use std::path::PathBuf;
 
@@ -348,20 +349,13 @@ fn units(blocks: usize, block: usize) -> String {
 
 /// What a TOML parser says of `text`, in one line, and the nearest key where it does not know one.
 pub(crate) fn toml(what: &'static str, text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let said = error.message();
-    let quoted: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
-    let remedy = match quoted.as_slice() {
-        [unknown, known @ ..] if said.starts_with("unknown ") && !known.is_empty() => {
-            let far = |key: &&&str| strsim::damerau_levenshtein(unknown, key);
-            let nearest = known.iter().min_by_key(far).filter(|key| far(key) <= 2.max(key.len() / 3));
-            let meant = nearest.map_or_else(String::new, |nearest| format!("did you mean \"{nearest}\"? "));
-            Some(format!("{meant}there are: {}", known.join(", ")))
-        }
-        _ => None,
-    };
-    let message = said.split(", expected one of").next().unwrap_or(said).replace('\n', " ");
-    Error::Toml { what, message: format!("line {line}: {message}"), remedy }
+    let TomlError { line, cause, unknown, .. } = TomlError::new(error, text);
+    let remedy = unknown.map(|(word, known)| {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let meant = nearest(&word, &known).map_or_else(String::new, |meant| format!("did you mean \"{meant}\"? "));
+        format!("{meant}there are: {}", known.join(", "))
+    });
+    Error::Toml { what, message: format!("line {line}: {cause}"), remedy }
 }
 
 /// A byte as a person can read it: `'x'`, or its number where it cannot be printed.

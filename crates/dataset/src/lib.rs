@@ -49,6 +49,7 @@
 pub mod builtin;
 pub mod corpus;
 mod error;
+pub mod explain;
 pub mod fasta;
 mod input;
 mod label;

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use dataset::explain::nearest;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -125,13 +126,11 @@ impl EncoderChoice {
 /// `did you mean "x"? choose among "x", "y"`.
 pub(crate) fn choices(word: &str, known: &[&str]) -> String {
     let list = known.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
-    let nearest = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(word, k), k))
-        .min()
-        .filter(|(distance, k)| *distance <= 2.max(k.len() / 3));
-    match nearest {
-        Some((_, k)) => format!("did you mean {k:?}? choose among {list}"),
+    // Of words equally near, the first in the alphabet.
+    let mut sorted = known.to_vec();
+    sorted.sort_unstable();
+    match nearest(word, &sorted) {
+        Some(k) => format!("did you mean {k:?}? choose among {list}"),
         None => format!("choose among {list}"),
     }
 }

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use dataset::explain::TomlError;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -181,22 +182,7 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
 
 /// Names line and key, and suggests the nearest key for an unknown one.
 fn syntax(error: &toml::de::Error, text: &str, origin: &str) -> Error {
-    let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let before = text.get(..start).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let here = text.lines().nth(line - 1).unwrap_or_default();
-    let key = here.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| !key.is_empty());
-    let table = before.lines().rev().find_map(|l| l.trim().strip_prefix('[')?.strip_suffix(']'));
-    let key = key.map(|key| match table {
-        Some(table) => format!("{}.{key}", table.trim()),
-        None => key,
-    });
-    let message = error.message();
-    let cause = message.split(", expected one of").next().unwrap_or(message).replace('\n', " ");
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let remedy = match quoted.as_slice() {
-        [word, known @ ..] if message.starts_with("unknown ") && !known.is_empty() => Some(choices(word, known)),
-        _ => None,
-    };
+    let TomlError { line, key, cause, unknown } = TomlError::new(error, text);
+    let remedy = unknown.map(|(word, known)| choices(&word, &known.iter().map(String::as_str).collect::<Vec<_>>()));
     Error::Syntax { origin: origin.to_owned(), line, key, cause, remedy }
 }
