@@ -12,6 +12,7 @@ mod letters;
 mod masking;
 mod reading;
 mod report;
+mod structure;
 mod system;
 mod tasks;
 mod tokenizer;
