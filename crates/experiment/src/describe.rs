@@ -1,6 +1,6 @@
 //! The table of `tokbench plan`: what will be run, what it costs, and what it can show, before anything is spent.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use crate::job::Job;
 use crate::plan::Plan;
@@ -21,6 +21,18 @@ impl Plan {
     /// The plan as a table and some sentences, for a person.
     #[must_use]
     pub fn describe(&self) -> String {
+        let rows = self.rows();
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = write_table(&mut out, &rows);
+        let most = rows.iter().map(|r| r.mib).fold(0.0, f64::max);
+        let _ = self.write_cost(&mut out, most);
+        let _ = self.write_power(&mut out);
+        out
+    }
+
+    /// Runs that differ in their seed alone, together.
+    fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         for job in &self.jobs {
             let (kind, place) = (kind(job), place(job));
@@ -37,77 +49,88 @@ impl Plan {
             row.seconds += job.estimate.seconds;
             row.mib = row.mib.max(job.estimate.mib);
         }
-        let subject = rows.iter().map(|r| r.subject.len()).max().unwrap_or(0).max(7);
-        let place = rows.iter().map(|r| r.place.len()).max().unwrap_or(0).max(5);
-        let mut out = String::new();
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            out,
-            "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9} {:>9} {:>9}",
-            "kind", "subject", "where", "runs", "passes", "MACs", "time", "memory"
-        );
-        for r in &rows {
-            let _ = writeln!(
-                out,
-                "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9.1e} {:>9} {:>9}",
-                r.kind,
-                r.subject,
-                r.place,
-                r.runs,
-                if r.passes == 0 { "-".to_owned() } else { r.passes.to_string() },
-                r.macs,
-                duration(r.seconds),
-                format!("{:.0} MiB", r.mib)
-            );
-        }
-        if rows.iter().any(|r| r.passes > 0) {
-            let _ = writeln!(out, "passes: forward passes for each scored window, at most");
-        }
-        let most = rows.iter().map(|r| r.mib).fold(0.0, f64::max);
+        rows
+    }
+
+    /// What all runs cost together.
+    fn write_cost(&self, out: &mut String, most: f64) -> fmt::Result {
         let source = if self.calibrated { "measured on this device" } else { "a guess until a run has finished" };
-        let _ = writeln!(
+        writeln!(
             out,
             "\n{} runs, {} one after another ({source}), up to {most:.0} MiB each",
             self.jobs.len(),
             duration(self.seconds())
-        );
+        )?;
         if self.deferred > 0 {
-            let _ = writeln!(
+            writeln!(
                 out,
                 "{} fine-tuning runs are planned when pretraining has chosen the learning rates",
                 self.deferred
-            );
+            )?;
         }
+        Ok(())
+    }
+
+    /// What the seeds can show.
+    fn write_power(&self, out: &mut String) -> fmt::Result {
         let (m, s) = (self.comparisons, self.seeds.len());
         if m > 0 {
-            let _ = writeln!(
+            writeln!(
                 out,
                 "smallest reachable Holm-adjusted p: {} ({m} comparison{} with {}, {s} seed{})",
                 p_value(self.smallest_p),
                 plural(m),
                 self.reference,
                 plural(s)
-            );
+            )?;
             if self.smallest_p > 0.05 {
                 let remedy = match statistics::holm::fewest_seeds(m) {
                     Some(fewest) => format!("use at least {fewest}"),
                     None => "no number of seeds is enough for so many comparisons".to_owned(),
                 };
-                let _ = writeln!(out, "no difference can be decisive with {s} seed{}: {remedy}", plural(s));
+                writeln!(out, "no difference can be decisive with {s} seed{}: {remedy}", plural(s))?;
             }
         }
         if let Some(effect) = statistics::power::standardised_effect(s, m).filter(|_| m > 0) {
-            let _ = writeln!(
+            writeln!(
                 out,
                 "decisive with a chance of 80 %, whatever other comparisons show: a true difference of {effect:.2} standard\n\
                  deviations (of the paired differences over seeds){}",
                 self.detectable.map_or_else(String::new, |bits| format!(
                     ", {bits:.3} bits per base by the spread of earlier records"
                 ))
-            );
+            )?;
         }
-        out
+        Ok(())
     }
+}
+
+fn write_table(out: &mut String, rows: &[Row]) -> fmt::Result {
+    let subject = rows.iter().map(|r| r.subject.len()).max().unwrap_or(0).max(7);
+    let place = rows.iter().map(|r| r.place.len()).max().unwrap_or(0).max(5);
+    writeln!(
+        out,
+        "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9} {:>9} {:>9}",
+        "kind", "subject", "where", "runs", "passes", "MACs", "time", "memory"
+    )?;
+    for r in rows {
+        writeln!(
+            out,
+            "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9.1e} {:>9} {:>9}",
+            r.kind,
+            r.subject,
+            r.place,
+            r.runs,
+            if r.passes == 0 { "-".to_owned() } else { r.passes.to_string() },
+            r.macs,
+            duration(r.seconds),
+            format!("{:.0} MiB", r.mib)
+        )?;
+    }
+    if rows.iter().any(|r| r.passes > 0) {
+        writeln!(out, "passes: forward passes for each scored window, at most")?;
+    }
+    Ok(())
 }
 
 /// A p with at most four decimals, and never as 0: `0.0313`, `< 0.0001`.

@@ -9,8 +9,9 @@
 //! * A [`Spec`] is what a person writes. A [`Run`] is what that means: every default explicit, data named by
 //!   content. The hash of a run's canonical JSON is its [`Key`]; what does not change the answer is not in it.
 //! * The [`Store`] never trusts what it reads: a damaged file is set aside, said, and made again.
-//! * The [`Scheduler`] has runs answered by an [`Executor`]: child processes, or yours. A run that *fails* (its loss diverged) has a record that says why. A run that ends in
-//!   any other way, killed or by an error, has none and is taken up again by the next call.
+//! * The [`Scheduler`] has runs answered by an [`Executor`]: child processes, or yours. A run that *fails* (its loss
+//!   diverged) has a record that says why. A run that ends in any other way, killed or by an error, has none and is taken up
+//!   again by the next call.
 //!
 //! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
 //! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](rates::choose) a rate and plan again.
@@ -18,12 +19,10 @@
 //! # Example
 //!
 //! ```
-//! use mock::Mock;
-//! use experiment::{Encoders, Plan, Resolver, Scheduler, Spec, Store};
-//! use experiment::info::{CorpusInfo, TaskInfo, TokenizerInfo};
-//! use experiment::resolver::Refusal;
-//! use experiment::{config::Masking, run::DataRef};
 //! use dataset::CorpusSpec;
+//! use experiment::{CorpusInfo, Encoders, Plan, Refusal, Resolver, Scheduler, Spec, Store, TaskInfo, TokenizerInfo};
+//! use experiment::{config::Masking, run::DataRef};
+//! use mock::Mock;
 //!
 //! // The program asks the tokenizer registry and looks at the files; here everything is made up.
 //! struct Here(Encoders);
