@@ -2,6 +2,7 @@
 
 mod audit;
 mod commands;
+mod configs;
 mod errors;
 mod figures;
 mod files;

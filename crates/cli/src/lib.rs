@@ -13,7 +13,6 @@
 
 pub mod args;
 mod command;
-mod encoders;
 mod failure;
 mod folders;
 mod interrupt;
@@ -24,17 +23,19 @@ mod threads;
 mod workspace;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use pipeline::Builtin;
 
 use crate::stdout::errln;
 use args::{Command, Tokbench, Tokenizer, TokenizerCommand};
 use failure::Failure;
 use interrupt::Interrupt;
 
-/// Runs the program.
+/// Runs the program with what it brings with it.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(builtin: Builtin) -> ExitCode {
     let args = match Tokbench::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match args.with_names().and_then(run) {
+    match args.with_names().and_then(|args| run(args, &Arc::new(builtin))) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             errln!("error: {}", text::message(&failure.message));
@@ -65,7 +66,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(args: Tokbench) -> Result<u8, Failure> {
+fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {
     let interrupt = Interrupt::listen();
     threads::start(match &args.command {
         Command::Run(run) => run.threads,
@@ -73,13 +74,13 @@ fn run(args: Tokbench) -> Result<u8, Failure> {
         _ => None,
     });
     match args.command {
-        Command::Compare(compare) => command::compare::run(&compare, &interrupt),
-        Command::Plan(plan) => command::plan::run(&plan),
-        Command::Run(run) => command::run::run(&run, &interrupt),
-        Command::Report(report) => command::report::run(&report),
-        Command::Look(look) => command::look::run(&look),
-        Command::Audit(audit) => command::audit::run(&audit),
-        Command::List(list) => command::list::run(&list),
+        Command::Compare(compare) => command::compare::run(builtin, &compare, &interrupt),
+        Command::Plan(plan) => command::plan::run(builtin, &plan),
+        Command::Run(run) => command::run::run(builtin, &run, &interrupt),
+        Command::Report(report) => command::report::run(builtin, &report),
+        Command::Look(look) => command::look::run(builtin, &look),
+        Command::Audit(audit) => command::audit::run(builtin, &audit),
+        Command::List(list) => command::list::run(builtin, &list),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer),
         Command::Completions(completions) => command::completions(completions.shell),
     }

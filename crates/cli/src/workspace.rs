@@ -1,20 +1,18 @@
 //! From flags to the folders of data and runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use pipeline::{OpenCorpus, Workspace};
+use pipeline::{Builtin, OpenCorpus, Workspace};
 
 use crate::failure::Failure;
 use crate::folders;
 
-/// The data root: the flag, the environment, or the folder at hand.
-pub(crate) fn data_root(given: Option<&Path>) -> PathBuf {
-    given.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
-}
-
 /// The folders that flags name.
-pub(crate) fn workspace(data: Option<&Path>, store: &Path) -> Workspace {
-    Workspace { data: data_root(data), store: store.to_owned() }
+pub(crate) fn workspace(builtin: &Arc<Builtin>, data: Option<&Path>, store: &Path) -> Workspace {
+    // The folder at hand, if neither flag nor environment names one.
+    let data = data.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    Workspace { builtin: Arc::clone(builtin), data, store: store.to_owned() }
 }
 
 /// Refuses outputs that are files of a corpus or of tokenizers: results never take the place of what they come from.

@@ -3,8 +3,8 @@
 //! Where windows are drawn from it: `windows.rs`. How it is cut: `split.rs`. Generated ones: `synthetic.rs`.
 //!
 //! ```
-//! use dataset::{Corpus, Split, builtin, stream};
-//! let spec = builtin::corpus("order1").unwrap();
+//! use dataset::{Corpus, CorpusSpec, Split, stream};
+//! let spec = CorpusSpec::from_toml("name = 'mine'\nsynthetic = { kind = 'markov', order = 1 }").unwrap();
 //! let corpus = Corpus::open(&spec, std::path::Path::new("")).unwrap();
 //! let window = corpus.sample_window(Split::Train, 252, &mut stream(0, "windows")).unwrap();
 //! assert_eq!(window.bases.len(), 252);

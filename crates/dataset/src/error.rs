@@ -2,7 +2,8 @@
 //!
 //! The program prints `error: {cause}` and, where there is one, `help: {remedy}`.
 
-use crate::explain::{TomlError, nearest};
+use crate::explain::TomlError;
+use crate::suggest::nearest;
 use crate::text::excerpt;
 use std::path::PathBuf;
 
@@ -245,7 +246,7 @@ pub enum Error {
         /// `without N`, or `with at most 10 % N`.
         quality: &'static str,
     },
-    /// A name that no built-in part has.
+    /// A name that is not in the [`crate::Catalog`].
     #[error("unknown {kind} \"{}\"", excerpt(name))]
     UnknownName {
         /// `corpus` or `task`.
@@ -255,7 +256,7 @@ pub enum Error {
         /// The nearest name there is.
         nearest: String,
         /// All names.
-        all: Vec<&'static str>,
+        all: Vec<String>,
     },
     /// A transition table that is none.
     #[error("Markov table: {message}")]
@@ -352,7 +353,8 @@ pub(crate) fn toml(what: &'static str, text: &str, error: &toml::de::Error) -> E
     let TomlError { line, cause, unknown, .. } = TomlError::new(error, text);
     let remedy = unknown.map(|(word, known)| {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let meant = nearest(&word, &known).map_or_else(String::new, |meant| format!("did you mean \"{meant}\"? "));
+        let meant = nearest(&word, known.iter().copied())
+            .map_or_else(String::new, |meant| format!("did you mean \"{meant}\"? "));
         format!("{meant}there are: {}", known.join(", "))
     });
     Error::Toml { what, message: format!("line {line}: {cause}"), remedy }

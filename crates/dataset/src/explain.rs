@@ -1,17 +1,4 @@
-//! What a person most likely meant by an unknown word, and where and why a text is no TOML.
-
-/// The known word that is nearest to an unknown one, if it is near enough to be meant; the first of several.
-///
-/// ```
-/// assert_eq!(dataset::explain::nearest("tinny", &["small", "tiny"]), Some("tiny"));
-/// assert_eq!(dataset::explain::nearest("huge", &["small", "tiny"]), None);
-/// ```
-#[must_use]
-pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let far = |known: &str| strsim::damerau_levenshtein(word, known);
-    let nearest = known.iter().copied().min_by_key(|known| far(known))?;
-    (far(nearest) <= 2.max(nearest.len() / 3)).then_some(nearest)
-}
+//! Where and why a text is no TOML.
 
 /// What a TOML parser says of a text.
 ///

@@ -10,7 +10,7 @@
 //! 5. Both have a hash of their *content*, never of paths: that is what a run's key names.
 //! 6. Synthetic corpora come from a [`Markov`] chain whose exact posterior under masking is computable: a floor.
 //! 7. Every random number comes from a named [`stream`], so what one part draws never shifts another.
-//! 8. Ready-made corpora and tasks are in [`builtin`]; your own is a TOML file, `my.fa` or `my.csv`.
+//! 8. Corpora and tasks known by name are in a [`Catalog`]; your own is a TOML file, `my.fa` or `my.csv`.
 //!
 //! # Definitions
 //!
@@ -27,10 +27,11 @@
 //! # Example
 //!
 //! ```
-//! use dataset::{Corpus, Split, builtin, stream};
+//! use dataset::{Corpus, CorpusSpec, Split, stream};
 //! use std::path::Path;
 //!
-//! let corpus = Corpus::open(&builtin::corpus("order1")?, Path::new(""))?;
+//! let spec = CorpusSpec::from_toml("name = 'order1'\nsynthetic = { kind = 'markov', order = 1, entropy = 1.26, seed = 4 }")?;
+//! let corpus = Corpus::open(&spec, Path::new(""))?;
 //! let source = corpus.source().expect("a synthetic corpus has one");
 //!
 //! // A training window, and what an ideal model needs for two hidden spans of it.
@@ -46,7 +47,7 @@
 //!
 //! What does not live here: tokens (`tokenize`), tensors (`model`), and which spans are hidden (`tokenize`).
 
-pub mod builtin;
+pub mod catalog;
 pub mod corpus;
 mod error;
 pub mod explain;
@@ -62,14 +63,15 @@ pub mod planted;
 mod posterior;
 pub mod sequences;
 pub mod split;
+pub mod suggest;
 pub mod synthetic;
 pub mod task;
 pub mod text;
 mod windows;
 
-pub use dna::{Counts, policy, stream};
-
+pub use catalog::Catalog;
 pub use corpus::{Corpus, CorpusSpec, Species, SpeciesSpec};
+pub use dna::{Counts, policy, stream};
 pub use error::{Error, Result};
 pub use fasta::Record;
 pub use labelled::Example;

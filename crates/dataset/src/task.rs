@@ -1,8 +1,9 @@
 //! A labelled task: three splits of one table or three, its classes, its hash and its leaks.
 //!
 //! ```
-//! use dataset::{Task, builtin};
-//! let task = Task::open(&builtin::task("synthetic/motif").unwrap(), std::path::Path::new("")).unwrap();
+//! use dataset::{Task, TaskSpec};
+//! let spec = TaskSpec::from_toml("name = 'mine'\nsynthetic = { kind = 'motif', rows = 2_000 }").unwrap();
+//! let task = Task::open(&spec, std::path::Path::new("")).unwrap();
 //! assert_eq!((task.classes, task.train.len()), (2, 2000));
 //! println!("{}", task.leaks);
 //! ```

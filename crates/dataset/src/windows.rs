@@ -204,17 +204,6 @@ mod tests {
         assert!(error.to_string().contains("with at most 10 % N"), "{error}");
     }
 
-    #[test]
-    fn scoring_windows_are_spread_over_many_blocks() {
-        let spec = crate::builtin::corpus("order1").unwrap();
-        let corpus = Corpus::open(&spec, Path::new("")).unwrap();
-        let windows = corpus.scoring_windows(Split::Test, 252, 16 * 252).unwrap();
-        assert_eq!(windows.len(), 16);
-        let blocks: std::collections::BTreeSet<_> = windows.iter().map(|w| w.block).collect();
-        assert!(blocks.len() >= 15, "{blocks:?}");
-        assert_eq!(windows, corpus.scoring_windows(Split::Test, 252, 16 * 252 + 251).unwrap());
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use dataset::explain::nearest;
+use dataset::suggest::nearest;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ pub(crate) fn choices(word: &str, known: &[&str]) -> String {
     // Of words equally near, the first in the alphabet.
     let mut sorted = known.to_vec();
     sorted.sort_unstable();
-    match nearest(word, &sorted) {
+    match nearest(word, sorted.iter().copied()) {
         Some(k) => format!("did you mean {k:?}? choose among {list}"),
         None => format!("choose among {list}"),
     }

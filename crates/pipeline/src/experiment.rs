@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use experiment::memory::{Memory, Source};
-use experiment::plan::{Job, Plan, choose};
+use experiment::rates::choose;
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
 use experiment::store::Found;
-use experiment::{Event, Executor, Scheduler, Spec, Store, Summary, write_jsonl};
+use experiment::{Encoders, Event, Executor, Job, Plan, Scheduler, Spec, Store, Summary, write_jsonl};
 
 use crate::conclude::{Conclusion, published};
 use crate::error::{Error, Kind, Result};
@@ -56,7 +56,7 @@ impl Experiment {
     /// # Errors
     /// If the spec means nothing, a name is unknown, or data cannot be used.
     pub fn open(spec: Spec, workspace: &Workspace) -> Result<Experiment> {
-        spec.validate()?;
+        spec.validate(&workspace.builtin.encoders)?;
         let inputs = Inputs::open(&spec, workspace)?;
         Ok(Experiment { workspace: workspace.clone(), spec, inputs })
     }
@@ -288,7 +288,8 @@ impl Planned {
                 records = collect(&store, &self.plan.jobs)?;
             }
         }
-        Ok(Executed { spec: self.experiment.spec, plan: self.plan, records, summary, chosen })
+        let encoders = self.experiment.workspace.builtin.encoders.clone();
+        Ok(Executed { spec: self.experiment.spec, encoders, plan: self.plan, records, summary, chosen })
     }
 
     fn pass(&self, executor: &mut dyn Executor, store: &Store, observer: &mut dyn Observer) -> Result<Summary> {
@@ -323,6 +324,7 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
 #[derive(Debug)]
 pub struct Executed {
     spec: Spec,
+    encoders: Encoders,
     /// The runs, fine-tuning after a choice of learning rates included.
     pub plan: Plan,
     /// Their records, in the order of the plan.
@@ -344,7 +346,8 @@ impl Executed {
         write_jsonl(&records, &self.records)?;
         let before = std::fs::read_to_string(&question).ok();
         // A file that asks the same already keeps the words that a person wrote into it.
-        if before.and_then(|text| Spec::from_toml(&text, "").ok()).is_none_or(|before| before != self.spec) {
+        let read = |text: String| Spec::from_toml(&text, "", &self.encoders).ok();
+        if before.and_then(read).is_none_or(|before| before != self.spec) {
             experiment::files::write(&question, self.spec.to_toml()?)
                 .map_err(|error| Error::file(&question, &error))?;
         }

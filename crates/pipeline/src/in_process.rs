@@ -8,9 +8,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use experiment::executor::{Context, Ending, Executor, Message, Progress, Submission, Update};
-use experiment::plan::Job;
 use experiment::run::Key;
-use experiment::{Error, Result};
+use experiment::{Error, Job, Result};
 use model::Watch;
 
 use crate::run::Prepared;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use dataset::{Longest, Split, Task, TaskSpec};
-use experiment::Spec;
 use experiment::config::{Masking, Position};
-use experiment::plan::{CorpusInfo, Refusal, Resolver, TaskInfo, TokenizerInfo};
 use experiment::run::DataRef;
+use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
 use tokenize::registry::{self, Recipe};
 use tokenize::{Frontend, Reading};
 
@@ -31,6 +30,7 @@ struct Named {
 /// Everything that the names of a spec stand for.
 #[derive(Debug)]
 pub(crate) struct Inputs {
+    encoders: Encoders,
     tokenizers: HashMap<String, Named>,
     pub(crate) corpus: OpenCorpus,
     corpus_info: CorpusInfo,
@@ -65,7 +65,8 @@ impl Inputs {
         };
         let remarks = corpus.remarks().to_vec();
         let (tasks, longest, chosen) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        let mut inputs = Inputs { tokenizers, corpus, corpus_info, tasks, longest, chosen, remarks };
+        let encoders = workspace.builtin.encoders.clone();
+        let mut inputs = Inputs { encoders, tokenizers, corpus, corpus_info, tasks, longest, chosen, remarks };
         for (name, task) in spec.tasks.iter().zip(&specs) {
             inputs.add_task(name, task, workspace)?;
         }
@@ -149,6 +150,10 @@ impl Inputs {
 }
 
 impl Resolver for Inputs {
+    fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
         match self.tokenizers.get(name) {
             Some(named) => Ok(Inputs::info(&named.recipe, named.location.clone(), span)),

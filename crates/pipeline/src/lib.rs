@@ -15,7 +15,7 @@
 //! ```no_run
 //! use pipeline::{Experiment, Workspace};
 //!
-//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "question")?;
+//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "question", &experiment::Encoders::default())?;
 //! let mut executor = experiment::Local::new("tokbench", 2);
 //! let conclusion =
 //!     Experiment::open(spec, &Workspace::default())?.plan()?.execute(&mut executor, &mut ())?.conclude()?;
@@ -23,6 +23,7 @@
 //! # Ok::<(), pipeline::Error>(())
 //! ```
 
+mod builtin;
 pub mod conclude;
 mod error;
 pub mod experiment;
@@ -36,6 +37,7 @@ mod spelling;
 pub mod text;
 pub mod workspace;
 
+pub use builtin::Builtin;
 pub use conclude::Conclusion;
 pub use error::{Error, Kind, Result};
 pub use experiment::{Executed, Experiment, Observer, Planned};

@@ -63,7 +63,7 @@ pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str
     let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |_| {})?;
     let shapes = model::pretrain::shapes(pretrain, &fitted, None);
     let model = Model::new(&shapes, record.run.seed, &place);
-    let model = model::checkpoint::load_weights(&store.folder(&record.key)?, model)?;
+    let model = model::checkpoint::load_weights(&store.folder(&record.key), model)?;
     Ok(Loaded { fitted, model, record, device: device.to_owned() })
 }
 

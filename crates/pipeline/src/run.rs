@@ -107,8 +107,8 @@ impl Prepared {
     /// If the run is interrupted, a file cannot be written, or an input turns out to be unusable.
     pub fn execute(self, watch: &mut Watch<'_>) -> Result<Ran> {
         let device = model::device::open(&self.device)?;
-        let folder = self.store.folder(&self.key)?;
-        let parent = self.run.parent().map(|parent| self.store.folder(&parent.key())).transpose()?;
+        let folder = self.store.folder(&self.key);
+        let parent = self.run.parent().map(|parent| self.store.folder(&parent.key()));
         let inputs = Inputs {
             corpus: self.corpus.as_ref(),
             task: self.task.as_ref(),

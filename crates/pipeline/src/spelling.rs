@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dataset::builtin;
+use dataset::Catalog;
 
 use crate::error::{Error, Kind};
 
@@ -20,12 +20,12 @@ fn ending(path: &Path) -> Option<String> {
 }
 
 /// Why nothing was found under a name; `unknown` is what the built-in names say.
-pub(crate) fn nothing_there(what: &str, name: &str, unknown: &dataset::Error) -> Error {
+pub(crate) fn nothing_there(what: &str, name: &str, unknown: &dataset::Error, catalog: &Catalog) -> Error {
     let path = Path::new(name);
     if path.is_dir() {
         return a_folder(what, path);
     }
-    if looks_like_path(what, name) {
+    if looks_like_path(what, name, catalog) {
         return Error::new(
             Kind::Data,
             format!("{what} file {name}: no such file"),
@@ -35,7 +35,7 @@ pub(crate) fn nothing_there(what: &str, name: &str, unknown: &dataset::Error) ->
     Error { kind: Kind::Usage, message: unknown.to_string(), remedy: unknown.remedy() }
 }
 
-fn looks_like_path(what: &str, name: &str) -> bool {
+fn looks_like_path(what: &str, name: &str, catalog: &Catalog) -> bool {
     let known = |ending: String| ENDINGS.contains(&ending.as_str());
     if name.starts_with(['.', '/', '~']) || ending(Path::new(name)).is_some_and(known) {
         return true;
@@ -43,7 +43,7 @@ fn looks_like_path(what: &str, name: &str) -> bool {
     // Built-in tasks have names with a slash too: "tf/22" is one of these, "data/H3" is not.
     let parts = |name: &str| name.split('/').map(str::to_owned).collect::<Vec<_>>();
     let built_in: Vec<String> = match what {
-        "task" => builtin::TASKS.iter().flat_map(|(name, _)| parts(name)).collect(),
+        "task" => catalog.tasks().flat_map(parts).collect(),
         _ => Vec::new(),
     };
     name.contains(['/', '\\']) && !parts(name).iter().any(|part| built_in.contains(part))

@@ -1,17 +1,21 @@
 //! Where an experiment works: the folder of data, the folder of runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dataset::{Corpus, CorpusSpec, Task, TaskSpec, builtin};
+use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
 use experiment::{Spec, Store};
 use tokenize::registry::{self, Recipe};
 
+use crate::builtin::Builtin;
 use crate::error::{Error, Kind, Result};
 use crate::{spelling, text};
 
 /// What names mean and where things lie.
 #[derive(Clone, Debug)]
 pub struct Workspace {
+    /// What names mean.
+    pub builtin: Arc<Builtin>,
     /// Folder of the files that corpora and tasks refer to.
     pub data: PathBuf,
     /// Folder of finished and unfinished runs.
@@ -19,9 +23,9 @@ pub struct Workspace {
 }
 
 impl Default for Workspace {
-    /// Data in the current folder, runs in `.tokbench`.
+    /// No built-in corpora and tasks; data in the current folder, runs in `.tokbench`.
     fn default() -> Workspace {
-        Workspace { data: PathBuf::from("."), store: PathBuf::from(".tokbench") }
+        Workspace { builtin: Arc::default(), data: PathBuf::from("."), store: PathBuf::from(".tokbench") }
     }
 }
 
@@ -58,7 +62,8 @@ impl Workspace {
     pub fn open_corpus(&self, name: &str) -> Result<OpenCorpus> {
         let path = Path::new(name);
         let spec = if !path.exists() || path.is_dir() {
-            builtin::corpus(name).map_err(|error| spelling::nothing_there("corpus", name, &error))?
+            let found = self.builtin.catalog.corpus(name);
+            found.map_err(|error| spelling::nothing_there("corpus", name, &error, &self.builtin.catalog))?
         } else if is_toml(path) {
             let text = text::read(path)?;
             CorpusSpec::from_toml(&text).map_err(|error| in_file(path, &error))?
@@ -83,7 +88,7 @@ impl Workspace {
     /// # Errors
     /// If there is none of one of the names, or its file cannot be used.
     pub fn task_specs(&self, names: &[String]) -> Result<Vec<TaskSpec>> {
-        let mut specs = names.iter().map(|name| task_spec(name)).collect::<Result<Vec<_>>>()?;
+        let mut specs = names.iter().map(|name| self.task_spec(name)).collect::<Result<Vec<_>>>()?;
         let tables: Vec<usize> = (0..names.len()).filter(|&at| is_table(Path::new(&names[at]))).collect();
         let paths: Vec<&Path> = tables.iter().map(|&at| Path::new(&names[at])).collect();
         let others = specs.iter().enumerate().filter(|(at, _)| !tables.contains(at));
@@ -111,6 +116,20 @@ impl Workspace {
         Ok(Store::open(&self.store)?)
     }
 
+    /// A task by name or file.
+    fn task_spec(&self, name: &str) -> Result<TaskSpec> {
+        let path = Path::new(name);
+        if !path.exists() || path.is_dir() {
+            let found = self.builtin.catalog.task(name);
+            return found.map_err(|error| spelling::nothing_there("task", name, &error, &self.builtin.catalog));
+        }
+        if is_toml(path) {
+            let text = text::read(path)?;
+            return TaskSpec::from_toml(&text).map_err(|error| in_file(path, &error));
+        }
+        Ok(TaskSpec::from_csv(path)?)
+    }
+
     /// A file that a built-in name refers to and that is not there is most often a missing data root.
     fn explain(&self, error: &dataset::Error) -> Error {
         let missing = match error {
@@ -127,19 +146,6 @@ impl Workspace {
         }
         explained
     }
-}
-
-/// A task by name or file.
-fn task_spec(name: &str) -> Result<TaskSpec> {
-    let path = Path::new(name);
-    if !path.exists() || path.is_dir() {
-        return builtin::task(name).map_err(|error| spelling::nothing_there("task", name, &error));
-    }
-    if is_toml(path) {
-        let text = text::read(path)?;
-        return TaskSpec::from_toml(&text).map_err(|error| in_file(path, &error));
-    }
-    Ok(TaskSpec::from_csv(path)?)
 }
 
 fn is_toml(path: &Path) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use experiment::{Scheduler, Spec};
+use experiment::{Encoders, Scheduler, Spec};
 use pipeline::{Experiment, InProcess, Workspace};
 
 /// Bases that repeat with a fault now and then, so that there is something to learn.
@@ -25,7 +25,7 @@ fn question(corpus: &Path) -> Spec {
          [training]\nbases = 4000\nwindow = 120\nbatch = 4\n[scoring]\nbases = 1200\n",
         corpus.display()
     );
-    Spec::from_toml(&text, "question").unwrap()
+    Spec::from_toml(&text, "question", &Encoders::default()).unwrap()
 }
 
 #[test]

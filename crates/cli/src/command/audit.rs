@@ -1,9 +1,10 @@
 //! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dataset::{Corpus, Markov, Split, stream};
-use pipeline::Workspace;
+use pipeline::Builtin;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
 use serde_json::json;
@@ -15,7 +16,7 @@ use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
 use crate::stdout::{colour, errln, out, outln};
-use crate::workspace::{apart, data_root};
+use crate::workspace::{apart, workspace};
 
 /// The file of all numbers.
 const ALL: &str = "audit_all.csv";
@@ -27,13 +28,13 @@ struct Sample {
     windows: Vec<Vec<u8>>,
 }
 
-pub(crate) fn run(args: &args::Audit) -> Result<u8, Failure> {
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Failure> {
     // Before anything is learned: are the names right, can the results be written?
     let recipes = args.cutting.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }
-    let workspace = Workspace { data: data_root(args.data.as_deref()), ..Workspace::default() };
+    let workspace = workspace(builtin, args.data.as_deref(), Path::new(""));
     let open = workspace.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
         let files =

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use experiment::plan::Plan;
-use experiment::{Executor, Local, Spec, Summary};
+use experiment::{Executor, Local, Plan, Spec, Summary};
 use pipeline::conclude::NUMBERS;
 use pipeline::experiment::RECORDS;
 use pipeline::workspace::refuse_pipes;
-use pipeline::{Executed, Experiment, Observer, Planned, Workspace};
+use pipeline::{Builtin, Executed, Experiment, Observer, Planned, Workspace};
 
 use crate::args;
 use crate::command::question;
@@ -21,11 +20,11 @@ use crate::stdout::{errln, outln};
 use crate::threads;
 use crate::workspace::workspace;
 
-pub(crate) fn run(args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Failure> {
-    let spec = question::spec(&args.question)?;
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Failure> {
+    let spec = question::spec(builtin, &args.question)?;
     refuse_pipes(&spec)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
-    let mut workspace = workspace(args.question.data.as_deref(), &args.question.store);
+    let mut workspace = workspace(builtin, args.question.data.as_deref(), &args.question.store);
     if simulation(args).is_some() {
         // Simulated records never stand beside real ones.
         workspace.store = workspace.store.join("mock");

@@ -1,6 +1,6 @@
 //! `tokbench list`: every kind of thing that has names, from the one list of each kind.
 
-use dataset::builtin;
+use pipeline::Builtin;
 use serde_json::json;
 use tokenize::registry::KINDS;
 
@@ -8,10 +8,10 @@ use crate::args;
 use crate::failure::Failure;
 use crate::stdout::outln;
 
-pub(crate) fn run(args: &args::List) -> Result<u8, Failure> {
-    let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-    let (corpora, tasks) = (names(builtin::CORPORA), names(builtin::TASKS));
-    let encoders: Vec<String> = crate::encoders::built_in()?.names().map(str::to_owned).collect();
+pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
+    let catalog = &builtin.catalog;
+    let (corpora, tasks): (Vec<_>, Vec<_>) = (catalog.corpora().collect(), catalog.tasks().collect());
+    let encoders: Vec<_> = builtin.encoders.names().collect();
     let devices = model::device::available();
     let figures: Vec<_> = report::FIGURES.iter().map(|figure| (figure.name, figure.title)).collect();
     if args.json {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use dataset::Corpus;
 use dataset::text::excerpt;
-use pipeline::Workspace;
+use pipeline::{Builtin, Workspace};
 use serde_json::json;
 
 use crate::args;
@@ -20,7 +21,7 @@ const MOST: usize = 10_000;
 /// Masked span of a default run; a vocabulary does not depend on it.
 const SPAN: usize = 12;
 
-pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Look) -> Result<u8, Failure> {
     if let Some(path) = args.output.as_ref().filter(|path| path.extension().is_none_or(|end| end != "svg")) {
         return Err(Failure::new(
             USAGE,
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &args::Look) -> Result<u8, Failure> {
     if let Some(path) = &args.output {
         folders::make_for(path)?;
     }
-    let workspace = workspace(args.data.as_deref(), &args.store);
+    let workspace = workspace(builtin, args.data.as_deref(), &args.store);
     let open = workspace.open_corpus(&args.corpus)?;
     if let Some(path) = &args.output {
         // The figure has its numbers beside it.

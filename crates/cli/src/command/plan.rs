@@ -1,7 +1,9 @@
 //! `tokbench plan`.
 
-use pipeline::Experiment;
+use std::sync::Arc;
+
 use pipeline::workspace::refuse_pipes;
+use pipeline::{Builtin, Experiment};
 
 use crate::args;
 use crate::command::question;
@@ -9,9 +11,9 @@ use crate::failure::Failure;
 use crate::stdout::{errln, out, outln};
 use crate::workspace::workspace;
 
-pub(crate) fn run(args: &args::Plan) -> Result<u8, Failure> {
-    let spec = question::spec(&args.question)?;
-    let workspace = workspace(args.question.data.as_deref(), &args.question.store);
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Plan) -> Result<u8, Failure> {
+    let spec = question::spec(builtin, &args.question)?;
+    let workspace = workspace(builtin, args.question.data.as_deref(), &args.question.store);
     let mut planned = Experiment::open(spec.clone(), &workspace)?.plan()?;
     for remark in planned.remarks() {
         errln!("{remark}");

@@ -2,22 +2,20 @@
 
 use experiment::config::Position;
 use experiment::{EncoderChoice, Memory, Spec};
+use pipeline::Builtin;
 use pipeline::workspace::refuse_pipe;
 
 use crate::args::Question;
 use crate::failure::{Failure, USAGE};
 
-/// The embedded default: a question that can be decided in minutes.
-pub(crate) const DEFAULT: &str = include_str!("../../../../experiments/default.toml");
-
 /// The spec of a question.
-pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
+pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failure> {
     let mut spec = match &question.spec {
         Some(path) => {
             let text = pipeline::text::read(path)?;
-            Spec::from_toml(&text, &path.to_string_lossy())?
+            Spec::from_toml(&text, &path.to_string_lossy(), &builtin.encoders)?
         }
-        None => Spec::from_toml(DEFAULT, "experiments/default.toml")?,
+        None => builtin.question()?,
     };
     let own = question.spec.is_none();
     let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
@@ -77,7 +75,7 @@ pub(crate) fn spec(question: &Question) -> Result<Spec, Failure> {
     if let Some(device) = &question.device {
         spec.device.clone_from(device);
     }
-    spec.validate()?;
+    spec.validate(&builtin.encoders)?;
     Ok(spec)
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use experiment::Spec;
 use experiment::record::{Outcome, Record};
+use pipeline::Builtin;
 use pipeline::conclude::{self, Conclusion, published};
 use pipeline::recorded::Recorded;
 
@@ -12,25 +13,26 @@ use crate::failure::{Failure, SOME_FAILED, code};
 use crate::folders;
 use crate::stdout::{colour, outln};
 
-pub(crate) fn run(args: &args::Report) -> Result<u8, Failure> {
+pub(crate) fn run(builtin: &Builtin, args: &args::Report) -> Result<u8, Failure> {
     let mut records: Vec<Record> = Vec::new();
     for path in &args.records {
         records.extend(published(path)?);
     }
-    let options = options(args, &records)?;
+    let options = options(builtin, args, &records)?;
     let failed = records.iter().all(|record| matches!(record.outcome, Outcome::Failed { .. }));
     show(&Conclusion::new(records, options)?, args.output.as_deref(), args.json)?;
     Ok(if failed { code(SOME_FAILED) } else { 0 })
 }
 
 /// What is compared with what: as the experiment says, and the flags.
-fn options(args: &args::Report, records: &[Record]) -> Result<report::Options, Failure> {
+fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result<report::Options, Failure> {
     let recorded = Recorded::new(records);
     let mut options =
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
         let text = pipeline::text::read(&path)?;
-        options = conclude::options(&Spec::from_toml(&text, &path.to_string_lossy())?, records, &options)?;
+        options =
+            conclude::options(&Spec::from_toml(&text, &path.to_string_lossy(), &builtin.encoders)?, records, &options)?;
     }
     if !args.tokenizers.is_empty() {
         options.order = recorded.all(&args.tokenizers)?;

@@ -9,7 +9,7 @@ use experiment::executor::Progress;
 use experiment::record::Outcome;
 use experiment::run::Key;
 use model::Watch;
-use pipeline::Workspace;
+use pipeline::Builtin;
 use pipeline::run::{Prepared, finished};
 
 use crate::args;
@@ -17,14 +17,14 @@ use crate::failure::{FAILED, Failure, INTERRUPTED, code};
 use crate::interrupt::Interrupt;
 use crate::progress::Bar;
 use crate::stdout::errln;
-use crate::workspace::data_root;
+use crate::workspace::workspace;
 
-pub(crate) fn run(args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure> {
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Run, interrupt: &Interrupt) -> Result<u8, Failure> {
     if args.attached {
         end_with_parent(interrupt.stop());
     }
-    let workspace = Workspace { data: data_root(args.data.as_deref()), store: args.store.clone() };
-    let key = Key(args.key.clone());
+    let workspace = workspace(builtin, args.data.as_deref(), &args.store);
+    let key: Key = args.key.parse()?;
     if finished(&workspace, &key)?.is_some() {
         errln!("{} is finished", key.short());
         return Ok(0);

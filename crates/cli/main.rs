@@ -1,5 +1,0 @@
-//! The program `tokbench`: everything is in the crate `cli`.
-
-fn main() -> std::process::ExitCode {
-    cli::main()
-}

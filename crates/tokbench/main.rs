@@ -1,0 +1,5 @@
+//! The program `tokbench`.
+
+fn main() -> std::process::ExitCode {
+    tokbench::main()
+}
