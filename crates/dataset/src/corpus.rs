@@ -1,6 +1,6 @@
 //! A corpus: species, each a list of records, cut into train, valid and test. All of it is in memory.
 //!
-//! Where windows are drawn from it: `windows.rs`. How it is cut: `split.rs`. Generated ones: `synthetic.rs`.
+//! How it is described: `corpus/spec.rs`. Where windows are drawn from it: `windows.rs`. How it is cut: `split.rs`. Generated ones: `synthetic.rs`.
 //!
 //! ```
 //! use dataset::{Corpus, CorpusSpec, Split, stream};
@@ -10,120 +10,18 @@
 //! assert_eq!(window.bases.len(), 252);
 //! ```
 
+mod spec;
+
 use crate::error::{Error, Result};
-use crate::fasta::{self, Record};
+use crate::fasta;
 use crate::markov::Markov;
 use crate::names::Names;
-use crate::split::{Block, Split, SplitSpec, deal, round_down};
-use crate::synthetic::SyntheticSpec;
+use crate::species::{Species, SpeciesSpec};
+use crate::split::{Block, Split, SplitSpec, deal};
 use dna::policy::{Counts, thousands};
-use serde::{Deserialize, Serialize};
+pub use spec::CorpusSpec;
 use std::fmt;
-use std::path::{Path, PathBuf};
-
-/// What a corpus is made of, as written in TOML. Either `species` or `synthetic`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorpusSpec {
-    /// Its name in tables and figures.
-    pub name: String,
-    /// Real sequence.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub species: Vec<SpeciesSpec>,
-    /// How it is cut.
-    #[serde(default)]
-    pub split: SplitSpec,
-    /// Generated sequence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub synthetic: Option<SyntheticSpec>,
-}
-
-/// One species: files that are read one after the other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpeciesSpec {
-    /// Its name in tables and figures.
-    pub name: String,
-    /// FASTA or FASTQ files, relative to the data root unless absolute.
-    pub files: Vec<PathBuf>,
-    /// Its share of the training windows, relative to the other species'.
-    #[serde(default = "one")]
-    pub weight: f64,
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-impl CorpusSpec {
-    /// Reads a specification.
-    ///
-    /// # Errors
-    /// [`Error::Toml`] with line, column and key: unknown keys are refused.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| crate::error::toml("corpus", text, &error))
-    }
-
-    /// A corpus of one file (`--corpus my.fa`): one species named like the file, split by blocks of about a 200th of
-    /// its bases (1,000 to 100,000). The file is read once for its length.
-    ///
-    /// # Errors
-    /// Whatever [`fasta::read`] finds wrong with the file.
-    pub fn from_fasta(path: &Path) -> Result<Self> {
-        let mut reader = fasta::Reader::open(path)?;
-        for record in reader.by_ref() {
-            record?;
-        }
-        Self::of_bases(path, reader.counts().bases)
-    }
-
-    /// The specification of a file that holds so many bases.
-    fn of_bases(path: &Path, bases: u64) -> Result<Self> {
-        let bases = usize::try_from(bases).unwrap_or(usize::MAX);
-        // A genome too small for a thousand bases a block still gets its ten blocks.
-        let block = round_down((bases / 200).clamp(1_000, 100_000)).min(round_down((bases / 10).max(1)));
-        let name = crate::naming::stem(path).unwrap_or_else(|| "corpus".to_owned());
-        let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Ok(Self {
-            name: name.clone(),
-            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0 }],
-            split: SplitSpec { block, ..SplitSpec::default() },
-            synthetic: None,
-        })
-    }
-
-    fn check(&self) -> Result<()> {
-        let fault = |message: &str, help: &str| {
-            Err(Error::Spec { name: format!("corpus '{}'", self.name), message: message.into(), help: help.into() })
-        };
-        if self.species.is_empty() == self.synthetic.is_none() {
-            return fault("needs either species or synthetic", "give one of the two");
-        }
-        if self.species.iter().any(|species| species.files.is_empty()) {
-            return fault("a species without files", "give files = [\"genomes/some.fa.gz\"]");
-        }
-        if !self.species.iter().all(|species| species.weight.is_finite() && species.weight > 0.0) {
-            return fault("a weight that is not above 0", "leave the species out instead");
-        }
-        let mut names: Vec<_> = self.species.iter().map(|species| &species.name).collect();
-        names.sort();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return fault("two species of one name", "list their files under one species");
-        }
-        self.split.check(&format!("corpus '{}'", self.name))
-    }
-}
-
-/// One species in memory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Species {
-    /// Its name.
-    pub name: String,
-    /// Its relative share of training windows.
-    pub weight: f64,
-    /// Its sequences.
-    pub records: Vec<Record>,
-}
+use std::path::Path;
 
 /// Adjacent blocks of one split, joined.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@
 
 use crate::error::{Error, Result, printable};
 use crate::input::{self, Fault, Input};
-use crate::policy::{Counts, normalise};
+use dna::policy::{Counts, normalise};
 use needletail::errors::{ParseError, ParseErrorKind};
 use needletail::parser::{FastxReader, Format, SequenceRecord};
 use std::path::{Path, PathBuf};

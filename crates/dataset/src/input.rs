@@ -1,34 +1,23 @@
 //! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first bytes. Threads of their own unpack it
-//! (`input/unpack.rs`, `input/bgzf.rs`). Whatever ends a line, parsers see lines that end with a newline (`input/lines.rs`).
+//! (`input/unpack.rs`, `input/bgzf.rs`). Whatever ends a line, parsers see lines that end with a newline (`lines.rs`).
 //!
 //! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
 //! that a truncated download is called that and never passes for a shorter file.
 
 mod bgzf;
-pub(crate) mod kind;
-pub(crate) mod lines;
+mod flaw;
 mod members;
 mod unpack;
 
 use crate::error::{Error, Result};
+use crate::kind;
+use crate::lines::Lines;
 use crate::text::BYTE_ORDER_MARK;
-use lines::Lines;
-pub(crate) use lines::Newlines;
+use flaw::Flaw;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What is known of a gzip file beyond what its decoder says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Flaw {
-    /// The last block of a bgzf file holds something (SAM specification, section 4.1.2).
-    #[error("no block that marks the end")]
-    NoEnd,
-    /// So many bytes behind the last member.
-    #[error("{bytes} bytes behind the last member")]
-    Behind { bytes: u64 },
-}
 
 /// The first input error seen below a parser.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +95,7 @@ const BUFFER: usize = 1 << 18;
 pub(crate) const STANDARD: &str = "-";
 
 /// Opens `path` (`-`: standard input) and looks for its first byte that is no blank. What is plainly no text is refused by its name
-/// (`input/kind.rs`).
+/// (`kind.rs`).
 pub(crate) fn open(path: &Path) -> Result<Input> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing { path: path.to_owned() },

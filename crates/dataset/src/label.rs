@@ -1,25 +1,11 @@
 //! Classes as a table names them: whole numbers from 0, or words. One table holds either, never both.
 //! What is which: [`crate::labelled`].
 
-use std::collections::BTreeSet;
-
-use crate::error::{Error, Result};
-use crate::labelled::{Example, is_missing};
-use std::path::Path;
-
 /// A class, as it stands in a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Label {
     Number(u32),
     Word(String),
-}
-
-/// A row whose class has the name that the table gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) sequence: Vec<u8>,
-    pub(crate) label: Label,
-    pub(crate) line: u64,
 }
 
 const NUMBER: &str = "a whole number from 0";
@@ -29,7 +15,7 @@ impl Label {
     ///
     /// # Errors
     /// Why the field is no label.
-    pub(crate) fn read(field: &[u8], before: Option<&Label>) -> std::result::Result<Label, &'static str> {
+    pub(crate) fn read(field: &[u8], before: Option<&Label>) -> Result<Label, &'static str> {
         let Ok(text) = std::str::from_utf8(field) else { return Err("it is not UTF-8") };
         if text.is_empty() {
             return Err("nothing stands there");
@@ -49,7 +35,7 @@ impl Label {
         }
     }
 
-    fn like(&self, before: &Label) -> std::result::Result<(), &'static str> {
+    pub(crate) fn like(&self, before: &Label) -> Result<(), &'static str> {
         match (before, self) {
             (Label::Number(_), Label::Word(_)) => Err(NUMBER),
             (Label::Word(_), Label::Number(_)) => Err("the labels before it are words"),
@@ -57,7 +43,7 @@ impl Label {
         }
     }
 
-    fn spelled(&self) -> String {
+    pub(crate) fn spelled(&self) -> String {
         match self {
             Label::Number(number) => number.to_string(),
             Label::Word(word) => word.clone(),
@@ -65,34 +51,16 @@ impl Label {
     }
 }
 
-/// The rows of some tables with numbered classes, and the names of the classes in order of their numbers: none where the
-/// tables have numbers. Words are numbered over all tables, sorted by their bytes.
-///
-/// # Errors
-/// [`Error::Label`] where one table has words and another one numbers.
-pub(crate) fn number(tables: Vec<(&Path, Vec<Named>)>) -> Result<(Vec<Vec<Example>>, Vec<String>)> {
-    let first = tables.iter().find_map(|(_, rows)| rows.first()).map(|row| row.label.clone());
-    let mut words = BTreeSet::new();
-    for (path, rows) in &tables {
-        if let (Some(first), Some(row)) = (&first, rows.first()) {
-            row.label.like(first).map_err(|why| {
-                let (path, found) = ((*path).to_owned(), row.label.spelled());
-                Error::Label { path, line: row.line, found, why }
-            })?;
-        }
-        words.extend(rows.iter().filter_map(|row| match &row.label {
-            Label::Word(word) => Some(word.clone()),
-            Label::Number(_) => None,
-        }));
-    }
-    let names: Vec<String> = words.into_iter().collect();
-    let place = |word: &String| names.binary_search(word).unwrap_or_default() as u32;
-    let numbered = |Named { sequence, label, .. }| match label {
-        Label::Number(label) => Example { sequence, label },
-        Label::Word(word) => Example { sequence, label: place(&word) },
-    };
-    let tables = tables.into_iter().map(|(_, rows)| rows.into_iter().map(numbered).collect()).collect();
-    Ok((tables, names))
+/// What pandas reads as a missing value or writes for one, and R's name of one; compared without case.
+const MISSING: [&str; 14] = [
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN",
+    "None",
+];
+
+/// Whether a field marks a missing value, in any case.
+pub(crate) fn is_missing(field: &[u8]) -> bool {
+    // Sequences are longer than any mark, nearly always.
+    field.len() <= 8 && MISSING.iter().any(|mark| field.eq_ignore_ascii_case(mark.as_bytes()))
 }
 
 #[cfg(test)]

@@ -23,12 +23,13 @@
 //! assert_eq!(counts.lower, 4);
 //! ```
 
-use crate::error::{Error, Result, printable};
-use crate::input::{self, Fault, Input, Newlines};
-use crate::label::{Label, Named, number};
-use crate::policy::{Counts, normalise};
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use crate::error::{Error, Result};
+use crate::input;
+use crate::label::Label;
+use crate::table::{Row, Table};
+use dna::policy::Counts;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// One row: bases `A C G T N`, and a class.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,6 +38,14 @@ pub struct Example {
     pub sequence: Vec<u8>,
     /// Class, from 0.
     pub label: u32,
+}
+
+/// A row whose class has the name that the table gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) sequence: Vec<u8>,
+    pub(crate) label: Label,
+    pub(crate) line: u64,
 }
 
 /// All rows of a table, and what the base policy did.
@@ -61,191 +70,41 @@ pub(crate) fn named(path: &Path) -> Result<(Vec<Named>, Counts)> {
     Ok((rows, table.counts))
 }
 
-/// A row as it is read.
-pub(crate) struct Row {
-    pub(crate) number: usize,
-    pub(crate) sequence: Vec<u8>,
-    pub(crate) label: Option<Label>,
-    pub(crate) line: u64,
-}
-
-/// The rows of a table, one after the other. After an error it ends.
-pub(crate) struct Table {
-    path: PathBuf,
-    rows: csv::ByteRecordsIntoIter<Newlines<Box<dyn BufRead + Send>>>,
-    fault: Fault,
-    gzip: bool,
-    skipped_lines: u64,
-    sequence_column: usize,
-    label_column: Option<usize>,
-    /// The first label: all others are of its kind.
-    first_label: Option<Label>,
-    pub(crate) counts: Counts,
-    finished: bool,
-}
-
-impl Table {
-    /// The table of an opened file; `labelled`: it must have a column of labels.
-    pub(crate) fn new(path: &Path, input: Input, labelled: bool) -> Result<Table> {
-        let Input { mut reader, fault, gzip, skipped_lines } = input;
-        let separator = separator(reader.fill_buf().unwrap_or_default());
-        let mut table =
-            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::Headers).from_reader(Newlines::new(reader));
-        let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines + 1))?.clone();
-        let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
-        let mut counts = Counts::default();
-        counts.tabs += u64::from(separator == b'\t');
-        counts.semicolons += u64::from(separator == b';');
-        Ok(Table {
-            path: path.to_owned(),
-            sequence_column: column("sequence")?,
-            label_column: if labelled { Some(column("label")?) } else { None },
-            first_label: None,
-            rows: table.into_byte_records(),
-            fault,
-            gzip,
-            skipped_lines,
-            counts,
-            finished: false,
-        })
-    }
-
-    /// The line on which a row that was read begins, or ends if its fields are not known. The reader counts blank lines with the row
-    /// behind them, so it is found from the end of the row.
-    fn line(&self, row: Option<&csv::ByteRecord>) -> u64 {
-        let inside = row.map_or(0, |row| row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64);
-        (self.rows.reader().position().line() + self.skipped_lines).saturating_sub(1 + inside).max(1)
-    }
-
-    fn row(&mut self, row: &csv::ByteRecord) -> Result<Row> {
-        let path = || self.path.clone();
-        let line = self.line(Some(row));
-        let number = self.counts.records as usize + 1;
-        let label = match self.label_column {
-            None => None,
-            Some(column) => {
-                let field = row.get(column).unwrap_or_default().trim_ascii();
-                let label = Label::read(field, self.first_label.as_ref()).map_err(|why| {
-                    let found = String::from_utf8_lossy(field).into_owned();
-                    Error::Label { path: path(), line, found, why }
-                })?;
-                self.first_label.get_or_insert_with(|| label.clone());
-                Some(label)
-            }
-        };
-        let raw = row.get(self.sequence_column).unwrap_or_default().trim_ascii();
-        if is_missing(raw) {
-            let found = String::from_utf8_lossy(raw).into_owned();
-            return Err(Error::MissingValue { path: path(), record: number.to_string(), line, found });
+/// The rows of some tables with numbered classes, and the names of the classes in order of their numbers: none where the
+/// tables have numbers. Words are numbered over all tables, sorted by their bytes.
+///
+/// # Errors
+/// [`Error::Label`] where one table has words and another one numbers.
+pub(crate) fn number(tables: Vec<(&Path, Vec<Named>)>) -> Result<(Vec<Vec<Example>>, Vec<String>)> {
+    let first = tables.iter().find_map(|(_, rows)| rows.first()).map(|row| row.label.clone());
+    let mut words = BTreeSet::new();
+    for (path, rows) in &tables {
+        if let (Some(first), Some(row)) = (&first, rows.first()) {
+            row.label.like(first).map_err(|why| {
+                let (path, found) = ((*path).to_owned(), row.label.spelled());
+                Error::Label { path, line: row.line, found, why }
+            })?;
         }
-        let mut sequence = Vec::with_capacity(raw.len());
-        if let Err(offence) = normalise(raw, &mut sequence, &mut self.counts) {
-            let letter = printable(offence.letter);
-            return Err(Error::Letter { path: path(), record: number.to_string(), line, letter });
-        }
-        if sequence.is_empty() {
-            return Err(Error::NoSequence { path: path(), record: number.to_string(), line });
-        }
-        self.counts.records += 1;
-        Ok(Row { number, sequence, label, line })
+        words.extend(rows.iter().filter_map(|row| match &row.label {
+            Label::Word(word) => Some(word.clone()),
+            Label::Number(_) => None,
+        }));
     }
-}
-
-impl Iterator for Table {
-    type Item = Result<Row>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.finished {
-            return None;
-        }
-        let result = match self.rows.next() {
-            Some(Ok(row)) => self.row(&row),
-            Some(Err(error)) => Err(malformed(&self.path, &error, &self.fault, self.gzip, self.line(None))),
-            None => {
-                self.finished = true;
-                let empty = (self.counts.records == 0).then(|| Error::NoRecords { path: self.path.clone() });
-                return self.fault.take(&self.path, self.gzip).or(empty).map(Err);
-            }
-        };
-        self.finished = result.is_err();
-        Some(result)
-    }
-}
-
-/// What may separate columns.
-pub(crate) const SEPARATORS: [u8; 3] = *b",\t;";
-
-/// What separates columns: the one that sets a column `sequence` apart from others; a comma where there is nothing to decide.
-fn separator(start: &[u8]) -> u8 {
-    let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let is_sequence = |field: &[u8]| {
-        let field = field.trim_ascii();
-        let bare = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field);
-        bare.trim_ascii().eq_ignore_ascii_case(b"sequence")
+    let names: Vec<String> = words.into_iter().collect();
+    let place = |word: &String| names.binary_search(word).unwrap_or_default() as u32;
+    let numbered = |Named { sequence, label, .. }| match label {
+        Label::Number(label) => Example { sequence, label },
+        Label::Word(word) => Example { sequence, label: place(&word) },
     };
-    let splits =
-        |separator: u8| header.contains(&separator) && header.split(|&byte| byte == separator).any(is_sequence);
-    let occurs = |separator: u8| header.contains(&separator);
-    let mut all = SEPARATORS.into_iter();
-    // Without such a column, what is told of the columns that there are should name them.
-    all.clone()
-        .find(|&separator| splits(separator))
-        .or_else(|| all.find(|&separator| occurs(separator)))
-        .unwrap_or(b',')
-}
-
-/// The place of a column, whatever the case of its name.
-fn column(path: &Path, header: &csv::StringRecord, name: &'static str, labelled: bool, line: u64) -> Result<usize> {
-    let found: Vec<usize> = (0..header.len()).filter(|&at| header[at].eq_ignore_ascii_case(name)).collect();
-    let path = path.to_owned();
-    match found.as_slice() {
-        &[place] => Ok(place),
-        [] => {
-            let found = header.iter().collect::<Vec<_>>().join(",");
-            Err(Error::MissingColumn { path, line, column: name, labelled, found })
-        }
-        several => {
-            let found = several.iter().map(|&at| format!("{} (column {})", &header[at], at + 1)).collect();
-            Err(Error::ColumnTwice { path, line, column: name, found })
-        }
-    }
-}
-
-/// What pandas reads as a missing value or writes for one, and R's name of one; compared without case.
-const MISSING: [&str; 14] = [
-    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN",
-    "None",
-];
-
-/// Whether a field marks a missing value, in any case.
-pub(crate) fn is_missing(field: &[u8]) -> bool {
-    // Sequences are longer than any mark, nearly always.
-    field.len() <= 8 && MISSING.iter().any(|mark| field.eq_ignore_ascii_case(mark.as_bytes()))
-}
-
-fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, line: u64) -> Error {
-    fault.take(path, gzip).unwrap_or_else(|| {
-        if let csv::ErrorKind::Utf8 { .. } = error.kind() {
-            return Error::NotUtf8 { path: path.to_owned(), line, what: "the header" };
-        }
-        Error::Malformed { path: path.to_owned(), record: None, line, message: said(error) }
-    })
-}
-
-/// The cause without the position, which our own error carries.
-fn said(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} fields, but the header has {expected_len}")
-        }
-        _ => error.to_string(),
-    }
+    let tables = tables.into_iter().map(|(_, rows)| rows.into_iter().map(numbered).collect()).collect();
+    Ok((tables, names))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::tests::{file, gzip};
+    use crate::label::is_missing;
     use proptest::prelude::*;
 
     fn cause(name: &str, content: &[u8]) -> String {

@@ -312,7 +312,7 @@ fn log_gamma_draw(shape: f64, rng: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream;
+    use dna::stream;
     use proptest::prelude::*;
 
     #[test]

@@ -210,7 +210,7 @@ fn visible(window: &[u8], hidden: &[Range<usize>]) -> Vec<Option<usize>> {
 mod tests {
     use super::*;
     use crate::markov::LETTERS;
-    use crate::stream;
+    use dna::stream;
     use proptest::prelude::*;
 
     /// Slow twin: every completion of the window and of `order` bases before it, one by one.

@@ -15,8 +15,8 @@
 use crate::error::{Error, Result, printable};
 use crate::fasta::{Reader, Record};
 use crate::input;
-use crate::labelled::{SEPARATORS, Table};
-use crate::policy::Counts;
+use crate::table::{SEPARATORS, Table};
+use dna::policy::Counts;
 use std::path::Path;
 
 /// Records one after the other, under the base policy. After an error it ends.

@@ -15,11 +15,12 @@
 //! assert!((source.unwrap().entropy() - 1.26).abs() < 0.01);
 //! ```
 
-use crate::corpus::Species;
 use crate::error::{Error, Result};
 use crate::fasta::Record;
 use crate::markov::{LETTERS, MAX_ORDER, Markov, draw};
-use dna::{reverse_complement, stream};
+use crate::species::Species;
+use dna::reverse_complement;
+use dna::stream;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 

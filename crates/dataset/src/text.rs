@@ -7,7 +7,7 @@
 //! assert_eq!(excerpt("a\x1b[31m"), "a\\u{1b}[31m");
 //! ```
 
-use crate::input::lines::Lines;
+use crate::lines::Lines;
 use std::io::{self, BufRead, BufReader};
 
 /// What some editors and spreadsheets put in front of UTF-8.
@@ -44,7 +44,7 @@ impl NotText {
 pub fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
     // Where text is wanted, gzip is no more read than another packing.
     let gzip = start.starts_with(b"\x1f\x8b").then_some(("gzip", "unpack it: gunzip -c FILE > NEW"));
-    gzip.or_else(|| crate::input::kind::of(start, false).map(|kind| (kind.name, kind.remedy)))
+    gzip.or_else(|| crate::kind::of(start, false).map(|kind| (kind.name, kind.remedy)))
 }
 
 /// The text of a file, without a byte order mark.

@@ -5,7 +5,7 @@
 //! the file, so that the bytes and the errors are always those of plain gzip; only that a file of nothing but such blocks must end
 //! with an empty one, as it would otherwise lose blocks at its end without a sign.
 
-use super::Flaw;
+use super::flaw::Flaw;
 use super::members::Members;
 use noodles_bgzf::io::{MultithreadedReader, Reader};
 use std::collections::VecDeque;

@@ -3,7 +3,7 @@
 //! Zeros are padding (tapes and some tools fill their last block with them) and are passed over, as gzip does. Anything else
 //! may be a member whose beginning is damaged: it is counted and told, never left out.
 
-use super::Flaw;
+use super::flaw::Flaw;
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 use std::mem;

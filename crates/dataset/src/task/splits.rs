@@ -1,6 +1,6 @@
 //! How one table becomes three, and what three splits must be: none empty, every class in train.
 
-use super::{TaskSpec, TaskSplit};
+use super::spec::{TaskSpec, TaskSplit};
 use crate::error::{Error, Result};
 use crate::labelled::Example;
 use crate::split::Split;
