@@ -71,6 +71,62 @@ impl Iterator for Sequences {
     }
 }
 
+/// The records of several files, one file after the other; each is opened when it is its turn. After an error it ends.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let paths = ["a.fa", "b.csv"].map(|name| folder.path().join(name));
+/// std::fs::write(&paths[0], ">a\nAC\n").unwrap();
+/// std::fs::write(&paths[1], "sequence\nGT\n").unwrap();
+/// let mut records = dataset::sequences::all(&paths);
+/// let bases: Vec<Vec<u8>> = records.by_ref().map(|record| record.unwrap().bases).collect();
+/// assert_eq!(bases, [b"AC", b"GT"]);
+/// assert_eq!(records.counts().records, 2);
+/// ```
+pub fn all<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> All<impl Iterator<Item = P>> {
+    All { paths: paths.into_iter().fuse(), open: None, counts: Counts::default(), failed: false }
+}
+
+/// Records of several files, see [`all`].
+pub struct All<I> {
+    paths: I,
+    open: Option<Sequences>,
+    counts: Counts,
+    failed: bool,
+}
+
+impl<I> All<I> {
+    /// What was read of the files that are read to their end.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+impl<P: AsRef<Path>, I: Iterator<Item = P>> Iterator for All<I> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.failed {
+            let record = match &mut self.open {
+                Some(sequences) => sequences.next(),
+                None => match open(self.paths.next()?.as_ref()) {
+                    Ok(sequences) => self.open.insert(sequences).next(),
+                    Err(error) => Some(Err(error)),
+                },
+            };
+            if let Some(record) = record {
+                self.failed = record.is_err();
+                return Some(record);
+            }
+            if let Some(sequences) = self.open.take() {
+                self.counts += *sequences.counts();
+            }
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +171,33 @@ mod tests {
                 assert!(error.remedy().unwrap().contains(help), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn files_are_read_up_to_the_first_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (good, bad) = (write("good.fa", ">a\nAC\n>b\nG\n"), write("bad.fa", ">c\nAC\n>d\nA?\n"));
+        let missing = folder.path().join("missing.fa");
+        for (paths, read, told) in [
+            (vec![&good, &good], 4, None),
+            (vec![&good, &bad, &good], 3, Some("bad.fa: record 'd', line 4: '?' is not a nucleotide letter")),
+            (vec![&good, &missing, &good], 2, Some("missing.fa: no such file")),
+            (vec![], 0, None),
+        ] {
+            let records: Vec<_> = all(&paths).collect();
+            assert_eq!(records.iter().filter(|record| record.is_ok()).count(), read);
+            assert_eq!(records.len(), read + usize::from(told.is_some()), "the error is the last");
+            if let (Some(told), Some(Err(error))) = (told, records.last()) {
+                assert!(error.to_string().ends_with(told), "{error}");
+            }
+        }
+        let mut records = all([&good, &bad]);
+        assert_eq!((records.by_ref().count(), records.counts().records), (4, 2), "of whole files");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use bpe::huggingface::{self, known};
-use bpe::train::{Options, train};
-use dataset::Counts;
+use bpe::train::{Learned, Options, train};
+use dataset::{Counts, sequences};
 use tokenize::vocabulary::SPECIALS;
 
 use super::{Output, STANDARD_INPUT, is_standard_input, one_input, sample, standard_input, wrong};
@@ -17,21 +17,7 @@ use crate::stdout::errln;
 pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
     folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
     one_input("", args.files.iter().chain(&args.continue_from).map(PathBuf::as_path))?;
-    let options = Options {
-        vocabulary: args.vocab_size as usize,
-        min_frequency: args.min_frequency,
-        max_token_length: args.max_token_length,
-        piece: args.piece_length,
-        both_strands: args.both_strands,
-        known: match &args.continue_from {
-            Some(path) if is_standard_input(path) => known(&standard_input()?, STANDARD_INPUT)?,
-            Some(path) => {
-                let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-                known(&json, &path.display().to_string())?
-            }
-            None => Vec::new(),
-        },
-    };
+    let options = options(args)?;
     if !args.weights.is_empty() && args.weights.len() != args.files.len() {
         return Err(Failure::new(
             USAGE,
@@ -39,9 +25,38 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
             "give one weight for each file, in their order",
         ));
     }
-    let sampled = !args.weights.is_empty() || args.bases.is_some();
     // Before anything is read: can it be written?
     let mut output = Output::create(&args.output)?;
+    let (learned, counts) = learn(args, &options)?;
+    errln!("{counts}");
+    tell(args, &learned)?;
+    output.write(&huggingface::to_json(&learned))?;
+    output.finish()?;
+    Ok(0)
+}
+
+fn options(args: &args::TrainTokenizer) -> Result<Options, Failure> {
+    let known = match &args.continue_from {
+        Some(path) if is_standard_input(path) => known(&standard_input()?, STANDARD_INPUT)?,
+        Some(path) => {
+            let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+            known(&json, &path.display().to_string())?
+        }
+        None => Vec::new(),
+    };
+    Ok(Options {
+        vocabulary: args.vocab_size as usize,
+        min_frequency: args.min_frequency,
+        max_token_length: args.max_token_length,
+        piece: args.piece_length,
+        both_strands: args.both_strands,
+        known,
+    })
+}
+
+/// The vocabulary of the files, or of a sample of them, and what was read.
+fn learn(args: &args::TrainTokenizer, options: &Options) -> Result<(Learned, Counts), Failure> {
+    let sampled = !args.weights.is_empty() || args.bases.is_some();
     let mut counts = Counts::default();
     let sample = if sampled {
         // Without weights all files are sampled alike.
@@ -50,47 +65,25 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
     } else {
         Vec::new()
     };
-    let mut failure = None;
-    let mut files = args.files.iter().take(if sampled { 0 } else { usize::MAX });
-    let mut open: Option<dataset::sequences::Sequences> = None;
     // One record in memory at a time; the first error ends the reading and is told.
-    let records = std::iter::from_fn(|| {
-        loop {
-            let Some(sequences) = &mut open else {
-                match dataset::sequences::open(files.next()?) {
-                    Ok(sequences) => open = Some(sequences),
-                    Err(error) => {
-                        failure = Some(error.into());
-                        return None;
-                    }
-                }
-                continue;
-            };
-            match sequences.next() {
-                Some(Ok(record)) => return Some(record.bases),
-                Some(Err(error)) => {
-                    failure = Some(error.into());
-                    return None;
-                }
-                None => {
-                    counts += *sequences.counts();
-                    open = None;
-                }
-            }
-        }
-    });
+    let mut records = sequences::all(if sampled { &[] } else { args.files.as_slice() });
+    let mut failure = None;
+    let read = records.by_ref().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
     let bar = progress::bar(u64::from(args.vocab_size), "{wide_bar} {pos}/{len} entries, {eta} left");
-    let records = sample.into_iter().chain(records);
-    let learned = train(records, &options, &mut |entries| {
+    let learned = train(sample.into_iter().chain(read.map(|record| record.bases)), options, &mut |entries| {
         bar.set_position(entries as u64);
         true
     });
     bar.finish_and_clear();
     if let Some(failure) = failure {
-        return Err(failure);
+        return Err(failure.into());
     }
-    let learned = learned?;
-    errln!("{counts}");
+    counts += *records.counts();
+    Ok((learned?, counts))
+}
+
+/// Says what was learned; a failure if it is less than was asked for.
+fn tell(args: &args::TrainTokenizer, learned: &Learned) -> Result<(), Failure> {
     let entries = SPECIALS as usize + learned.tokens.len();
     if entries < args.vocab_size as usize {
         return Err(wrong(
@@ -110,7 +103,5 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
             u16::MAX
         );
     }
-    output.write(&huggingface::to_json(&learned))?;
-    output.finish()?;
-    Ok(0)
+    Ok(())
 }
