@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{count, seconds, workforce};
+use super::values::{count, seconds, workforce};
 
 /// The question: a file, and flags that override it.
 #[derive(Debug, Clone, Default, Args)]
