@@ -1,11 +1,12 @@
 //! `tokbench tokenizer encode`: a thread reads, all threads cut, a thread writes.
 //!
-//! `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed
+//! `encode/read.rs` reads sequences, `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed
 //! (`encode/parquet.rs`: a table).
 
 mod cut;
 mod form;
 mod parquet;
+mod read;
 mod sink;
 
 use std::io::IsTerminal;
@@ -15,10 +16,8 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
 use bpe::huggingface::{Place, Refusal};
-use dataset::names::Names;
+use dataset::Counts;
 use dataset::text::excerpt;
-use dataset::{Counts, Record};
-use dna::reverse_complement;
 use rayon::prelude::*;
 use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
@@ -31,19 +30,10 @@ use crate::folders;
 use crate::stdout::errln;
 use crate::workspace::file_of;
 use cut::Cutter;
-use form::{Form, OTHER_STRAND, Part, Piece, Strand};
+use form::{Form, Part, Piece, Strand};
+use read::{Sequence, TOGETHER, read_files};
 use sink::{Sink, Written};
 
-/// What is cut: a record as it stands, or its reverse complement.
-struct Sequence {
-    record: Record,
-    strand: Strand,
-    /// Number of the file that it is in.
-    file: usize,
-}
-
-/// Bases that are cut together, shared between threads. Memory is bounded by a few times it and by the longest sequences.
-const TOGETHER: usize = 1 << 21;
 /// Bases that a thread cuts at a time.
 const SHARE: usize = 1 << 15;
 
@@ -60,23 +50,7 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
     let frame = if args.specials { Some(frame(args, &ready)?) } else { None };
-    if args.format == TokenFormat::Npy && is_standard_output(&args.output) {
-        return Err(Failure::new(
-            USAGE,
-            "a NumPy array needs its length at its beginning",
-            "name a file with --output",
-        ));
-    }
-    if args.format == TokenFormat::Parquet && is_standard_output(&args.output) && std::io::stdout().is_terminal() {
-        return Err(Failure::new(
-            USAGE,
-            "a Parquet file is nothing to read on a terminal",
-            "name a file with --output",
-        ));
-    }
-    if args.format == TokenFormat::Bed && args.specials {
-        return Err(Failure::new(USAGE, "special ids stand for no bases", "leave --specials away with --format bed"));
-    }
+    fits(args)?;
     let form = Form::new(&ready.ids, args.format, frame);
     let cutter = Cutter::new(&ready, &form);
     let mut sink = Sink::create(&form, &args.output)?;
@@ -97,6 +71,28 @@ pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
         );
     }
     Ok(0)
+}
+
+/// Refuses formats for which the output or another flag is none.
+fn fits(args: &args::EncodeFiles) -> Result<(), Failure> {
+    if args.format == TokenFormat::Npy && is_standard_output(&args.output) {
+        return Err(Failure::new(
+            USAGE,
+            "a NumPy array needs its length at its beginning",
+            "name a file with --output",
+        ));
+    }
+    if args.format == TokenFormat::Parquet && is_standard_output(&args.output) && std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            USAGE,
+            "a Parquet file is nothing to read on a terminal",
+            "name a file with --output",
+        ));
+    }
+    if args.format == TokenFormat::Bed && args.specials {
+        return Err(Failure::new(USAGE, "special ids stand for no bases", "leave --specials away with --format bed"));
+    }
+    Ok(())
 }
 
 /// A thread reads, all threads cut, a thread writes. `None`: no thread could be started, and nothing was read.
@@ -138,49 +134,6 @@ fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
         return Err(Failure::new(USAGE, reason, remedy));
     }
     Ok(Arc::new(kmer.canonical()))
-}
-
-/// Gives the sequences of all files on, many at a time; ends early if nobody takes them.
-fn read_files(
-    args: &args::EncodeFiles,
-    give: &mut dyn FnMut(Vec<Sequence>) -> Result<bool, Failure>,
-) -> Result<Counts, Failure> {
-    let mut counts = Counts::default();
-    // Text and arrays hold no names: their rows are records by their order.
-    let mut names = matches!(args.format, TokenFormat::Bed | TokenFormat::Parquet).then(Names::default);
-    let (mut together, mut bases) = (Vec::new(), 0);
-    for (number, file) in args.files.iter().enumerate() {
-        let mut sequences = dataset::sequences::open(file)?;
-        for record in sequences.by_ref() {
-            let mut record = record?;
-            if let Some(names) = &mut names {
-                // Rows of tables have the names of both strands, lines of BED a column for it.
-                let two = args.both_strands && args.format == TokenFormat::Parquet;
-                record.name = names.distinct_with(record.name, if two { OTHER_STRAND } else { "" });
-            }
-            bases += record.bases.len();
-            let other = args.both_strands.then(|| Sequence {
-                strand: Strand::Other(record.bases.len() as u64),
-                record: Record { name: record.name.clone(), bases: reverse_complement(&record.bases) },
-                file: number,
-            });
-            let strand = if args.both_strands { Strand::Given } else { Strand::Only };
-            together.extend([Sequence { record, strand, file: number }].into_iter().chain(other));
-            if bases >= TOGETHER {
-                bases = 0;
-                if !give(std::mem::take(&mut together))? {
-                    return Ok(counts);
-                }
-            }
-        }
-        counts += *sequences.counts();
-    }
-    if let Some(names) = names {
-        (counts.repeated, counts.nameless) = (names.repeated(), names.nameless());
-    }
-    // If nobody takes them, the writer tells why.
-    give(together)?;
-    Ok(counts)
 }
 
 /// The ids before and behind a sequence: those of the file, or ours.

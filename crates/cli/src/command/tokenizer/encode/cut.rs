@@ -8,8 +8,8 @@ use bpe::{Batch, Engine, HuggingFace};
 use tokenize::kmer::Kmer;
 use tokenize::{Token, Tokenizer};
 
-use super::Sequence;
 use super::form::{Form, Part, Piece};
+use super::read::Sequence;
 use crate::command::tokenizer::Ready;
 
 /// A tokenizer and the form in which its tokens are wanted.

@@ -129,27 +129,7 @@ impl Form {
                     ids.for_each(|id| bytes.extend_from_slice(&(id as u16).to_le_bytes()));
                 }
             }
-            TokenFormat::Bed => {
-                for (id, (start, end)) in ids.zip(spans) {
-                    let (start, end) = (piece.from + u64::from(start), piece.from + u64::from(end));
-                    let (start, end, strand) = match piece.strand {
-                        Strand::Only => (start, end, ""),
-                        Strand::Given => (start, end, "\t0\t+"),
-                        Strand::Other(length) => (length - end, length - start, "\t0\t-"),
-                    };
-                    bytes.extend_from_slice(piece.name.as_bytes());
-                    bytes.push(b'\t');
-                    number(start, bytes);
-                    bytes.push(b'\t');
-                    number(end, bytes);
-                    bytes.push(b'\t');
-                    self.word(id, bytes);
-                    // The line goes on in place of the blank.
-                    bytes.pop();
-                    bytes.extend_from_slice(strand.as_bytes());
-                    bytes.push(b'\n');
-                }
-            }
+            TokenFormat::Bed => self.lines(piece, ids.zip(spans), bytes),
             TokenFormat::Parquet => {
                 if piece.closes {
                     let mark = if matches!(piece.strand, Strand::Other(_)) { OTHER_STRAND } else { "" };
@@ -159,6 +139,29 @@ impl Form {
                 part.ids.extend(ids.map(|id| self.ids.shown(id)));
                 part.ids.extend_from_slice(closing);
             }
+        }
+    }
+
+    /// Appends the lines of BED of a piece: our ids, and where in it each token begins and ends.
+    fn lines(&self, piece: &Piece<'_>, tokens: impl Iterator<Item = (u32, (u32, u32))>, bytes: &mut Vec<u8>) {
+        for (id, (start, end)) in tokens {
+            let (start, end) = (piece.from + u64::from(start), piece.from + u64::from(end));
+            let (start, end, strand) = match piece.strand {
+                Strand::Only => (start, end, ""),
+                Strand::Given => (start, end, "\t0\t+"),
+                Strand::Other(length) => (length - end, length - start, "\t0\t-"),
+            };
+            bytes.extend_from_slice(piece.name.as_bytes());
+            bytes.push(b'\t');
+            number(start, bytes);
+            bytes.push(b'\t');
+            number(end, bytes);
+            bytes.push(b'\t');
+            self.word(id, bytes);
+            // The line goes on in place of the blank.
+            bytes.pop();
+            bytes.extend_from_slice(strand.as_bytes());
+            bytes.push(b'\n');
         }
     }
 
