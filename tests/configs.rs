@@ -17,7 +17,8 @@ fn every_file_is_embedded_under_its_own_name() {
         let mut found: Vec<&str> = embedded.iter().map(|(_, text)| *text).collect();
         let files = files(&configs.join(folder));
         let mut expected: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-        (found.sort_unstable(), expected.sort());
+        found.sort_unstable();
+        expected.sort();
         assert_eq!(found, expected, "{folder}");
     }
     let builtin = tokbench::builtin().unwrap();
