@@ -144,13 +144,40 @@ fn list_and_completions() {
     assert!(help.contains("--tokenizers") && help.contains("FASTA"), "{help}");
 }
 
+#[test]
+fn manual_pages() {
+    let house = House::new();
+    let said = house.run(&["man", "--output", "share/man1"]).well();
+    let mut names: Vec<String> = std::fs::read_dir(house.path("share/man1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(said.err.contains(&format!("{} pages in share/man1", names.len())), "{}", said.err);
+    for name in ["tokbench.1", "tokbench-compare.1", "tokbench-man.1", "tokbench-tokenizer-encode.1"] {
+        assert!(names.iter().any(|other| other == name), "{names:?}");
+    }
+    let printed = house.run(&["man"]).well().out;
+    for name in names {
+        let page = std::fs::read_to_string(house.path("share/man1").join(&name)).unwrap();
+        assert!(printed.contains(&page), "{name}");
+    }
+    house.write("file", "");
+    house.run(&["man", "--output", "file"]).failed(2, &["file is a file, not a folder", "help:"]);
+}
+
 /// `tokbench ... | head`: whoever reads may stop, and the program ends well.
 #[test]
 fn a_closed_pipe_is_no_error() {
     let house = House::new();
-    for args in
-        [&["list"][..], &["plan", "--tokenizers", "base"], &["look"], &["completions", "bash"], &["list", "--json"]]
-    {
+    for args in [
+        &["list"][..],
+        &["plan", "--tokenizers", "base"],
+        &["look"],
+        &["completions", "bash"],
+        &["man"],
+        &["list", "--json"],
+    ] {
         let mut command = house.command(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());

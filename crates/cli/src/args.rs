@@ -1,4 +1,4 @@
-//! Every flag of every command, once: parsing, help and completions derive from it. Those of commands that belong together are in
+//! Every flag of every command, once: parsing, help, completions and manual pages derive from it. Those of commands that belong together are in
 //! a file of their own (`args/experiment.rs`, `args/text.rs`, `args/tokenizer.rs`).
 
 mod experiment;
@@ -7,7 +7,9 @@ mod text;
 mod tokenizer;
 mod values;
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::failure::Failure;
 use names::names;
@@ -65,6 +67,11 @@ pub enum Command {
     Tokenizer(Tokenizer),
     /// Print a completion script for a shell.
     Completions(Completions),
+    /// Write manual pages: the program's, and one of each command.
+    ///
+    /// Without --output all of them are printed, one after the other: "tokbench man | man -l -" shows them. In a folder each has
+    /// a file of its own, such as tokbench-compare.1; "man" finds those in ~/.local/share/man/man1.
+    Man(Man),
 }
 
 impl Tokbench {
@@ -107,6 +114,14 @@ pub struct List {
 pub struct Completions {
     /// The shell.
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Folder for the pages, made where there is none [default: standard output].
+    #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod look;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod question;
 pub(crate) mod report;

@@ -9,7 +9,7 @@
 //! help: did you mean "kmer6"? "tokbench list" shows all
 //! ```
 //!
-//! [`args`] is the one list of flags: help and shell completions derive from it.
+//! [`args`] is the one list of flags: help, shell completions and manual pages derive from it.
 
 pub mod args;
 mod command;
@@ -83,5 +83,6 @@ fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {
         Command::List(list) => command::list::run(builtin, &list),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&tokenizer),
         Command::Completions(completions) => command::completions(completions.shell),
+        Command::Man(man) => command::man::run(&man),
     }
 }
