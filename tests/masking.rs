@@ -12,7 +12,7 @@ fn trained(unit: &str) -> (String, Vec<(String, String, Pretrained)>) {
     house.run(&["compare", "q.toml", "--output", "out"]).well();
     let table = std::fs::read_to_string(house.path("out/table.txt")).unwrap();
     let result = |record: experiment::Record| match record.outcome {
-        Outcome::Pretrained(result) => (record.run.subject(), record.key.0, *result),
+        Outcome::Pretrained(result) => (record.run.subject(), record.key.to_string(), *result),
         _ => panic!("a run without a score"),
     };
     (table.split_whitespace().collect::<Vec<_>>().join(" "), house.records("out").into_iter().map(result).collect())

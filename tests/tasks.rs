@@ -227,7 +227,7 @@ fn memory_is_estimated_within_a_factor_of_two_at_short_and_long_rows() {
     house.run(&[&["compare", "--workers", "1", "--output", "out"], &question[..]].concat()).well();
     let mut spread: Vec<f64> = Vec::new();
     for record in house.records("out") {
-        let job = plan["jobs"].as_array().unwrap().iter().find(|job| job["key"] == record.key.0.as_str()).unwrap();
+        let job = plan["jobs"].as_array().unwrap().iter().find(|job| job["key"] == record.key.as_str()).unwrap();
         let ratio = job["estimate"]["mib"].as_f64().unwrap() / record.timing.peak_mib;
         let what = format!("{} on {:?}: {ratio}", record.run.subject(), record.run.task().map(|task| &task.name));
         // Of the Markov chain nothing is estimated; it takes what the corpus takes.
