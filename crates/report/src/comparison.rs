@@ -13,15 +13,17 @@
 //! ```
 
 mod bits;
-mod gather;
+mod compare;
+mod pairing;
+mod question;
+mod records;
 mod tasks;
 mod tuning;
 
 use experiment::record::Metric;
 use serde::Serialize;
 
-use crate::statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
-pub use gather::Comparisons;
+use statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
 
 /// Bits per base by which a model must beat its bias-only model to count as one that uses context.

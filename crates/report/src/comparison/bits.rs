@@ -8,11 +8,12 @@ use experiment::config::MaskingUnit;
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
 
-use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
-use super::{Bits, Cost, Estimate, Group, Markov, Options, SpeciesBits, Test};
+use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
+use super::records::{RecordGroup, Runs};
+use super::{Bits, Cost, Group, Markov, Options, SpeciesBits};
 use crate::error::Error;
-use crate::statistics::bootstrap::{Blocks, Draws, Interval, blocks};
-use crate::statistics::{deviation, holm, mean, power, sign_flip};
+use statistics::bootstrap::{Blocks, Draws, blocks};
+use statistics::{deviation, mean};
 
 /// Scored blocks by species and number.
 type Plan = BTreeMap<(String, u32), u64>;
@@ -41,15 +42,15 @@ fn pretrained(record: &Record) -> Option<&Pretrained> {
 }
 
 /// Fills the pretraining part of a group.
-pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Options) -> Result<(), Error> {
+pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
-    let shared = pairing(&ranked, heap, scope, options)?;
+    let shared = pairing(&ranked, records, scope, options)?;
     group.remarks.extend(shared.remarks);
     if !shared.seeds.is_empty() {
         group.reference = stand_in(group.reference.as_deref(), &shared.names, &mut group.remarks);
     }
     (group.seeds, group.dropped) = (shared.seeds, shared.dropped);
-    let plan = plan(heap, scope)?;
+    let plan = plan(records, scope)?;
     group.species = plan.keys().map(|(species, _)| species.clone()).collect();
     group.species.dedup();
     let refuse = |source| Error::Statistics { scope: scope.to_owned(), source };
@@ -57,17 +58,17 @@ pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Option
     let draws = if group.seeds.is_empty() || joint.is_empty() {
         None
     } else {
-        let all: Vec<Vec<&Record>> = joint.iter().map(|n| at(heap, n, &group.seeds)).collect();
+        let all: Vec<Vec<&Record>> = joint.iter().map(|n| at(records, n, &group.seeds)).collect();
         Some(blocks(&sums(&plan, &group.species, &all), options.resamples, options.seed).map_err(refuse)?)
     };
     for subject in &mut group.subjects {
-        let Some(runs) = heap.pretrained.get(&subject.name) else { continue };
+        let Some(runs) = records.pretrained.get(&subject.name) else { continue };
         subject.failed = runs.values().filter(|r| unusable(r).is_some()).count();
         subject.collapsed = runs.values().filter_map(pretrained).filter(|p| p.collapsed).count();
         let place = joint.iter().position(|n| *n == subject.name);
         subject.bits = match (&draws, place) {
             (Some(draws), Some(place)) => {
-                Some(bits(&at(heap, &subject.name, &group.seeds), &group.species, draws, place))
+                Some(bits(&at(records, &subject.name, &group.seeds), &group.species, draws, place))
             }
             _ if subject.control => {
                 // A control may have other seeds: it is shown on its own and never paired.
@@ -92,16 +93,16 @@ pub(super) fn fill(group: &mut Group, heap: &Heap, scope: &str, options: &Option
         let pairs = family(&joint, group.reference.as_deref());
         group.tests = tests(&pairs, value, interval, options.effect, options.seed).map_err(refuse)?;
     }
-    group.markov = heap.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
-    let more = remarks(group, heap);
+    group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
+    let more = remarks(group, records);
     group.remarks.extend(more);
     Ok(())
 }
 
 /// Who is compared at which seeds. With unfinished runs, tokenizers of the order that have no record are missing too.
-fn pairing(ranked: &[String], heap: &Heap, scope: &str, options: &Options) -> Result<Shared, Error> {
+fn pairing(ranked: &[String], records: &RecordGroup, scope: &str, options: &Options) -> Result<Shared, Error> {
     let mut names: Vec<&str> = ranked.iter().map(String::as_str).collect();
-    let runs = |name: &str| heap.pretrained.get(name);
+    let runs = |name: &str| records.pretrained.get(name);
     let union: BTreeSet<u64> = names.iter().filter_map(|n| runs(n)).flat_map(|r| r.keys().copied()).collect();
     if union.is_empty() {
         return Ok(Shared::default());
@@ -116,14 +117,14 @@ fn pairing(ranked: &[String], heap: &Heap, scope: &str, options: &Options) -> Re
     })
 }
 
-fn at<'a>(heap: &'a Heap, name: &str, seeds: &[u64]) -> Vec<&'a Record> {
-    heap.pretrained.get(name).map_or_else(Vec::new, |runs| seeds.iter().filter_map(|s| runs.get(s)).collect())
+fn at<'a>(records: &'a RecordGroup, name: &str, seeds: &[u64]) -> Vec<&'a Record> {
+    records.pretrained.get(name).map_or_else(Vec::new, |runs| seeds.iter().filter_map(|s| runs.get(s)).collect())
 }
 
 /// The scored blocks; every usable record must have scored the same bases in each.
-fn plan(heap: &Heap, scope: &str) -> Result<Plan, Error> {
+fn plan(records: &RecordGroup, scope: &str) -> Result<Plan, Error> {
     let mut first: Option<(Plan, String)> = None;
-    for record in heap.pretrained.values().flat_map(BTreeMap::values) {
+    for record in records.pretrained.records() {
         let Some(done) = pretrained(record) else { continue };
         let name = format!("{} seed {}", record.run.subject(), record.run.seed);
         let mut own = Plan::new();
@@ -239,46 +240,7 @@ fn cost(records: &[&Record], done: &[&Pretrained]) -> Cost {
     }
 }
 
-/// Mean of per-seed values with the interval of the bootstrap.
-pub(super) fn estimate(seeds: Vec<f64>, interval: Interval) -> Estimate {
-    Estimate { mean: mean(&seeds), half_width: interval.half_width(), low: interval.low, high: interval.high, seeds }
-}
-
-/// Sign-flip tests of a family with Holm's correction.
-pub(super) fn tests(
-    pairs: &[(String, String)],
-    value: impl Fn(&str) -> Option<Vec<f64>>,
-    interval: impl Fn(&str, &str) -> Interval,
-    effect: f64,
-    seed: u64,
-) -> Result<Vec<Test>, crate::statistics::Error> {
-    let known: Vec<_> = pairs.iter().filter_map(|(a, b)| Some((a, b, value(a)?, value(b)?))).collect();
-    let (mut tests, comparisons) = (Vec::new(), known.len());
-    for (left, right, a, b) in known {
-        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
-        let (p, spread) = (sign_flip::sign_flip(&differences, seed)?.p, deviation(&differences));
-        tests.push(Test {
-            left: left.clone(),
-            right: right.clone(),
-            p,
-            adjusted: p,
-            decisive: false,
-            smallest: holm::smallest_reachable(differences.len(), comparisons),
-            needed: if differences.len() > 1 { power::seeds_needed(spread, effect, comparisons) } else { None },
-            detectable: power::detectable_effect(spread, differences.len(), comparisons),
-            difference: estimate(differences, interval(left, right)),
-            deviation: spread,
-        });
-    }
-    let adjusted = holm::holm(&tests.iter().map(|t| t.p).collect::<Vec<_>>());
-    for (test, adjusted) in tests.iter_mut().zip(adjusted) {
-        test.adjusted = adjusted;
-        test.decisive = adjusted <= crate::statistics::ALPHA;
-    }
-    Ok(tests)
-}
-
-fn markov(name: &str, runs: &BTreeMap<u64, Record>, species: &[String]) -> Option<Markov> {
+fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<Markov> {
     let usable: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
     if usable.is_empty() {
         return None;
@@ -293,7 +255,7 @@ fn markov(name: &str, runs: &BTreeMap<u64, Record>, species: &[String]) -> Optio
 }
 
 /// Things that equal construction should rule out.
-fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
+fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
     let mut remarks = Vec::new();
     for subject in &group.subjects {
         let Some(bits) = &subject.bits else { continue };
@@ -311,7 +273,7 @@ fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
         }
     }
     let by_token = |r: &Record| matches!(&r.run.work, Work::Pretrain(p) if p.masking.unit == MaskingUnit::Tokens);
-    if heap.pretrained.values().flat_map(BTreeMap::values).any(by_token) {
+    if records.pretrained.records().any(by_token) {
         remarks.push(
             "tokens were masked in training, so each tokenizer learned from other bases; scores are of the same bases"
                 .into(),
@@ -319,8 +281,9 @@ fn remarks(group: &Group, heap: &Heap) -> Vec<String> {
         return remarks;
     }
     for seed in &group.seeds {
-        let planned =
-            |s: &super::Subject| heap.pretrained.get(&s.name)?.get(seed).and_then(pretrained).map(|p| p.planned_bases);
+        let planned = |s: &super::Subject| {
+            records.pretrained.get(&s.name)?.get(seed).and_then(pretrained).map(|p| p.planned_bases)
+        };
         let mut seen: Vec<u64> = group.ranked().filter_map(planned).collect();
         seen.dedup();
         if seen.len() > 1 {

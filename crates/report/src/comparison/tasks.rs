@@ -1,24 +1,21 @@
 //! Labelled tasks of a group: the test score by the metric of each task, per tokenizer and seed; tests per task and across
 //! tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use experiment::record::{Finetuned, Metric, Outcome, Record};
 use experiment::run::Work;
 
-use super::bits::{estimate, tests};
-use super::gather::{Heap, Shared, State, family, shared_seeds, stand_in};
+use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
+use super::records::{RecordGroup, Subjects};
 use super::{Across, Estimate, Group, Options, Task, TaskScore};
 use crate::error::Error;
-use crate::statistics::bootstrap::{Draws, Interval, Rows, rows};
-use crate::statistics::friedman::friedman;
-use crate::statistics::{holm, mean, wilcoxon};
+use statistics::bootstrap::{Draws, Interval, Rows, rows};
+use statistics::friedman::{Friedman, friedman};
+use statistics::{holm, mean, wilcoxon};
 
 /// Fewest tasks for which Friedman's test is computed.
 const FRIEDMAN_TASKS: usize = 5;
-
-/// Records of one task by subject and seed.
-type Runs = BTreeMap<String, BTreeMap<u64, Record>>;
 
 fn finetuned(record: &Record) -> Option<&Finetuned> {
     match &record.outcome {
@@ -36,10 +33,10 @@ fn unusable(record: &Record) -> Option<String> {
 }
 
 /// Fills the task part of a group.
-pub(super) fn fill(group: &mut Group, heap: &Heap, options: &Options) -> Result<(), Error> {
+pub(super) fn fill(group: &mut Group, records: &RecordGroup, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
-    for (name, runs) in &heap.tasks {
-        let mut shared = pairing(&ranked, heap, name, runs, &group.label, options)?;
+    for (name, runs) in &records.tasks {
+        let mut shared = pairing(&ranked, records, name, runs, &group.label, options)?;
         let mut remarks = std::mem::take(&mut shared.remarks);
         let reference = if shared.seeds.is_empty() {
             group.reference.clone()
@@ -70,19 +67,19 @@ fn scope(name: &str, label: &str) -> String {
 /// Who is compared at which seeds. A run that could not start because its pretraining failed has failed.
 fn pairing(
     ranked: &[String],
-    heap: &Heap,
+    records: &RecordGroup,
     task: &str,
-    runs: &Runs,
+    runs: &Subjects,
     label: &str,
     options: &Options,
 ) -> Result<Shared, Error> {
     let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
-    let union: BTreeSet<u64> = names.iter().filter_map(|n| runs.get(*n)).flat_map(|r| r.keys().copied()).collect();
+    let union: BTreeSet<u64> = names.iter().filter_map(|n| runs.get(n)).flat_map(|r| r.keys().copied()).collect();
     if union.is_empty() {
         return Ok(Shared::default());
     }
     shared_seeds(&scope(task, label), &names, &union, options.partial, |name, seed| {
-        let parent = || heap.pretrained.get(name)?.get(&seed).map(|r| &r.outcome);
+        let parent = || records.pretrained.get(name)?.get(&seed).map(|r| &r.outcome);
         match (runs.get(name).and_then(|r| r.get(&seed)), parent()) {
             (Some(record), _) => unusable(record).map_or(State::Usable, State::Failed),
             (None, Some(Outcome::Failed { reason })) => State::Failed(format!("its pretraining failed: {reason}")),
@@ -94,7 +91,7 @@ fn pairing(
 fn task(
     group: &Group,
     name: &str,
-    runs: &Runs,
+    runs: &Subjects,
     shared: Shared,
     reference: Option<&str>,
     options: &Options,
@@ -106,7 +103,7 @@ fn task(
     let predictions = |name: &str, seeds: &[u64]| -> Vec<&Finetuned> {
         runs.get(name).map_or_else(Vec::new, |r| seeds.iter().filter_map(|s| r.get(s).and_then(finetuned)).collect())
     };
-    let everything = || runs.values().flat_map(BTreeMap::values).filter_map(finetuned);
+    let everything = || runs.records().filter_map(finetuned);
     let classes = everything().map(|f| f.classes).max().unwrap_or(0);
     let metric = everything().map(|f| f.metric).next().unwrap_or_default();
     let sample = |all: &[Vec<&Finetuned>], metric: Metric| {
@@ -162,7 +159,7 @@ fn task(
 }
 
 /// Tokenizers of the group in order, then controls by name.
-fn listed(group: &Group, runs: &Runs) -> Vec<TaskScore> {
+fn listed(group: &Group, runs: &Subjects) -> Vec<TaskScore> {
     let blank = |name: &str, index: Option<usize>, control: bool| TaskScore {
         name: name.to_owned(),
         index,
@@ -174,9 +171,9 @@ fn listed(group: &Group, runs: &Runs) -> Vec<TaskScore> {
         collapsed: 0,
         failed: 0,
     };
-    let with_encoder = group.subjects.iter().filter(|s| runs.contains_key(&s.name));
+    let with_encoder = group.subjects.iter().filter(|s| runs.get(&s.name).is_some());
     let mut all: Vec<TaskScore> = with_encoder.map(|s| blank(&s.name, Some(s.index), s.control)).collect();
-    for (name, records) in runs {
+    for (name, records) in runs.iter() {
         if all.iter().any(|s| s.name == *name) {
             continue;
         }
@@ -193,9 +190,9 @@ fn listed(group: &Group, runs: &Runs) -> Vec<TaskScore> {
 }
 
 /// The true classes of the test rows, the same for every run.
-fn labels(scope: &str, runs: &Runs) -> Result<Vec<u32>, Error> {
+fn labels(scope: &str, runs: &Subjects) -> Result<Vec<u32>, Error> {
     let mut first: Option<(&Finetuned, String)> = None;
-    for record in runs.values().flat_map(BTreeMap::values) {
+    for record in runs.records() {
         let Some(done) = finetuned(record) else { continue };
         let name = format!("{} seed {}", record.run.subject(), record.run.seed);
         match &first {
@@ -215,7 +212,7 @@ fn labels(scope: &str, runs: &Runs) -> Result<Vec<u32>, Error> {
 }
 
 /// Wilcoxon over tasks for each pair of the family, Holm-adjusted; Friedman where there is enough.
-fn across(group: &Group) -> Result<(Vec<Across>, Option<crate::statistics::friedman::Friedman>), Error> {
+fn across(group: &Group) -> Result<(Vec<Across>, Option<Friedman>), Error> {
     let scope = || "across tasks".to_owned();
     let score = |task: &Task, name: &str| task.scores.iter().find(|s| s.name == name)?.score().map(|s| s.mean);
     // A tokenizer without any result is out of this family, not the end of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use experiment::record::Record;
 use serde::Serialize;
 
-use super::gather::encoder;
+use super::question::encoder;
 
 /// A search for the learning rate: the same rates for every tokenizer, chosen on validation text. Its cost is part of what a
 /// comparison costs.

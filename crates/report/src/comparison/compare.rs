@@ -1,0 +1,151 @@
+//! From records to a comparison: sorted, grouped by question, every group filled with what its records say.
+
+use std::collections::BTreeSet;
+
+use experiment::record::Record;
+
+use super::question::{Question, encoder};
+use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
+use super::{Comparison, Group, Options, Subject, bits, tasks};
+use crate::error::Error;
+
+/// Setting of a group of controls alone, which ask nothing.
+const NOTHING_ASKED: &str = "{}";
+
+impl Comparison {
+    /// Checks, groups, pairs and tests records.
+    ///
+    /// # Errors
+    /// Records that may not be compared (mixed devices, protocols or number formats, unequal seeds, different text,
+    /// duplicates) or that contradict themselves; a name that no record has; nothing complete (`partial`). The message names the offenders.
+    pub fn new(records: Vec<Record>, options: Options) -> Result<Comparison, Error> {
+        let records = distinct(records);
+        if records.is_empty() {
+            return Err(Error::Empty);
+        }
+        uniform(&records)?;
+        records.iter().try_for_each(check)?;
+        let order = order(&records, &options);
+        unknown(&order, &options)?;
+        let known: Vec<String> = order.iter().filter(|n| !options.controls.contains(n)).cloned().collect();
+        if let Some(name) = options.reference.as_ref().filter(|name| !known.contains(name)) {
+            return Err(Error::UnknownReference { name: name.clone(), known: known.join(", ") });
+        }
+        let made_up = records.iter().any(|r| r.provenance.version == experiment::mock::VERSION);
+        let device = records
+            .iter()
+            .find(|r| encoder(r).is_some())
+            .or(records.first())
+            .map_or_else(String::new, |r| r.run.device.clone());
+        let mut machines: Vec<String> =
+            records.iter().map(|r| r.provenance.device.clone()).filter(|d| !d.is_empty()).collect();
+        machines.sort();
+        machines.dedup();
+        let records = grouped(records, options.partial)?;
+        let mut groups = Vec::new();
+        for (question, of_group) in &records {
+            groups.push(group(
+                question.as_ref(),
+                label(question.as_ref(), records.keys()),
+                of_group,
+                &order,
+                &options,
+            )?);
+        }
+        let ranked: BTreeSet<&str> = groups.iter().flat_map(|g| g.ranked().map(|s| s.name.as_str())).collect();
+        if groups.len() > 1 && ranked.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
+            let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
+            return Err(Error::Mixed { what: "settings".into(), offenders });
+        }
+        let something = |g: &Group| {
+            g.subjects.iter().any(|s| s.bits.is_some())
+                || g.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some()))
+        };
+        let why: Vec<String> = groups.iter().flat_map(|g| g.remarks.iter().cloned()).collect();
+        if options.partial && !known.is_empty() && !groups.iter().any(something) {
+            let why = if why.is_empty() { "no seed has a score of every tokenizer".into() } else { why.join("; ") };
+            return Err(Error::NothingComplete { why });
+        }
+        Ok(Comparison { device, machines, order, groups, made_up, options })
+    }
+}
+
+fn names(group: &Group) -> String {
+    group.ranked().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Order of tokenizers: as asked, then as met; controls last.
+fn order(records: &[Record], options: &Options) -> Vec<String> {
+    let mut met: Vec<String> = Vec::new();
+    for name in records.iter().filter_map(|r| encoder(r).map(|p| p.tokenizer.clone())) {
+        if !met.contains(&name) {
+            met.push(name);
+        }
+    }
+    if options.partial {
+        let missing: Vec<String> = options.order.iter().filter(|name| !met.contains(name)).cloned().collect();
+        met.extend(missing);
+    }
+    let place = |name: &String| options.order.iter().position(|o| o == name).unwrap_or(usize::MAX);
+    met.sort_by_key(|name| (options.controls.contains(name), place(name)));
+    met
+}
+
+/// Names that were asked for and that nothing has.
+fn unknown(known: &[String], options: &Options) -> Result<(), Error> {
+    for (what, names) in [("order", &options.order), ("controls", &options.controls)] {
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+            return Err(Error::UnknownName { what, name: name.clone(), known: known.join(", ") });
+        }
+    }
+    Ok(())
+}
+
+/// What makes a group differ from the others, in few words.
+fn label<'a>(question: Option<&Question>, all: impl Iterator<Item = &'a Option<Question>>) -> String {
+    question.map_or_else(String::new, |question| question.label(all.flatten()))
+}
+
+fn group(
+    question: Option<&Question>,
+    label: String,
+    records: &RecordGroup,
+    order: &[String],
+    options: &Options,
+) -> Result<Group, Error> {
+    let scope = if label.is_empty() { "pretraining".to_owned() } else { label.clone() };
+    let all = records.pretrained.records().chain(records.tasks.values().flat_map(Subjects::records));
+    let present = |name: &String| all.clone().any(|r| encoder(r).is_some_and(|p| p.tokenizer == *name));
+    let subjects: Vec<Subject> = (order.iter().enumerate())
+        .filter(|(_, name)| present(name))
+        .map(|(index, name)| {
+            let control = options.controls.contains(name);
+            Subject { name: name.clone(), index, control, bits: None, collapsed: 0, failed: 0 }
+        })
+        .collect();
+    let reference = options.reference.clone().or_else(|| {
+        let first = order.iter().find(|n| !options.controls.contains(n) && (options.partial || present(n)));
+        first.cloned()
+    });
+    let reference = reference.filter(|_| !options.all_pairs);
+    let mut group = Group {
+        label,
+        setting: question.map_or_else(|| NOTHING_ASKED.to_owned(), Question::line),
+        budget: question.map_or(0, Question::budget),
+        reference,
+        seeds: Vec::new(),
+        dropped: Vec::new(),
+        species: Vec::new(),
+        subjects,
+        markov: Vec::new(),
+        tests: Vec::new(),
+        tasks: Vec::new(),
+        across: Vec::new(),
+        friedman: None,
+        tuning: records.tuning.clone(),
+        remarks: records.remarks.iter().cloned().collect(),
+    };
+    bits::fill(&mut group, records, &scope, options)?;
+    tasks::fill(&mut group, records, options)?;
+    Ok(group)
+}
