@@ -57,6 +57,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("kmer6-nonoverlap".to_owned(), (0..130).step_by(6).map(|i| i..(i + 6).min(130)).collect()),
         ("bpe4096".to_owned(), bpe.collect()),
     ];
-    report::figure::write(&report::figure::locus(&bases, &cuts)?, &folder, "locus")?;
+    report::figure::write_all(&report::figure::Locus { bases: &bases, cuts: &cuts }, &folder)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! An audit of tokenizers without a model: what they do to a text, each number beside the same on random text.
 //!
-//! Plain data in ([`Sheet`]), a table for people, a CSV with every number, and figures ([`crate::figure::audit`]) out.
+//! Plain data in ([`Sheet`]), a table for people, a CSV with every number, and figures ([`crate::figure`]) out.
 //!
 //! ```
 //! let sheet = report::audit::example();

@@ -1,12 +1,15 @@
-//! Figures: a comparison drawn as SVG, each with the CSV of exactly what is drawn.
+//! Figures: a comparison, an audit or a locus drawn as SVG, each with the CSV of exactly what is drawn.
 //!
-//! One list, [`FIGURES`]; help, tests and [`write_all`] iterate over it. Adding a figure = one file in `figure/` and one
-//! line here. Drawings are the same bytes on every machine. Colours are Okabe and Ito's (2008), told apart by shape too.
+//! One list, [`FIGURES`], of everything that is drawn, whatever it is drawn from; `tokbench list`, tests and [`write_all`]
+//! iterate over it. Adding a figure = one file in `figure/` and one entry here. Drawings are the same bytes on every machine.
+//! Colours are Okabe and Ito's (2008), told apart by shape too.
 //!
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
 //! let drawn = report::figure::find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
 //! assert!(drawn.svg.starts_with("<svg") && drawn.csv.starts_with("group,scope,subject,kind,seed,value\n"));
+//! // A figure of something else has nothing to show of a comparison.
+//! assert!(report::figure::find("audit").unwrap().draw(&comparison).unwrap().is_none());
 //! ```
 
 mod audit;
@@ -17,59 +20,121 @@ mod cost;
 mod critical_difference;
 mod curve;
 mod dots;
+mod drawn;
 mod lengths;
 mod locus;
 mod panel;
 mod parts;
 mod tasks;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::audit::Sheet;
 use crate::comparison::Comparison;
 use crate::error::Error;
-pub use audit::audit;
-pub use audit_lengths::lengths;
-pub use locus::locus;
+pub use drawn::Drawn;
+pub use locus::Locus;
 
-/// A drawing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drawn {
-    /// The picture.
-    pub svg: String,
-    /// The numbers in it, one drawn thing a row.
-    pub csv: String,
+/// What a figure is drawn from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A comparison of runs.
+    Comparison(&'a Comparison),
+    /// An audit of tokenizers.
+    Audit(&'a Sheet),
+    /// One locus.
+    Locus(&'a Locus<'a>),
 }
 
-/// A kind of figure.
+/// The kinds of [`Source`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A comparison of runs.
+    Comparison,
+    /// An audit of tokenizers.
+    Audit,
+    /// One locus.
+    Locus,
+}
+
+impl<'a> From<&'a Comparison> for Source<'a> {
+    fn from(comparison: &'a Comparison) -> Self {
+        Source::Comparison(comparison)
+    }
+}
+
+impl<'a> From<&'a Sheet> for Source<'a> {
+    fn from(audit: &'a Sheet) -> Self {
+        Source::Audit(audit)
+    }
+}
+
+impl<'a> From<&'a Locus<'a>> for Source<'a> {
+    fn from(locus: &'a Locus<'a>) -> Self {
+        Source::Locus(locus)
+    }
+}
+
+/// How a figure is drawn; it gets its own title. None: there is nothing to show.
+#[derive(Clone, Copy)]
+pub enum Draw {
+    /// From a comparison.
+    Comparison(fn(&Comparison, &'static str) -> Result<Option<Drawn>, Error>),
+    /// From an audit.
+    Audit(fn(&Sheet, &'static str) -> Result<Option<Drawn>, Error>),
+    /// From a locus.
+    Locus(fn(&Locus<'_>, &'static str) -> Result<Option<Drawn>, Error>),
+}
+
+/// A figure.
 #[derive(Clone, Copy)]
 pub struct Figure {
     /// Name of the file, without extension.
     pub name: &'static str,
     /// What it shows, for people.
     pub title: &'static str,
-    draw: fn(&Comparison, &'static str) -> Result<Option<Drawn>, Error>,
+    /// How it is drawn, and what from.
+    pub draw: Draw,
 }
 
 impl Figure {
-    /// Draws; None if the comparison holds nothing for this figure.
+    /// What it is drawn from.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.draw {
+            Draw::Comparison(_) => Kind::Comparison,
+            Draw::Audit(_) => Kind::Audit,
+            Draw::Locus(_) => Kind::Locus,
+        }
+    }
+
+    /// Draws; None if the source is not what this figure is drawn from, or holds nothing for it.
     ///
     /// # Errors
     /// The drawing library refused.
-    pub fn draw(&self, comparison: &Comparison) -> Result<Option<Drawn>, Error> {
-        (self.draw)(comparison, self.title)
+    pub fn draw<'a>(&self, source: impl Into<Source<'a>>) -> Result<Option<Drawn>, Error> {
+        match (self.draw, source.into()) {
+            (Draw::Comparison(draw), Source::Comparison(comparison)) => draw(comparison, self.title),
+            (Draw::Audit(draw), Source::Audit(audit)) => draw(audit, self.title),
+            (Draw::Locus(draw), Source::Locus(locus)) => draw(locus, self.title),
+            _ => Ok(None),
+        }
     }
 }
 
-/// All figures of a comparison.
+/// All figures.
+#[rustfmt::skip]
 pub static FIGURES: &[Figure] = &[
-    Figure { name: "bits_per_base", title: "Bits per masked base", draw: bits_per_base::draw },
-    Figure { name: "parts", title: "What the bits are paid for", draw: parts::draw },
-    Figure { name: "curve", title: "Validation bits along the run", draw: curve::draw },
-    Figure { name: "tasks", title: "Labelled tasks", draw: tasks::draw },
-    Figure { name: "cost", title: "Quality against cost", draw: cost::draw },
-    Figure { name: "lengths", title: "Token lengths", draw: lengths::draw },
-    Figure { name: "critical_difference", title: "Mean ranks over tasks", draw: critical_difference::draw },
+    Figure { name: "bits_per_base", title: "Bits per masked base", draw: Draw::Comparison(bits_per_base::draw) },
+    Figure { name: "parts", title: "What the bits are paid for", draw: Draw::Comparison(parts::draw) },
+    Figure { name: "curve", title: "Validation bits along the run", draw: Draw::Comparison(curve::draw) },
+    Figure { name: "tasks", title: "Labelled tasks", draw: Draw::Comparison(tasks::draw) },
+    Figure { name: "cost", title: "Quality against cost", draw: Draw::Comparison(cost::draw) },
+    Figure { name: "lengths", title: "Token lengths", draw: Draw::Comparison(lengths::draw) },
+    Figure { name: "critical_difference", title: "Mean ranks over tasks", draw: Draw::Comparison(critical_difference::draw) },
+    Figure { name: "audit", title: "What the cut does to the text", draw: Draw::Audit(audit::draw) },
+    Figure { name: "audit_lengths", title: "Token lengths", draw: Draw::Audit(audit_lengths::draw) },
+    Figure { name: "locus", title: "One locus, as each tokenizer cuts it", draw: Draw::Locus(locus::draw) },
 ];
 
 /// A figure by name.
@@ -78,18 +143,36 @@ pub fn find(name: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|f| f.name == name)
 }
 
-/// Draws all figures into `folder` (made if missing), `<name>.svg` and `<name>.csv`; returns the files written, in order.
-/// Each file is written whole or not at all, so a reader never sees half of one.
+/// Names of the files that [`write_all`] may write for a source of this kind.
+#[must_use]
+pub fn files(kind: Kind) -> Vec<String> {
+    let figures = FIGURES.iter().filter(|figure| figure.kind() == kind);
+    figures.flat_map(|figure| ["svg", "csv"].map(|extension| format!("{}.{extension}", figure.name))).collect()
+}
+
+/// Draws every figure of a list that there is something to show of.
+///
+/// # Errors
+/// The drawing library refused.
+pub fn draw_all<'f, 'a>(
+    figures: &'f [Figure],
+    source: impl Into<Source<'a>>,
+) -> Result<Vec<(&'f Figure, Drawn)>, Error> {
+    let source = source.into();
+    let drawn = figures.iter().map(|figure| Ok(figure.draw(source)?.map(|drawn| (figure, drawn))));
+    drawn.filter_map(Result::transpose).collect()
+}
+
+/// Draws all figures of a source into `folder` (made if missing), `<name>.svg` and `<name>.csv`; returns the files written, in
+/// order. Each file is written whole or not at all, so a reader never sees half of one.
 ///
 /// # Errors
 /// Drawing failed, or a file could not be written.
-pub fn write_all(comparison: &Comparison, folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub fn write_all<'a>(source: impl Into<Source<'a>>, folder: &Path) -> Result<Vec<PathBuf>, Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let mut written = Vec::new();
-    for figure in FIGURES {
-        if let Some(drawn) = figure.draw(comparison)? {
-            written.extend(write(&drawn, folder, figure.name)?);
-        }
+    for (figure, drawn) in draw_all(FIGURES, source)? {
+        written.extend(write(&drawn, folder, figure.name)?);
     }
     Ok(written)
 }
@@ -112,37 +195,4 @@ pub fn write(drawn: &Drawn, folder: &Path, name: &str) -> Result<[PathBuf; 2], E
 /// It could not be written.
 pub fn replace(path: &Path, text: &str) -> Result<(), Error> {
     experiment::files::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
-}
-
-/// A CSV in the making.
-struct Csv(String);
-
-impl Csv {
-    fn new(header: &str) -> Csv {
-        Csv(format!("{header}\n"))
-    }
-
-    /// One row: text fields, then numbers (nothing for what is not finite).
-    fn row(&mut self, fields: &[&str], numbers: &[f64]) {
-        let fields = fields.iter().map(|f| crate::table::field(f));
-        let numbers = numbers.iter().map(|n| crate::table::number(*n));
-        let line = fields.chain(numbers).collect::<Vec<_>>().join(",");
-        let _ = writeln!(self.0, "{line}");
-    }
-}
-
-/// Label of a group in panels: its own, or nothing.
-fn heading(group: &str, scope: &str) -> String {
-    match (group, scope) {
-        ("", scope) => scope.to_owned(),
-        (group, "") => group.to_owned(),
-        (group, scope) => format!("{group} \u{b7} {scope}"),
-    }
-}
-
-/// What all drawn groups were asked, in one line: the parts of their settings that are the same.
-fn common<'a>(groups: impl Iterator<Item = &'a crate::comparison::Group>) -> String {
-    let all: Vec<Vec<&str>> = groups.map(|g| g.setting.split(", ").collect()).collect();
-    let shared = |part: &&str| all.iter().all(|other| other.contains(part));
-    all.first().map_or_else(String::new, |first| first.iter().copied().filter(shared).collect::<Vec<_>>().join(", "))
 }

@@ -2,7 +2,7 @@
 
 use experiment::config::Position;
 use report::example::{Shape, records};
-use report::figure::{Drawn, FIGURES, find, locus, write_all};
+use report::figure::{Draw, Drawn, FIGURES, Figure, Kind, Locus, draw_all, files, find, write, write_all};
 use report::{Comparison, Options};
 
 fn words(all: &[&str]) -> Vec<String> {
@@ -123,7 +123,7 @@ fn every_figure_is_drawn_where_there_is_something_and_only_there() {
         let comparison = compare(shape);
         FIGURES.iter().filter(|f| f.draw(&comparison).unwrap().is_some()).map(|f| f.name).collect::<Vec<_>>()
     };
-    let all: Vec<&str> = FIGURES.iter().map(|f| f.name).collect();
+    let all: Vec<&str> = FIGURES.iter().filter(|f| f.kind() == Kind::Comparison).map(|f| f.name).collect();
     assert_eq!(drawn(&shapes()[2]), all);
     assert_eq!(drawn(&Shape::default()), ["bits_per_base", "parts", "curve", "cost", "lengths"]);
 }
@@ -166,6 +166,13 @@ fn files_are_written_whole_and_the_same_twice() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10, "nothing temporary is left");
 }
 
+/// The one figure of a locus.
+fn only(locus: &Locus<'_>) -> Drawn {
+    let mut all = draw_all(FIGURES, locus).unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0).1
+}
+
 #[test]
 fn a_locus_is_sound() {
     let bases = b"ACGTTGCATGACCTGATCGATTTACGGCATCAGCATCGACTACGACTAGCATCAGCAGACATCAGGGATCAC";
@@ -173,21 +180,28 @@ fn a_locus_is_sound() {
         ("kmer6".to_owned(), (0..bases.len() - 5).map(|i| i..i + 6).collect()),
         ("bpe4096".to_owned(), (0..bases.len()).step_by(4).map(|i| i..(i + 4).min(bases.len())).collect()),
     ];
-    let drawn = locus(bases, &cuts).unwrap();
+    let drawn = only(&Locus { bases, cuts: &cuts });
     sound("locus", &drawn);
     assert_eq!(drawn.csv.lines().count(), 1 + (bases.len() - 5) + bases.len().div_ceil(4));
+    let cuts = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
+    assert!(only(&Locus { bases: b"ACGTA", cuts: &cuts }).csv.contains("bpe,4,5,A\n"));
 }
 
 #[test]
 fn an_audit_is_sound() {
     let sheet = report::audit::example();
-    for drawn in [report::figure::audit(&sheet).unwrap(), report::figure::lengths(&sheet).unwrap()] {
-        sound("audit", &drawn);
+    let all = draw_all(FIGURES, &sheet).unwrap();
+    assert_eq!(all.iter().map(|(figure, _)| figure.name).collect::<Vec<_>>(), ["audit", "audit_lengths"]);
+    for (figure, drawn) in &all {
+        sound(figure.name, drawn);
     }
-    let drawn = report::figure::audit(&sheet).unwrap();
+    let drawn = &all[0].1;
+    assert!(drawn.csv.starts_with("metric,tokenizer,text,value\n"));
     assert_eq!(drawn.csv.lines().count(), 1 + 9 * sheet.tokenizers.len() * 3);
     assert!(drawn.svg.contains("not defined"));
-    let drawn = report::figure::lengths(&sheet).unwrap();
+    let drawn = &all[1].1;
+    assert!(drawn.csv.starts_with("tokenizer,species,text,length,share_of_bases\n"));
+    assert!(drawn.csv.contains("\nbase,human,order 2,1,1\n"));
     // Lengths 1, 1 to 6, and 1 to 11; two species and both together; three texts.
     assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3 * 3);
     assert_eq!(drawn.svg.matches("<rect").count(), 1 + (1 + 6 + 11) * 3 + 1);
@@ -197,7 +211,7 @@ fn an_audit_is_sound() {
     // One species is all of them, and is shown once.
     let mut one = sheet.clone();
     one.cells.retain(|cell| cell.species != "human");
-    let drawn = report::figure::lengths(&one).unwrap();
+    let drawn = find("audit_lengths").unwrap().draw(&one).unwrap().unwrap();
     sound("audit", &drawn);
     assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3);
 }
@@ -216,4 +230,32 @@ fn paired_differences_stand_beside_the_totals_as_tested() {
     for (mark, value) in [("floor", bits.floor.unwrap()), ("bias only", bits.bias_only), ("total", bits.total.mean)] {
         assert!(parts.csv.contains(&format!(",base,{mark},{value}\n")));
     }
+}
+
+/// A figure of one's own is a function and an entry; everything else follows from the list.
+#[test]
+fn a_toy_figure_is_one_entry() {
+    fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, report::Error> {
+        let groups = comparison.groups.len();
+        Ok(Some(Drawn { svg: format!("<svg><title>{title}</title></svg>"), csv: format!("groups\n{groups}\n") }))
+    }
+    let toy = Figure { name: "toy", title: "A toy", draw: Draw::Comparison(draw) };
+    let figures: Vec<Figure> = FIGURES.iter().copied().chain([toy]).collect();
+    let drawn = draw_all(&figures, &compare(&Shape::default())).unwrap();
+    let (figure, last) = drawn.last().unwrap();
+    assert_eq!((figure.name, last.csv.as_str()), ("toy", "groups\n1\n"));
+    let folder = tempfile::tempdir().unwrap();
+    write(last, folder.path(), figure.name).unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("toy.svg")).unwrap(), "<svg><title>A toy</title></svg>");
+    // It is no figure of anything else.
+    assert!(draw_all(&figures, &report::audit::example()).unwrap().iter().all(|(figure, _)| figure.name != "toy"));
+}
+
+#[test]
+fn files_are_those_that_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = write_all(&report::audit::example(), folder.path()).unwrap();
+    let names: Vec<String> = written.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, files(Kind::Audit));
+    assert_eq!(names, ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"]);
 }

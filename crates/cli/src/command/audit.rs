@@ -7,6 +7,7 @@ use dataset::{Corpus, Markov, Split, stream};
 use pipeline::Builtin;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
+use report::figure::Kind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
 use tokenize::{Frontend, Tokenizer, registry};
@@ -37,8 +38,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     let workspace = workspace(builtin, args.data.as_deref(), Path::new(""));
     let open = workspace.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
-        let files =
-            [ALL, "audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"].map(|file| folder.join(file));
+        let names = report::figure::files(Kind::Audit).into_iter().chain([ALL.to_owned()]);
+        let files: Vec<_> = names.map(|file| folder.join(file)).collect();
         apart(&workspace, &files, &args.corpus, &open, &args.cutting.tokenizers)?;
     }
     for remark in open.remarks() {
@@ -64,10 +65,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
         let path = folder.join(ALL);
         report::figure::replace(&path, &report::audit::csv(&sheet))?;
         errln!("numbers: {}", path.display());
-        for (name, drawn) in
-            [("audit", report::figure::audit(&sheet)?), ("audit_lengths", report::figure::lengths(&sheet)?)]
-        {
-            let files = report::figure::write(&drawn, folder, name)?;
+        for (figure, drawn) in report::figure::draw_all(report::FIGURES, &sheet)? {
+            let files = report::figure::write(&drawn, folder, figure.name)?;
             errln!("figure: {}", files[0].display());
         }
     }

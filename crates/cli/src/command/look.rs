@@ -60,8 +60,13 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Look) -> Result<u8, Failu
     if let Some(path) = &args.output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
-        let files = report::figure::write(&report::figure::locus(&bases, &cuts)?, folder, &name)?;
-        errln!("figure: {}", files[0].display());
+        let locus = report::figure::Locus { bases: &bases, cuts: &cuts };
+        for (at, (figure, drawn)) in report::figure::draw_all(report::FIGURES, &locus)?.into_iter().enumerate() {
+            // The first has the name that was asked for, others stand beside it.
+            let name = if at == 0 { name.clone() } else { format!("{name}_{}", figure.name) };
+            let files = report::figure::write(&drawn, folder, &name)?;
+            errln!("figure: {}", files[0].display());
+        }
     }
     Ok(0)
 }

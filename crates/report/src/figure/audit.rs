@@ -1,8 +1,8 @@
 //! What tokenizers do to a text: one panel a metric, each tokenizer beside the same tokenizer on random text.
 
 use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
+use super::drawn::{Csv, Drawn};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use super::{Csv, Drawn};
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
 
@@ -23,15 +23,7 @@ const PANELS: &[(&str, &str, bool)] = &[
 ];
 
 /// Draws an audit, all species together.
-///
-/// ```
-/// let drawn = report::figure::audit(&report::audit::example()).unwrap();
-/// assert!(drawn.csv.starts_with("metric,tokenizer,text,value\n"));
-/// ```
-///
-/// # Errors
-/// The drawing library refused.
-pub fn audit(audit: &Sheet) -> Result<Drawn, Error> {
+pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut csv = Csv::new("metric,tokenizer,text,value");
     for (metric, ..) in PANELS {
         for (at, called) in audit.tokenizers.iter().enumerate() {
@@ -48,7 +40,7 @@ pub fn audit(audit: &Sheet) -> Result<Drawn, Error> {
     let top = 56.0;
     let end = top + PANELS.len().div_ceil(COLUMNS) as f64 * (above + body + below);
     let high = end + 16.0 + legend_height(&entries, WIDE) + 12.0;
-    let svg = sheet("What the cut does to the text", (WIDE, high), |canvas| {
+    let svg = sheet(title, (WIDE, high), |canvas| {
         subtitle(canvas, &audit.setting);
         for (number, (metric, heading, log)) in PANELS.iter().enumerate() {
             let (line, column) = (number / COLUMNS, number % COLUMNS);
@@ -60,7 +52,7 @@ pub fn audit(audit: &Sheet) -> Result<Drawn, Error> {
         }
         legend(canvas, &entries, WIDE, end + 14.0);
     })?;
-    Ok(Drawn { svg, csv: csv.0 })
+    Ok(Some(Drawn { svg, csv: csv.0 }))
 }
 
 fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: &str, log: bool, step: f64, margin: bool) {

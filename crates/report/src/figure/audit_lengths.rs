@@ -1,9 +1,9 @@
 //! How long the tokens of an audit are: one panel a species, the corpus beside random text.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::drawn::{Csv, Drawn};
 use super::lengths::{length, shares};
 use super::panel::{Entry, Panel, legend, legend_height, subtitle};
-use super::{Csv, Drawn};
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
 
@@ -16,16 +16,7 @@ const CAPTION: &str = "token length in bases; height: share of the bases, each r
 type Row = [Vec<f64>; 3];
 
 /// Draws the lengths of an audit's tokens: all species together, and each of them.
-///
-/// ```
-/// let drawn = report::figure::lengths(&report::audit::example()).unwrap();
-/// assert!(drawn.csv.starts_with("tokenizer,species,text,length,share_of_bases\n"));
-/// assert!(drawn.csv.contains("\nbase,human,order 2,1,1\n"));
-/// ```
-///
-/// # Errors
-/// The drawing library refused.
-pub fn lengths(audit: &Sheet) -> Result<Drawn, Error> {
+pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut groups = audit.species();
     // One species is all of them.
     if groups.len() != 1 {
@@ -53,7 +44,7 @@ pub fn lengths(audit: &Sheet) -> Result<Drawn, Error> {
     let (entries, top) = (entries(), 60.0);
     let end = top + panels.len().div_ceil(COLUMNS) as f64 * (above + body + below);
     let high = end + 30.0 + legend_height(&entries, WIDE) + 12.0;
-    let svg = sheet("Token lengths", (WIDE, high), |canvas| {
+    let svg = sheet(title, (WIDE, high), |canvas| {
         subtitle(canvas, &audit.setting);
         for (number, (group, rows)) in groups.iter().zip(&panels).enumerate() {
             let (line, column) = (number / COLUMNS, number % COLUMNS);
@@ -73,7 +64,7 @@ pub fn lengths(audit: &Sheet) -> Result<Drawn, Error> {
         canvas.text(((margin + WIDE - 26.0) / 2.0, end + 8.0), CAPTION, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, end + 26.0);
     })?;
-    Ok(Drawn { svg, csv: csv.0 })
+    Ok(Some(Drawn { svg, csv: csv.0 }))
 }
 
 /// One tokenizer on one species: bars for the corpus, a line over each length for either kind of random text.

@@ -1,7 +1,7 @@
 //! The headline: total bits per masked base of every tokenizer, every seed a dot, beside floor and controls.
 
-use super::Drawn;
 use super::dots::{self, Facet, Line, Row, Words};
+use super::drawn::{Drawn, common};
 use crate::comparison::{Bits, Comparison, Estimate, Group, Subject, Test};
 use crate::error::Error;
 
@@ -29,7 +29,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     }
     let words = Words {
         title,
-        subtitle: &super::common(comparison.groups.iter()),
+        subtitle: &common(comparison.groups.iter()),
         axis: "bits per masked base (lower is better)",
         interval: "text and seeds",
         tick: "bias only",

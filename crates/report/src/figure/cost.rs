@@ -1,8 +1,8 @@
 //! Quality against three costs: training speed, parameters, multiply-accumulates per base.
 
 use super::canvas::{Canvas, Fill, color, sheet};
+use super::drawn::{Csv, Drawn, common, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use super::{Csv, Drawn, heading};
 use crate::comparison::{Bits, Comparison, Cost, Group};
 use crate::error::Error;
 
@@ -46,7 +46,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         .collect();
     let body = HIGH * groups.len() as f64;
     let svg = sheet(title, (WIDE, 56.0 + body + legend_height(&entries, WIDE) + 12.0), |canvas| {
-        subtitle(canvas, &super::common(comparison.groups.iter()));
+        subtitle(canvas, &common(comparison.groups.iter()));
         for (at, group) in groups.iter().enumerate() {
             row(canvas, group, 56.0 + HIGH * at as f64);
         }

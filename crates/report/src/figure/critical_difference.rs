@@ -2,7 +2,7 @@
 //! not differ. Drawn where Friedman's test was computed and the table has the number of tokenizers.
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, color, sheet};
-use super::{Csv, Drawn};
+use super::drawn::{Csv, Drawn, heading};
 use crate::comparison::Comparison;
 use crate::error::Error;
 use crate::statistics::friedman::critical_difference;
@@ -35,7 +35,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             let x = |rank: f64| left + (rank - 1.0) / (k - 1) as f64 * (right - left);
             let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
             let head = format!("{} tasks, Friedman F = {f}, p {}", friedman.tasks, crate::words::p_value(friedman.p));
-            canvas.text((24.0, top), &super::heading(&group.label, &head), TEXT, INK, Anchor::Left);
+            canvas.text((24.0, top), &heading(&group.label, &head), TEXT, INK, Anchor::Left);
             canvas.line((left, axis), (right, axis), INK, 1.2);
             for rank in 1..=k {
                 canvas.line((x(rank as f64), axis - 5.0), (x(rank as f64), axis), INK, 1.0);

@@ -1,8 +1,8 @@
 //! Bits per base on the validation split against bases seen: mean line and thin lines per seed.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, SMALL, color, dash, sheet, width};
+use super::drawn::{Csv, Drawn, common};
 use super::panel::{Panel, Scale, spread, subtitle};
-use super::{Csv, Drawn};
 use crate::comparison::{Bits, Comparison, Group, Subject};
 use crate::error::Error;
 
@@ -45,7 +45,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let high = if columns == 1 { HIGH } else { 390.0 };
     let cell = WIDE / columns as f64;
     let svg = sheet(title, (WIDE, 56.0 + high * lines as f64), |canvas| {
-        subtitle(canvas, &super::common(comparison.groups.iter()));
+        subtitle(canvas, &common(comparison.groups.iter()));
         for (at, group) in groups.iter().enumerate() {
             let from = ((at % columns) as f64 * cell, 56.0 + (at / columns) as f64 * high);
             let panel = Panel {

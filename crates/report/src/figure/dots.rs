@@ -1,8 +1,8 @@
 //! Rows of dots with intervals in one panel or many: the drawing behind `bits_per_base` and `tasks`.
 
 use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::drawn::{Csv, Drawn, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use super::{Csv, Drawn, heading};
 use crate::comparison::Estimate;
 use crate::error::Error;
 

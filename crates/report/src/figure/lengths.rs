@@ -1,8 +1,8 @@
 //! How the text is cut: share of the bases inside tokens of each length. Overlapping tokens count their bases each time.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::drawn::{Csv, Drawn, common};
 use super::panel::{Panel, subtitle};
-use super::{Csv, Drawn};
 use crate::comparison::{Comparison, Group, Subject};
 use crate::error::Error;
 
@@ -45,7 +45,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     if columns.is_empty() {
         return Ok(None);
     }
-    columned(title, &super::common(comparison.groups.iter()), &columns).map(Some)
+    columned(title, &common(comparison.groups.iter()), &columns).map(Some)
 }
 
 fn columned(title: &str, under: &str, columns: &[(String, Vec<Row>)]) -> Result<Drawn, Error> {

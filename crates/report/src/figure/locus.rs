@@ -3,25 +3,25 @@
 use std::ops::Range;
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WHITE, color, sheet, width};
-use super::{Csv, Drawn};
+use super::drawn::{Csv, Drawn};
 use crate::error::Error;
 
 const WIDE: f64 = 900.0;
 const CELL: f64 = 11.0;
 const LANE: f64 = 13.0;
 
-/// Draws `bases` and under them the tokens of each cut (name, spans in bases), long loci in several lines. Tokens that
-/// overlap stand in lanes. Spans are clipped to the locus.
-///
-/// ```
-/// let cuts = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
-/// let drawn = report::figure::locus(b"ACGTA", &cuts).unwrap();
-/// assert!(drawn.csv.contains("bpe,4,5,A\n"));
-/// ```
-///
-/// # Errors
-/// The drawing library refused.
-pub fn locus(bases: &[u8], cuts: &[(String, Vec<Range<usize>>)]) -> Result<Drawn, Error> {
+/// A stretch of bases and how tokenizers cut it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locus<'a> {
+    /// The bases.
+    pub bases: &'a [u8],
+    /// The tokens of each tokenizer: its name, and spans in bases.
+    pub cuts: &'a [(String, Vec<Range<usize>>)],
+}
+
+/// Draws the bases and under them the tokens of each cut, long loci in several lines. Tokens that overlap stand in lanes.
+/// Spans are clipped to the locus.
+pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Result<Option<Drawn>, Error> {
     let letters: Vec<String> =
         bases.iter().map(|b| if b.is_ascii_graphic() { (*b as char).to_string() } else { "?".into() }).collect();
     let clipped: Vec<(&str, Vec<Range<usize>>)> = cuts
@@ -44,7 +44,7 @@ pub fn locus(bases: &[u8], cuts: &[(String, Vec<Range<usize>>)]) -> Result<Drawn
         lanes.iter().map(|l| LANE * (l.iter().max().copied().unwrap_or(0) + 1) as f64 + 10.0).collect();
     let block = 52.0 + deep.iter().sum::<f64>();
     let lines = bases.len().div_ceil(across).max(1);
-    let svg = sheet("One locus, as each tokenizer cuts it", (WIDE, 44.0 + block * lines as f64), |canvas| {
+    let svg = sheet(title, (WIDE, 44.0 + block * lines as f64), |canvas| {
         for line in 0..lines {
             let (first, last) = (line * across, ((line + 1) * across).min(bases.len()));
             let x = |base: usize| margin + CELL * (base - first) as f64;
@@ -74,7 +74,7 @@ pub fn locus(bases: &[u8], cuts: &[(String, Vec<Range<usize>>)]) -> Result<Drawn
             }
         }
     })?;
-    Ok(Drawn { svg, csv: csv.0 })
+    Ok(Some(Drawn { svg, csv: csv.0 }))
 }
 
 /// Lane of each span: the first whose last token ends before it starts.
@@ -103,8 +103,9 @@ mod tests {
 
     #[test]
     fn nothing_and_nonsense_are_drawn_without_panic() {
-        assert!(locus(b"", &[]).is_ok());
-        let drawn = locus(b"AC\xff", &[("x".into(), vec![2..9, 7..8])]).unwrap();
+        assert!(draw(&Locus { bases: b"", cuts: &[] }, "t").is_ok());
+        let cuts = [("x".into(), vec![2..9, 7..8])];
+        let drawn = draw(&Locus { bases: b"AC\xff", cuts: &cuts }, "t").unwrap().unwrap();
         assert_eq!(drawn.csv, "subject,start,end,bases\nx,2,3,?\n");
     }
 }

@@ -3,8 +3,8 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, sheet, width};
+use super::drawn::{Csv, Drawn, common};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use super::{Csv, Drawn};
 use crate::comparison::Comparison;
 use crate::error::Error;
 
@@ -76,7 +76,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let body: f64 = blocks.iter().map(|(_, bars)| high(bars.len())).sum();
     let size = (WIDE, 56.0 + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
     let svg = sheet(title, size, |canvas| {
-        subtitle(canvas, &super::common(comparison.groups.iter()));
+        subtitle(canvas, &common(comparison.groups.iter()));
         let mut top = 56.0;
         for (group, bars) in &blocks {
             let panel = Panel { from: (margin, top + 30.0), to: (WIDE - 76.0, top + 30.0 + STEP * bars.len() as f64) };

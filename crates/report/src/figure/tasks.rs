@@ -2,8 +2,8 @@
 
 use experiment::record::Metric;
 
-use super::Drawn;
 use super::dots::{self, Facet, Row, Words};
+use super::drawn::{Drawn, common};
 use crate::comparison::{Comparison, Group, Task};
 use crate::error::Error;
 
@@ -22,7 +22,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let first = judged.next().unwrap_or_default();
     let what = if judged.all(|metric| metric == first) { title_of(first) } else { "Score".to_owned() };
     let axis = &format!("{what} on the test split (higher is better)");
-    let subtitle = super::common(comparison.groups.iter());
+    let subtitle = common(comparison.groups.iter());
     let words = Words { title, subtitle: &subtitle, axis, interval: "test rows and seeds", tick: "" };
     dots::draw(&words, &dots::lines(facets)).map(Some)
 }
