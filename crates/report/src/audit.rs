@@ -2,11 +2,16 @@
 //!
 //! Plain data in ([`Sheet`]), a table for people, a CSV with every number, and figures ([`crate::figure`]) out.
 //!
+//! What the numbers are, how they are written and where they stand is told by the metrics themselves
+//! ([`tokenize::audit::METRICS`]).
+//!
 //! ```
 //! let sheet = report::audit::example();
 //! assert!(report::audit::table(&sheet, false).contains("unigram"));
 //! assert!(report::audit::csv(&sheet).starts_with("tokenizer,species,text,metric,value\n"));
 //! ```
+
+use tokenize::audit::{Block, METRICS, Metric, Unit};
 
 use crate::table::grid::{Grid, bold, chunked, wrap};
 use crate::table::{WIDTH, field, name, number};
@@ -51,17 +56,19 @@ pub struct Cell {
     pub values: Vec<f64>,
     /// Tokens by length in bases, index 0 = one base.
     pub lengths: Vec<u64>,
+    /// Whether the text is too short for the vocabulary ([`tokenize::audit::Audit::undersampled`]).
+    pub undersampled: bool,
 }
 
 /// A whole audit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Sheet {
     /// What was measured, in one line.
     pub setting: String,
     /// Names of the tokenizers.
     pub tokenizers: Vec<String>,
-    /// Names of the metrics.
-    pub metrics: Vec<String>,
+    /// The metrics.
+    pub metrics: Vec<Metric>,
     /// The numbers.
     pub cells: Vec<Cell>,
 }
@@ -71,11 +78,22 @@ impl Sheet {
         self.cells.iter().find(|c| c.tokenizer == tokenizer && c.species == species && c.text == text)
     }
 
-    /// A value of all species together.
-    pub(crate) fn value(&self, tokenizer: usize, species: &str, text: Text, metric: &str) -> f64 {
-        let at = self.metrics.iter().position(|m| m == metric);
-        let value = at.and_then(|at| self.cell(tokenizer, species, text)?.values.get(at).copied());
+    /// The value of the metric at a place in [`Sheet::metrics`]; no species: all of them together.
+    pub(crate) fn value(&self, tokenizer: usize, species: &str, text: Text, metric: usize) -> f64 {
+        let value = self.cell(tokenizer, species, text).and_then(|cell| cell.values.get(metric).copied());
         value.unwrap_or(f64::NAN)
+    }
+
+    /// Place and form of the metrics that are shown in some way, in the order that they ask for.
+    pub(crate) fn shown<F, K: Ord>(
+        &self,
+        form: impl Fn(&Metric) -> Option<F>,
+        place: impl Fn(&F) -> K,
+    ) -> Vec<(usize, F)> {
+        let all = self.metrics.iter().enumerate();
+        let mut shown: Vec<(usize, F)> = all.filter_map(|(at, metric)| Some((at, form(metric)?))).collect();
+        shown.sort_by_key(|(_, form)| place(form));
+        shown
     }
 
     /// The species, in their order.
@@ -90,68 +108,45 @@ impl Sheet {
     }
 }
 
-/// A column: metric, heading, decimals (shares in per cent where negative).
-type Column = (&'static str, &'static str, i32);
-
-const COMPOSITION: &[Column] = &[
-    ("bases_per_token", "bases/token", 2),
-    ("used", "used", -1),
-    ("types_50", "50 % in", 0),
-    ("types_90", "90 % in", 0),
-    ("entropy", "bits/token", 3),
-    ("renyi", "Rényi", 3),
-    ("bits_per_base", "unigram", 3),
-];
-
-const STABILITY: &[Column] = &[
-    ("reverse_kappa", "strand κ", 3),
-    ("shift_jaccard", "shift J", 3),
-    ("shift_kappa", "shift κ", 3),
-    ("resync", "resync", 0),
-    ("substitution", "SNV", 1),
-    ("deletion", "deletion", 1),
-    ("round_trip", "round trip", -1),
-];
-
-/// Metrics that are too low where the text is too short for the vocabulary, and the share of types not met from which it is told.
-const TOO_LOW: [&str; 6] = ["used", "types_50", "types_90", "entropy", "renyi", "bits_per_base"];
-const UNSEEN: f64 = 0.1;
-
 /// The audit as plain text, at most [`WIDTH`] columns wide. `color` turns on ANSI bold.
 #[must_use]
 pub fn table(sheet: &Sheet, color: bool) -> String {
     let mut blocks = vec![bold(&wrap(&sheet.setting, WIDTH, ""), color)];
-    for (heading, columns) in
-        [("what the text consists of", COMPOSITION), ("what a small change does to the cut", STABILITY)]
-    {
-        let titles: Vec<&str> = ["tokenizer", "text"].into_iter().chain(columns.iter().map(|c| c.1)).collect();
-        let mut grid = Grid::new(heading, &titles);
-        for (tokenizer, called) in sheet.tokenizers.iter().enumerate() {
-            for text in Text::ALL {
-                let called = if text == Text::Real { name(called) } else { String::new() };
-                let values = columns.iter().map(|c| value(sheet, tokenizer, "", text, *c));
-                grid.row([called, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
-            }
-        }
-        blocks.push(grid.print(color));
-    }
-    let species = sheet.species();
-    if species.len() > 1 {
-        for (metric, heading, decimals) in [
-            ("bits_per_base", "unigram bits per base, by species", 3),
-            ("bases_per_token", "bases per token, by species", 2),
-        ] {
-            let headings: Vec<String> = species.iter().map(|s| (*s).to_owned()).collect();
-            let row = |tokenizer: usize| {
-                species.iter().map(|s| value(sheet, tokenizer, s, Text::Real, (metric, "", decimals))).collect()
-            };
-            let rows: Vec<(String, Vec<String>)> =
-                sheet.tokenizers.iter().enumerate().map(|(at, called)| (name(called), row(at))).collect();
-            blocks.extend(chunked(heading, "species", &headings, &rows).iter().map(|grid| grid.print(color)));
-        }
+    blocks.extend(Block::ALL.map(|block| columns(sheet, block).print(color)));
+    if sheet.species().len() > 1 {
+        blocks.extend(by_species(sheet).iter().map(|grid| grid.print(color)));
     }
     blocks.push(notes());
     blocks.join("\n\n") + "\n"
+}
+
+/// The metrics of a block in columns; every tokenizer on every text.
+fn columns(sheet: &Sheet, block: Block) -> Grid {
+    let columns = sheet.shown(|metric| metric.column.filter(|column| column.block == block), |_| ());
+    let headings = columns.iter().map(|(_, column)| column.heading);
+    let mut grid = Grid::new(block.title(), &["tokenizer", "text"].into_iter().chain(headings).collect::<Vec<_>>());
+    for (tokenizer, called) in sheet.tokenizers.iter().enumerate() {
+        for text in Text::ALL {
+            let called = if text == Text::Real { name(called) } else { String::new() };
+            let values = columns.iter().map(|(metric, _)| value(sheet, tokenizer, "", text, *metric));
+            grid.row([called, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
+        }
+    }
+    grid
+}
+
+/// Species in columns, for the metrics that have such tables.
+fn by_species(sheet: &Sheet) -> Vec<Grid> {
+    let species = sheet.species();
+    let headings: Vec<String> = species.iter().map(|s| (*s).to_owned()).collect();
+    let mut grids = Vec::new();
+    for (metric, table) in sheet.shown(|metric| metric.by_species, |table| table.place) {
+        let row = |tokenizer| species.iter().map(|s| value(sheet, tokenizer, s, Text::Real, metric)).collect();
+        let rows: Vec<(String, Vec<String>)> =
+            sheet.tokenizers.iter().enumerate().map(|(at, called)| (name(called), row(at))).collect();
+        grids.extend(chunked(table.heading, "species", &headings, &rows));
+    }
+    grids
 }
 
 fn notes() -> String {
@@ -171,19 +166,20 @@ fn notes() -> String {
     .join("\n")
 }
 
-/// A value of a column, told where it is too low.
-fn value(sheet: &Sheet, tokenizer: usize, species: &str, text: Text, (metric, _, decimals): Column) -> String {
-    let too_low = TOO_LOW.contains(&metric) && sheet.value(tokenizer, species, text, "unseen") > UNSEEN;
-    let shown = shown(sheet.value(tokenizer, species, text, metric), decimals);
-    if too_low { format!(">{shown}") } else { shown }
+/// A value for people, told where it is too low.
+fn value(sheet: &Sheet, tokenizer: usize, species: &str, text: Text, metric: usize) -> String {
+    let known = &sheet.metrics[metric];
+    let undersampled = sheet.cell(tokenizer, species, text).is_some_and(|cell| cell.undersampled);
+    let written = written(sheet.value(tokenizer, species, text, metric), known.unit);
+    if known.low_if_undersampled && undersampled { format!(">{written}") } else { written }
 }
 
-fn shown(value: f64, decimals: i32) -> String {
-    match decimals {
+fn written(value: f64, unit: Unit) -> String {
+    match unit {
         _ if !value.is_finite() => "-".to_owned(),
-        ..0 => format!("{:.1} %", value * 100.0),
-        0 => thousands(value),
-        _ => format!("{value:.0$}", decimals.unsigned_abs() as usize).replace('-', "\u{2212}"),
+        Unit::Percent => format!("{:.1} %", value * 100.0),
+        Unit::Count => thousands(value),
+        Unit::Decimals(decimals) => format!("{value:.decimals$}").replace('-', "\u{2212}"),
     }
 }
 
@@ -194,7 +190,7 @@ pub fn csv(sheet: &Sheet) -> String {
     for cell in &sheet.cells {
         let called = sheet.tokenizers.get(cell.tokenizer).map_or("", String::as_str);
         for (metric, value) in sheet.metrics.iter().zip(&cell.values) {
-            let fields = [called, &cell.species, cell.text.name(), metric].map(field).join(",");
+            let fields = [called, &cell.species, cell.text.name(), metric.name].map(field).join(",");
             out += &format!("{fields},{}\n", number(*value));
         }
     }
@@ -204,21 +200,21 @@ pub fn csv(sheet: &Sheet) -> String {
 /// Made-up numbers of three tokenizers on two species, for tests and documentation.
 #[must_use]
 pub fn example() -> Sheet {
-    let metrics: Vec<String> = COMPOSITION.iter().chain(STABILITY).map(|c| c.0.to_owned()).collect();
+    let metrics: Vec<Metric> = METRICS.iter().filter(|metric| metric.column.is_some()).copied().collect();
     let tokenizers: Vec<String> =
         ["base", "kmer6-nonoverlap", "a tokenizer with quite a long name"].map(str::to_owned).to_vec();
     let mut cells = Vec::new();
     for tokenizer in 0..tokenizers.len() {
         for species in ["", "ecoli", "human"] {
             for (place, text) in Text::ALL.into_iter().enumerate() {
-                let value = |at: usize| match metrics[at].as_str() {
+                let value = |at: usize| match metrics[at].name {
                     "reverse_kappa" | "shift_kappa" if tokenizer == 0 => f64::NAN,
                     "used" | "round_trip" | "shift_jaccard" => 1.0 / (1 + at) as f64,
                     _ => (1 + tokenizer * 7 + place) as f64 + at as f64 / 10.0,
                 };
                 let values = (0..metrics.len()).map(value).collect();
                 let lengths = (0..=tokenizer * 5).map(|at| 10 + at as u64).collect();
-                cells.push(Cell { tokenizer, species: species.to_owned(), text, values, lengths });
+                cells.push(Cell { tokenizer, species: species.to_owned(), text, values, lengths, undersampled: false });
             }
         }
     }
@@ -240,9 +236,8 @@ mod tests {
     fn numbers_of_too_little_text_are_told() {
         let mut sheet = example();
         assert!(!table(&sheet, false).contains(">1.4"));
-        sheet.metrics.push("unseen".to_owned());
         for cell in &mut sheet.cells {
-            cell.values.push(if cell.tokenizer == 0 && cell.species != "human" { 0.2 } else { 0.1 });
+            cell.undersampled = cell.tokenizer == 0 && cell.species != "human";
         }
         // Six numbers of the first tokenizer on three texts, and its unigram bits on one of two species.
         let shown = table(&sheet, false);

@@ -259,3 +259,26 @@ fn files_are_those_that_are_written() {
     assert_eq!(names, files(Kind::Audit));
     assert_eq!(names, ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"]);
 }
+
+/// An audit metric of one's own is one entry: it is in the table, in the file of all numbers and in the figure.
+#[test]
+fn a_toy_metric_is_one_entry() {
+    use tokenize::audit::{Audit, Block, METRICS, Metric, Unit};
+    let toy = Metric::new("toy", "a toy", Unit::Decimals(1), |audit| audit.windows as f64 + 0.5)
+        .column(Block::Stability, "toys")
+        .panel(99, "toys of a text")
+        .by_species(99, "toys, by species");
+    let mut sheet = report::audit::example();
+    sheet.metrics = METRICS.iter().copied().chain([toy]).collect();
+    let audit = Audit { windows: 41, ..Audit::default() };
+    for cell in &mut sheet.cells {
+        cell.values = sheet.metrics.iter().map(|metric| (metric.value)(&audit)).collect();
+    }
+    let table = report::audit::table(&sheet, false);
+    assert!(table.contains(" toys\n") && table.contains(" 41.5\n") && table.contains("toys, by species"), "{table}");
+    assert!(report::audit::csv(&sheet).contains("base,human,uniform,toy,41.5\n"));
+    let drawn = find("audit").unwrap().draw(&sheet).unwrap().unwrap();
+    assert!(drawn.csv.ends_with("toy,a tokenizer with quite a long name,uniform,41.5\n"), "{}", drawn.csv);
+    assert!(drawn.svg.contains("toys of a text"));
+    sound("audit", &drawn);
+}

@@ -22,91 +22,14 @@
 //! ```
 
 mod composition;
+mod measured;
+mod metric;
 mod stability;
 
-use rand::Rng;
-
-use crate::Token;
-use crate::token::{Tokenizer, decode, normalise};
-
 pub use composition::Composition;
+pub use measured::Audit;
+pub use metric::{Block, Column, METRICS, Metric, Panel, SpeciesTable, Unit};
 pub use stability::{Agreement, SHIFTS, Stability};
-
-/// Everything that is measured of one tokenizer on one text.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Audit {
-    /// What the text consists of.
-    pub composition: Composition,
-    /// How the cut answers to small changes.
-    pub stability: Stability,
-    /// Windows that came back unchanged (up to [`normalise`]).
-    pub round_trips: u64,
-    /// Windows asked.
-    pub windows: u64,
-}
-
-impl Audit {
-    /// Measures `tokenizer` on `windows` of A, C, G, T; stability on at most `probes` of them, evenly spaced. Places and bases of
-    /// mutations come from `rng`.
-    pub fn of(tokenizer: &dyn Tokenizer, windows: &[impl AsRef<[u8]>], probes: usize, rng: &mut impl Rng) -> Audit {
-        let mut audit = Audit { composition: Composition::new(tokenizer), ..Audit::default() };
-        let mut tokens: Vec<Token> = Vec::new();
-        for window in windows {
-            let window = window.as_ref();
-            tokenizer.encode(window, &mut tokens);
-            audit.composition.add(window.len(), &tokens);
-            audit.windows += 1;
-            audit.round_trips += u64::from(decode(&tokens, tokenizer.vocabulary()) == normalise(window));
-        }
-        let probes = probes.min(windows.len());
-        for probe in 0..probes {
-            audit.stability.add(tokenizer, windows[probe * windows.len() / probes].as_ref(), rng);
-        }
-        audit
-    }
-
-    /// Adds what was measured on another text with the same tokenizer.
-    pub fn merge(&mut self, other: &Audit) {
-        self.composition.merge(&other.composition);
-        self.stability.merge(&other.stability);
-        self.round_trips += other.round_trips;
-        self.windows += other.windows;
-    }
-}
-
-/// The numbers that tables, files and figures show, in this order.
-pub const METRICS: &[Metric] = &[
-    Metric { name: "bases_per_token", title: "bases per token", value: |a| a.composition.bases_per_token() },
-    Metric { name: "overlap", title: "tokens over a base", value: |a| a.composition.overlap() },
-    Metric { name: "used", title: "share of the vocabulary used", value: |a| a.composition.used(1) },
-    Metric { name: "used_100", title: "share used 100 times or more", value: |a| a.composition.used(100) },
-    Metric { name: "types_50", title: "types covering half of the tokens", value: |a| a.composition.covering(0.5) },
-    Metric { name: "types_90", title: "types covering 90 % of the tokens", value: |a| a.composition.covering(0.9) },
-    Metric { name: "types_99", title: "types covering 99 % of the tokens", value: |a| a.composition.covering(0.99) },
-    Metric { name: "entropy", title: "entropy, bits per token", value: |a| a.composition.entropy() },
-    Metric { name: "unseen", title: "share of tokens of types not met (Turing)", value: |a| a.composition.unseen() },
-    Metric { name: "renyi", title: "Rényi efficiency (2.5)", value: |a| a.composition.renyi() },
-    Metric { name: "bits_per_base", title: "unigram bits per base", value: |a| a.composition.bits_per_base() },
-    Metric { name: "reverse_jaccard", title: "strand agreement", value: |a| a.stability.reverse.jaccard() },
-    Metric { name: "reverse_kappa", title: "strand agreement over chance", value: |a| a.stability.reverse.kappa() },
-    Metric { name: "shift_jaccard", title: "shift agreement", value: |a| a.stability.shift.jaccard() },
-    Metric { name: "shift_kappa", title: "shift agreement over chance", value: |a| a.stability.shift.kappa() },
-    Metric { name: "resync", title: "bases until the cut is found again", value: |a| a.stability.resync() },
-    Metric { name: "substitution", title: "bases recut by a substitution", value: |a| a.stability.substitution() },
-    Metric { name: "deletion", title: "bases recut by a deletion", value: |a| a.stability.deletion() },
-    Metric { name: "round_trip", title: "round trips", value: |a| a.round_trips as f64 / a.windows as f64 },
-];
-
-/// One number of an [`Audit`].
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Name in files.
-    pub name: &'static str,
-    /// What it is, for people.
-    pub title: &'static str,
-    /// The number; not finite where it is not defined.
-    pub value: fn(&Audit) -> f64,
-}
 
 #[cfg(test)]
 mod tests {

@@ -143,6 +143,7 @@ fn sheet(
                 text,
                 values: METRICS.iter().map(|metric| (metric.value)(audit)).collect(),
                 lengths: audit.composition.lengths.clone(),
+                undersampled: audit.undersampled(),
             });
         };
         for text in Text::ALL {
@@ -170,7 +171,7 @@ fn sheet(
             args.window
         ),
         tokenizers: names_of(tokenizers),
-        metrics: METRICS.iter().map(|metric| metric.name.to_owned()).collect(),
+        metrics: METRICS.to_vec(),
         cells,
     }
 }
@@ -192,12 +193,17 @@ fn machine(sheet: &Sheet) -> serde_json::Value {
         .cells
         .iter()
         .map(|cell| {
-            let values: serde_json::Map<String, serde_json::Value> =
-                sheet.metrics.iter().zip(&cell.values).map(|(metric, value)| (metric.clone(), json!(value))).collect();
+            let values: serde_json::Map<String, serde_json::Value> = sheet
+                .metrics
+                .iter()
+                .zip(&cell.values)
+                .map(|(metric, value)| (metric.name.to_owned(), json!(value)))
+                .collect();
             json!({"tokenizer": sheet.tokenizers[cell.tokenizer], "species": cell.species, "text": cell.text.name(),
                    "values": values, "lengths": cell.lengths})
         })
         .collect();
-    let metrics: Vec<_> = METRICS.iter().map(|metric| json!({"name": metric.name, "title": metric.title})).collect();
+    let metrics: Vec<_> =
+        sheet.metrics.iter().map(|metric| json!({"name": metric.name, "title": metric.title})).collect();
     json!({"setting": sheet.setting, "metrics": metrics, "cells": cells})
 }

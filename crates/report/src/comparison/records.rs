@@ -76,14 +76,14 @@ pub(super) fn distinct(records: Vec<Record>) -> Vec<Record> {
     let mut kept: Vec<Record> = Vec::with_capacity(records.len());
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for record in records {
-        match places.get(&record.key.0) {
+        match places.get(record.key.as_str()) {
             Some(&at) => {
                 if matches!(kept[at].outcome, Outcome::Failed { .. }) {
                     kept[at] = record;
                 }
             }
             None => {
-                places.insert(record.key.0.clone(), kept.len());
+                places.insert(record.key.as_str().to_owned(), kept.len());
                 kept.push(record);
             }
         }

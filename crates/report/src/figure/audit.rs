@@ -9,26 +9,14 @@ use crate::error::Error;
 const WIDE: f64 = 900.0;
 const COLUMNS: usize = 3;
 
-/// Metric, heading, logarithmic.
-const PANELS: &[(&str, &str, bool)] = &[
-    ("bases_per_token", "bases per token", false),
-    ("used", "vocabulary used", false),
-    ("types_90", "types in 90 % of tokens", true),
-    ("bits_per_base", "unigram bits per base", false),
-    ("renyi", "Rényi efficiency (2.5)", false),
-    ("reverse_kappa", "strand agreement (κ)", false),
-    ("shift_jaccard", "agreement after a shift", false),
-    ("substitution", "recut by a substitution", false),
-    ("deletion", "recut by a deletion", false),
-];
-
 /// Draws an audit, all species together.
 pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut csv = Csv::new("metric,tokenizer,text,value");
-    for (metric, ..) in PANELS {
+    let panels = audit.shown(|metric| metric.panel, |panel| panel.place);
+    for (metric, _) in &panels {
         for (at, called) in audit.tokenizers.iter().enumerate() {
             for text in Text::ALL {
-                csv.row(&[metric, called, text.name()], &[audit.value(at, "", text, metric)]);
+                csv.row(&[audit.metrics[*metric].name, called, text.name()], &[audit.value(at, "", text, *metric)]);
             }
         }
     }
@@ -38,24 +26,24 @@ pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, 
     let body = step * audit.tokenizers.len() as f64 + 8.0;
     let entries = entries();
     let top = 56.0;
-    let end = top + PANELS.len().div_ceil(COLUMNS) as f64 * (above + body + below);
+    let end = top + panels.len().div_ceil(COLUMNS) as f64 * (above + body + below);
     let high = end + 16.0 + legend_height(&entries, WIDE) + 12.0;
     let svg = sheet(title, (WIDE, high), |canvas| {
         subtitle(canvas, &audit.setting);
-        for (number, (metric, heading, log)) in PANELS.iter().enumerate() {
+        for (number, (metric, shown)) in panels.iter().enumerate() {
             let (line, column) = (number / COLUMNS, number % COLUMNS);
             let wide = (WIDE - margin - 26.0 - gap * (COLUMNS - 1) as f64) / COLUMNS as f64;
             let from = (margin + column as f64 * (wide + gap), top + line as f64 * (above + body + below) + above);
             let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
-            panel.heading(canvas, heading);
-            one(canvas, &panel, audit, metric, *log, step, column == 0);
+            panel.heading(canvas, shown.heading);
+            one(canvas, &panel, audit, *metric, shown.log, step, column == 0);
         }
         legend(canvas, &entries, WIDE, end + 14.0);
     })?;
     Ok(Some(Drawn { svg, csv: csv.0 }))
 }
 
-fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: &str, log: bool, step: f64, margin: bool) {
+fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: usize, log: bool, step: f64, margin: bool) {
     let value = |at: usize, text: Text| audit.value(at, "", text, metric);
     let all = (0..audit.tokenizers.len()).flat_map(|at| Text::ALL.map(|text| value(at, text)));
     let scale = Scale::around(all, log, (panel.from.0, panel.to.0));

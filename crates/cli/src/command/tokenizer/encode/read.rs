@@ -1,8 +1,8 @@
 //! The sequences of the files that are encoded, many at a time.
 
 use dataset::names::Names;
-use dna::reverse_complement;
 use dataset::{Counts, Record};
+use dna::reverse_complement;
 
 use super::form::{OTHER_STRAND, Strand};
 use crate::args::{self, TokenFormat};
