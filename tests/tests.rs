@@ -3,6 +3,7 @@
 mod audit;
 mod commands;
 mod configs;
+mod docs;
 mod errors;
 mod figures;
 mod files;
@@ -13,6 +14,7 @@ mod letters;
 mod masking;
 mod reading;
 mod report;
+mod schema;
 mod structure;
 mod system;
 mod tasks;
