@@ -1,0 +1,41 @@
+# Commands of this repository; CONTRIBUTING.md says what each is for.
+
+# Tests that train models, read long texts or kill processes: left out of `quick`.
+slow := "--skip interruption:: --skip figures:: --skip system:: --skip tasks:: --skip masking:: --skip laws:: --skip audit::" \
+    + " --skip commands:: --skip damaged --skip long_repeats --skip ten_million --skip hidden_training" \
+    + " --skip equal_the_tokenizers_crate --skip any_bytes_become_tokens --skip fitted_survives"
+
+[private]
+default:
+    @just --list
+
+# Unit tests and laws, without those that train models or read genomes
+quick:
+    cargo test --release --workspace --lib --bins --tests -- {{slow}}
+
+# Every test that needs no data from elsewhere
+test:
+    cargo test --release --workspace
+
+# Every test that needs the data that TOKBENCH_DATA names
+test-data:
+    cargo test --release --workspace --lib --bins --tests -- --ignored
+
+# Formatting and clippy
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Documentation of the crates, and the book (needs mdbook)
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+    mdbook build docs
+
+# Draw all committed figures again from the committed records
+figures:
+    for records in experiments/*.jsonl; do \
+        cargo run --release --quiet -- report "$records" --output "figures/$(basename "$records" .jsonl)" || exit 1; \
+    done
+
+# What the public workflow checks
+ci: lint test docs
