@@ -197,6 +197,39 @@ fn named_files_exist() {
     none("files that are not there", &faults);
 }
 
+/// "`Plan` in `crates/experiment/src/plan.rs`": that file defines it.
+#[test]
+fn named_items_are_defined_where_the_pages_say() {
+    let mut faults = BTreeSet::new();
+    let mut checked = 0;
+    for page in pages() {
+        let prose = page.prose().split_whitespace().collect::<Vec<_>>().join(" ");
+        let parts: Vec<&str> = prose.split('`').collect();
+        for part in parts.windows(3).skip(1).step_by(2).filter(|part| part[1] == " in ") {
+            let (item, file) = (part[0], part[2]);
+            if !file.ends_with(".rs") || !item.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                continue;
+            }
+            checked += 1;
+            let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+            let kinds = ["struct", "enum", "trait", "const", "static", "fn"];
+            if !kinds.iter().any(|kind| defines(&text, &format!("{kind} {item}"))) {
+                faults.insert(format!("{}: {item} in {file}", page.name()));
+            }
+        }
+    }
+    assert!(checked > 40, "{checked} items");
+    none("items that are defined elsewhere", &faults);
+}
+
+/// Whether `text` has `definition`, and the name ends there.
+fn defines(text: &str, definition: &str) -> bool {
+    text.match_indices(definition).any(|(at, _)| {
+        let next = text[at + definition.len()..].chars().next();
+        next.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_')
+    })
+}
+
 #[test]
 fn every_page_is_in_the_summary_of_the_book() {
     let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
