@@ -2,8 +2,8 @@
 
 # Tests that train models, read long texts or kill processes: left out of `quick`.
 slow := "--skip interruption:: --skip figures:: --skip system:: --skip tasks:: --skip masking:: --skip laws:: --skip audit::" \
-    + " --skip commands:: --skip damaged --skip long_repeats --skip ten_million --skip hidden_training" \
-    + " --skip equal_the_tokenizers_crate --skip any_bytes_become_tokens --skip fitted_survives"
+    + " --skip commands:: --skip report:: --skip letters:: --skip damaged --skip long_repeats --skip long_texts" \
+    + " --skip ten_million --skip freshly_learned --skip fitted_survives"
 
 [private]
 default:
