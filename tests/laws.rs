@@ -1,4 +1,4 @@
-//! Laws of design section 4 that need trained models: nobody under the floor, nobody under 2.0 on noise.
+//! Laws of the protocol (`docs/protocol.md#laws-kept-by-tests`) that need trained models: nobody under the floor, nobody under 2.0 on noise.
 
 use experiment::record::{BlockScore, Outcome};
 use experiment::{Record, run::Work};

@@ -66,13 +66,13 @@ impl Default for Encoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MaskingUnit {
-    /// Cells of bases, identical for every tokenizer (design section 4).
+    /// Cells of bases, identical for every tokenizer (`docs/protocol.md#masking-plan`).
     Bases,
     /// Tokens, 80/10/10, as the published recipes do. Not comparable between tokenizers in training.
     Tokens,
 }
 
-/// The masking plan of training (design section 4.1).
+/// The masking plan of training (`docs/protocol.md#masking-plan`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masking {
@@ -90,7 +90,7 @@ impl Default for Masking {
     }
 }
 
-/// How held-out text is scored (design sections 4.1 to 4.5).
+/// How held-out text is scored (`docs/protocol.md#code-length`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scoring {

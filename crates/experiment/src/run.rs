@@ -49,7 +49,7 @@ pub enum Work {
     Pretrain(Pretrain),
     /// Train a classifier on a labelled task, starting from a pretrained model or from initial weights.
     Finetune(Finetune),
-    /// A control that needs no encoder (design section 4.7).
+    /// A control that needs no encoder (`docs/protocol.md#baselines-and-controls`).
     Control(Control),
 }
 

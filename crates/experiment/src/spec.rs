@@ -47,7 +47,7 @@ pub struct Spec {
     pub tasks: Vec<String>,
     /// Learning rates tried for every tokenizer alike, chosen on the validation split; empty: `training.learning_rate`.
     pub learning_rates: Vec<f64>,
-    /// Adds the controls of design section 4.7.
+    /// Adds the controls (`docs/protocol.md#baselines-and-controls`).
     pub controls: bool,
     /// The shared encoder.
     pub encoder: EncoderChoice,

@@ -1,4 +1,4 @@
-//! From windows to tensors, and the loss over legal tokens (design sections 4.3 and 4.6).
+//! From windows to tensors, and the loss over legal tokens (`docs/protocol.md#training-objective`).
 
 use std::ops::Range;
 

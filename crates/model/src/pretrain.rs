@@ -1,4 +1,4 @@
-//! Masked-language-model training (design sections 4.5 to 4.8, 4.11).
+//! Masked-language-model training (`docs/protocol.md#training-objective`).
 //!
 //! Every step draws its windows and its plan from streams named by seed and step number, so tokenizers of one seed see
 //! the same bases and the same planned spans, and a resumed run continues exactly.

@@ -1,4 +1,4 @@
-//! Bits that a model pays for held-out text (design sections 4.1 to 4.5), sequential and parallel.
+//! Bits that a model pays for held-out text (`docs/protocol.md#code-length`), sequential and parallel.
 //!
 //! Logits come from the device; sums are made here in f64 in a fixed order, so a score does not depend on threads.
 

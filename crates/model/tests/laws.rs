@@ -183,7 +183,7 @@ fn same_seed_same_model_and_the_shared_parts_start_equal() {
 
 #[test]
 fn base_counts_are_the_published_ones() {
-    // reference/dnabert2.md, A.10 and A.11: encoder without embeddings, and multiply-accumulates at 512 tokens.
+    // DNABERT-2 as published: encoder without embeddings, and multiply-accumulates at 512 tokens.
     let device = model::device::open("cpu").unwrap();
     let encoder = Encoder {
         hidden: 768,

@@ -1,4 +1,4 @@
-//! Which tokens could stand at a hidden place at all (design section 4.3). Softmax, in training and in scoring, runs over
+//! Which tokens could stand at a hidden place at all (`docs/protocol.md#candidate-tokens`). Softmax, in training and in scoring, runs over
 //! these only: never a special id, never \[UNK\].
 
 use std::collections::HashMap;

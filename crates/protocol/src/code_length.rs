@@ -1,4 +1,4 @@
-//! From logits to bits: total = count + length + content (design section 4.4).
+//! From logits to bits: total = count + length + content (`docs/protocol.md#code-length`).
 
 use serde::{Deserialize, Serialize};
 

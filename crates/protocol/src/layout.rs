@@ -1,4 +1,4 @@
-//! What a model sees of a window with hidden spans, and what it must pay for (design sections 4.2, 4.3, 4.5).
+//! What a model sees of a window with hidden spans, and what it must pay for (`docs/protocol.md#nothing-masked-is-visible`).
 
 use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
 use tokenize::{Reading, Token, Tokenizer};
@@ -169,7 +169,7 @@ fn tiles(tokens: &[Token], span: Span, k: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The published way (design section 4.10): `share` of the tokens is drawn; of these 80 % become \[MASK\], 10 % a random
+/// The published way (`docs/protocol.md#masking-in-tokens`): `share` of the tokens is drawn; of these 80 % become \[MASK\], 10 % a random
 /// ordinary token, 10 % stay. Comparable within one tokenizer only.
 #[must_use]
 pub fn token_masking(tokens: &[Token], share: f64, vocabulary: usize, rng: &mut impl rand::Rng) -> Layout {

@@ -1,4 +1,4 @@
-//! The masking plan, made in bases (design sections 4.1 and 4.5).
+//! The masking plan, made in bases (`docs/protocol.md#masking-plan`).
 //!
 //! A window is divided from its start into cells. In training a share of the cells is drawn, no two adjacent, none with a
 //! base other than A, C, G, T; in scoring pass p of 7 takes the cells i with i mod 7 = p. The plan never sees a

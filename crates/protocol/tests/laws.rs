@@ -1,4 +1,4 @@
-//! Laws of masking and code lengths that hold for every tokenizer of the registry (design sections 4 and 8).
+//! Laws of masking and code lengths that hold for every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`).
 
 use std::sync::{Arc, OnceLock};
 

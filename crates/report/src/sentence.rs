@@ -1,6 +1,6 @@
 //! The closing sentence: what a comparison says, for a person, with nothing that the numbers do not carry.
 //!
-//! Only the total is named, and always with the budget, because a short run ranks learning speed (design 4.8).
+//! Only the total is named, and always with the budget, because a short run ranks learning speed (`docs/protocol.md#training-budget`).
 //!
 //! ```
 //! let shape = report::example::Shape { tokenizers: vec!["bpe4096".into(), "mxdna".into()], ..Default::default() };

@@ -1,4 +1,4 @@
-//! The `±`: a bootstrap over seeds and genome blocks (design section 6), and its sibling over seeds and test rows.
+//! The `±`: a bootstrap over seeds and genome blocks (`docs/protocol.md#statistics`), and its sibling over seeds and test rows.
 //!
 //! One resample draws seeds with replacement and, inside each species, blocks with replacement; the same seeds and blocks
 //! for every subject, so differences are paired. Bits are summed over the blocks, then divided once by their bases; species

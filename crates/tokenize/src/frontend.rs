@@ -33,7 +33,8 @@ impl Frontend {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MxDna {
-    /// Layers on single nucleotides before the module (of the encoder's own kind); at least one, see the design, section 3.
+    /// Layers on single nucleotides before the module (of the encoder's own kind); at least one, see
+    /// `docs/protocol.md#learned-front-ends`.
     pub nucleotide_layers: usize,
     /// Kernel size of each convolution expert, in bases.
     pub kernel_sizes: Vec<usize>,

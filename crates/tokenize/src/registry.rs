@@ -121,7 +121,7 @@ impl Recipe {
     }
 
     /// Checks that this tokenizer can stand in front of a model, and that hidden spans of `span` bases can be paid for exactly once
-    /// (design section 4.3).
+    /// (`docs/protocol.md#each-masked-base-is-coded-once`).
     ///
     /// # Errors
     /// If its vocabulary is larger than an embedding can be, if K does not divide the span (names one that it does), or if the stride

@@ -1,4 +1,4 @@
-//! The contract of a tokenizer, held by every tokenizer of the registry (design section 8).
+//! The contract of a tokenizer, held by every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`).
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

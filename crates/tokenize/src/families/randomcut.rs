@@ -1,4 +1,4 @@
-//! `randomcut<V>`: BPE's vocabulary and BPE's token lengths, but cut at random: the control of design section 4.7.
+//! `randomcut<V>`: BPE's vocabulary and BPE's token lengths, but cut at random: a control (`docs/protocol.md#baselines-and-controls`).
 //!
 //! What BPE gains over this control is due to *where* it cuts, not to having long tokens of varying length. The cut is a pure
 //! function of the stretch of bases: the random numbers are keyed by the BLAKE3 of the stretch. One of all ways to spell the
