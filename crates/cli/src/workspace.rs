@@ -31,6 +31,5 @@ pub(crate) fn apart(
 
 /// The path in the name of a tokenizer, with or without `file:` before it.
 pub(crate) fn file_of(name: &str) -> &Path {
-    let name = name.trim();
-    Path::new(name.strip_prefix("file:").unwrap_or(name))
+    Path::new(tokenize::families::file::without_prefix(name))
 }

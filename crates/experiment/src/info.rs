@@ -11,6 +11,10 @@ use crate::run::DataRef;
 pub struct TokenizerInfo {
     /// Canonical name: what is hashed. `file:` names carry the content hash.
     pub canonical: String,
+    /// Its family: tokenizers that differ in a number only, such as `bpe512` and `bpe4096`.
+    pub family: String,
+    /// Canonical names of the tokenizers that stand beside it as controls.
+    pub controls: Vec<String>,
     /// Where it is found on this machine, if it is a file.
     pub location: Option<PathBuf>,
     /// Tokens in the vocabulary.

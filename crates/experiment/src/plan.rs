@@ -4,7 +4,7 @@
 //! without either. Where learning rates are tried and tasks are asked, fine-tuning waits until a rate is chosen
 //! ([`Resolver::chosen`], [`choose`](crate::rates::choose)): `plan.deferred` counts those runs; plan again when pretraining is done.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -283,19 +283,13 @@ fn reference(spec: &Spec, subjects: &[TokenizerInfo], resolver: &dyn Resolver) -
     })
 }
 
-/// `base-deep` beside `mxdna`, and `randomcut<V>` beside the first `bpe<V>`; canonical names.
+/// What stands beside the tokenizers as controls, canonical names in alphabetical order: of several tokenizers of one family the first
+/// one's (so one random segmentation is enough for several vocabularies), and none that is compared anyway.
 fn control_tokenizers(subjects: &[TokenizerInfo]) -> Vec<String> {
-    let mut names = Vec::new();
-    if subjects.iter().any(|s| s.canonical == "mxdna" || s.canonical.starts_with("mxdna-")) {
-        names.push("base-deep".to_owned());
-    }
-    let vocabulary = |s: &TokenizerInfo| -> Option<String> {
-        let digits: String = s.canonical.strip_prefix("bpe")?.chars().take_while(char::is_ascii_digit).collect();
-        (!digits.is_empty()).then_some(digits)
-    };
-    names.extend(subjects.iter().find_map(vocabulary).map(|v| format!("randomcut{v}")));
-    names.retain(|name| subjects.iter().all(|s| s.canonical != *name));
-    names
+    let first = |(at, info): &(usize, &TokenizerInfo)| subjects[..*at].iter().all(|s| s.family != info.family);
+    let controls = subjects.iter().enumerate().filter(first).flat_map(|(_, info)| &info.controls);
+    let names: BTreeSet<&String> = controls.filter(|name| subjects.iter().all(|s| s.canonical != **name)).collect();
+    names.into_iter().cloned().collect()
 }
 
 fn located(info: Option<&TokenizerInfo>, corpus: Option<&CorpusInfo>, task: Option<&TaskInfo>) -> Sources {

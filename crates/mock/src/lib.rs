@@ -68,8 +68,8 @@ pub fn record(run: &Run) -> Record {
         Work::Pretrain(p) => {
             let windows = (p.scoring.bases / p.training.window.max(1)).max(1) as u64;
             let base = 1.90 + 0.06 * Noise::of(&p.tokenizer).next();
-            let variable =
-                ["bpe", "unigram", "wordpiece", "randomcut", "file:"].iter().any(|stem| p.tokenizer.starts_with(stem));
+            let reading = tokenize::registry::builtin().reading(&p.tokenizer);
+            let variable = reading.is_some_and(|reading| reading.fixed().is_none());
             pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise)
         }
         Work::Control(Control::Markov { window, scoring, .. }) => {

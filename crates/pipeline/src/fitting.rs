@@ -5,7 +5,8 @@ use std::path::Path;
 use dataset::Corpus;
 use experiment::store::{Found, Store};
 use protocol::Fitted;
-use tokenize::registry::{self, Recipe};
+use tokenize::families::file;
+use tokenize::{Recipe, registry};
 
 use crate::error::{Error, Kind, Result};
 
@@ -16,10 +17,10 @@ const FILE: &str = "fitted.json";
 
 /// The recipe behind a canonical name; `location` is the path behind a `file:` name.
 pub(crate) fn recipe(canonical: &str, location: Option<&Path>) -> Result<Recipe> {
-    let Some(path) = location.filter(|_| canonical.starts_with("file:")) else {
-        return Ok(registry::parse(canonical)?);
+    let Some(path) = location else {
+        return Ok(registry::builtin().parse(canonical)?);
     };
-    let recipe = registry::parse(&format!("file:{}", path.display()))?;
+    let recipe = file::open(&path.to_string_lossy())?;
     if recipe.name != canonical {
         return Err(Error::new(
             Kind::Data,

@@ -1,37 +1,26 @@
 //! What an experiment is made of, opened once: tokenizers, corpus and tasks, and what a plan must know of them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 
 use dataset::{Longest, Split, Task, TaskSpec};
 use experiment::config::{Masking, Position};
 use experiment::run::DataRef;
 use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
-use tokenize::registry::{self, Recipe};
-use tokenize::{Frontend, Reading};
+use tokenize::families::file;
+use tokenize::{Recipe, registry};
 
 use crate::error::{Error, Kind, Result};
 use crate::workspace::{OpenCorpus, Workspace};
 
-/// Tokens per base of a byte-pair encoding of 4096 entries, for estimates only.
-const BPE_TOKENS_PER_BASE: f64 = 0.21;
-
 /// Bases of training text that are certain to give an entry of a vocabulary: a byte-pair encoding takes about 40.
 const BASES_AN_ENTRY: u64 = 100;
-
-/// A tokenizer of the experiment.
-#[derive(Debug)]
-struct Named {
-    recipe: Recipe,
-    /// Where its file lies, as it is kept with the runs.
-    location: Option<PathBuf>,
-}
 
 /// Everything that the names of a spec stand for.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     encoders: Encoders,
-    tokenizers: HashMap<String, Named>,
+    tokenizers: HashMap<String, Recipe>,
     pub(crate) corpus: OpenCorpus,
     corpus_info: CorpusInfo,
     tasks: HashMap<String, TaskInfo>,
@@ -50,11 +39,10 @@ impl Inputs {
         for name in &spec.tokenizers {
             let recipe = workspace.recipe(name)?;
             recipe.check_span(spec.masking.span)?;
-            let location = match registry::path_in(name).map(Path::new) {
-                Some(path) => Some(located(name, std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))?),
-                None => None,
-            };
-            tokenizers.insert(name.clone(), Named { recipe, location });
+            if let Some(path) = &recipe.location {
+                located(name, path)?;
+            }
+            tokenizers.insert(name.clone(), recipe);
         }
         let specs = workspace.task_specs(&spec.tasks)?;
         let corpus = workspace.open_corpus(&spec.corpus)?;
@@ -118,8 +106,8 @@ impl Inputs {
     /// told now than when everything else is done.
     pub(crate) fn check_vocabularies(&self, spec: &Spec) -> Result<()> {
         let corpus = &self.corpus.corpus;
-        for recipe in spec.tokenizers.iter().filter_map(|name| Some(&self.tokenizers.get(name)?.recipe)) {
-            let enough = BASES_AN_ENTRY * asked_entries(recipe) as u64;
+        for recipe in spec.tokenizers.iter().filter_map(|name| self.tokenizers.get(name)) {
+            let enough = BASES_AN_ENTRY * recipe.vocabulary as u64;
             if recipe.learned_vocabulary && corpus.bases(Split::Train) < enough {
                 recipe.fit(&mut corpus.training_pieces())?;
             }
@@ -127,25 +115,28 @@ impl Inputs {
         Ok(())
     }
 
-    fn info(recipe: &Recipe, location: Option<PathBuf>, span: usize) -> TokenizerInfo {
-        // A vocabulary that is not learned is there already; one that is has its size in its name.
-        let fixed = (!recipe.learned_vocabulary).then(|| recipe.fit(&mut std::iter::empty()).ok()).flatten();
-        let number: usize = match fixed {
-            Some(tokenizer) => tokenizer.vocabulary().len(),
-            None => asked_entries(recipe),
-        };
-        let (vocabulary, tokens_per_base, tokens_per_span) = match recipe.reading {
-            Reading::Tiling(Some(k)) => (words(k), 1.0 / k as f64, span.div_ceil(k)),
-            Reading::Sliding { k, stride } => (words(k), 1.0 / stride as f64, span.div_ceil(k)),
-            Reading::Tiling(None) => (number.clamp(64, 65_536), BPE_TOKENS_PER_BASE, span.div_ceil(3)),
-        };
-        let nucleotide_layers = match &recipe.frontend {
-            Frontend::Lookup => 0,
-            Frontend::MxDna(knobs) => knobs.nucleotide_layers + 1,
-            Frontend::Deep(knobs) => knobs.nucleotide_layers + 1,
-        };
-        let canonical = recipe.name.clone();
-        TokenizerInfo { canonical, location, vocabulary, tokens_per_base, tokens_per_span, nucleotide_layers }
+    /// What a plan must know of a tokenizer.
+    fn info(recipe: &Recipe, span: usize) -> TokenizerInfo {
+        // Estimates are made for vocabularies of such sizes.
+        let bounded = |entries: usize| if recipe.is_exact() { entries } else { entries.clamp(64, 65_536) };
+        TokenizerInfo {
+            canonical: recipe.name.clone(),
+            family: recipe.family.to_owned(),
+            controls: recipe.controls.clone(),
+            location: recipe.location.clone(),
+            vocabulary: bounded(recipe.vocabulary),
+            tokens_per_base: recipe.tokens_per_base,
+            tokens_per_span: recipe.tokens_per_span(span),
+            nucleotide_layers: recipe.frontend.nucleotide_layers(),
+        }
+    }
+
+    /// The recipe of a name of the spec, or of another one: a control, or another spelling of the reference.
+    fn recipe(&self, name: &str) -> Result<Cow<'_, Recipe>, Refusal> {
+        match self.tokenizers.get(name) {
+            Some(recipe) => Ok(Cow::Borrowed(recipe)),
+            None => registry::builtin().parse(name).map(Cow::Owned).map_err(refusal),
+        }
     }
 }
 
@@ -155,11 +146,8 @@ impl Resolver for Inputs {
     }
 
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
-        match self.tokenizers.get(name) {
-            Some(named) => Ok(Inputs::info(&named.recipe, named.location.clone(), span)),
-            // A control, or another spelling of the reference.
-            None => registry::parse(name).map(|recipe| Inputs::info(&recipe, None, span)).map_err(refusal),
-        }
+        let recipe = self.recipe(name)?;
+        Ok(Inputs::info(&recipe, span))
     }
 
     fn corpus(&self, _: &str) -> Result<CorpusInfo, Refusal> {
@@ -171,10 +159,7 @@ impl Resolver for Inputs {
     }
 
     fn check(&self, name: &str, masking: &Masking) -> Result<(), Refusal> {
-        match self.tokenizers.get(name) {
-            Some(named) => named.recipe.check_span(masking.span).map_err(refusal),
-            None => registry::parse(name).and_then(|recipe| recipe.check_span(masking.span)).map_err(refusal),
-        }
+        self.recipe(name)?.check_span(masking.span).map_err(refusal)
     }
 
     fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
@@ -207,21 +192,11 @@ fn remarks(task: &Task) -> Vec<String> {
 fn located<T: serde::Serialize>(name: &str, place: T) -> Result<T> {
     let kept = serde_json::to_value(&place);
     kept.map(|_| place).map_err(|_| {
-        let whole = std::path::absolute(name.trim_start_matches("file:")).unwrap_or_default();
+        let whole = std::path::absolute(file::without_prefix(name)).unwrap_or_default();
         Error::new(
             Kind::Data,
             format!("{}: the path is not UTF-8, and cannot be kept with the runs", whole.display()),
             "rename the folder, or give the path of a symbolic link to it",
         )
     })
-}
-
-/// Entries of a vocabulary that is still to be learned: the number in its name.
-fn asked_entries(recipe: &Recipe) -> usize {
-    recipe.name.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
-}
-
-/// Words of 1 to k bases, and the special ids.
-fn words(k: usize) -> usize {
-    (1..=k).map(|length| 1usize << (2 * length)).sum::<usize>() + 5
 }

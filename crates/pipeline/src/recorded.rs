@@ -6,6 +6,7 @@ use std::path::Path;
 
 use experiment::record::Record;
 use experiment::run::Work;
+use tokenize::families::file;
 use tokenize::registry;
 
 use crate::error::{Error, Kind, Result};
@@ -49,7 +50,7 @@ impl Recorded {
     /// As [`Recorded::one`], but for a file that no record knows.
     pub fn one_or_absent(&self, name: &str) -> Result<String> {
         let absent = |path: &str| !self.files().any(|(stem, _)| stem == stem_of(path));
-        match registry::path_in(name) {
+        match registry::builtin().path_in(name) {
             Some(path) if !self.names.contains(name) && absent(path) => Ok(name.to_owned()),
             _ => self.one(name),
         }
@@ -63,7 +64,7 @@ impl Recorded {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
-        let Some(path) = registry::path_in(name) else { return Ok(registry::parse(name)?.name) };
+        let Some(path) = registry::builtin().path_in(name) else { return Ok(registry::builtin().parse(name)?.name) };
         let stem = stem_of(path);
         let same: Vec<&str> = self.files().filter(|(recorded, _)| *recorded == stem).map(|(_, name)| name).collect();
         match same.as_slice() {
@@ -77,7 +78,7 @@ impl Recorded {
                 Err(Error::new(Kind::Usage, format!("the records hold no tokenizer {name}"), remedy))
             }
             // Only the content tells them apart, where it is at hand.
-            several => match registry::parse(name) {
+            several => match registry::builtin().parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
                 _ => Err(Error::new(
                     Kind::Usage,
@@ -90,7 +91,7 @@ impl Recorded {
 
     /// File name and canonical name of each tokenizer that was read from a file.
     fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.names.iter().filter_map(|name| Some((name.strip_prefix("file:")?.rsplit_once('@')?.0, name.as_str())))
+        self.names.iter().filter_map(|name| Some((file::stem_of(name)?, name.as_str())))
     }
 }
 

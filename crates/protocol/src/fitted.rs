@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use dna::is_dna;
 use serde::{Deserialize, Serialize};
-use tokenize::registry::Recipe;
-use tokenize::{Error, Frontend, Tokenizer};
+use tokenize::{Error, Frontend, Recipe, Tokenizer};
 
 use crate::candidates::{Legal, LegalSets};
 use crate::code_length::CountBill;
@@ -185,14 +184,15 @@ mod tests {
 
     #[test]
     fn a_fingerprint_names_what_determines_a_fit() {
-        let of = |name: &str, span: usize| Fitted::fingerprint(&registry::parse(name).unwrap(), span);
+        let of = |name: &str, span: usize| Fitted::fingerprint(&registry::builtin().parse(name).unwrap(), span);
         let has = |name: &str, numbers: &[usize]| {
             let own = of(name, 12);
             numbers.iter().all(|number| own.split(|c: char| !c.is_ascii_digit()).any(|part| part == number.to_string()))
         };
-        for name in registry::examples() {
+        for name in registry::builtin().examples() {
             assert!(
-                of(name, 12).starts_with(&registry::parse(name).unwrap().name) && has(name, &[12, SPANS, ROUNDS]),
+                of(name, 12).starts_with(&registry::builtin().parse(name).unwrap().name)
+                    && has(name, &[12, SPANS, ROUNDS]),
                 "{name}"
             );
             assert!(of(name, 12).contains(&PSEUDO.to_string()), "{name}");

@@ -15,7 +15,7 @@
 //! # Example
 //! ```
 //! use protocol::{layout::Cut, masking_plan::Span};
-//! let kmer3 = tokenize::registry::parse("kmer3-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
+//! let kmer3 = tokenize::registry::builtin().parse("kmer3-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
 //! // The middle of three cells is hidden: four words of three bases, each paid for once.
 //! let layout = Cut::new(&*kmer3, &b"ACGTTGCAACGT".repeat(3), &[Span::hidden(12, 24)]).step(0);
 //! assert_eq!((layout.hidden, layout.targets.len()), (12, 4));

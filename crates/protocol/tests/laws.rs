@@ -10,8 +10,8 @@ use protocol::{Fitted, code_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::Tokenizer;
-use tokenize::registry::{self, Recipe};
 use tokenize::vocabulary::MASK;
+use tokenize::{Recipe, registry};
 
 fn dna(length: usize, seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -32,7 +32,8 @@ fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
     static ALL: OnceLock<Vec<(Recipe, Arc<dyn Tokenizer>)>> = OnceLock::new();
     ALL.get_or_init(|| {
         let text = dna(400_000, 1);
-        registry::examples()
+        registry::builtin()
+            .examples()
             .chain([
                 "kmer1",
                 "kmer2",
@@ -45,7 +46,7 @@ fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
                 "randomcut64",
             ])
             .map(|name| {
-                let recipe = registry::parse(name).expect(name);
+                let recipe = registry::builtin().parse(name).expect(name);
                 let tokenizer = recipe.fit(&mut text.chunks(40_000)).expect(name);
                 (recipe, tokenizer)
             })
@@ -115,7 +116,7 @@ fn shown_prefixes_tell_nothing_of_the_rest() {
 
 #[test]
 fn overlapping_six_mers_hide_seventeen_positions_per_span() {
-    let kmer6 = registry::parse("kmer6").unwrap().fit(&mut std::iter::empty()).unwrap();
+    let kmer6 = registry::builtin().parse("kmer6").unwrap().fit(&mut std::iter::empty()).unwrap();
     let layout = Cut::new(&*kmer6, &dna(252, 3), &[Span::hidden(120, 132)]).step(0);
     assert_eq!(layout.ids.iter().filter(|&&id| id == MASK).count(), 17);
     assert_eq!(layout.targets.len(), 2);
@@ -181,7 +182,7 @@ fn uniform_logits_give_two_bits() {
             "mxdna",
             "base-deep",
         ] {
-            let recipe = registry::parse(name).unwrap();
+            let recipe = registry::builtin().parse(name).unwrap();
             let k = recipe.reading.fixed().unwrap();
             if let Err(error) = recipe.check_span(span) {
                 assert!(!span.is_multiple_of(k), "{name}");
@@ -286,7 +287,7 @@ fn true_tokens_of_spans_are_legal() {
 fn fitted_survives_the_store() {
     let text = dna(100_000, 3);
     for name in ["kmer3", "bpe64", "unigram64", "wordpiece64", "randomcut64"] {
-        let recipe = registry::parse(name).unwrap();
+        let recipe = registry::builtin().parse(name).unwrap();
         let fitted = Fitted::fit(&recipe, &[&text], 12).unwrap();
         let again = Fitted::load(&recipe, &fitted.save(12), 12).unwrap();
         assert_eq!((&fitted.counts, &fitted.bias), (&again.counts, &again.bias));

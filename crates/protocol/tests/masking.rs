@@ -23,7 +23,7 @@ fn families() -> Vec<(&'static str, Arc<dyn Tokenizer>)> {
     let text: Vec<u8> = (0..200).flat_map(window).collect();
     ["base", "kmer3", "kmer3-nonoverlap", "bpe64", "unigram64", "mxdna"]
         .into_iter()
-        .map(|name| (name, registry::parse(name).unwrap().fit(&mut text.chunks(4_800)).unwrap()))
+        .map(|name| (name, registry::builtin().parse(name).unwrap().fit(&mut text.chunks(4_800)).unwrap()))
         .collect()
 }
 

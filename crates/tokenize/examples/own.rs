@@ -1,15 +1,29 @@
 //! A tokenizer of one's own: runs of one base become one token of up to four bases. Then what it does to a text.
 //!
-//! To see it in tables and figures put the type into a file of `src` and a line into `registry::KINDS`.
-//!
 //! ```text
 //! cargo run --release -p tokbench-tokenize --example own
 //! ```
 
+use std::sync::Arc;
+
 use rand::{RngExt, SeedableRng};
 use tokenize::audit::{Audit, METRICS};
 use tokenize::vocabulary::{SPECIALS, UNK};
-use tokenize::{Reading, Token, Tokenizer, Vocabulary, decode};
+use tokenize::{Kind, Reading, Recipe, Token, Tokenizer, Vocabulary, decode, registry};
+
+/// The family: everything that a registry must know.
+pub const RUNS: Kind = Kind {
+    stem: "runs",
+    pattern: "runs",
+    help: "runs of one base, up to four bases long",
+    examples: &["runs"],
+    resolve: |name| {
+        let plain = name.number.is_none() && name.words.is_empty();
+        // A span of a hundred bases may be a hundred tokens; a run has 1.3 bases in the mean of random text.
+        let recipe = || Recipe { bases_per_token: 1, tokens_per_base: 0.75, ..Recipe::fixed(Arc::new(Runs::new())) };
+        plain.then(|| Ok(recipe()))
+    },
+};
 
 /// Longest run that is one token.
 const LONGEST: usize = 4;
@@ -19,7 +33,7 @@ struct Runs(Vocabulary);
 
 impl Runs {
     fn new() -> Runs {
-        let runs = b"ACGT".iter().flat_map(|&base| (1..=LONGEST).map(move |length| vec![base; length]));
+        let runs = dna::BASES.iter().flat_map(|&base| (1..=LONGEST).map(move |length| vec![base; length]));
         Runs(Vocabulary::new(runs))
     }
 }
@@ -42,7 +56,7 @@ impl Tokenizer for Runs {
         out.clear();
         let mut start = 0;
         while start < bases.len() {
-            let place = b"ACGT".iter().position(|&base| base == bases[start]);
+            let place = dna::code(bases[start]);
             let same = bases[start..].iter().take(LONGEST).take_while(|&&base| base == bases[start]).count();
             let (id, length) = match place {
                 Some(place) => (SPECIALS + (place * LONGEST + same - 1) as u32, same),
@@ -61,7 +75,9 @@ impl Tokenizer for Runs {
 }
 
 fn main() {
-    let runs = Runs::new();
+    // The registry of a program that knows it: every other name is there too.
+    let registry = registry::builtin().with(RUNS);
+    let runs = registry.parse("runs").unwrap().fit(&mut std::iter::empty()).unwrap();
     let mut tokens = Vec::new();
     runs.encode(b"AAAAACGGTTTN", &mut tokens);
     println!("{tokens:?}");
@@ -70,7 +86,7 @@ fn main() {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let windows: Vec<Vec<u8>> =
         (0..50).map(|_| (0..1_000).map(|_| b"ACGT"[rng.random_range(0..4)]).collect()).collect();
-    let audit = Audit::of(&runs, &windows, 20, &mut rng);
+    let audit = Audit::of(&*runs, &windows, 20, &mut rng);
     for metric in METRICS {
         println!("{:<40} {:.3}", metric.title, (metric.value)(&audit));
     }

@@ -12,7 +12,7 @@
 //! # Example
 //! ```
 //! use tokenize::{audit, registry};
-//! let kmer = registry::parse("kmer6-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
+//! let kmer = registry::builtin().parse("kmer6-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
 //! let window = b"ACGTTGCAACGTACCATGACCATT".repeat(5);
 //! let found = audit::Audit::of(&*kmer, &[&window], 1, &mut rand_chacha::ChaCha8Rng::from_seed([1; 32]));
 //! assert_eq!(found.composition.bases_per_token(), 6.0);
@@ -46,7 +46,7 @@ mod tests {
 
     fn audit(name: &str, windows: &[Vec<u8>]) -> Audit {
         let training: Vec<Vec<u8>> = (0..200).map(|i| random(1000, 1_000 + i)).collect();
-        let recipe = registry::parse(name).unwrap();
+        let recipe = registry::builtin().parse(name).unwrap();
         let tokenizer = recipe.fit(&mut training.iter().map(Vec::as_slice)).unwrap();
         Audit::of(&*tokenizer, windows, 40, &mut ChaCha8Rng::seed_from_u64(7))
     }

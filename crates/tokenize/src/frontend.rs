@@ -18,13 +18,36 @@ pub enum Frontend {
 }
 
 impl Frontend {
+    // Without wildcards: whoever adds a front end is asked.
+
     /// Whether the units of the encoder are learned inside the model, so that only its weights tell where they lie.
     #[must_use]
     pub fn learns_units(&self) -> bool {
-        // Without a wildcard: whoever adds a front end is asked.
         match self {
             Frontend::Lookup | Frontend::Deep(_) => false,
             Frontend::MxDna(_) => true,
+        }
+    }
+
+    /// Layers of the encoder's kind that run on single bases, the way back being one of them; 0: none.
+    #[must_use]
+    pub fn nucleotide_layers(&self) -> usize {
+        match self {
+            Frontend::Lookup => 0,
+            Frontend::MxDna(knobs) => knobs.nucleotide_layers + 1,
+            Frontend::Deep(knobs) => knobs.nucleotide_layers + 1,
+        }
+    }
+
+    /// What stands around the encoder, in one line; `None`: nothing but a table.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        match self {
+            Frontend::Lookup => None,
+            Frontend::MxDna(knobs) => {
+                Some(format!("{} nucleotide layer(s), module, way back", knobs.nucleotide_layers))
+            }
+            Frontend::Deep(knobs) => Some(format!("{} nucleotide layer(s), way back", knobs.nucleotide_layers)),
         }
     }
 }

@@ -14,7 +14,7 @@
 //! # Example
 //! ```
 //! use tokenize::{registry, Token};
-//! let kmer3 = registry::parse("kmer3").unwrap().fit(&mut std::iter::empty()).unwrap();
+//! let kmer3 = registry::builtin().parse("kmer3").unwrap().fit(&mut std::iter::empty()).unwrap();
 //! let mut tokens: Vec<Token> = Vec::new();
 //! kmer3.encode(b"ACGTN", &mut tokens);
 //! // ACG, CGT overlap; N stands alone as \[UNK\].
@@ -23,14 +23,16 @@
 //! ```
 //!
 //! # Adding a tokenizer
-//! One file with a [`registry::Kind`], one line in [`registry::KINDS`]. Contract tests, `tokbench list`, help, colours and
-//! legends iterate over that slice.
+//! One file with a [`Kind`], one line in [`registry::builtin`]. Contract tests, `tokbench list`, help, colours and legends iterate
+//! over the registry. Outside this crate: `registry::builtin().with(my::KIND)`.
 
 pub mod audit;
 mod error;
 pub mod families;
 pub mod frontend;
+mod kind;
 pub mod name;
+mod recipe;
 pub mod registry;
 mod token;
 
@@ -38,6 +40,9 @@ pub use bpe::{HuggingFace, Token, Vocabulary, huggingface, vocabulary};
 pub use error::Error;
 pub use families::kmer;
 pub use frontend::{Deep, Frontend, MxDna};
+pub use kind::Kind;
+pub use recipe::{MAX_K_OF_MODELS, Recipe};
+pub use registry::Registry;
 pub use token::{Reading, Tokenizer, decode, normalise};
 
 /// The examples of the README, compiled and run.

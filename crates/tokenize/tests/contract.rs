@@ -1,4 +1,7 @@
-//! The contract of a tokenizer, held by every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`).
+//! The contract of a tokenizer, held by every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`), and by one that was
+//! added to it.
+
+mod toy;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -6,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tokenize::registry::{self, Recipe};
 use tokenize::vocabulary::UNK;
 use tokenize::{Reading, Token, Tokenizer, decode, normalise};
+use tokenize::{Recipe, registry};
 
 fn dna(length: usize, seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -29,7 +32,9 @@ fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
     static ALL: OnceLock<Vec<(Recipe, Arc<dyn Tokenizer>)>> = OnceLock::new();
     ALL.get_or_init(|| {
         let text = dna(400_000, 1);
-        registry::examples()
+        let registry = registry::builtin().with(toy::RUNS);
+        registry
+            .examples()
             .chain([
                 "kmer1",
                 "kmer2",
@@ -42,7 +47,7 @@ fn fitted() -> &'static [(Recipe, Arc<dyn Tokenizer>)] {
                 "randomcut64",
             ])
             .map(|name| {
-                let recipe = registry::parse(name).expect(name);
+                let recipe = registry.parse(name).expect(name);
                 let tokenizer = recipe.fit(&mut text.chunks(40_000)).expect(name);
                 (recipe, tokenizer)
             })
@@ -220,28 +225,29 @@ fn random_cut_has_the_lengths_of_bpe() {
 #[test]
 fn names_and_their_errors() {
     let message = |name: &str| {
-        let error = registry::parse(name).unwrap_err();
+        let error = registry::builtin().parse(name).unwrap_err();
         format!("{error} / {}", error.remedy().unwrap())
     };
-    assert_eq!(registry::parse("KMER6-Stride6").unwrap().name, "kmer6-nonoverlap");
-    assert_eq!(registry::parse("kmer1").unwrap().name, "base");
+    assert_eq!(registry::builtin().parse("KMER6-Stride6").unwrap().name, "kmer6-nonoverlap");
+    assert_eq!(registry::builtin().parse("kmer1").unwrap().name, "base");
     assert_eq!(message("kmr6"), "unknown tokenizer \"kmr6\" / did you mean \"kmer6\"? \"tokbench list\" shows all");
     assert!(message("kmer13").contains("K = 13 is not between 1 and 12"));
-    let words = registry::parse("kmer9").unwrap().check_span(18).unwrap_err();
+    let words = registry::builtin().parse("kmer9").unwrap().check_span(18).unwrap_err();
     assert!(words.to_string().contains("no model here embeds every word of 9 bases"));
     assert!(message("kmer6-stride7").contains("would skip bases"));
     assert!(message("bpe4").contains("smaller than the alphabet"));
     assert!(message("kmer").contains("missing"));
     assert!(message("mxdna-max99").contains("not offered"));
     assert!(message("file:/nowhere/tokenizer.json").contains("/nowhere/tokenizer.json"));
-    let stride = registry::parse("kmer6-stride4").unwrap().check_span(12).unwrap_err();
+    let stride = registry::builtin().parse("kmer6-stride4").unwrap().check_span(12).unwrap_err();
     assert!(stride.to_string().contains("the stride 4 does not divide K = 6"));
 }
 
 #[test]
 fn published_ids_of_dnabert2() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/tokenizers/dnabert2_bpe4096.json");
-    let tokenizer = registry::parse(&format!("file:{}", path.display())).unwrap().fit(&mut std::iter::empty()).unwrap();
+    let tokenizer =
+        registry::builtin().parse(&format!("file:{}", path.display())).unwrap().fit(&mut std::iter::empty()).unwrap();
     let ids = |text: &str| {
         let mut tokens = Vec::new();
         tokenizer.encode(text.as_bytes(), &mut tokens);
@@ -264,7 +270,8 @@ fn published_ids_of_dnabert2() {
 fn published_tokens_of_gena() {
     let data = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     for public in ["gena_human_bpe32k_newline.json", "gena_t2t_1000h_multi_32k.json"] {
-        let recipe = registry::parse(&format!("file:{}", data.join("tokenizers").join(public).display())).unwrap();
+        let recipe =
+            registry::builtin().parse(&format!("file:{}", data.join("tokenizers").join(public).display())).unwrap();
         let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
         let hf = tokenizers::Tokenizer::from_file(data.join("tokenizers").join(public)).unwrap();
         let text = String::from_utf8(dna(3_000, 8)).unwrap();

@@ -11,7 +11,7 @@ use tokenize::{Error, decode, registry};
 fn file(name: &str) -> Value {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let text: Vec<u8> = (0..20_000).map(|_| b"AATTACGTTA"[rng.random_range(0..10)]).collect();
-    let tokenizer = registry::parse(name).unwrap().fit(&mut text.chunks(1_000)).unwrap();
+    let tokenizer = registry::builtin().parse(name).unwrap().fit(&mut text.chunks(1_000)).unwrap();
     serde_json::from_slice(&tokenizer.save().unwrap()).unwrap()
 }
 
@@ -460,7 +460,8 @@ fn files_that_cannot_cut_dna_are_refused() {
     let path = folder.path().join("tokenizer.json");
     let open = |json: &Value| {
         std::fs::write(&path, json.to_string()).unwrap();
-        registry::parse(&format!("file:{}", path.display()))
+        registry::builtin()
+            .parse(&format!("file:{}", path.display()))
             .map(|recipe| recipe.name)
             .map_err(|error| error.to_string())
     };

@@ -29,7 +29,7 @@ fn text(length: usize, seed: u64) -> Vec<u8> {
 }
 
 fn fit(name: &str, text: &[u8]) -> Arc<dyn Tokenizer> {
-    registry::parse(name).unwrap().fit(&mut text.chunks(10_000)).unwrap()
+    registry::builtin().parse(name).unwrap().fit(&mut text.chunks(10_000)).unwrap()
 }
 
 fn cut(tokenizer: &dyn Tokenizer, text: &[u8]) -> Vec<Token> {
@@ -75,7 +75,7 @@ fn the_saved_file_gives_the_same_ids_in_the_tokenizers_crate() {
         for text in short_texts() {
             assert_eq!(cut(&*tokenizer, &text), theirs(&file, &text), "{name}: {}", String::from_utf8_lossy(&text));
         }
-        let again = registry::parse(name).unwrap().load(&saved).unwrap();
+        let again = registry::builtin().parse(name).unwrap().load(&saved).unwrap();
         let long = text(20_000, 9);
         assert_eq!(cut(&*again, &long), cut(&*tokenizer, &long));
         assert_eq!(again.save().unwrap(), saved);
@@ -91,7 +91,7 @@ fn files_of_both_kinds_can_be_read() {
         let tokenizer = fit(name, &text(100_000, 1));
         let path = folder.path().join(format!("{name}.json"));
         std::fs::write(&path, tokenizer.save().unwrap()).unwrap();
-        let recipe = registry::parse(&format!("file:{}", path.display())).unwrap();
+        let recipe = registry::builtin().parse(&format!("file:{}", path.display())).unwrap();
         assert!(recipe.name.starts_with(&format!("file:{name}@")));
         let file = recipe.fit(&mut std::iter::empty()).unwrap();
         assert_eq!(cut(&*file, &long), cut(&*tokenizer, &long));
@@ -159,12 +159,12 @@ fn learning_does_not_depend_on_threads() {
 #[test]
 fn a_vocabulary_that_the_text_cannot_give_is_refused() {
     for name in ["unigram4096", "wordpiece4096"] {
-        let error = registry::parse(name).unwrap().fit(&mut text(2_000, 1).chunks(500)).unwrap_err();
+        let error = registry::builtin().parse(name).unwrap().fit(&mut text(2_000, 1).chunks(500)).unwrap_err();
         assert!(error.to_string().contains("gives only") && error.remedy().unwrap().contains("smaller vocabulary"));
-        let nothing = registry::parse(name).unwrap().fit(&mut std::iter::empty()).unwrap_err();
+        let nothing = registry::builtin().parse(name).unwrap().fit(&mut std::iter::empty()).unwrap_err();
         assert!(nothing.to_string().contains("gives only"), "{nothing}");
     }
-    let message = |name: &str| registry::parse(name).unwrap_err().to_string();
+    let message = |name: &str| registry::builtin().parse(name).unwrap_err().to_string();
     assert!(message("wordpiece12").contains("a vocabulary of 12 is smaller than the alphabet"));
     assert!(message("unigram8").contains("a vocabulary of 8 is smaller than the alphabet"));
     assert!(message("unigram").contains("missing"));

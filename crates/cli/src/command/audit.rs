@@ -10,7 +10,7 @@ use report::audit::{Cell, Sheet, Text};
 use report::figure::Kind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
-use tokenize::{Frontend, Tokenizer, registry};
+use tokenize::{Frontend, Recipe, Tokenizer, registry};
 
 use crate::args;
 use crate::failure::{Failure, USAGE};
@@ -55,7 +55,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
         tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
     }
     let audits = measure(&tokenizers, &samples, args);
-    let sheet = sheet(corpus, &tokenizers, &samples, &audits, args);
+    let sheet = sheet(corpus, &recipes, &samples, &audits, args);
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&machine(&sheet)).unwrap_or_default());
     } else {
@@ -73,8 +73,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     Ok(0)
 }
 
-fn recipe(name: &str) -> Result<registry::Recipe, Failure> {
-    let recipe = registry::parse(name)?;
+fn recipe(name: &str) -> Result<Recipe, Failure> {
+    let recipe = registry::builtin().parse(name)?;
     if recipe.frontend == Frontend::Lookup {
         return Ok(recipe);
     }
@@ -127,13 +127,7 @@ fn measure(tokenizers: &[Arc<dyn Tokenizer>], samples: &[Sample], args: &args::A
     audits.chunks(samples.len().max(1)).map(<[Audit]>::to_vec).collect()
 }
 
-fn sheet(
-    corpus: &Corpus,
-    tokenizers: &[Arc<dyn Tokenizer>],
-    samples: &[Sample],
-    audits: &[Vec<Audit>],
-    args: &args::Audit,
-) -> Sheet {
+fn sheet(corpus: &Corpus, recipes: &[Recipe], samples: &[Sample], audits: &[Vec<Audit>], args: &args::Audit) -> Sheet {
     let mut cells = Vec::new();
     for (tokenizer, audits) in audits.iter().enumerate() {
         let mut put = |species: &str, text: Text, audit: &Audit| {
@@ -170,22 +164,16 @@ fn sheet(
             names(windows, "window"),
             args.window
         ),
-        tokenizers: names_of(tokenizers),
+        tokenizers: names_of(recipes),
         metrics: METRICS.to_vec(),
         cells,
     }
 }
 
-/// Names as people know them: of files their stem, unless two have the same.
-fn names_of(tokenizers: &[Arc<dyn Tokenizer>]) -> Vec<String> {
-    let stem = |name: &str| {
-        let inside = name.strip_prefix("file:").and_then(|name| Some(name.rsplit_once('@')?.0));
-        inside.unwrap_or(name).to_owned()
-    };
-    let short: Vec<String> = tokenizers.iter().map(|tokenizer| stem(tokenizer.name())).collect();
-    let only = |name: &String| short.iter().filter(|other| *other == name).count() == 1;
-    let names = tokenizers.iter().zip(&short);
-    names.map(|(tokenizer, short)| if only(short) { short.clone() } else { tokenizer.name().to_owned() }).collect()
+/// Names as people know them: short, unless two have the same.
+fn names_of(recipes: &[Recipe]) -> Vec<String> {
+    let only = |recipe: &Recipe| recipes.iter().filter(|other| other.label == recipe.label).count() == 1;
+    recipes.iter().map(|recipe| if only(recipe) { &recipe.label } else { &recipe.name }.clone()).collect()
 }
 
 fn machine(sheet: &Sheet) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use pipeline::Builtin;
 use serde_json::json;
-use tokenize::registry::KINDS;
+use tokenize::registry;
 
 use crate::args;
 use crate::failure::Failure;
@@ -14,8 +14,10 @@ pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
     let encoders: Vec<_> = builtin.encoders.names().collect();
     let devices = model::device::available();
     let figures: Vec<_> = report::FIGURES.iter().map(|figure| (figure.name, figure.title)).collect();
+    let registry = registry::builtin();
     if args.json {
-        let tokenizers: Vec<_> = KINDS
+        let tokenizers: Vec<_> = registry
+            .kinds()
             .iter()
             .map(|kind| json!({"pattern": kind.pattern, "help": kind.help, "examples": kind.examples}))
             .collect();
@@ -25,20 +27,13 @@ pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
         return Ok(0);
     }
     outln!("tokenizers");
-    for kind in KINDS {
+    for kind in registry.kinds() {
         outln!("  {:<34} {}", kind.pattern, kind.help);
         if let Some(name) = kind.examples.first()
-            && let Ok(recipe) = tokenize::registry::parse(name)
+            && let Ok(recipe) = registry.parse(name)
+            && let Some(summary) = recipe.frontend.summary()
         {
-            match recipe.frontend {
-                tokenize::Frontend::MxDna(k) => {
-                    outln!("  {:<34} front end: {} nucleotide layer(s), module, way back", "", k.nucleotide_layers);
-                }
-                tokenize::Frontend::Deep(k) => {
-                    outln!("  {:<34} front end: {} nucleotide layer(s), way back", "", k.nucleotide_layers);
-                }
-                tokenize::Frontend::Lookup => {}
-            }
+            outln!("  {:<34} front end: {summary}", "");
         }
     }
     outln!("\ncorpora (or a FASTA, FASTQ or TOML file)\n  {}", corpora.join("  "));

@@ -99,10 +99,10 @@ fn open(name: &str) -> Result<Ready, Failure> {
     if Path::new(name).is_dir() {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
     }
-    if let Some(path) = registry::path_in(name) {
+    if let Some(path) = registry::builtin().path_in(name) {
         return Ok(Ready::of(file::read(path)?));
     }
-    let recipe = registry::parse(name)?;
+    let recipe = registry::builtin().parse(name)?;
     if recipe.learned_vocabulary {
         return Err(Failure::new(
             USAGE,

@@ -55,8 +55,22 @@ impl Resolver for Known {
         };
         let nucleotide_layers = usize::from(name == "mxdna");
         let location = None;
-        let canonical = canonical.to_owned();
-        Ok(TokenizerInfo { canonical, location, vocabulary, tokens_per_base, tokens_per_span, nucleotide_layers })
+        let (family, controls) = match name {
+            "mxdna" => ("mxdna", vec!["base-deep".to_owned()]),
+            "bpe4096" => ("bpe", vec!["randomcut4096".to_owned()]),
+            other => (other, Vec::new()),
+        };
+        let (canonical, family) = (canonical.to_owned(), family.to_owned());
+        Ok(TokenizerInfo {
+            canonical,
+            family,
+            controls,
+            location,
+            vocabulary,
+            tokens_per_base,
+            tokens_per_span,
+            nucleotide_layers,
+        })
     }
 
     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {

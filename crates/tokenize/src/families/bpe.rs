@@ -10,8 +10,9 @@ use bpe::vocabulary::SPECIALS;
 
 use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::Recipe;
 
 /// `bpe<V>`.
 pub const BPE: Kind = Kind {
@@ -29,7 +30,10 @@ pub(super) fn bpe_size(name: &Name) -> Result<usize, Error> {
 
 fn bpe(name: &Name) -> Result<Recipe, Error> {
     let size = bpe_size(name)?;
-    Ok(learned(format!("bpe{size}"), &settings(), move |name, pieces| train(name, size, pieces)))
+    Ok(Recipe {
+        controls: vec![format!("randomcut{size}")],
+        ..learned(format!("bpe{size}"), size, &settings(), move |name, pieces| train(name, size, pieces))
+    })
 }
 
 /// What determines the merges of a `bpe<V>`, its name and the text aside.

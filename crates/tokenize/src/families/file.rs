@@ -6,10 +6,13 @@ use bpe::HuggingFace;
 
 use crate::Token;
 use crate::error::Error;
-use crate::frontend::Frontend;
-use crate::registry::{Kind, Recipe};
+use crate::kind::Kind;
+use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::Vocabulary;
+
+/// Before a path.
+pub const PREFIX: &str = "file:";
 
 /// `file:PATH`.
 pub const FILE: Kind = Kind {
@@ -35,17 +38,36 @@ pub fn read(path: &str) -> Result<HuggingFace, Error> {
         remedy: "give the path of a Hugging Face tokenizer.json".to_owned(),
     })?;
     let stem = std::path::Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let canonical = format!("file:{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);
+    let canonical = format!("{PREFIX}{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);
     Ok(HuggingFace::from_json(canonical, &bytes, path)?)
 }
 
-/// The recipe of a `tokenizer.json`.
+/// The recipe of a `tokenizer.json`: it holds what was read, and where.
 ///
 /// # Errors
 /// As [`read`].
 pub fn open(path: &str) -> Result<Recipe, Error> {
-    let tokenizer = Arc::new(read(path)?);
-    Ok(Recipe::fixed(tokenizer.name().to_owned(), Frontend::Lookup, Reading::Tiling(None), tokenizer))
+    let recipe = Recipe::fixed(Arc::new(read(path)?));
+    let location = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    Ok(Recipe { label: stem_of(&recipe.name).unwrap_or(&recipe.name).to_owned(), location: Some(location), ..recipe })
+}
+
+/// A name without the prefix that says that it is a path.
+#[must_use]
+pub fn without_prefix(name: &str) -> &str {
+    let name = name.trim();
+    name.strip_prefix(PREFIX).unwrap_or(name)
+}
+
+/// The file's own name in the canonical name of such a tokenizer; `None`: of another one.
+///
+/// ```
+/// assert_eq!(tokenize::families::file::stem_of("file:mine@0123456789ab"), Some("mine"));
+/// assert_eq!(tokenize::families::file::stem_of("base"), None);
+/// ```
+#[must_use]
+pub fn stem_of(canonical: &str) -> Option<&str> {
+    Some(canonical.strip_prefix(PREFIX)?.rsplit_once('@')?.0)
 }
 
 impl Tokenizer for HuggingFace {

@@ -17,13 +17,11 @@ use words::{MOST, Strand, words};
 use crate::Frontend;
 use crate::Token;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::{MAX_K_OF_MODELS, Recipe};
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::{SPECIALS, UNK, Vocabulary};
-
-/// Largest K in front of a model: 4^8 tokens still fit an embedding matrix.
-pub const MAX_K_OF_MODELS: usize = 8;
 
 /// `base`.
 pub const BASE: Kind = Kind {
@@ -35,7 +33,7 @@ pub const BASE: Kind = Kind {
         if name.number.is_some() || !name.words.is_empty() {
             return None;
         }
-        Some(recipe("base".to_owned(), Frontend::Lookup, 1, 1))
+        Some(Ok(recipe("base".to_owned(), Frontend::Lookup, 1, 1)))
     },
 };
 
@@ -45,7 +43,7 @@ pub const KMER: Kind = Kind {
     pattern: "kmer<K>[-nonoverlap | -stride<S>]",
     help: "words of K bases (1 to 8, without a model to 12): overlapping, side by side, or every S bases",
     examples: &["kmer3", "kmer6", "kmer6-nonoverlap", "kmer6-stride3"],
-    resolve: |name| Some(parts(name).and_then(|(canonical, k, stride)| recipe(canonical, Frontend::Lookup, k, stride))),
+    resolve: |name| Some(parts(name).map(|(canonical, k, stride)| recipe(canonical, Frontend::Lookup, k, stride))),
 };
 
 /// Canonical name, bases per word, bases between their starts.
@@ -96,10 +94,8 @@ pub fn named(name: &str) -> Option<Kmer> {
 }
 
 /// A recipe for words of `k` bases under `name`, in front of which `frontend` stands.
-pub(crate) fn recipe(name: String, frontend: Frontend, k: usize, stride: usize) -> Result<Recipe, Error> {
-    let reading = if k == stride { Reading::Tiling(Some(k)) } else { Reading::Sliding { k, stride } };
-    let kmer = Arc::new(Kmer::new(name.clone(), k, stride));
-    Ok(Recipe::fixed(name, frontend, reading, kmer))
+pub(super) fn recipe(name: String, frontend: Frontend, k: usize, stride: usize) -> Recipe {
+    Recipe { frontend, ..Recipe::fixed(Arc::new(Kmer::new(name, k, stride))) }
 }
 
 /// Words of K bases every S bases.
@@ -285,7 +281,7 @@ mod tests {
     #[test]
     fn names() {
         for name in ["base", "kmer1", "kmer6", "KMER6-nonoverlap", "kmer6-stride3", "kmer12"] {
-            let recipe = crate::registry::parse(name).unwrap();
+            let recipe = crate::registry::builtin().parse(name).unwrap();
             let kmer = named(name).unwrap();
             assert_eq!((kmer.name(), kmer.reading()), (recipe.name.as_str(), recipe.reading));
         }

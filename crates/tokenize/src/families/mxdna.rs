@@ -3,8 +3,9 @@
 use super::kmer::recipe;
 use crate::error::Error;
 use crate::frontend::{Deep, Frontend, MxDna};
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::Recipe;
 
 /// `mxdna`.
 pub const MXDNA: Kind = Kind {
@@ -23,7 +24,7 @@ pub const BASE_DEEP: Kind = Kind {
     examples: &["base-deep"],
     resolve: |name| match name.words.as_slice() {
         [(word, None)] if word == "deep" && name.number.is_none() => {
-            Some(recipe("base-deep".to_owned(), Frontend::Deep(Deep::default()), 1, 1))
+            Some(Ok(recipe("base-deep".to_owned(), Frontend::Deep(Deep::default()), 1, 1)))
         }
         _ => None,
     },
@@ -48,5 +49,6 @@ fn mxdna(name: &Name) -> Result<Recipe, Error> {
     }
     let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
     let knobs = MxDna { kernel_sizes: (1..=longest as usize).collect(), ..MxDna::default() };
-    recipe(canonical, Frontend::MxDna(knobs), 1, 1)
+    let controls = vec!["base-deep".to_owned()];
+    Ok(Recipe { controls, ..recipe(canonical, Frontend::MxDna(knobs), 1, 1) })
 }

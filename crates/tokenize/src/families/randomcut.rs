@@ -18,8 +18,9 @@ use super::bpe::{bpe_size, settings, train};
 use super::subword::{TRAINING_BASES, training_pieces};
 use crate::Token;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::{UNK, Vocabulary};
 
@@ -50,6 +51,7 @@ fn resolve(name: &Name) -> Result<Recipe, Error> {
     Ok(Recipe::learned(
         canonical,
         Reading::Tiling(None),
+        size,
         &format!(
             "{}; {ROUNDS} rounds on {SAMPLE} bases in stretches of {STRETCH}, at least {LEAST}, {SMALL} added",
             settings()

@@ -7,7 +7,7 @@ use dna::is_base;
 
 use crate::error::Error;
 use crate::name::Name;
-use crate::registry::Recipe;
+use crate::recipe::Recipe;
 use crate::token::Reading;
 
 /// Most bases a vocabulary is learned on: beyond it, evenly spaced pieces are taken.
@@ -34,6 +34,7 @@ pub(super) fn size(name: &Name, least: u64, parts: &str) -> Result<usize, Error>
 /// The recipe of a tokenizer whose vocabulary `learn` gives as the text of a `tokenizer.json`.
 pub(super) fn learned(
     canonical: String,
+    size: usize,
     settings: &str,
     learn: impl Fn(&str, &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> + Send + Sync + 'static,
 ) -> Recipe {
@@ -41,6 +42,7 @@ pub(super) fn learned(
     Recipe::learned(
         canonical,
         Reading::Tiling(None),
+        size,
         settings,
         move |pieces| {
             let json = learn(&for_fit, pieces)?;

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 
 use super::subword::{PIECE, enough, learned, size, training_pieces};
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::Recipe;
 use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
 
 /// `unigram<V>`.
@@ -40,7 +41,7 @@ fn resolve(name: &Name) -> Result<Recipe, Error> {
     let size = size(name, 9, "5 special ids, 4 bases, longer tokens")?;
     let settings =
         format!("{TRAINING_BASES} bases in pieces of {}, scores in steps of 1/{GRAIN}; {}", PIECE, train::settings());
-    Ok(learned(format!("unigram{size}"), &settings, move |name, pieces| learn(name, size, pieces)))
+    Ok(learned(format!("unigram{size}"), size, &settings, move |name, pieces| learn(name, size, pieces)))
 }
 
 /// Learns a vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.

@@ -20,8 +20,9 @@ use tokenizers::{AddedToken, Model, Trainer};
 
 use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::name::Name;
-use crate::registry::{Kind, Recipe};
+use crate::recipe::Recipe;
 use crate::vocabulary::{SPECIAL_NAMES, UNK};
 
 /// `wordpiece<V>`.
@@ -50,7 +51,7 @@ fn resolve(name: &Name) -> Result<Recipe, Error> {
         "{} bases in pieces of {}, {TRAINER}, pairs from {FREQUENCY} places on, {PREFIX} before what continues",
         TRAINING_BASES, PIECE
     );
-    Ok(learned(format!("wordpiece{size}"), &settings, move |name, pieces| learn(name, size, pieces)))
+    Ok(learned(format!("wordpiece{size}"), size, &settings, move |name, pieces| learn(name, size, pieces)))
 }
 
 /// Learns a vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.
