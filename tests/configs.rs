@@ -21,7 +21,7 @@ fn every_file_is_embedded_under_its_own_name() {
         expected.sort();
         assert_eq!(found, expected, "{folder}");
     }
-    let builtin = tokbench::builtin().unwrap();
+    let builtin = tokbench::builtin(tokbench::registry::builtin()).unwrap();
     let catalog = &builtin.catalog;
     for name in catalog.corpora() {
         assert_eq!(catalog.corpus(name).unwrap().name, name);

@@ -8,6 +8,8 @@ use dataset::Catalog;
 use experiment::Encoders;
 use pipeline::Builtin;
 
+pub use tokenize::registry::{self, Registry};
+
 macro_rules! configs {
     ($($name:literal => $file:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../../configs/", $file, ".toml")))),*]
@@ -59,19 +61,30 @@ pub const ENCODERS: Texts = configs! {
 ///
 /// # Errors
 /// Never, unless an embedded encoder is none, which a test looks at.
-pub fn builtin() -> Result<Builtin, pipeline::Error> {
+pub fn builtin(tokenizers: Registry) -> Result<Builtin, pipeline::Error> {
     let experiment = ("experiments/default.toml", include_str!("../../experiments/default.toml"));
     Ok(Builtin {
+        tokenizers,
         catalog: Catalog::new(CORPORA.iter().copied(), TASKS.iter().copied()),
         encoders: Encoders::from_toml(ENCODERS.iter().copied())?,
         experiment: (experiment.0.to_owned(), experiment.1.to_owned()),
     })
 }
 
-/// Runs the program on the arguments of this process.
+/// Runs the program on the arguments of this process, with these tokenizers. The whole program of a crate that brings a
+/// tokenizer of its own (`examples/own-tokenizer`):
+///
+/// ```no_run
+/// # mod my { pub const KIND: tokenize::Kind = tokenize::families::kmer::KMER; }
+/// use tokbench::registry;
+///
+/// fn main() -> std::process::ExitCode {
+///     tokbench::main(registry::builtin().with(my::KIND))
+/// }
+/// ```
 #[must_use]
-pub fn main() -> ExitCode {
-    match builtin() {
+pub fn main(tokenizers: Registry) -> ExitCode {
+    match builtin(tokenizers) {
         Ok(builtin) => cli::main(builtin),
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,5 +1,5 @@
 //! The program `tokbench`.
 
 fn main() -> std::process::ExitCode {
-    tokbench::main()
+    tokbench::main(tokbench::registry::builtin())
 }

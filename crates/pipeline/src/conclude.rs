@@ -6,6 +6,7 @@ use experiment::record::Record;
 use experiment::run::Work;
 use experiment::{Spec, read_jsonl};
 use report::{Comparison, Options};
+use tokenize::Registry;
 
 use crate::error::{Error, Kind, Result};
 use crate::recorded::Recorded;
@@ -26,8 +27,8 @@ pub fn published(path: &Path) -> Result<Vec<Record>> {
 ///
 /// # Errors
 /// If the experiment names a tokenizer that there cannot be.
-pub fn options(spec: &Spec, records: &[Record], options: &Options) -> Result<Options> {
-    let recorded = Recorded::new(records);
+pub fn options(spec: &Spec, records: &[Record], tokenizers: &Registry, options: &Options) -> Result<Options> {
+    let recorded = Recorded::new(records, tokenizers);
     let mut order = Vec::new();
     for name in &spec.tokenizers {
         order.push(recorded.one_or_absent(name)?);

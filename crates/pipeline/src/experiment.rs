@@ -248,7 +248,11 @@ impl Planned {
             if !learned.insert(pretrain.tokenizer.clone()) {
                 continue;
             }
-            let recipe = fitting::recipe(&pretrain.tokenizer, job.data.tokenizer.as_deref())?;
+            let recipe = fitting::recipe(
+                &self.experiment.workspace.builtin.tokenizers,
+                &pretrain.tokenizer,
+                job.data.tokenizer.as_deref(),
+            )?;
             if recipe.learned_vocabulary {
                 observer.note(format!("vocabulary of {}", recipe.name));
             }

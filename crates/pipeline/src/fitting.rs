@@ -6,7 +6,7 @@ use dataset::Corpus;
 use experiment::store::{Found, Store};
 use protocol::Fitted;
 use tokenize::families::file;
-use tokenize::{Recipe, registry};
+use tokenize::{Recipe, Registry};
 
 use crate::error::{Error, Kind, Result};
 
@@ -16,9 +16,9 @@ const VERSION: u32 = 1;
 const FILE: &str = "fitted.json";
 
 /// The recipe behind a canonical name; `location` is the path behind a `file:` name.
-pub(crate) fn recipe(canonical: &str, location: Option<&Path>) -> Result<Recipe> {
+pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&Path>) -> Result<Recipe> {
     let Some(path) = location else {
-        return Ok(registry::builtin().parse(canonical)?);
+        return Ok(tokenizers.parse(canonical)?);
     };
     let recipe = file::open(&path.to_string_lossy())?;
     if recipe.name != canonical {

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use dataset::{Longest, Split, Task, TaskSpec};
 use experiment::config::{Masking, Position};
 use experiment::run::DataRef;
 use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
+use tokenize::Recipe;
 use tokenize::families::file;
-use tokenize::{Recipe, registry};
 
+use crate::builtin::Builtin;
 use crate::error::{Error, Kind, Result};
 use crate::workspace::{OpenCorpus, Workspace};
 
@@ -19,7 +21,7 @@ const BASES_AN_ENTRY: u64 = 100;
 /// Everything that the names of a spec stand for.
 #[derive(Debug)]
 pub(crate) struct Inputs {
-    encoders: Encoders,
+    builtin: Arc<Builtin>,
     tokenizers: HashMap<String, Recipe>,
     pub(crate) corpus: OpenCorpus,
     corpus_info: CorpusInfo,
@@ -53,8 +55,8 @@ impl Inputs {
         };
         let remarks = corpus.remarks().to_vec();
         let (tasks, longest, chosen) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        let encoders = workspace.builtin.encoders.clone();
-        let mut inputs = Inputs { encoders, tokenizers, corpus, corpus_info, tasks, longest, chosen, remarks };
+        let builtin = Arc::clone(&workspace.builtin);
+        let mut inputs = Inputs { builtin, tokenizers, corpus, corpus_info, tasks, longest, chosen, remarks };
         for (name, task) in spec.tasks.iter().zip(&specs) {
             inputs.add_task(name, task, workspace)?;
         }
@@ -135,14 +137,14 @@ impl Inputs {
     fn recipe(&self, name: &str) -> Result<Cow<'_, Recipe>, Refusal> {
         match self.tokenizers.get(name) {
             Some(recipe) => Ok(Cow::Borrowed(recipe)),
-            None => registry::builtin().parse(name).map(Cow::Owned).map_err(refusal),
+            None => self.builtin.tokenizers.parse(name).map(Cow::Owned).map_err(refusal),
         }
     }
 }
 
 impl Resolver for Inputs {
     fn encoders(&self) -> &Encoders {
-        &self.encoders
+        &self.builtin.encoders
     }
 
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {

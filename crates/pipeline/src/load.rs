@@ -59,7 +59,7 @@ pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str
     let store = workspace.store()?;
     let place = model::device::open(device)?;
     let data = store.data(&record.key)?.done().unwrap_or_default();
-    let recipe = fitting::recipe(&pretrain.tokenizer, data.tokenizer.as_deref())?;
+    let recipe = fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
     let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |_| {})?;
     let shapes = model::pretrain::shapes(pretrain, &fitted, None);
     let model = Model::new(&shapes, record.run.seed, &place);

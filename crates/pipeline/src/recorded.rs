@@ -6,27 +6,28 @@ use std::path::Path;
 
 use experiment::record::Record;
 use experiment::run::Work;
+use tokenize::Registry;
 use tokenize::families::file;
-use tokenize::registry;
 
 use crate::error::{Error, Kind, Result};
 
 /// The tokenizers of some records, by their canonical names.
 #[derive(Clone, Debug)]
 pub struct Recorded {
+    tokenizers: Registry,
     names: BTreeSet<String>,
 }
 
 impl Recorded {
     /// The tokenizers of these records.
     #[must_use]
-    pub fn new(records: &[Record]) -> Recorded {
+    pub fn new(records: &[Record], tokenizers: &Registry) -> Recorded {
         let name = |record: &Record| match &record.run.work {
             Work::Pretrain(pretrain) => Some(pretrain.tokenizer.clone()),
             Work::Finetune(finetune) => Some(finetune.model.tokenizer.clone()),
             Work::Control(_) => None,
         };
-        Recorded { names: records.iter().filter_map(name).collect() }
+        Recorded { tokenizers: tokenizers.clone(), names: records.iter().filter_map(name).collect() }
     }
 
     /// The names behind what a person wrote, each once. `file:PATH` means the recorded tokenizer of that file name.
@@ -50,7 +51,7 @@ impl Recorded {
     /// As [`Recorded::one`], but for a file that no record knows.
     pub fn one_or_absent(&self, name: &str) -> Result<String> {
         let absent = |path: &str| !self.files().any(|(stem, _)| stem == stem_of(path));
-        match registry::builtin().path_in(name) {
+        match self.tokenizers.path_in(name) {
             Some(path) if !self.names.contains(name) && absent(path) => Ok(name.to_owned()),
             _ => self.one(name),
         }
@@ -64,7 +65,7 @@ impl Recorded {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
-        let Some(path) = registry::builtin().path_in(name) else { return Ok(registry::builtin().parse(name)?.name) };
+        let Some(path) = self.tokenizers.path_in(name) else { return Ok(self.tokenizers.parse(name)?.name) };
         let stem = stem_of(path);
         let same: Vec<&str> = self.files().filter(|(recorded, _)| *recorded == stem).map(|(_, name)| name).collect();
         match same.as_slice() {
@@ -78,7 +79,7 @@ impl Recorded {
                 Err(Error::new(Kind::Usage, format!("the records hold no tokenizer {name}"), remedy))
             }
             // Only the content tells them apart, where it is at hand.
-            several => match registry::builtin().parse(name) {
+            several => match self.tokenizers.parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
                 _ => Err(Error::new(
                     Kind::Usage,
@@ -104,7 +105,10 @@ mod tests {
     use super::*;
 
     fn recorded(names: &[&str]) -> Recorded {
-        Recorded { names: names.iter().map(|name| (*name).to_owned()).collect() }
+        Recorded {
+            tokenizers: tokenize::registry::builtin(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl Prepared {
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
         let fitted = match (model_of(&run), &corpus) {
             (Some(pretrain), Some(corpus)) => {
-                let recipe = fitting::recipe(&pretrain.tokenizer, data.tokenizer.as_deref())?;
+                let recipe =
+                    fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
                 Some(fitting::fit(&store, &recipe, corpus, pretrain.masking.span, say)?)
             }
             _ => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
 use experiment::{Spec, Store};
-use tokenize::{Recipe, registry};
+use tokenize::Recipe;
 
 use crate::builtin::Builtin;
 use crate::error::{Error, Kind, Result};
@@ -52,7 +52,7 @@ impl Workspace {
     /// # Errors
     /// For an unknown name (with the nearest known one), or a file that cannot be used.
     pub fn recipe(&self, name: &str) -> Result<Recipe> {
-        Ok(registry::builtin().parse(name)?)
+        Ok(self.builtin.tokenizers.parse(name)?)
     }
 
     /// Opens a corpus: a built-in name, a corpus file (TOML), or a file of sequences.

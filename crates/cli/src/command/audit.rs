@@ -10,7 +10,7 @@ use report::audit::{Cell, Sheet, Text};
 use report::figure::Kind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
-use tokenize::{Frontend, Recipe, Tokenizer, registry};
+use tokenize::{Frontend, Recipe, Tokenizer};
 
 use crate::args;
 use crate::failure::{Failure, USAGE};
@@ -31,7 +31,7 @@ struct Sample {
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Failure> {
     // Before anything is learned: are the names right, can the results be written?
-    let recipes = args.cutting.tokenizers.iter().map(|name| recipe(name)).collect::<Result<Vec<_>, _>>()?;
+    let recipes = args.cutting.tokenizers.iter().map(|name| recipe(builtin, name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }
@@ -73,8 +73,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     Ok(0)
 }
 
-fn recipe(name: &str) -> Result<Recipe, Failure> {
-    let recipe = registry::builtin().parse(name)?;
+fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
+    let recipe = builtin.tokenizers.parse(name)?;
     if recipe.frontend == Frontend::Lookup {
         return Ok(recipe);
     }

@@ -2,7 +2,6 @@
 
 use pipeline::Builtin;
 use serde_json::json;
-use tokenize::registry;
 
 use crate::args;
 use crate::failure::Failure;
@@ -14,7 +13,7 @@ pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
     let encoders: Vec<_> = builtin.encoders.names().collect();
     let devices = model::device::available();
     let figures: Vec<_> = report::FIGURES.iter().map(|figure| (figure.name, figure.title)).collect();
-    let registry = registry::builtin();
+    let registry = &builtin.tokenizers;
     if args.json {
         let tokenizers: Vec<_> = registry
             .kinds()

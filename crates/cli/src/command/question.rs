@@ -23,9 +23,7 @@ pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failu
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.
-        let name = |name: &String| {
-            tokenize::registry::builtin().parse(name).map_or_else(|_| name.clone(), |recipe| recipe.name)
-        };
+        let name = |name: &String| builtin.tokenizers.parse(name).map_or_else(|_| name.clone(), |recipe| recipe.name);
         let named: Vec<String> = question.tokenizers.iter().map(name).collect();
         spec.reference = spec.reference.filter(|reference| named.contains(&name(reference)));
     }

@@ -26,13 +26,13 @@ pub(crate) fn run(builtin: &Builtin, args: &args::Report) -> Result<u8, Failure>
 
 /// What is compared with what: as the experiment says, and the flags.
 fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result<report::Options, Failure> {
-    let recorded = Recorded::new(records);
+    let recorded = Recorded::new(records, &builtin.tokenizers);
     let mut options =
         report::Options { all_pairs: args.all_pairs, partial: args.partial, ..report::Options::default() };
     if let Some(path) = spec_path(args) {
         let text = pipeline::text::read(&path)?;
-        options =
-            conclude::options(&Spec::from_toml(&text, &path.to_string_lossy(), &builtin.encoders)?, records, &options)?;
+        let spec = Spec::from_toml(&text, &path.to_string_lossy(), &builtin.encoders)?;
+        options = conclude::options(&spec, records, &builtin.tokenizers, &options)?;
     }
     if !args.tokenizers.is_empty() {
         options.order = recorded.all(&args.tokenizers)?;

@@ -15,19 +15,19 @@ use bpe::HuggingFace;
 use experiment::files::Draft;
 use tokenize::families::file;
 use tokenize::kmer::{self, Kmer};
-use tokenize::{Frontend, Tokenizer, registry};
+use tokenize::{Frontend, Registry, Tokenizer};
 
 use crate::args::{self, TokenizerCommand};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 
-pub(crate) fn run(args: &args::Tokenizer) -> Result<u8, Failure> {
+pub(crate) fn run(tokenizers: &Registry, args: &args::Tokenizer) -> Result<u8, Failure> {
     match &args.command {
         TokenizerCommand::Train(args) => train::run(args),
-        TokenizerCommand::Encode(args) => encode::run(args),
-        TokenizerCommand::Decode(args) => decode::run(args),
-        TokenizerCommand::Inspect(args) => inspect::run(args),
-        TokenizerCommand::Convert(args) => convert::run(args),
+        TokenizerCommand::Encode(args) => encode::run(tokenizers, args),
+        TokenizerCommand::Decode(args) => decode::run(tokenizers, args),
+        TokenizerCommand::Inspect(args) => inspect::run(tokenizers, args),
+        TokenizerCommand::Convert(args) => convert::run(tokenizers, args),
     }
 }
 
@@ -92,17 +92,17 @@ impl Ready {
 }
 
 /// A name of the registry, or the path of a tokenizer.json with or without `file:` before it; `-`: one on standard input.
-fn open(name: &str) -> Result<Ready, Failure> {
+fn open(tokenizers: &Registry, name: &str) -> Result<Ready, Failure> {
     if is_standard_input(Path::new(name)) {
         return Ok(Ready::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
     }
     if Path::new(name).is_dir() {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
     }
-    if let Some(path) = registry::builtin().path_in(name) {
+    if let Some(path) = tokenizers.path_in(name) {
         return Ok(Ready::of(file::read(path)?));
     }
-    let recipe = registry::builtin().parse(name)?;
+    let recipe = tokenizers.parse(name)?;
     if recipe.learned_vocabulary {
         return Err(Failure::new(
             USAGE,

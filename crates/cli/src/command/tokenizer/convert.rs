@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bpe::HuggingFace;
 use bpe::huggingface::file::File;
+use tokenize::Registry;
 use tokenize::Tokenizer;
 use tokenize::kmer::Kmer;
 
@@ -17,7 +18,7 @@ use crate::workspace::file_of;
 /// The two files of a byte-pair encoding.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
 
-pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
+pub(crate) fn run(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Result<u8, Failure> {
     let folder = args.to == TokenizerFormat::VocabMerges;
     if folder && (is_standard_output(&args.output) || args.output.is_file()) {
         return Err(Failure::new(
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &args::ConvertTokenizer) -> Result<u8, Failure> {
     for output in &outputs {
         folders::apart(output, inputs.iter().map(PathBuf::as_path))?;
     }
-    let mut file = read(args)?;
+    let mut file = read(tokenizers, args)?;
     if let Some(entries) = args.vocab_size {
         file = file.first(entries)?;
         HuggingFace::from_json(args.input.clone(), &file.to_json(), &args.input)?;
@@ -74,7 +75,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// The tokenizer that is named, in the form of a tokenizer.json; checked that it is one.
-fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
+fn read(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Result<File, Failure> {
     let name = args.input.as_str();
     if let Some(folder) = pair(Path::new(name)) {
         let [vocab, merges] = PAIR.map(|file| {
@@ -88,7 +89,7 @@ fn read(args: &args::ConvertTokenizer) -> Result<File, Failure> {
         HuggingFace::from_json(name.to_owned(), &file.to_json(), name)?;
         return Ok(file);
     }
-    let ready = open(name)?;
+    let ready = open(tokenizers, name)?;
     if let Some(kmer) = &ready.kmer {
         if args.vocab_size.is_some() {
             return Err(Failure::new(

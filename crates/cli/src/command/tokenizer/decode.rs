@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use tokenize::Reading;
+use tokenize::Registry;
 use tokenize::vocabulary::UNK;
 
 use super::{Output, Ready, is_standard_input, one_input, open, wrong};
@@ -12,9 +13,9 @@ use crate::args;
 use crate::failure::Failure;
 use crate::stdout::errln;
 
-pub(crate) fn run(args: &args::DecodeFile) -> Result<u8, Failure> {
+pub(crate) fn run(tokenizers: &Registry, args: &args::DecodeFile) -> Result<u8, Failure> {
     one_input(&args.tokenizer, std::iter::once(args.file.as_path()))?;
-    let ready = open(&args.tokenizer)?;
+    let ready = open(tokenizers, &args.tokenizer)?;
     let failed = |error: io::Error| Failure::file(&args.file, &error);
     let input: Box<dyn BufRead> = if is_standard_input(&args.file) {
         Box::new(BufReader::new(io::stdin()))

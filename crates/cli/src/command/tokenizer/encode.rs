@@ -19,6 +19,7 @@ use bpe::huggingface::{Place, Refusal};
 use dataset::Counts;
 use dataset::text::excerpt;
 use rayon::prelude::*;
+use tokenize::Registry;
 use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};
@@ -37,14 +38,14 @@ use sink::{Sink, Written};
 /// Bases that a thread cuts at a time.
 const SHARE: usize = 1 << 15;
 
-pub(crate) fn run(args: &args::EncodeFiles) -> Result<u8, Failure> {
+pub(crate) fn run(tokenizers: &Registry, args: &args::EncodeFiles) -> Result<u8, Failure> {
     one_input(&args.tokenizer, args.files.iter().map(PathBuf::as_path))?;
     let inputs = || args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]);
     folders::apart(&args.output, inputs())?;
     if args.format == TokenFormat::Npy {
         folders::apart(&sink::offsets(&args.output), inputs())?;
     }
-    let mut ready = open(&args.tokenizer)?;
+    let mut ready = open(tokenizers, &args.tokenizer)?;
     if args.canonical {
         let kmer = canonical(&args.tokenizer, &ready)?;
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tokenize::Reading;
+use tokenize::Registry;
 use tokenize::vocabulary::SPECIALS;
 
 use super::{Ready, open};
@@ -12,8 +13,8 @@ use crate::stdout::outln;
 /// Longest tokens that are shown.
 const SHOWN: usize = 5;
 
-pub(crate) fn run(args: &args::InspectTokenizer) -> Result<u8, Failure> {
-    let ready = open(&args.tokenizer)?;
+pub(crate) fn run(tokenizers: &Registry, args: &args::InspectTokenizer) -> Result<u8, Failure> {
+    let ready = open(tokenizers, &args.tokenizer)?;
     let (tokenizer, vocabulary) = (&ready.tokenizer, ready.tokenizer.vocabulary());
     let (entries, special) = entries(&ready);
     let dna: Vec<u32> = vocabulary.ids().filter(|&id| vocabulary.is_dna(id)).collect();
