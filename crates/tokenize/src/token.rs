@@ -1,5 +1,7 @@
 //! The contract of a tokenizer, and what follows from it alone.
 
+use std::any::Any;
+
 use bpe::Token;
 use bpe::vocabulary::{UNK, Vocabulary};
 use dna::is_base;
@@ -30,7 +32,9 @@ impl Reading {
 }
 
 /// A fixed way to cut DNA. Pure: the same bases give the same tokens, whatever was encoded before.
-pub trait Tokenizer: Send + Sync + std::fmt::Debug {
+///
+/// Whoever has a faster way for one kind of tokenizer asks for it: `let any: Arc<dyn Any + Send + Sync> = tokenizer;` can be downcast.
+pub trait Tokenizer: Any + Send + Sync + std::fmt::Debug {
     /// Canonical name, as in the registry.
     fn name(&self) -> &str;
 

@@ -1,5 +1,7 @@
 //! Lists of tokenizers on the command line.
 
+use tokenize::families::file::PREFIX;
+
 use crate::failure::{DATA, Failure};
 use crate::workspace::file_of;
 
@@ -16,12 +18,12 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, Failure> {
         let end = (at + 2..=pieces.len()).rev().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
         let name = pieces[at..end].join(",");
         // What follows reads on as a path does.
-        let reads_on = |next: &str| !next.trim_start().starts_with("file:") && next.contains(['/', '.']);
-        if (name.trim_start().starts_with("file:") || name.contains('/'))
+        let reads_on = |next: &str| !next.trim_start().starts_with(PREFIX) && next.contains(['/', '.']);
+        if (name.trim_start().starts_with(PREFIX) || name.contains('/'))
             && !exists(&name)
             && let Some(next) = pieces.get(end).filter(|next| reads_on(next))
         {
-            let path = format!("{},{next}", name.trim_start().trim_start_matches("file:"));
+            let path = format!("{},{next}", name.trim_start().trim_start_matches(PREFIX));
             return Err(Failure::new(
                 DATA,
                 format!("{path}: no such file; a comma separates names, so this would be {name:?} and {next:?}"),

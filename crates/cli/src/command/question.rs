@@ -4,6 +4,7 @@ use experiment::config::Position;
 use experiment::{EncoderChoice, Memory, Spec};
 use pipeline::Builtin;
 use pipeline::workspace::refuse_pipe;
+use tokenize::families::file;
 
 use crate::args::Question;
 use crate::failure::{Failure, USAGE};
@@ -19,7 +20,7 @@ pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failu
     };
     let own = question.spec.is_none();
     let tokenizers = question.tokenizers.iter().chain(&spec.tokenizers).chain(&question.reference);
-    tokenizers.map(|name| name.trim()).try_for_each(|name| refuse_pipe(name.strip_prefix("file:").unwrap_or(name)))?;
+    tokenizers.map(|name| file::without_prefix(name)).try_for_each(refuse_pipe)?;
     if !question.tokenizers.is_empty() {
         spec.tokenizers.clone_from(&question.tokenizers);
         // A reference of the file that is no longer compared means nothing.

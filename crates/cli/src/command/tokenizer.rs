@@ -7,14 +7,14 @@ mod inspect;
 mod sample;
 mod train;
 
+use std::any::Any;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bpe::HuggingFace;
 use experiment::files::Draft;
-use tokenize::families::file;
-use tokenize::kmer::{self, Kmer};
+use tokenize::kmer::Kmer;
 use tokenize::{Frontend, Registry, Tokenizer};
 
 use crate::args::{self, TokenizerCommand};
@@ -85,9 +85,14 @@ impl Ids {
 
 impl Ready {
     fn of(file: HuggingFace) -> Ready {
-        let (ids, file) = (Ids::new(file.file_ids()), Arc::new(file));
-        let tokenizer: Arc<dyn Tokenizer> = Arc::<HuggingFace>::clone(&file);
-        Ready { tokenizer, file: Some(file), kmer: None, ids }
+        let file = Arc::new(file);
+        Ready::new(Arc::<HuggingFace>::clone(&file), Some(file), None)
+    }
+
+    fn new(tokenizer: Arc<dyn Tokenizer>, file: Option<Arc<HuggingFace>>, kmer: Option<Arc<Kmer>>) -> Ready {
+        let own = || Ids::Ours(tokenizer.vocabulary().len() as u32);
+        let ids = file.as_ref().map_or_else(own, |file| Ids::new(file.file_ids()));
+        Ready { tokenizer, file, kmer, ids }
     }
 }
 
@@ -98,9 +103,6 @@ fn open(tokenizers: &Registry, name: &str) -> Result<Ready, Failure> {
     }
     if Path::new(name).is_dir() {
         return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
-    }
-    if let Some(path) = tokenizers.path_in(name) {
-        return Ok(Ready::of(file::read(path)?));
     }
     let recipe = tokenizers.parse(name)?;
     if recipe.learned_vocabulary {
@@ -118,8 +120,13 @@ fn open(tokenizers: &Registry, name: &str) -> Result<Ready, Failure> {
         ));
     }
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
-    let ids = Ids::Ours(tokenizer.vocabulary().len() as u32);
-    Ok(Ready { tokenizer, file: None, kmer: kmer::named(name).map(Arc::new), ids })
+    // These two have ways of their own to encode many sequences.
+    let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Tokenizer>::clone(&tokenizer);
+    let (file, kmer) = match any.downcast::<HuggingFace>() {
+        Ok(file) => (Some(file), None),
+        Err(any) => (None, any.downcast::<Kmer>().ok()),
+    };
+    Ok(Ready::new(tokenizer, file, kmer))
 }
 
 /// What a tokenizer on standard input is called.

@@ -99,7 +99,7 @@ pub(super) fn recipe(name: String, frontend: Frontend, k: usize, stride: usize) 
 }
 
 /// Words of K bases every S bases.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Kmer {
     name: String,
     k: usize,

@@ -47,7 +47,7 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::EncodeFiles) -> Result<u8,
     }
     let mut ready = open(tokenizers, &args.tokenizer)?;
     if args.canonical {
-        let kmer = canonical(&args.tokenizer, &ready)?;
+        let kmer = canonical(&ready)?;
         (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
     let frame = if args.specials { Some(frame(args, &ready)?) } else { None };
@@ -124,8 +124,8 @@ fn at_once(args: &args::EncodeFiles, cutter: &Cutter<'_>, sink: &mut Sink) -> Op
 }
 
 /// The canonical words of a tokenizer, where both strands have the same ones.
-fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
-    let kmer = tokenize::kmer::named(name).ok_or_else(|| {
+fn canonical(ready: &Ready) -> Result<Arc<Kmer>, Failure> {
+    let kmer = ready.kmer.as_deref().ok_or_else(|| {
         let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
         Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
     })?;
@@ -134,7 +134,7 @@ fn canonical(name: &str, ready: &Ready) -> Result<Arc<Kmer>, Failure> {
         let reason = format!("{} does not have the same words on both strands", kmer.name());
         return Err(Failure::new(USAGE, reason, remedy));
     }
-    Ok(Arc::new(kmer.canonical()))
+    Ok(Arc::new(kmer.clone().canonical()))
 }
 
 /// The ids before and behind a sequence: those of the file, or ours.
