@@ -313,7 +313,7 @@ fn circles(name: &str) -> Vec<String> {
         let circle: BTreeSet<&Module> = others.iter().filter(|other| reached[*other].contains(module)).collect();
         seen.extend(circle.iter().map(|module| (*module).clone()));
         let inside = |from: &&Module| -> Vec<String> {
-            direct[*from].iter().filter(|to| circle.contains(to)).map(|to| shown(to)).collect()
+            direct[*from].iter().filter(|to| circle.contains(to)).map(shown).collect()
         };
         let lines = circle.iter().map(|from| format!("{} -> {}", shown(from), inside(from).join(", ")));
         found.push(format!("{name}: {}", lines.collect::<Vec<_>>().join("; ")));
