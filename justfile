@@ -3,7 +3,7 @@
 # Tests that train models, read long texts or kill processes: left out of `quick`.
 slow := "--skip interruption:: --skip figures:: --skip system:: --skip tasks:: --skip masking:: --skip laws:: --skip audit::" \
     + " --skip commands:: --skip report:: --skip letters:: --skip damaged --skip long_repeats --skip long_texts" \
-    + " --skip ten_million --skip freshly_learned --skip fitted_survives"
+    + " --skip ten_million --skip freshly_learned --skip fitted_survives --skip memory_does_not_grow"
 
 [private]
 default:
