@@ -9,7 +9,9 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+
+use tokenize::Registry;
 
 use crate::failure::Failure;
 use names::names;
@@ -74,7 +76,31 @@ pub enum Command {
     Man(Man),
 }
 
+/// The command line of a program with these tokenizers: its help names every family.
+pub(crate) fn command(tokenizers: &Registry) -> clap::Command {
+    let families: Vec<String> =
+        tokenizers.kinds().iter().map(|kind| format!("  {}: {}", kind.pattern, kind.help)).collect();
+    let families = families.join("\n");
+    let known = |arg: clap::Arg| {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        arg.long_help(format!("{help}\n\n{families}"))
+    };
+    ["compare", "plan", "look", "audit"].into_iter().fold(Tokbench::command(), |command, name| {
+        command.mut_subcommand(name, |command| command.mut_arg("tokenizers", known))
+    })
+}
+
 impl Tokbench {
+    /// Parses the arguments of this process.
+    ///
+    /// # Errors
+    /// Wrong usage, and requests for help or the version.
+    pub(crate) fn parse_with(tokenizers: &Registry) -> Result<Tokbench, clap::Error> {
+        let mut command = command(tokenizers);
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Tokbench::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Splits lists of tokenizers at their commas, but not inside the path of a file that is there.
     ///
     /// # Errors

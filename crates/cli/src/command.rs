@@ -11,15 +11,15 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod tokenizer;
 
-use clap::CommandFactory;
+use tokenize::Registry;
 
-use crate::args::Tokbench;
+use crate::args;
 use crate::failure::Failure;
 
 /// Prints a completion script.
-pub(crate) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+pub(crate) fn completions(tokenizers: &Registry, shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Tokbench::command(), "tokbench", &mut script);
+    clap_complete::generate(shell, &mut args::command(tokenizers), "tokbench", &mut script);
     crate::stdout::out!("{}", String::from_utf8_lossy(&script));
     Ok(0)
 }

@@ -25,7 +25,6 @@ mod workspace;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use pipeline::Builtin;
 
 use crate::stdout::errln;
@@ -36,7 +35,7 @@ use interrupt::Interrupt;
 /// Runs the program with what it brings with it.
 #[must_use]
 pub fn main(builtin: Builtin) -> ExitCode {
-    let args = match Tokbench::try_parse() {
+    let args = match Tokbench::parse_with(&builtin.tokenizers) {
         Ok(args) => args,
         Err(error) => {
             // clap prints help and version to stdout with code 0, wrong usage to stderr with code 2.
@@ -82,7 +81,7 @@ fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {
         Command::Audit(audit) => command::audit::run(builtin, &audit),
         Command::List(list) => command::list::run(builtin, &list),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&builtin.tokenizers, &tokenizer),
-        Command::Completions(completions) => command::completions(completions.shell),
-        Command::Man(man) => command::man::run(&man),
+        Command::Completions(completions) => command::completions(&builtin.tokenizers, completions.shell),
+        Command::Man(man) => command::man::run(&builtin.tokenizers, &man),
     }
 }

@@ -134,26 +134,7 @@ impl Board {
                 }
                 self.running.insert(key, ("start".to_owned(), 0.0, Instant::now(), 0.0));
             }
-            Event::Progress { key, stage, done, of } => {
-                let share = done as f64 / of.max(1) as f64;
-                if let Some(entry) = self.running.get_mut(&key) {
-                    if entry.0 != stage {
-                        *entry = (stage, 0.0, Instant::now(), done as f64);
-                    }
-                    entry.1 = share;
-                    let seconds = entry.2.elapsed().as_secs_f64();
-                    if seconds > 0.5 {
-                        let rate = (done as f64 - entry.3) / seconds;
-                        let text = format!(
-                            "{} {} {}",
-                            self.names.get(&key).map_or("", String::as_str),
-                            entry.0,
-                            speed(&entry.0, rate)
-                        );
-                        self.show(&text);
-                    }
-                }
-            }
+            Event::Progress { key, stage, done, of } => self.advance(&key, stage, done, of),
             Event::Log { key, line } => self.say(&format!("{}: {line}", self.name(&key))),
             Event::Finished { key, seconds } => {
                 self.end(&key);
@@ -176,6 +157,22 @@ impl Board {
                 self.running.remove(&key);
                 self.say(&format!("not finished: {}: {reason}", self.name(&key)));
             }
+        }
+    }
+
+    /// A run tells how far it is.
+    fn advance(&mut self, key: &Key, stage: String, done: u64, of: u64) {
+        let Some(entry) = self.running.get_mut(key) else { return };
+        if entry.0 != stage {
+            *entry = (stage, 0.0, Instant::now(), done as f64);
+        }
+        entry.1 = done as f64 / of.max(1) as f64;
+        let seconds = entry.2.elapsed().as_secs_f64();
+        if seconds > 0.5 {
+            let rate = (done as f64 - entry.3) / seconds;
+            let name = self.names.get(key).map_or("", String::as_str);
+            let text = format!("{name} {} {}", entry.0, speed(&entry.0, rate));
+            self.show(&text);
         }
     }
 

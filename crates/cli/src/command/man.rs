@@ -1,9 +1,9 @@
 //! `tokbench man`: the help of the program and of each command as manual pages.
 
-use clap::CommandFactory;
 use clap_mangen::Man;
+use tokenize::Registry;
 
-use crate::args::{self, Tokbench};
+use crate::args;
 use crate::failure::Failure;
 use crate::folders;
 use crate::stdout::{errln, out};
@@ -14,8 +14,8 @@ struct Page {
     text: Vec<u8>,
 }
 
-pub(crate) fn run(args: &args::Man) -> Result<u8, Failure> {
-    let pages = pages();
+pub(crate) fn run(tokenizers: &Registry, args: &args::Man) -> Result<u8, Failure> {
+    let pages = pages(tokenizers);
     let Some(folder) = &args.output else {
         for page in pages {
             out!("{}", String::from_utf8_lossy(&page.text));
@@ -33,9 +33,9 @@ pub(crate) fn run(args: &args::Man) -> Result<u8, Failure> {
 }
 
 /// The page of the program, then one of each command, in the order of the help.
-fn pages() -> Vec<Page> {
+fn pages(tokenizers: &Registry) -> Vec<Page> {
     // "help" has nothing to say that is not in the pages.
-    let mut program = Tokbench::command().disable_help_subcommand(true);
+    let mut program = args::command(tokenizers).disable_help_subcommand(true);
     program.build();
     let mut pages = Vec::new();
     add(program, &mut pages);
@@ -64,7 +64,7 @@ mod tests {
         fn count(command: &clap::Command) -> usize {
             1 + command.get_subcommands().map(count).sum::<usize>()
         }
-        let pages = pages();
+        let pages = pages(tokenizers);
         assert_eq!(pages.len(), count(&Tokbench::command()));
         assert_eq!(pages[0].name, "tokbench.1");
         let page = |name: &str| {

@@ -49,6 +49,18 @@ pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failu
     if !question.positions.is_empty() {
         spec.positions = question.positions.iter().map(|name| position(name)).collect::<Result<_, _>>()?;
     }
+    sizes(question, &mut spec);
+    learning_rates(question, &mut spec);
+    spec.controls |= question.controls;
+    if let Some(device) = &question.device {
+        spec.device.clone_from(device);
+    }
+    spec.validate(&builtin.encoders)?;
+    Ok(spec)
+}
+
+/// How much is trained and scored, and in which portions.
+fn sizes(question: &Question, spec: &mut Spec) {
     if let Some(bases) = question.bases {
         spec.training.bases = bases;
     }
@@ -61,6 +73,13 @@ pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failu
     if let Some(span) = question.span {
         spec.masking.span = span;
     }
+    if let Some(bases) = question.scoring_bases {
+        spec.scoring.bases = usize::try_from(bases).unwrap_or(usize::MAX);
+    }
+}
+
+/// One learning rate, or a grid of them.
+fn learning_rates(question: &Question, spec: &mut Spec) {
     match question.learning_rates.as_slice() {
         [] => {}
         [rate] => {
@@ -69,15 +88,6 @@ pub(crate) fn spec(builtin: &Builtin, question: &Question) -> Result<Spec, Failu
         }
         several => spec.learning_rates = several.to_vec(),
     }
-    if let Some(bases) = question.scoring_bases {
-        spec.scoring.bases = usize::try_from(bases).unwrap_or(usize::MAX);
-    }
-    spec.controls |= question.controls;
-    if let Some(device) = &question.device {
-        spec.device.clone_from(device);
-    }
-    spec.validate(&builtin.encoders)?;
-    Ok(spec)
 }
 
 fn position(name: &str) -> Result<Position, Failure> {

@@ -1,0 +1,16 @@
+//! A program with one more tokenizer than tokbench. Every command knows it:
+//!
+//! ```text
+//! cargo run --release -p own-tokenizer -- list
+//! cargo run --release -p own-tokenizer -- compare --tokenizers base,runs
+//! ```
+
+mod runs;
+
+use std::process::ExitCode;
+
+use tokbench::registry;
+
+fn main() -> ExitCode {
+    tokbench::main(registry::builtin().with(runs::KIND))
+}
