@@ -75,7 +75,7 @@ pub fn builtin(tokenizers: Registry) -> Result<Builtin, pipeline::Error> {
 /// tokenizer of its own (`examples/own-tokenizer`):
 ///
 /// ```no_run
-/// # mod my { pub const KIND: tokenize::Kind = tokenize::families::kmer::KMER; }
+/// # mod my { pub const KIND: tokenize::Family = tokenize::families::kmer::KMER; }
 /// use tokbench::registry;
 ///
 /// fn main() -> std::process::ExitCode {

@@ -4,7 +4,7 @@
 //! cargo run --release -p tokbench-bpe --example spans -- tokenizer.json ACGTACGTTGCA
 //! ```
 
-use bpe::{Batch, HuggingFace, Token};
+use bpe::{EncodedBatch, HuggingFace, Token};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match tokenizer.engine().filter(|_| plain) {
         // Many sequences at once: the buffers of a batch are used again and again.
         Some(engine) => {
-            let mut batch = Batch::default();
+            let mut batch = EncodedBatch::default();
             engine.encode_spans(sequences.iter(), &mut batch);
             for (number, sequence) in sequences.iter().enumerate() {
                 let starts = batch.starts(number);

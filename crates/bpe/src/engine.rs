@@ -63,7 +63,7 @@ fn machine(merges: &Merges, lengths: &[u16], most_states: usize) -> Option<Table
 
 /// Sequences cut into tokens; buffers are kept from batch to batch.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
+pub struct EncodedBatch {
     ids: Vec<u16>,
     starts: Vec<u32>,
     ends: Vec<usize>,
@@ -122,7 +122,7 @@ enum Part {
     End,
 }
 
-impl Batch {
+impl EncodedBatch {
     /// Number of sequences.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -251,7 +251,7 @@ impl Engine {
     pub fn encode<'a, S: AsRef<[u8]> + ?Sized + 'a>(
         &self,
         sequences: impl IntoIterator<Item = &'a S>,
-        batch: &mut Batch,
+        batch: &mut EncodedBatch,
     ) {
         self.run(sequences, batch, false);
     }
@@ -260,7 +260,7 @@ impl Engine {
     pub fn encode_spans<'a, S: AsRef<[u8]> + ?Sized + 'a>(
         &self,
         sequences: impl IntoIterator<Item = &'a S>,
-        batch: &mut Batch,
+        batch: &mut EncodedBatch,
     ) {
         self.run(sequences, batch, true);
     }
@@ -268,7 +268,7 @@ impl Engine {
     fn run<'a, S: AsRef<[u8]> + ?Sized + 'a>(
         &self,
         sequences: impl IntoIterator<Item = &'a S>,
-        batch: &mut Batch,
+        batch: &mut EncodedBatch,
         spans: bool,
     ) {
         batch.ids.clear();
@@ -288,7 +288,7 @@ impl Engine {
     }
 
     /// Lays a sequence into the buffers; long stretches are cut at once.
-    fn push(&self, sequence: &[u8], batch: &mut Batch, spans: bool) {
+    fn push(&self, sequence: &[u8], batch: &mut EncodedBatch, spans: bool) {
         let mut rest = sequence;
         while !rest.is_empty() {
             let known = leading_bases(rest);
@@ -336,8 +336,8 @@ impl Engine {
     }
 
     /// Cuts what lies in the buffers and appends it to the batch.
-    fn finish(&self, batch: &mut Batch, spans: bool) {
-        let Batch { ids, starts, ends, work } = batch;
+    fn finish(&self, batch: &mut EncodedBatch, spans: bool) {
+        let EncodedBatch { ids, starts, ends, work } = batch;
         work.make_room();
         let bases = 2 * work.pairs.len();
         let machine = self.machine_for(bases);

@@ -6,10 +6,10 @@
 //! crate whose tokens spell DNA, and uses the engine where it may.
 //!
 //! ```
-//! use bpe::{Batch, Engine};
+//! use bpe::{EncodedBatch, Engine};
 //! // Ids 0 to 3 are the bases, 4 is AC, 5 is ACG.
 //! let engine = Engine::new(&[b"A".as_slice(), b"C", b"G", b"T", b"AC", b"ACG"], &[(0, 1, 4), (4, 2, 5)], 9).unwrap();
-//! let mut batch = Batch::default();
+//! let mut batch = EncodedBatch::default();
 //! engine.encode(&[b"ACGTAC".as_slice(), b"NCG"], &mut batch);
 //! assert_eq!(batch.ids(0), [5, 3, 4]);
 //! assert_eq!(batch.ids(1), [9, 1, 2]);
@@ -26,7 +26,7 @@ pub mod tree;
 pub mod vocabulary;
 
 pub use engine::stream::Stream;
-pub use engine::{Batch, Engine};
+pub use engine::{EncodedBatch, Engine};
 pub use error::Error;
 pub use huggingface::HuggingFace;
 pub use token::Token;

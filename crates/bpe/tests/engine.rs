@@ -9,7 +9,7 @@ use bpe::Token;
 use bpe::huggingface::{HuggingFace, known, to_json};
 use bpe::train::{Options, train};
 use bpe::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
-use bpe::{Batch, Engine};
+use bpe::{EncodedBatch, Engine};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -98,9 +98,9 @@ fn theirs(tokenizer: &HuggingFace, text: &[u8]) -> (Vec<u32>, Vec<u32>) {
 fn equal(tokenizer: &HuggingFace, engines: &[&Engine], texts: &[Vec<u8>]) -> usize {
     let expected: Vec<_> = texts.par_iter().map(|text| theirs(tokenizer, text)).collect();
     for engine in engines {
-        let mut spans = Batch::default();
+        let mut spans = EncodedBatch::default();
         engine.encode_spans(texts.iter(), &mut spans);
-        let mut ids = Batch::default();
+        let mut ids = EncodedBatch::default();
         engine.encode(texts.iter(), &mut ids);
         assert_eq!(spans.len(), texts.len());
         for (number, (text, (expected, starts))) in texts.iter().zip(&expected).enumerate() {
@@ -150,7 +150,7 @@ fn genome(path: &Path) -> Vec<u8> {
 /// A text in one piece, as a stream, and in parts that are cut on their own.
 #[track_caller]
 fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
-    let (mut batch, mut ids, mut stream) = (Batch::default(), Vec::new(), engine.stream().with_step(50_000));
+    let (mut batch, mut ids, mut stream) = (EncodedBatch::default(), Vec::new(), engine.stream().with_step(50_000));
     for bases in text.chunks(7_001) {
         stream.push(bases, &mut ids);
     }
@@ -158,7 +158,7 @@ fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
     engine.encode([text], &mut batch);
     assert!(ids == batch.ids(0), "a stream");
     let parts: Vec<&[u8]> = engine.parts(text, 30_000).into_iter().map(|part| &text[part]).collect();
-    let mut apart = Batch::default();
+    let mut apart = EncodedBatch::default();
     engine.encode(parts.iter().copied(), &mut apart);
     assert!((0..apart.len()).flat_map(|part| apart.ids(part)).eq(batch.ids(0)), "{} parts", parts.len());
 }
@@ -247,10 +247,10 @@ fn a_batch_serves_one_engine_after_another() {
     large.compile().expect("an automaton");
     small.compile().expect("an automaton");
     for lanes in [1, 8, 10, 12, 20, 40] {
-        let mut batch = Batch::default();
+        let mut batch = EncodedBatch::default();
         for length in [50, 300, 301, 2_000] {
             let reads: Vec<&[u8]> = text.chunks(length).take(lanes).collect();
-            let mut fresh = Batch::default();
+            let mut fresh = EncodedBatch::default();
             small.encode_spans(reads.iter().copied(), &mut fresh);
             large.encode(text.chunks(777).take(lanes + 3), &mut batch);
             small.encode_spans(reads.iter().copied(), &mut batch);
@@ -384,7 +384,7 @@ fn long_texts_are_cut_as_short_ones() {
         texts.push(text);
     }
     for text in &texts {
-        let [mut fast, mut slow] = [Batch::default(), Batch::default()];
+        let [mut fast, mut slow] = [EncodedBatch::default(), EncodedBatch::default()];
         engines[0].encode_spans([b"ACGNN".as_slice(), text, b"", b"TTACG"], &mut fast);
         engines[1].encode_spans([b"ACGNN".as_slice(), text, b"", b"TTACG"], &mut slow);
         for number in 0..4 {
@@ -405,7 +405,7 @@ fn ten_million_bases_without_structure() {
     for (way, length) in [(compiled, 10_000_000), (walked, 500_000)] {
         for unit in [b"A".as_slice(), b"AC", b"AAC", b"ACGGT"] {
             let long: Vec<u8> = unit.iter().copied().cycle().take(length).collect();
-            let mut batch = Batch::default();
+            let mut batch = EncodedBatch::default();
             way.engine().unwrap().encode([&long], &mut batch);
             let bases: usize = batch.ids(0).iter().map(|&id| way.engine().unwrap().length(id)).sum();
             assert_eq!(bases, long.len());

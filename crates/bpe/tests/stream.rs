@@ -2,7 +2,7 @@
 
 use bpe::train::{Options, train};
 use bpe::vocabulary::SPECIALS;
-use bpe::{Batch, Engine};
+use bpe::{EncodedBatch, Engine};
 use proptest::prelude::*;
 
 /// The engine of what is learned from a text; `pairs`: without automaton.
@@ -18,7 +18,7 @@ fn learned(text: &[u8], size: usize, pairs: bool) -> Engine {
 }
 
 fn whole(engine: &Engine, text: &[u8]) -> Vec<u16> {
-    let mut batch = Batch::default();
+    let mut batch = EncodedBatch::default();
     engine.encode([text], &mut batch);
     batch.ids(0).to_vec()
 }

@@ -79,7 +79,7 @@ pub enum Command {
 /// The command line of a program with these tokenizers: its help names every family.
 pub(crate) fn command(tokenizers: &Registry) -> clap::Command {
     let families: Vec<String> =
-        tokenizers.kinds().iter().map(|kind| format!("  {}: {}", kind.pattern, kind.help)).collect();
+        tokenizers.families().iter().map(|kind| format!("  {}: {}", kind.pattern, kind.help)).collect();
     let families = families.join("\n");
     let known = |arg: clap::Arg| {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

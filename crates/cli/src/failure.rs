@@ -1,26 +1,26 @@
 //! Errors as the program ends with them: exit codes.
 
 pub(crate) use pipeline::Error as Failure;
-use pipeline::Kind;
+use pipeline::ErrorKind;
 
 /// Something failed that should not.
-pub(crate) const FAILED: Kind = Kind::Failed;
+pub(crate) const FAILED: ErrorKind = ErrorKind::Failed;
 /// Wrong arguments or an experiment that means nothing.
-pub(crate) const USAGE: Kind = Kind::Usage;
+pub(crate) const USAGE: ErrorKind = ErrorKind::Usage;
 /// Wrong or damaged data.
-pub(crate) const DATA: Kind = Kind::Data;
+pub(crate) const DATA: ErrorKind = ErrorKind::Data;
 /// Some runs failed.
-pub(crate) const SOME_FAILED: Kind = Kind::SomeFailed;
+pub(crate) const SOME_FAILED: ErrorKind = ErrorKind::SomeFailed;
 /// Interrupted; what was done is kept.
-pub(crate) const INTERRUPTED: Kind = Kind::Interrupted;
+pub(crate) const INTERRUPTED: ErrorKind = ErrorKind::Interrupted;
 
 /// The exit code of a kind of failure: 1 failed, 2 wrong usage, 3 wrong or damaged data, 4 some runs failed, 130 interrupted.
-pub(crate) fn code(kind: Kind) -> u8 {
+pub(crate) fn code(kind: ErrorKind) -> u8 {
     match kind {
-        Kind::Failed => 1,
-        Kind::Usage => 2,
-        Kind::Data => 3,
-        Kind::SomeFailed => 4,
-        Kind::Interrupted => 130,
+        ErrorKind::Failed => 1,
+        ErrorKind::Usage => 2,
+        ErrorKind::Data => 3,
+        ErrorKind::SomeFailed => 4,
+        ErrorKind::Interrupted => 130,
     }
 }

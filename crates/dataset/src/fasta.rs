@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// One sequence: the first word of its header, and its bases (`A C G T N` only).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct SequenceRecord {
     /// First word of the header line.
     pub name: String,
     /// Normalised bases.
@@ -76,7 +76,7 @@ impl Reader {
 }
 
 impl Iterator for Reader {
-    type Item = Result<Record>;
+    type Item = Result<SequenceRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.finished {
@@ -97,7 +97,7 @@ impl Iterator for Reader {
     }
 }
 
-fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<Record> {
+fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<SequenceRecord> {
     let header_line = record.start_line_number() + skipped;
     let name = name_of(record.id()).ok_or_else(|| Error::NotUtf8 {
         path: path.to_owned(),
@@ -118,7 +118,7 @@ fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &
         return Err(Error::NoSequence { path: path.to_owned(), record: name, line: header_line });
     }
     counts.records += 1;
-    Ok(Record { name, bases })
+    Ok(SequenceRecord { name, bases })
 }
 
 fn malformed(path: &Path, error: &ParseError, skipped: u64) -> Error {
@@ -147,7 +147,7 @@ fn first_word(header: &str) -> String {
 ///
 /// # Errors
 /// As [`Reader::open`], and any bad record.
-pub fn read(path: &Path) -> Result<(Vec<Record>, Counts)> {
+pub fn read(path: &Path) -> Result<(Vec<SequenceRecord>, Counts)> {
     let mut reader = Reader::open(path)?;
     let records = reader.by_ref().collect::<Result<Vec<_>>>()?;
     Ok((records, *reader.counts()))

@@ -2,7 +2,7 @@
 
 /// What a file is, and what to do with it. `FILE` stands for it, `NEW` for what is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct FileKind {
     pub(crate) name: &'static str,
     pub(crate) remedy: &'static str,
 }
@@ -59,17 +59,17 @@ const KINDS: &[(&[u8], &str, &str)] = &[
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
 /// What a file is whose text begins like this; `None` if it may well be text. `unpacked`: it was gzip.
-pub(crate) fn of(start: &[u8], unpacked: bool) -> Option<Kind> {
+pub(crate) fn of(start: &[u8], unpacked: bool) -> Option<FileKind> {
     if start.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) {
         let remedy = if unpacked { "unpack it: tar -xzf FILE" } else { "unpack it: tar -xf FILE" };
-        return Some(Kind { name: if unpacked { "a tar archive inside gzip" } else { "a tar archive" }, remedy });
+        return Some(FileKind { name: if unpacked { "a tar archive inside gzip" } else { "a tar archive" }, remedy });
     }
     let known = KINDS.iter().find(|(magic, ..)| start.starts_with(magic));
     // UTF-16 without its mark: every other byte of plain letters is 0.
     let wide = || matches!(start, [0, b' '..=b'~', ..] | [b' '..=b'~', 0, ..]);
     match known {
-        Some(&(_, name, remedy)) => Some(Kind { name, remedy }),
-        None => wide().then_some(Kind { name: "UTF-16 text", remedy: UTF16 }),
+        Some(&(_, name, remedy)) => Some(FileKind { name, remedy }),
+        None => wide().then_some(FileKind { name: "UTF-16 text", remedy: UTF16 }),
     }
 }
 

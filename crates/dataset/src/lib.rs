@@ -77,7 +77,7 @@ pub use catalog::Catalog;
 pub use corpus::{Corpus, CorpusSpec};
 pub use dna::{Counts, policy, stream};
 pub use error::{Error, Result};
-pub use fasta::Record;
+pub use fasta::SequenceRecord;
 pub use labelled::Example;
 pub use leaks::{KmerLeaks, Leaks};
 pub use markov::Markov;

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::error::{Error, Result, printable};
-use crate::fasta::{Reader, Record};
+use crate::fasta::{Reader, SequenceRecord};
 use crate::input;
 use crate::table::{SEPARATORS, Table};
 use dna::policy::Counts;
@@ -59,13 +59,13 @@ impl Sequences {
 }
 
 impl Iterator for Sequences {
-    type Item = Result<Record>;
+    type Item = Result<SequenceRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
             Format::Fastx(reader) => reader.next(),
             Format::Table(table) => {
-                Some(table.next()?.map(|row| Record { name: row.number.to_string(), bases: row.sequence }))
+                Some(table.next()?.map(|row| SequenceRecord { name: row.number.to_string(), bases: row.sequence }))
             }
         }
     }
@@ -104,7 +104,7 @@ impl<I> All<I> {
 }
 
 impl<P: AsRef<Path>, I: Iterator<Item = P>> Iterator for All<I> {
-    type Item = Result<Record>;
+    type Item = Result<SequenceRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.failed {

@@ -1,6 +1,6 @@
 //! The species of a corpus, as written and in memory.
 
-use crate::fasta::Record;
+use crate::fasta::SequenceRecord;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -29,5 +29,5 @@ pub struct Species {
     /// Its relative share of training windows.
     pub weight: f64,
     /// Its sequences.
-    pub records: Vec<Record>,
+    pub records: Vec<SequenceRecord>,
 }

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::error::{Error, Result};
-use crate::fasta::Record;
+use crate::fasta::SequenceRecord;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -56,7 +56,7 @@ pub enum By {
     #[default]
     Block,
     /// A whole record; `block` is not used.
-    Record,
+    SequenceRecord,
 }
 
 /// The recipe of a split.
@@ -122,11 +122,11 @@ impl Block {
 }
 
 /// Cuts and deals one species.
-pub(crate) fn deal(spec: &SplitSpec, species: usize, name: &str, records: &[Record]) -> Result<Vec<Block>> {
+pub(crate) fn deal(spec: &SplitSpec, species: usize, name: &str, records: &[SequenceRecord]) -> Result<Vec<Block>> {
     let mut blocks = vec![];
     for (record, bases) in records.iter().map(|record| record.bases.len()).enumerate() {
         let count = match spec.by {
-            By::Record => 1,
+            By::SequenceRecord => 1,
             By::Block => pieces(bases, spec.block),
         };
         for i in 0..count {
@@ -139,10 +139,10 @@ pub(crate) fn deal(spec: &SplitSpec, species: usize, name: &str, records: &[Reco
     let needed = 1 + usize::from(spec.valid > 0.0) + usize::from(spec.test > 0.0);
     if blocks.len() < needed {
         let works = match spec.by {
-            By::Record => works(records, needed),
+            By::SequenceRecord => works(records, needed),
             By::Block => works(records, needed).filter(|size| *size < spec.block),
         };
-        let block = if spec.by == By::Record { 0 } else { spec.block };
+        let block = if spec.by == By::SequenceRecord { 0 } else { spec.block };
         return Err(Error::TooFewBlocks {
             species: name.to_owned(),
             blocks: blocks.len(),
@@ -166,7 +166,7 @@ fn pieces(bases: usize, block: usize) -> usize {
 }
 
 /// A round block size that gives a species about ten blocks, or at least the `needed` ones.
-fn works(records: &[Record], needed: usize) -> Option<usize> {
+fn works(records: &[SequenceRecord], needed: usize) -> Option<usize> {
     let total: usize = records.iter().map(|record| record.bases.len()).sum();
     (needed..=10).rev().map(|parts| round_down(total / parts)).find(|&size| {
         size > 0 && records.iter().map(|record| pieces(record.bases.len(), size)).sum::<usize>() >= needed
@@ -223,8 +223,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn records(lengths: &[usize]) -> Vec<Record> {
-        lengths.iter().map(|&n| Record { name: "r".into(), bases: vec![b'A'; n] }).collect()
+    fn records(lengths: &[usize]) -> Vec<SequenceRecord> {
+        lengths.iter().map(|&n| SequenceRecord { name: "r".into(), bases: vec![b'A'; n] }).collect()
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         assert!(deal(&SplitSpec { block: 500, ..spec.clone() }, 0, "phage", &records(&[5386])).is_ok());
         let none = deal(&spec, 0, "dot", &records(&[2])).unwrap_err();
         assert!(matches!(none, Error::TooFewBlocks { works: None, .. }));
-        let by = SplitSpec { by: By::Record, ..spec };
+        let by = SplitSpec { by: By::SequenceRecord, ..spec };
         assert!(matches!(
             deal(&by, 0, "x", &records(&[900])).unwrap_err(),
             Error::TooFewBlocks { works: Some(90), .. }

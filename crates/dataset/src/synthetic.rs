@@ -8,15 +8,15 @@
 //! | `rich` | species of planted structure: `repeats`, `coding`, `motifs`, in turn | none |
 //!
 //! ```
-//! use dataset::synthetic::{Kind, SyntheticSpec};
-//! let spec = SyntheticSpec { kind: Kind::Markov, order: 1, bases: 1000, entropy: Some(1.26), ..SyntheticSpec::default() };
+//! use dataset::synthetic::{SyntheticKind, SyntheticSpec};
+//! let spec = SyntheticSpec { kind: SyntheticKind::Markov, order: 1, bases: 1000, entropy: Some(1.26), ..SyntheticSpec::default() };
 //! let (species, source) = spec.generate("mine").unwrap();
 //! assert_eq!(species[0].records[0].bases.len(), 1000);
 //! assert!((source.unwrap().entropy() - 1.26).abs() < 0.01);
 //! ```
 
 use crate::error::{Error, Result};
-use crate::fasta::Record;
+use crate::fasta::SequenceRecord;
 use crate::markov::{LETTERS, MAX_ORDER, Markov, draw};
 use crate::species::Species;
 use dna::reverse_complement;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// What kind of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum SyntheticKind {
     /// Independent bases, a quarter each.
     Uniform,
     /// A Markov chain with a row of its own for each context.
@@ -43,7 +43,7 @@ pub enum Kind {
 #[serde(deny_unknown_fields, default)]
 pub struct SyntheticSpec {
     /// What kind of text.
-    pub kind: Kind,
+    pub kind: SyntheticKind,
     /// Bases of memory of `markov` and `variable`, at most 6.
     pub order: usize,
     /// Bases of each species (one record each).
@@ -61,7 +61,15 @@ pub struct SyntheticSpec {
 
 impl Default for SyntheticSpec {
     fn default() -> Self {
-        Self { kind: Kind::Markov, order: 1, bases: 1_250_000, species: 1, seed: 0, concentration: 0.5, entropy: None }
+        Self {
+            kind: SyntheticKind::Markov,
+            order: 1,
+            bases: 1_250_000,
+            species: 1,
+            seed: 0,
+            concentration: 0.5,
+            entropy: None,
+        }
     }
 }
 
@@ -96,10 +104,10 @@ impl SyntheticSpec {
         self.check(name)?;
         let mut rng = stream(self.seed, "synthetic/source");
         let chain = match self.kind {
-            Kind::Uniform => return Ok(Some(Markov::uniform())),
-            Kind::Rich => return Ok(None),
-            Kind::Markov => Markov::random(self.order, self.concentration, &mut rng),
-            Kind::Variable => Markov::variable(self.order, self.concentration, 0.35, &mut rng),
+            SyntheticKind::Uniform => return Ok(Some(Markov::uniform())),
+            SyntheticKind::Rich => return Ok(None),
+            SyntheticKind::Markov => Markov::random(self.order, self.concentration, &mut rng),
+            SyntheticKind::Variable => Markov::variable(self.order, self.concentration, 0.35, &mut rng),
         };
         Ok(Some(self.entropy.map_or(chain.clone(), |bits| chain.with_entropy(bits))))
     }
@@ -123,7 +131,7 @@ impl SyntheticSpec {
             };
             let turn = if source.is_some() { i } else { i / RICH.len() };
             let name = if turn == 0 { kind.to_owned() } else { format!("{kind}{}", turn + 1) };
-            Species { weight: 1.0, records: vec![Record { name: name.clone(), bases }], name }
+            Species { weight: 1.0, records: vec![SequenceRecord { name: name.clone(), bases }], name }
         });
         Ok((species.collect(), source))
     }
@@ -228,7 +236,7 @@ mod tests {
     use super::*;
 
     fn rich() -> Vec<Species> {
-        let spec = SyntheticSpec { kind: Kind::Rich, species: 4, bases: 200_000, ..SyntheticSpec::default() };
+        let spec = SyntheticSpec { kind: SyntheticKind::Rich, species: 4, bases: 200_000, ..SyntheticSpec::default() };
         spec.generate("rich").unwrap().0
     }
 

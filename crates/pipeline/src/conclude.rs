@@ -8,7 +8,7 @@ use experiment::{Spec, read_jsonl};
 use report::{Comparison, Options};
 use tokenize::Registry;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::recorded::Recorded;
 
 /// Files of numbers that [`Conclusion::write`] puts beside the figures.
@@ -19,7 +19,7 @@ pub const NUMBERS: [&str; 3] = ["table.csv", "table.txt", "numbers.json"];
 /// # Errors
 /// If it cannot be read, or a line is no record.
 pub fn published(path: &Path) -> Result<Vec<Record>> {
-    read_jsonl(path).map_err(|error| Error { kind: Kind::Data, ..Error::from(error) })
+    read_jsonl(path).map_err(|error| Error { kind: ErrorKind::Data, ..Error::from(error) })
 }
 
 /// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls; those

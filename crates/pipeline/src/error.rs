@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What kind of thing went wrong. A program turns it into its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// Something failed that should not.
     Failed,
     /// Wrong arguments, or an experiment that means nothing.
@@ -23,7 +23,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Error {
     /// The kind.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// What is wrong.
     pub message: String,
     /// What to do, where there is something.
@@ -43,7 +43,7 @@ impl std::error::Error for Error {}
 
 impl Error {
     /// An error with a remedy.
-    pub fn new(kind: Kind, message: impl Into<String>, remedy: impl Into<String>) -> Error {
+    pub fn new(kind: ErrorKind, message: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error { kind, message: message.into(), remedy: Some(remedy.into()) }
     }
 
@@ -60,7 +60,7 @@ impl Error {
             std::io::ErrorKind::InvalidFilename => "choose a shorter name",
             _ => "check the file and the disk",
         };
-        Error::new(Kind::Data, format!("{}: {error}", path.display()), remedy)
+        Error::new(ErrorKind::Data, format!("{}: {error}", path.display()), remedy)
     }
 
     /// A file that cannot be read because it is of another kind: what it is says more than where its text went wrong.
@@ -71,13 +71,13 @@ impl Error {
         let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
         file.take(1024).read_to_end(&mut start).ok()?;
         let (name, remedy) = dataset::text::foreign(&start)?;
-        Some(Error::new(Kind::Data, format!("{}: this is {name}, which is not read here", path.display()), remedy))
+        Some(Error::new(ErrorKind::Data, format!("{}: this is {name}, which is not read here", path.display()), remedy))
     }
 }
 
 impl From<dataset::Error> for Error {
     fn from(error: dataset::Error) -> Error {
-        Error { kind: Kind::Data, message: error.to_string(), remedy: error.remedy() }
+        Error { kind: ErrorKind::Data, message: error.to_string(), remedy: error.remedy() }
     }
 }
 
@@ -95,8 +95,8 @@ impl From<tokenize::Error> for Error {
             return foreign;
         }
         let kind = match error {
-            tokenize::Error::Fit { .. } | tokenize::Error::File { .. } => Kind::Data,
-            _ => Kind::Usage,
+            tokenize::Error::Fit { .. } | tokenize::Error::File { .. } => ErrorKind::Data,
+            _ => ErrorKind::Usage,
         };
         Error { kind, message: error.to_string(), remedy: error.remedy() }
     }
@@ -111,9 +111,9 @@ impl From<experiment::Error> for Error {
             return foreign;
         }
         let kind = match error {
-            E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } | E::Name { .. } => Kind::Usage,
-            E::Line { .. } => Kind::Data,
-            _ => Kind::Failed,
+            E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } | E::Name { .. } => ErrorKind::Usage,
+            E::Line { .. } => ErrorKind::Data,
+            _ => ErrorKind::Failed,
         };
         Error { kind, message: error.to_string(), remedy: error.remedy() }
     }
@@ -122,10 +122,10 @@ impl From<experiment::Error> for Error {
 impl From<model::Error> for Error {
     fn from(error: model::Error) -> Error {
         let kind = match error {
-            model::Error::Interrupted { .. } => Kind::Interrupted,
-            model::Error::Data(_) | model::Error::File { .. } => Kind::Data,
-            model::Error::Device(_) | model::Error::Tokenizer(_) => Kind::Usage,
-            _ => Kind::Failed,
+            model::Error::Interrupted { .. } => ErrorKind::Interrupted,
+            model::Error::Data(_) | model::Error::File { .. } => ErrorKind::Data,
+            model::Error::Device(_) | model::Error::Tokenizer(_) => ErrorKind::Usage,
+            _ => ErrorKind::Failed,
         };
         Error { kind, message: error.to_string(), remedy: error.remedy() }
     }
@@ -148,6 +148,6 @@ impl From<report::Error> for Error {
             ),
             _ => None,
         };
-        Error { kind: Kind::Data, message: error.to_string(), remedy }
+        Error { kind: ErrorKind::Data, message: error.to_string(), remedy }
     }
 }

@@ -12,7 +12,7 @@ use experiment::store::Found;
 use experiment::{Encoders, Event, Executor, Job, Plan, Scheduler, Spec, Store, Summary, write_jsonl};
 
 use crate::conclude::{Conclusion, published};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fitting;
 use crate::inputs::Inputs;
 use crate::workspace::{OpenCorpus, Workspace};
@@ -194,7 +194,7 @@ impl Planned {
         };
         let Some(task) = job.run.task() else {
             return Error::new(
-                Kind::Usage,
+                ErrorKind::Usage,
                 lead("pretraining"),
                 "use a shorter --window, a smaller --batch or --encoder; --memory if there is more",
             );
@@ -205,7 +205,7 @@ impl Planned {
             None => "the longest row".to_owned(),
         };
         Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!(
                 "{}; {row} has {} bases, and rows are trained on whole, in batches",
                 lead(&format!("task {}", task.name)),
@@ -314,7 +314,7 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
             Found::SetAside { reason, moved_to } => {
                 let message = format!("a record was damaged while it was being read: {reason}");
                 return Err(Error::new(
-                    Kind::Data,
+                    ErrorKind::Data,
                     message,
                     format!("it is set aside as {}; start again", moved_to.display()),
                 ));
@@ -364,7 +364,7 @@ impl Executed {
     /// If no run has a record, or the records cannot be compared.
     pub fn conclude(self) -> Result<Conclusion> {
         if self.records.is_empty() {
-            return Err(Error::new(Kind::SomeFailed, "no run has a result", "see the messages above"));
+            return Err(Error::new(ErrorKind::SomeFailed, "no run has a result", "see the messages above"));
         }
         let mut controls = self.plan.controls.clone();
         controls.sort();

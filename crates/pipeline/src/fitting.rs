@@ -8,7 +8,7 @@ use protocol::Fitted;
 use tokenize::families::file;
 use tokenize::{Recipe, Registry};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Raised by hand when the meaning of a fitted vocabulary changes.
 const VERSION: u32 = 1;
@@ -23,7 +23,7 @@ pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&P
     let recipe = file::open(&path.to_string_lossy())?;
     if recipe.name != canonical {
         return Err(Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("{} has changed: it is now {}", path.display(), recipe.name),
             "plan again",
         ));

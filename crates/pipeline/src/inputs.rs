@@ -12,7 +12,7 @@ use tokenize::Recipe;
 use tokenize::families::file;
 
 use crate::builtin::Builtin;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::workspace::{OpenCorpus, Workspace};
 
 /// Bases of training text that are certain to give an entry of a vocabulary: a byte-pair encoding takes about 40.
@@ -196,7 +196,7 @@ fn located<T: serde::Serialize>(name: &str, place: T) -> Result<T> {
     kept.map(|_| place).map_err(|_| {
         let whole = std::path::absolute(file::without_prefix(name)).unwrap_or_default();
         Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("{}: the path is not UTF-8, and cannot be kept with the runs", whole.display()),
             "rename the folder, or give the path of a symbolic link to it",
         )

@@ -39,7 +39,7 @@ pub mod workspace;
 
 pub use builtin::Builtin;
 pub use conclude::Conclusion;
-pub use error::{Error, Kind, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use experiment::{Executed, Experiment, Observer, Planned};
 pub use in_process::InProcess;
 pub use load::load;

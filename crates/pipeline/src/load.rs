@@ -8,7 +8,7 @@ use experiment::run::{Pretrain, Work};
 use model::network::Model;
 use protocol::Fitted;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fitting;
 use crate::workspace::Workspace;
 
@@ -51,7 +51,7 @@ pub fn find(workspace: &Workspace, tokenizer: &str, corpus: &Corpus) -> Result<O
 pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str) -> Result<Loaded> {
     let Some(pretrain) = pretraining(&record) else {
         return Err(Error::new(
-            Kind::Usage,
+            ErrorKind::Usage,
             format!("run {} is no finished pretraining", record.key.short()),
             "load a pretraining run; \"tokbench plan --json\" shows keys",
         ));

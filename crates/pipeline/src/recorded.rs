@@ -9,7 +9,7 @@ use experiment::run::Work;
 use tokenize::Registry;
 use tokenize::families::file;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The tokenizers of some records, by their canonical names.
 #[derive(Clone, Debug)]
@@ -76,13 +76,13 @@ impl Recorded {
                     [] => "no tokenizer of the records was read from a file".to_owned(),
                     files => format!("tokenizers of the records that were read from files: {}", files.join(", ")),
                 };
-                Err(Error::new(Kind::Usage, format!("the records hold no tokenizer {name}"), remedy))
+                Err(Error::new(ErrorKind::Usage, format!("the records hold no tokenizer {name}"), remedy))
             }
             // Only the content tells them apart, where it is at hand.
             several => match self.tokenizers.parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
                 _ => Err(Error::new(
-                    Kind::Usage,
+                    ErrorKind::Usage,
                     format!("{name} may be any of {} tokenizers of the records", several.len()),
                     format!("name one of {}", several.join(", ")),
                 )),
@@ -137,7 +137,7 @@ mod tests {
         let failure = here.one("file:b.json").unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
-            (Kind::Usage, "the records hold no tokenizer file:b.json")
+            (ErrorKind::Usage, "the records hold no tokenizer file:b.json")
         );
         assert!(failure.remedy.unwrap().ends_with("files: file:a@0123456789ab, file:a@999999999999"));
         assert!(here.one("kmr6").unwrap_err().remedy.unwrap().contains("kmer6"));

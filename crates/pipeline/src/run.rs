@@ -11,7 +11,7 @@ use model::Watch;
 use model::execute::Inputs;
 use protocol::Fitted;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fitting;
 use crate::workspace::Workspace;
 
@@ -88,7 +88,7 @@ impl Prepared {
         let device = device.map_or_else(|| run.device.replacen('-', ":", 1), str::to_owned);
         if model::device::kind(&device)? != run.device {
             return Err(Error::new(
-                Kind::Usage,
+                ErrorKind::Usage,
                 format!("the run is for the device kind {}, not {device}", run.device),
                 "the device kind is part of a run's key: plan again with --device",
             ));
@@ -137,7 +137,7 @@ fn described_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run>
     match store.run(key)? {
         Found::Done(run) => Ok(run),
         Found::Missing | Found::SetAside { .. } => Err(Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("no run {key} in {}", workspace.store.display()),
             "\"tokbench plan --json\" shows keys; \"tokbench compare\" prepares runs",
         )),
@@ -162,7 +162,7 @@ fn wanted_corpus(run: &Run) -> Option<&DataRef> {
 fn described<'a, T>(kind: &str, wanted: &DataRef, source: Option<&'a T>) -> Result<&'a T> {
     source.ok_or_else(|| {
         Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("where the {kind} {} lies is not kept with the run", wanted.name),
             "start it through \"tokbench compare\"",
         )
@@ -171,7 +171,7 @@ fn described<'a, T>(kind: &str, wanted: &DataRef, source: Option<&'a T>) -> Resu
 
 fn changed(kind: &str, wanted: &DataRef) -> Error {
     Error::new(
-        Kind::Data,
+        ErrorKind::Data,
         format!("the {kind} {} is not what the run was planned for: its content has changed", wanted.name),
         "plan again with \"tokbench compare\"",
     )

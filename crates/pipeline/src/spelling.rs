@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dataset::Catalog;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// Endings of sequences, tables, descriptions and archives: a name that has one is the name of a file.
 const ENDINGS: [&str; 38] = [
@@ -27,12 +27,12 @@ pub(crate) fn nothing_there(what: &str, name: &str, unknown: &dataset::Error, ca
     }
     if looks_like_path(what, name, catalog) {
         return Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("{what} file {name}: no such file"),
             "check the path; \"tokbench list\" shows built-in names",
         );
     }
-    Error { kind: Kind::Usage, message: unknown.to_string(), remedy: unknown.remedy() }
+    Error { kind: ErrorKind::Usage, message: unknown.to_string(), remedy: unknown.remedy() }
 }
 
 fn looks_like_path(what: &str, name: &str, catalog: &Catalog) -> bool {
@@ -75,7 +75,11 @@ fn a_folder(what: &str, folder: &Path) -> Error {
         }
         _ => "give one FASTA or FASTQ file, or a corpus file (TOML) that lists several",
     };
-    Error::new(Kind::Data, format!("{what} {}: a folder, not a file", folder.display()), format!("{wanted}{example}"))
+    Error::new(
+        ErrorKind::Data,
+        format!("{what} {}: a folder, not a file", folder.display()),
+        format!("{wanted}{example}"),
+    )
 }
 
 /// A refusal of data; a table in the place of a corpus and sequences in the place of a task are called what they are.
@@ -85,19 +89,19 @@ pub(crate) fn another_kind(error: &dataset::Error) -> Error {
             if ending(path).is_some_and(|e| TABLES.contains(&e.as_str())) =>
         {
             Error::new(
-                Kind::Data,
+                ErrorKind::Data,
                 format!("{}: a table, not FASTA or FASTQ", path.display()),
                 format!("a table of sequence,label is a task: --task {}", path.display()),
             )
         }
         dataset::Error::MissingColumn { path, found, .. } if found.starts_with(['>', '@']) => Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("{}: sequences (FASTA or FASTQ), not a table", path.display()),
             format!(
                 "a task is a CSV with the columns sequence,label; sequences to pretrain on are a corpus: --corpus {}",
                 path.display()
             ),
         ),
-        _ => Error { kind: Kind::Data, message: error.to_string(), remedy: error.remedy() },
+        _ => Error { kind: ErrorKind::Data, message: error.to_string(), remedy: error.remedy() },
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dataset::text::decode;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The text of a file that a person wrote: UTF-8, with or without a byte order mark.
 ///
@@ -20,7 +20,7 @@ pub fn read(path: &Path) -> Result<String> {
 /// # Errors
 /// If it is not UTF-8.
 pub fn of(bytes: &[u8], path: &Path) -> Result<String> {
-    let text =
-        decode(bytes).map_err(|error| Error::new(Kind::Data, format!("{}: {error}", path.display()), error.remedy()));
+    let text = decode(bytes)
+        .map_err(|error| Error::new(ErrorKind::Data, format!("{}: {error}", path.display()), error.remedy()));
     Ok(text?.to_owned())
 }

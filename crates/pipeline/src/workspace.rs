@@ -8,7 +8,7 @@ use experiment::{Spec, Store};
 use tokenize::Recipe;
 
 use crate::builtin::Builtin;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::{spelling, text};
 
 /// What names mean and where things lie.
@@ -158,7 +158,7 @@ fn is_table(path: &Path) -> bool {
 }
 
 fn in_file(path: &Path, error: &dataset::Error) -> Error {
-    Error { kind: Kind::Usage, message: format!("{}: {error}", path.display()), remedy: error.remedy() }
+    Error { kind: ErrorKind::Usage, message: format!("{}: {error}", path.display()), remedy: error.remedy() }
 }
 
 /// Whether a file can be read only once: a pipe, or one that only this process has open.
@@ -185,7 +185,7 @@ pub fn refuse_pipe(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(
-        Kind::Usage,
+        ErrorKind::Usage,
         format!("{name}: a pipe can be read only once, and every run reads its data again"),
         "save it to a file first",
     ))

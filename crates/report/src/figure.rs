@@ -48,7 +48,7 @@ pub enum Source<'a> {
 
 /// The kinds of [`Source`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FigureKind {
     /// A comparison of runs.
     Comparison,
     /// An audit of tokenizers.
@@ -100,11 +100,11 @@ pub struct Figure {
 impl Figure {
     /// What it is drawn from.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FigureKind {
         match self.draw {
-            Draw::Comparison(_) => Kind::Comparison,
-            Draw::Audit(_) => Kind::Audit,
-            Draw::Locus(_) => Kind::Locus,
+            Draw::Comparison(_) => FigureKind::Comparison,
+            Draw::Audit(_) => FigureKind::Audit,
+            Draw::Locus(_) => FigureKind::Locus,
         }
     }
 
@@ -145,7 +145,7 @@ pub fn find(name: &str) -> Option<&'static Figure> {
 
 /// Names of the files that [`write_all`] may write for a source of this kind.
 #[must_use]
-pub fn files(kind: Kind) -> Vec<String> {
+pub fn files(kind: FigureKind) -> Vec<String> {
     let figures = FIGURES.iter().filter(|figure| figure.kind() == kind);
     figures.flat_map(|figure| ["svg", "csv"].map(|extension| format!("{}.{extension}", figure.name))).collect()
 }

@@ -2,7 +2,7 @@
 
 use experiment::config::Position;
 use report::example::{Shape, records};
-use report::figure::{Draw, Drawn, FIGURES, Figure, Kind, Locus, draw_all, files, find, write, write_all};
+use report::figure::{Draw, Drawn, FIGURES, Figure, FigureKind, Locus, draw_all, files, find, write, write_all};
 use report::{Comparison, Options};
 
 fn words(all: &[&str]) -> Vec<String> {
@@ -123,7 +123,7 @@ fn every_figure_is_drawn_where_there_is_something_and_only_there() {
         let comparison = compare(shape);
         FIGURES.iter().filter(|f| f.draw(&comparison).unwrap().is_some()).map(|f| f.name).collect::<Vec<_>>()
     };
-    let all: Vec<&str> = FIGURES.iter().filter(|f| f.kind() == Kind::Comparison).map(|f| f.name).collect();
+    let all: Vec<&str> = FIGURES.iter().filter(|f| f.kind() == FigureKind::Comparison).map(|f| f.name).collect();
     assert_eq!(drawn(&shapes()[2]), all);
     assert_eq!(drawn(&Shape::default()), ["bits_per_base", "parts", "curve", "cost", "lengths"]);
 }
@@ -256,7 +256,7 @@ fn files_are_those_that_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let written = write_all(&report::audit::example(), folder.path()).unwrap();
     let names: Vec<String> = written.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(names, files(Kind::Audit));
+    assert_eq!(names, files(FigureKind::Audit));
     assert_eq!(names, ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"]);
 }
 

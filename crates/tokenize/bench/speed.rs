@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bpe::train::{Options, train};
-use bpe::{Batch, HuggingFace};
+use bpe::{EncodedBatch, HuggingFace};
 use candidate::pipeline::{EncodeOptions, PipelineTokenizer};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
@@ -82,7 +82,7 @@ fn encoding(criterion: &mut Criterion) {
     for (file, size) in [("dnabert2_bpe4096", 4096), ("gena_t2t_1000h_multi_32k", 32_000)] {
         let tokenizer = tokenizer(file, size, genome);
         let (engine, theirs) = (tokenizer.engine().unwrap(), tokenizer.inner());
-        let mut batch = Batch::default();
+        let mut batch = EncodedBatch::default();
         let mut group = criterion.benchmark_group(format!("encode/{file}/reads"));
         group.throughput(Throughput::Bytes((reads.len() * READ) as u64));
         group.bench_function("ids", |b| b.iter(|| engine.encode(black_box(&reads), &mut batch)));
@@ -147,7 +147,7 @@ fn from_file(criterion: &mut Criterion, reads: &[&[u8]], genome: &[u8]) {
         b.iter(|| {
             cut(&all)
                 .par_chunks(256)
-                .map_init(Batch::default, |batch, reads| {
+                .map_init(EncodedBatch::default, |batch, reads| {
                     engine.encode(reads, batch);
                     batch.len()
                 })

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use tokenize::audit::{Audit, METRICS};
 use tokenize::vocabulary::{SPECIALS, UNK};
-use tokenize::{Kind, Reading, Recipe, Token, Tokenizer, Vocabulary, decode, registry};
+use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary, decode, registry};
 
 /// The family: everything that a registry must know.
-pub const RUNS: Kind = Kind {
+pub const RUNS: Family = Family {
     stem: "runs",
     pattern: "runs",
     help: "runs of one base, up to four bases long",

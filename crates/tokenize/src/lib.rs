@@ -23,14 +23,14 @@
 //! ```
 //!
 //! # Adding a tokenizer
-//! One file with a [`Kind`], one line in [`registry::builtin`]. Contract tests, `tokbench list`, help, colours and legends iterate
+//! One file with a [`Family`], one line in [`registry::builtin`]. Contract tests, `tokbench list`, help, colours and legends iterate
 //! over the registry. Outside this crate: `registry::builtin().with(my::KIND)`.
 
 pub mod audit;
 mod error;
 pub mod families;
+mod family;
 pub mod frontend;
-mod kind;
 pub mod name;
 mod recipe;
 pub mod registry;
@@ -39,8 +39,8 @@ mod token;
 pub use bpe::{HuggingFace, Token, Vocabulary, huggingface, vocabulary};
 pub use error::Error;
 pub use families::kmer;
+pub use family::Family;
 pub use frontend::{Deep, Frontend, MxDna};
-pub use kind::Kind;
 pub use recipe::{MAX_K_OF_MODELS, Recipe};
 pub use registry::Registry;
 pub use token::{Reading, Tokenizer, decode, normalise};

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::families::{bpe, file, kmer, mxdna, randomcut, unigram, wordpiece};
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
 use crate::token::Reading;
 
 /// Families of tokenizers. Parsing, help, tests and legends iterate over them. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Registry(Arc<[Kind]>);
+pub struct Registry(Arc<[Family]>);
 
 /// The families of this crate, in the order in which people should see them.
 #[must_use]
@@ -40,7 +40,7 @@ impl Registry {
     /// The same with one more family, the last one shown. It takes the place of a family with its stem and its pattern. Where several
     /// families share a stem, the one that was added last is asked first.
     #[must_use]
-    pub fn with(self, kind: Kind) -> Registry {
+    pub fn with(self, kind: Family) -> Registry {
         let mut kinds = self.0.to_vec();
         match kinds.iter_mut().find(|other| (other.stem, other.pattern) == (kind.stem, kind.pattern)) {
             Some(other) => *other = kind,
@@ -51,7 +51,7 @@ impl Registry {
 
     /// Every family.
     #[must_use]
-    pub fn kinds(&self) -> &[Kind] {
+    pub fn families(&self) -> &[Family] {
         &self.0
     }
 

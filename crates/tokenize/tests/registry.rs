@@ -2,7 +2,7 @@
 
 mod toy;
 
-use tokenize::{Kind, Reading, Recipe, Registry, Tokenizer, registry};
+use tokenize::{Family, Reading, Recipe, Registry, Tokenizer, registry};
 
 fn with_runs() -> Registry {
     registry::builtin().with(toy::RUNS)
@@ -17,7 +17,7 @@ fn a_family_of_a_stranger_is_one_of_the_registry() {
     assert_eq!((recipe.tokens_per_base, recipe.tokens_per_span(12)), (0.75, 12));
     assert!(!recipe.learned_vocabulary && !recipe.is_exact() && recipe.controls.is_empty());
     assert!(registry.examples().any(|name| name == "runs"));
-    assert_eq!(registry.kinds().last().unwrap().pattern, "runs");
+    assert_eq!(registry.families().last().unwrap().pattern, "runs");
     assert_eq!(registry.path_in("runs"), None);
     // What is left of it are typing errors, and the registry without it.
     assert_eq!(
@@ -36,19 +36,19 @@ fn what_is_added_last_is_asked_first() {
     fn codons(_: &tokenize::name::Name) -> Option<Result<Recipe, tokenize::Error>> {
         Some(Ok(Recipe::fixed(std::sync::Arc::new(tokenize::kmer::Kmer::new("codons".to_owned(), 3, 3)))))
     }
-    let before = registry::builtin().kinds().len();
+    let before = registry::builtin().families().len();
     // The same stem and pattern: in its place. The same stem alone: beside it, and before it when a name is looked up.
-    let base = registry::builtin().kinds()[0];
-    let replaced = registry::builtin().with(Kind { help: "codons", resolve: codons, ..base });
-    assert_eq!((replaced.kinds().len(), replaced.kinds()[0].help), (before, "codons"));
+    let base = registry::builtin().families()[0];
+    let replaced = registry::builtin().with(Family { help: "codons", resolve: codons, ..base });
+    assert_eq!((replaced.families().len(), replaced.families()[0].help), (before, "codons"));
     assert_eq!(replaced.parse("base").unwrap().name, "codons");
-    let beside = registry::builtin().with(Kind {
+    let beside = registry::builtin().with(Family {
         stem: "kmer",
         pattern: "kmer<K>-codons",
         resolve: |name| name.words.first().filter(|(word, _)| word == "codons").and_then(|_| codons(name)),
         ..base
     });
-    assert_eq!(beside.kinds().len(), before + 1);
+    assert_eq!(beside.families().len(), before + 1);
     assert_eq!(beside.parse("kmer3-codons").unwrap().name, "codons");
     assert_eq!(beside.parse("kmer3-stride3").unwrap().name, "kmer3-nonoverlap");
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokenize::vocabulary::{SPECIALS, UNK};
-use tokenize::{Kind, Reading, Recipe, Token, Tokenizer, Vocabulary};
+use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary};
 
 /// The family: everything that the program must know of it.
-pub const KIND: Kind = Kind {
+pub const KIND: Family = Family {
     stem: "runs",
     pattern: "runs",
     help: "homopolymer runs: one token per run of one base, up to four bases long",

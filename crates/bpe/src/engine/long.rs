@@ -7,7 +7,7 @@
 use dna::letters;
 
 use super::lanes::{Stretch, Tables};
-use super::{BEYOND, Batch, Engine, LONG, PIECE, Work};
+use super::{BEYOND, EncodedBatch, Engine, LONG, PIECE, Work};
 
 /// Bases of a part.
 const PART: usize = LONG / 2;
@@ -16,8 +16,8 @@ const EDGE: usize = 4096;
 
 impl Engine {
     /// Appends the ids of a stretch of A, C, G, T; `false`, and nothing appended, where parts do not fit together.
-    pub(super) fn long(&self, machine: &Tables, stretch: &[u8], batch: &mut Batch) -> bool {
-        let Batch { ids, work, .. } = batch;
+    pub(super) fn long(&self, machine: &Tables, stretch: &[u8], batch: &mut EncodedBatch) -> bool {
+        let EncodedBatch { ids, work, .. } = batch;
         let (before, mut place, mut arrival) = (ids.len(), 0, None);
         for from in (0..stretch.len()).step_by(PART) {
             let rest = &stretch[from..];

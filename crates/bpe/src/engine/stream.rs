@@ -3,7 +3,7 @@
 use dna::is_base;
 use dna::letters::ascii_bits;
 
-use super::{Batch, Engine};
+use super::{EncodedBatch, Engine};
 
 /// Bases that are collected before they are cut.
 const STEP: usize = 1 << 18;
@@ -17,7 +17,7 @@ const STEP: usize = 1 << 18;
 pub struct Stream<'a> {
     engine: &'a Engine,
     text: Vec<u8>,
-    batch: Batch,
+    batch: EncodedBatch,
     /// Bases that are collected at least, and at present.
     step: usize,
     most: usize,
@@ -41,7 +41,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn stream(&self) -> Stream<'_> {
-        Stream { engine: self, text: Vec::new(), batch: Batch::default(), step: STEP, most: STEP }
+        Stream { engine: self, text: Vec::new(), batch: EncodedBatch::default(), step: STEP, most: STEP }
     }
 }
 

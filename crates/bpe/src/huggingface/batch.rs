@@ -10,13 +10,13 @@ impl HuggingFace {
     /// texts can be cut in one batch, several of them at a time ([`Engine::encode`], [`Engine::encode_spans`]).
     ///
     /// ```
-    /// use bpe::Batch;
+    /// use bpe::EncodedBatch;
     /// # use bpe::train::{Options, train};
     /// # let options = Options { vocabulary: 10, piece: 0, ..Options::default() };
     /// # let json = bpe::huggingface::to_json(&train([b"ACACACAC".as_slice()], &options, &mut |_| true).unwrap());
     /// let tokenizer = bpe::huggingface::HuggingFace::from_json("mine".to_owned(), &json, "example").unwrap();
     /// assert!(tokenizer.engine_for(b"AC GT").is_none());
-    /// let mut batch = Batch::default();
+    /// let mut batch = EncodedBatch::default();
     /// tokenizer.engine_for(b"ACNGT").unwrap().encode([b"ACNGT".as_slice(), b"AAC"], &mut batch);
     /// assert_eq!(batch.ids(1), [5, 9]);
     /// ```

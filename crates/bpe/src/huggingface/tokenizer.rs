@@ -9,7 +9,7 @@ use super::frame::Frames;
 use super::ids::Ids;
 use super::plain::{self, Plain};
 use super::walk::{Parts, Walk};
-use crate::engine::{Batch, Engine};
+use crate::engine::{EncodedBatch, Engine};
 use crate::error::Error;
 use crate::token::Token;
 use crate::vocabulary::{SPECIAL_NAMES, Vocabulary};
@@ -238,7 +238,7 @@ impl HuggingFace {
 
 thread_local! {
     /// Buffers of the engine, one set for each thread.
-    static BATCH: RefCell<Batch> = RefCell::default();
+    static BATCH: RefCell<EncodedBatch> = RefCell::default();
 }
 
 /// Appends the tokens of a text that begins at a place of a longer one, as the engine cuts it.

@@ -1,13 +1,13 @@
 //! Text as the merges that are known already leave it.
 
-use crate::engine::{Batch, Engine};
+use crate::engine::{EncodedBatch, Engine};
 use crate::vocabulary::{SPECIALS, UNK};
 
 /// Cuts pieces by merges that are there already: greedy merging in order of rank gives the state in which training had left
 /// the text.
 pub(super) struct Cutter {
     engine: Engine,
-    batch: Batch,
+    batch: EncodedBatch,
 }
 
 impl Cutter {
@@ -17,7 +17,7 @@ impl Cutter {
         let spelled: Vec<Vec<u8>> = special.chain(tokens.iter().cloned()).collect();
         let made = (SPECIALS + 4..).zip(merges).map(|(new, &(left, right))| (left, right, new));
         let engine = Engine::new(&spelled, &made.collect::<Vec<_>>(), UNK)?;
-        Some(Cutter { engine, batch: Batch::default() })
+        Some(Cutter { engine, batch: EncodedBatch::default() })
     }
 
     /// Appends the tokens of `pieces` to `text`, each piece followed by `border`.

@@ -7,7 +7,7 @@ use dataset::{Corpus, Markov, Split, stream};
 use pipeline::Builtin;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
-use report::figure::Kind;
+use report::figure::FigureKind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
 use tokenize::{Frontend, Recipe, Tokenizer};
@@ -38,7 +38,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     let workspace = workspace(builtin, args.data.as_deref(), Path::new(""));
     let open = workspace.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
-        let names = report::figure::files(Kind::Audit).into_iter().chain([ALL.to_owned()]);
+        let names = report::figure::files(FigureKind::Audit).into_iter().chain([ALL.to_owned()]);
         let files: Vec<_> = names.map(|file| folder.join(file)).collect();
         apart(&workspace, &files, &args.corpus, &open, &args.cutting.tokenizers)?;
     }

@@ -48,7 +48,7 @@ fn can_be_written(args: &args::Compare, output: &Path) -> Result<(), Failure> {
 
 /// Names of the files of results.
 fn results() -> Vec<String> {
-    let figures = report::figure::files(report::figure::Kind::Comparison);
+    let figures = report::figure::files(report::figure::FigureKind::Comparison);
     RECORDS.into_iter().chain(NUMBERS).map(str::to_owned).chain(figures).collect()
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
     let registry = &builtin.tokenizers;
     if args.json {
         let tokenizers: Vec<_> = registry
-            .kinds()
+            .families()
             .iter()
             .map(|kind| json!({"pattern": kind.pattern, "help": kind.help, "examples": kind.examples}))
             .collect();
@@ -26,7 +26,7 @@ pub(crate) fn run(builtin: &Builtin, args: &args::List) -> Result<u8, Failure> {
         return Ok(0);
     }
     outln!("tokenizers");
-    for kind in registry.kinds() {
+    for kind in registry.families() {
         outln!("  {:<34} {}", kind.pattern, kind.help);
         if let Some(name) = kind.examples.first()
             && let Ok(recipe) = registry.parse(name)

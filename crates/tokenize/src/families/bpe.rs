@@ -10,12 +10,12 @@ use bpe::vocabulary::SPECIALS;
 
 use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
 
 /// `bpe<V>`.
-pub const BPE: Kind = Kind {
+pub const BPE: Family = Family {
     stem: "bpe",
     pattern: "bpe<V>",
     help: "byte-pair encoding with V entries (9 to 65536), learned on the training split",

@@ -6,7 +6,7 @@ use bpe::HuggingFace;
 
 use crate::Token;
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::Vocabulary;
@@ -15,7 +15,7 @@ use crate::vocabulary::Vocabulary;
 pub const PREFIX: &str = "file:";
 
 /// `file:PATH`.
-pub const FILE: Kind = Kind {
+pub const FILE: Family = Family {
     stem: "file",
     pattern: "file:PATH",
     help: "any Hugging Face tokenizer.json: BPE, Unigram, WordPiece",

@@ -17,14 +17,14 @@ use words::{MOST, Strand, words};
 use crate::Frontend;
 use crate::Token;
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::{MAX_K_OF_MODELS, Recipe};
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::{SPECIALS, UNK, Vocabulary};
 
 /// `base`.
-pub const BASE: Kind = Kind {
+pub const BASE: Family = Family {
     stem: "base",
     pattern: "base",
     help: "single nucleotides: one token per base",
@@ -38,7 +38,7 @@ pub const BASE: Kind = Kind {
 };
 
 /// `kmer<K>` and its strides.
-pub const KMER: Kind = Kind {
+pub const KMER: Family = Family {
     stem: "kmer",
     pattern: "kmer<K>[-nonoverlap | -stride<S>]",
     help: "words of K bases (1 to 8, without a model to 12): overlapping, side by side, or every S bases",

@@ -2,13 +2,13 @@
 
 use super::kmer::recipe;
 use crate::error::Error;
+use crate::family::Family;
 use crate::frontend::{Deep, Frontend, MxDna};
-use crate::kind::Kind;
 use crate::name::Name;
 use crate::recipe::Recipe;
 
 /// `mxdna`.
-pub const MXDNA: Kind = Kind {
+pub const MXDNA: Family = Family {
     stem: "mxdna",
     pattern: "mxdna[-max<L>]",
     help: "learned units of 1 to L bases (default 10): MxDNA's convolution experts on single nucleotides",
@@ -17,7 +17,7 @@ pub const MXDNA: Kind = Kind {
 };
 
 /// `base-deep`.
-pub const BASE_DEEP: Kind = Kind {
+pub const BASE_DEEP: Family = Family {
     stem: "base",
     pattern: "base-deep",
     help: "control of mxdna: its nucleotide layer and its way back around the encoder, without the module",

@@ -18,14 +18,14 @@ use super::bpe::{bpe_size, settings, train};
 use super::subword::{TRAINING_BASES, training_pieces};
 use crate::Token;
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::{UNK, Vocabulary};
 
 /// `randomcut<V>`.
-pub const RANDOMCUT: Kind = Kind {
+pub const RANDOMCUT: Family = Family {
     stem: "randomcut",
     pattern: "randomcut<V>",
     help: "control of bpe<V>: the same vocabulary and token lengths, cut at random",

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 
 use super::subword::{PIECE, enough, learned, size, training_pieces};
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
 use crate::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
 
 /// `unigram<V>`.
-pub const UNIGRAM: Kind = Kind {
+pub const UNIGRAM: Family = Family {
     stem: "unigram",
     pattern: "unigram<V>",
     help: "unigram language model (SentencePiece) with V entries (9 to 65536), learned on the training split",

@@ -20,13 +20,13 @@ use tokenizers::{AddedToken, Model, Trainer};
 
 use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
 use crate::vocabulary::{SPECIAL_NAMES, UNK};
 
 /// `wordpiece<V>`.
-pub const WORDPIECE: Kind = Kind {
+pub const WORDPIECE: Family = Family {
     stem: "wordpiece",
     pattern: "wordpiece<V>",
     help: "WordPiece (BERT) with V entries (13 to 65536), learned on the training split",

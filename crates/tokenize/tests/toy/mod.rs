@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use tokenize::vocabulary::{SPECIALS, UNK};
-use tokenize::{Kind, Reading, Recipe, Token, Tokenizer, Vocabulary};
+use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary};
 
 /// The family: everything that a registry must know.
-pub(crate) const RUNS: Kind = Kind {
+pub(crate) const RUNS: Family = Family {
     stem: "runs",
     pattern: "runs",
     help: "runs of one base, up to four bases long",

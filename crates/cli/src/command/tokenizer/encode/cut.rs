@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::iter;
 use std::ops::Range;
 
-use bpe::{Batch, Engine, HuggingFace};
+use bpe::{EncodedBatch, Engine, HuggingFace};
 use tokenize::kmer::Kmer;
 use tokenize::{Token, Tokenizer};
 
@@ -23,7 +23,7 @@ pub(super) struct Cutter<'a> {
 /// Buffers, one set for each thread.
 #[derive(Default)]
 struct Room {
-    batch: Batch,
+    batch: EncodedBatch,
     numbers: Vec<u32>,
     ids: Vec<u32>,
     tokens: Vec<Token>,
@@ -135,11 +135,11 @@ mod tests {
     use crate::command::tokenizer::encode::form::Strand;
     use bpe::huggingface::to_json;
     use bpe::train::{Options, train};
-    use dataset::Record;
+    use dataset::SequenceRecord;
     use tokenize::kmer;
 
     /// Reads and long records, with N and without.
-    fn records() -> Vec<Record> {
+    fn records() -> Vec<SequenceRecord> {
         let mut state = 1u64;
         let mut random = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -150,17 +150,17 @@ mod tests {
             let word = [b"ACGTTGCA".as_slice(), b"TTTTTTTT", b"GATTACAG", b"CCGGAATT"];
             (0..length.div_ceil(8)).flat_map(|_| word[random(4)].to_vec()).take(length).collect()
         };
-        let mut records: Vec<Record> = lengths
+        let mut records: Vec<SequenceRecord> = lengths
             .into_iter()
             .enumerate()
-            .map(|(number, length)| Record { name: format!("r{number}"), bases: sequence(length) })
+            .map(|(number, length)| SequenceRecord { name: format!("r{number}"), bases: sequence(length) })
             .collect();
         for number in (0..records.len()).filter(|number| number % 5 == 0) {
             let bases = &mut records[number].bases;
             let place = (number * 7) % bases.len();
             bases[place] = b'N';
         }
-        records.push(Record { name: "unknown".to_owned(), bases: vec![b'N'; 100] });
+        records.push(SequenceRecord { name: "unknown".to_owned(), bases: vec![b'N'; 100] });
         records
     }
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     /// Text and BED of what the tokenizer says of whole records.
-    fn twin(ready: &Ready, records: &[Record]) -> [String; 2] {
+    fn twin(ready: &Ready, records: &[SequenceRecord]) -> [String; 2] {
         let (mut text, mut bed, mut tokens) = (String::new(), String::new(), Vec::new());
         for record in records {
             ready.tokenizer.encode(&record.bases, &mut tokens);
@@ -235,7 +235,7 @@ mod tests {
     fn parts_of_a_long_sequence_equal_the_whole() {
         let mut bases: Vec<u8> = records().iter().flat_map(|record| record.bases.clone()).collect();
         bases = bases.iter().cycle().take(4 * PART + 99).copied().collect();
-        let record = Record { name: "long".to_owned(), bases };
+        let record = SequenceRecord { name: "long".to_owned(), bases };
         for ready in all() {
             let [text, bed] = twin(&ready, std::slice::from_ref(&record));
             let specials: String = format!("1 {} 2\n", text.trim_end());
@@ -259,7 +259,7 @@ mod tests {
         let ready = words(kmer::named("kmer2").unwrap());
         let form = Form::new(&ready.ids, TokenFormat::Bed, None);
         let sequence = Sequence {
-            record: Record { name: "r".to_owned(), bases: b"GGTA".to_vec() },
+            record: SequenceRecord { name: "r".to_owned(), bases: b"GGTA".to_vec() },
             strand: Strand::Other(4),
             file: 0,
         };

@@ -1,7 +1,7 @@
 //! The sequences of the files that are encoded, many at a time.
 
 use dataset::names::Names;
-use dataset::{Counts, Record};
+use dataset::{Counts, SequenceRecord};
 use dna::reverse_complement;
 
 use super::form::{OTHER_STRAND, Strand};
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// What is cut: a record as it stands, or its reverse complement.
 pub(super) struct Sequence {
-    pub(super) record: Record,
+    pub(super) record: SequenceRecord,
     pub(super) strand: Strand,
     /// Number of the file that it is in.
     pub(super) file: usize,
@@ -39,7 +39,7 @@ pub(super) fn read_files(
             bases += record.bases.len();
             let other = args.both_strands.then(|| Sequence {
                 strand: Strand::Other(record.bases.len() as u64),
-                record: Record { name: record.name.clone(), bases: reverse_complement(&record.bases) },
+                record: SequenceRecord { name: record.name.clone(), bases: reverse_complement(&record.bases) },
                 file: number,
             });
             let strand = if args.both_strands { Strand::Given } else { Strand::Only };

@@ -13,7 +13,7 @@ const HEADER: usize = 128;
 
 /// Open files.
 pub(super) struct Sink {
-    kind: Kind,
+    kind: SinkKind,
     written: Written,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Written {
     pub(super) joined: u64,
 }
 
-enum Kind {
+enum SinkKind {
     /// Text: as it was formed.
     Plain(Output),
     /// Ids, and where each sequence begins among them.
@@ -49,8 +49,8 @@ impl Sink {
         }
         let mut output = Output::create(path)?;
         let kind = match form.format() {
-            TokenFormat::Text | TokenFormat::Bed => Kind::Plain(output),
-            TokenFormat::Parquet => Kind::Table(Box::new(Table::begin(output, form.ids())?)),
+            TokenFormat::Text | TokenFormat::Bed => SinkKind::Plain(output),
+            TokenFormat::Parquet => SinkKind::Table(Box::new(Table::begin(output, form.ids())?)),
             TokenFormat::Npy => {
                 let mut offsets = Output::create(&offsets(path))?;
                 for file in [&mut output, &mut offsets] {
@@ -58,7 +58,7 @@ impl Sink {
                 }
                 offsets.write(&0u64.to_le_bytes())?;
                 let kind = if form.wide() { "<u4" } else { "<u2" };
-                Kind::Arrays { ids: output, offsets, kind, length: 0, sequences: 0 }
+                SinkKind::Arrays { ids: output, offsets, kind, length: 0, sequences: 0 }
             }
         };
         Ok(Sink { kind, written: Written::default() })
@@ -68,9 +68,9 @@ impl Sink {
         self.written.tokens += part.tokens;
         self.written.joined += part.joined;
         match &mut self.kind {
-            Kind::Plain(output) => output.write(&part.bytes),
-            Kind::Table(table) => table.add(part),
-            Kind::Arrays { ids, offsets, length, sequences, .. } => {
+            SinkKind::Plain(output) => output.write(&part.bytes),
+            SinkKind::Table(table) => table.add(part),
+            SinkKind::Arrays { ids, offsets, length, sequences, .. } => {
                 ids.write(&part.bytes)?;
                 for (ids, closes) in &part.lengths {
                     *length += ids;
@@ -92,9 +92,9 @@ impl Sink {
     /// Gives the files their names.
     pub(super) fn finish(self) -> Result<Written, Failure> {
         match self.kind {
-            Kind::Plain(output) => output.finish()?,
-            Kind::Table(table) => table.finish()?,
-            Kind::Arrays { ids, offsets, kind, length, sequences } => {
+            SinkKind::Plain(output) => output.finish()?,
+            SinkKind::Table(table) => table.finish()?,
+            SinkKind::Arrays { ids, offsets, kind, length, sequences } => {
                 let headers = [header(kind, length), header("<u8", sequences + 1)];
                 let [of_ids, of_offsets] = headers.map(Some);
                 // Ids with the offsets of others would be misread without a sign.

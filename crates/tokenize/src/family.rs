@@ -9,9 +9,9 @@ use crate::recipe::Recipe;
 /// ```
 /// use std::sync::Arc;
 /// use tokenize::kmer::Kmer;
-/// use tokenize::{Kind, Recipe};
+/// use tokenize::{Family, Recipe};
 ///
-/// const CODONS: Kind = Kind {
+/// const CODONS: Family = Family {
 ///     stem: "codons",
 ///     pattern: "codons",
 ///     help: "tokens of three bases side by side",
@@ -22,7 +22,7 @@ use crate::recipe::Recipe;
 /// assert_eq!(registry.parse("codons").unwrap().vocabulary, 5 + 4 + 16 + 64);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub struct Family {
     /// Stem of its names.
     pub stem: &'static str,
     /// How its names are written.
