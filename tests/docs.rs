@@ -13,6 +13,11 @@ struct Page {
 }
 
 impl Page {
+    /// Reads a file; one that is not there is empty.
+    fn read(path: PathBuf) -> Page {
+        Page { text: std::fs::read_to_string(&path).unwrap_or_default(), path }
+    }
+
     /// Its path from the root of the repository.
     fn name(&self) -> String {
         self.path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
@@ -105,8 +110,7 @@ fn pages() -> Vec<Page> {
     for name in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"] {
         paths.push(root().join(name));
     }
-    let read = |path: PathBuf| Page { text: std::fs::read_to_string(&path).unwrap_or_default(), path };
-    let pages: Vec<Page> = paths.into_iter().map(read).collect();
+    let pages: Vec<Page> = paths.into_iter().map(Page::read).collect();
     assert!(pages.iter().all(|page| !page.text.is_empty()), "an empty page");
     assert!(pages.len() > 15, "{} pages", pages.len());
     pages
@@ -163,8 +167,7 @@ fn code_points_to_headings_of_the_book() {
             if !page.ends_with(".md") {
                 continue;
             }
-            let page =
-                Page { path: root().join(page), text: std::fs::read_to_string(root().join(page)).unwrap_or_default() };
+            let page = Page::read(root().join(page));
             if page.text.is_empty() || !heading.is_empty() && !page.anchors().contains(heading) {
                 faults.insert(format!("{}: {link}", path.strip_prefix(root()).unwrap().display()));
             }
@@ -298,14 +301,28 @@ fn commands_have_the_flags_they_are_shown_with() {
     none("commands that the program does not have", &faults);
 }
 
+/// The program in the book is the one in `examples/`.
+#[test]
+fn the_comparison_from_rust_is_the_example() {
+    let page = Page::read(root().join("docs/architecture.md"));
+    let example = std::fs::read_to_string(root().join("examples/comparison.rs")).unwrap();
+    let shown = page.blocks("rust");
+    assert_eq!(shown.len(), 1);
+    for line in shown[0].lines() {
+        assert!(example.lines().any(|other| other.trim() == line.trim()), "{line} is not in the example");
+    }
+}
+
 /// Every setting that is shown in full is one that the program reads.
 #[test]
 fn experiments_that_are_shown_can_be_read() {
+    let encoders = tokbench::builtin(tokbench::registry::builtin()).unwrap().encoders;
     let mut checked = 0;
     for page in pages() {
         for block in page.blocks("toml").iter().filter(|block| block.contains("tokenizers = ")) {
             checked += 1;
-            experiment::Spec::from_toml(block, &page.name()).unwrap_or_else(|error| panic!("{}: {error}", page.name()));
+            let spec = experiment::Spec::from_toml(block, &page.name(), &encoders);
+            assert!(spec.is_ok(), "{}: {spec:?}", page.name());
         }
     }
     assert!(checked > 0);
