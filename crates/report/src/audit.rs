@@ -14,7 +14,8 @@
 use tokenize::audit::{Block, METRICS, Metric, Unit};
 
 use crate::table::grid::{Grid, bold, chunked, wrap};
-use crate::table::{WIDTH, field, name, number};
+use crate::table::{WIDTH, name};
+use crate::tidy::Csv;
 use crate::words::thousands;
 
 /// Which text was measured.
@@ -186,15 +187,14 @@ fn written(value: f64, unit: Unit) -> String {
 /// Every number, one a row: `tokenizer,species,text,metric,value`; species empty: all together.
 #[must_use]
 pub fn csv(sheet: &Sheet) -> String {
-    let mut out = "tokenizer,species,text,metric,value\n".to_owned();
+    let mut csv = Csv::new("tokenizer,species,text,metric,value");
     for cell in &sheet.cells {
         let called = sheet.tokenizers.get(cell.tokenizer).map_or("", String::as_str);
         for (metric, value) in sheet.metrics.iter().zip(&cell.values) {
-            let fields = [called, &cell.species, cell.text.name(), metric.name].map(field).join(",");
-            out += &format!("{fields},{}\n", number(*value));
+            csv.row(&[called, &cell.species, cell.text.name(), metric.name], &[*value]);
         }
     }
-    out
+    csv.text()
 }
 
 /// Made-up numbers of three tokenizers on two species, for tests and documentation.

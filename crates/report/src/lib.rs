@@ -60,6 +60,7 @@ pub mod figure;
 pub mod numbers;
 pub mod sentence;
 pub mod table;
+mod tidy;
 mod words;
 
 pub use comparison::{Comparison, Options};

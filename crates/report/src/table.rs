@@ -20,7 +20,6 @@ use crate::comparison::{Bits, Comparison, Group, Subject, Test};
 use crate::words::{brief, plus_minus, signed, thousands};
 use grid::Grid;
 pub use rows::csv;
-pub(crate) use rows::{field, number};
 
 /// Widest line in columns.
 pub const WIDTH: usize = 110;

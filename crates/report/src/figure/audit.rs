@@ -1,10 +1,11 @@
 //! What tokenizers do to a text: one panel a metric, each tokenizer beside the same tokenizer on random text.
 
 use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
-use super::drawn::{Csv, Drawn};
+use super::drawn::Drawn;
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const COLUMNS: usize = 3;
@@ -40,7 +41,7 @@ pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, 
         }
         legend(canvas, &entries, WIDE, end + 14.0);
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: usize, log: bool, step: f64, margin: bool) {

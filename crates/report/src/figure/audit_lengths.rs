@@ -1,11 +1,12 @@
 //! How long the tokens of an audit are: one panel a species, the corpus beside random text.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
-use super::drawn::{Csv, Drawn};
+use super::drawn::Drawn;
 use super::lengths::{length, shares};
 use super::panel::{Entry, Panel, legend, legend_height, subtitle};
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const COLUMNS: usize = 3;
@@ -64,7 +65,7 @@ pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, 
         canvas.text(((margin + WIDE - 26.0) / 2.0, end + 8.0), CAPTION, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, end + 26.0);
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 /// One tokenizer on one species: bars for the corpus, a line over each length for either kind of random text.

@@ -1,10 +1,11 @@
 //! Quality against three costs: training speed, parameters, multiply-accumulates per base.
 
 use super::canvas::{Canvas, Fill, color, sheet};
-use super::drawn::{Csv, Drawn, common, heading};
+use super::drawn::{Drawn, common, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::comparison::{Bits, Comparison, Cost, Group};
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const HIGH: f64 = 360.0;
@@ -52,7 +53,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         }
         legend(canvas, &entries, WIDE, 56.0 + body);
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 fn row(canvas: &mut Canvas<'_>, group: &Group, top: f64) {

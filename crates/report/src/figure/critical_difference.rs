@@ -2,10 +2,11 @@
 //! not differ. Drawn where Friedman's test was computed and the table has the number of tokenizers.
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, color, sheet};
-use super::drawn::{Csv, Drawn, heading};
+use super::drawn::{Drawn, heading};
 use crate::comparison::Comparison;
 use crate::error::Error;
 use crate::statistics::friedman::critical_difference;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 
@@ -61,7 +62,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             top += high(k);
         }
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 /// Longest runs of sorted ranks within the critical difference, two members at least, none inside another.

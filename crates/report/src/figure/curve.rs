@@ -1,10 +1,11 @@
 //! Bits per base on the validation split against bases seen: mean line and thin lines per seed.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, SMALL, color, dash, sheet, width};
-use super::drawn::{Csv, Drawn, common};
+use super::drawn::{Drawn, common};
 use super::panel::{Panel, Scale, spread, subtitle};
 use crate::comparison::{Bits, Comparison, Group, Subject};
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const HIGH: f64 = 520.0;
@@ -55,7 +56,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             one(canvas, &panel, group);
         }
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 fn rows(csv: &mut Csv, group: &Group) {

@@ -1,10 +1,11 @@
 //! Rows of dots with intervals in one panel or many: the drawing behind `bits_per_base` and `tasks`.
 
 use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
-use super::drawn::{Csv, Drawn, heading};
+use super::drawn::{Drawn, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::comparison::Estimate;
 use crate::error::Error;
+use crate::tidy::Csv;
 
 /// One row: a tokenizer or control.
 pub(super) struct Row {
@@ -249,5 +250,5 @@ fn csv(words: &Words<'_>, facets: &[&Facet]) -> String {
             csv.row(&[&facet.group, &facet.scope, &line.name, "line", ""], &[line.value]);
         }
     }
-    csv.0
+    csv.text()
 }

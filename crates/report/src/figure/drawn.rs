@@ -1,7 +1,5 @@
 //! What all figures have in common: a picture with its numbers, and the lines that say what was asked.
 
-use std::fmt::Write as _;
-
 use crate::comparison::Group;
 
 /// A drawing.
@@ -11,23 +9,6 @@ pub struct Drawn {
     pub svg: String,
     /// The numbers in it, one drawn thing a row.
     pub csv: String,
-}
-
-/// A CSV in the making.
-pub(super) struct Csv(pub(super) String);
-
-impl Csv {
-    pub(super) fn new(header: &str) -> Csv {
-        Csv(format!("{header}\n"))
-    }
-
-    /// One row: text fields, then numbers (nothing for what is not finite).
-    pub(super) fn row(&mut self, fields: &[&str], numbers: &[f64]) {
-        let fields = fields.iter().map(|f| crate::table::field(f));
-        let numbers = numbers.iter().map(|n| crate::table::number(*n));
-        let line = fields.chain(numbers).collect::<Vec<_>>().join(",");
-        let _ = writeln!(self.0, "{line}");
-    }
 }
 
 /// Label of a group in panels: its own, or nothing.

@@ -1,10 +1,11 @@
 //! How the text is cut: share of the bases inside tokens of each length. Overlapping tokens count their bases each time.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
-use super::drawn::{Csv, Drawn, common};
+use super::drawn::{Drawn, common};
 use super::panel::{Panel, subtitle};
 use crate::comparison::{Comparison, Group, Subject};
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const STEP: f64 = 58.0;
@@ -71,7 +72,7 @@ fn columned(title: &str, under: &str, columns: &[(String, Vec<Row>)]) -> Result<
             one(canvas, &panel, label, rows, longest);
         }
     })?;
-    Ok(Drawn { svg, csv: csv.0 })
+    Ok(Drawn { svg, csv: csv.text() })
 }
 
 /// A length by its place; the last place is for all that are longer.

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WHITE, color, sheet, width};
-use super::drawn::{Csv, Drawn};
+use super::drawn::Drawn;
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const CELL: f64 = 11.0;
@@ -74,7 +75,7 @@ pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Re
             }
         }
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
 /// Lane of each span: the first whose last token ends before it starts.

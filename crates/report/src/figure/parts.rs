@@ -3,10 +3,11 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, sheet, width};
-use super::drawn::{Csv, Drawn, common};
+use super::drawn::{Drawn, common};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::comparison::Comparison;
 use crate::error::Error;
+use crate::tidy::Csv;
 
 const WIDE: f64 = 900.0;
 const STEP: f64 = 40.0;
@@ -131,5 +132,5 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         );
         legend(canvas, &entries, WIDE, top + 26.0);
     })?;
-    Ok(Some(Drawn { svg, csv: csv.0 }))
+    Ok(Some(Drawn { svg, csv: csv.text() }))
 }

@@ -6,23 +6,14 @@
 use experiment::record::Metric;
 
 use crate::comparison::{Comparison, Estimate, Group, Test};
-
-/// Writes one CSV field.
-pub(crate) fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
-/// Writes one CSV number; nothing for what is not finite.
-pub(crate) fn number(value: f64) -> String {
-    if value.is_finite() { format!("{value}") } else { String::new() }
-}
+use crate::tidy::Csv;
 
 /// Every number of the comparison.
 #[must_use]
 pub fn csv(comparison: &Comparison) -> String {
-    let mut text = String::from("group,subject,control,measure,scope,seed,value,low,high\n");
+    let mut csv = Csv::new("group,subject,control,measure,scope,seed,value,low,high");
     for group in &comparison.groups {
-        let mut writer = Writer { group: &group.label, text: &mut text };
+        let mut writer = Writer { group: &group.label, csv: &mut csv };
         bits(&mut writer, group);
         for task in &group.tasks {
             for score in &task.scores {
@@ -52,7 +43,7 @@ pub fn csv(comparison: &Comparison) -> String {
             writer.plain(&pair, false, "wilcoxon p (holm)", "", across.adjusted);
         }
     }
-    text
+    csv.text()
 }
 
 fn bits(writer: &mut Writer<'_>, group: &Group) {
@@ -102,16 +93,14 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
 
 struct Writer<'a> {
     group: &'a str,
-    text: &'a mut String,
+    csv: &'a mut Csv,
 }
 
 impl Writer<'_> {
     fn line(&mut self, subject: &str, control: bool, measure: &str, scope: &str, seed: &str, values: [f64; 3]) {
         if values[0].is_finite() {
-            let head =
-                [field(self.group), field(subject), control.to_string(), field(measure), field(scope), seed.to_owned()];
-            let values = values.map(number);
-            self.text.push_str(&format!("{},{}\n", head.join(","), values.join(",")));
+            let control = control.to_string();
+            self.csv.row(&[self.group, subject, &control, measure, scope, seed], &values);
         }
     }
 
