@@ -141,12 +141,7 @@ impl From<report::Error> for Error {
     fn from(error: report::Error) -> Error {
         let remedy = match &error {
             report::Error::Write { path, source } => Error::file(path, source).remedy,
-            report::Error::Duplicate { .. } => Some(
-                "records of one experiment go into one report; tasks of different files need names of their own (name = ... in a \
-                 task file)"
-                    .to_owned(),
-            ),
-            _ => None,
+            _ => error.remedy(),
         };
         Error { kind: ErrorKind::Data, message: error.to_string(), remedy }
     }
