@@ -29,14 +29,14 @@ fn measure(jobs: &mut [Job], records: &[&Record]) -> bool {
     for job in jobs {
         let plain = Run { seed: 0, ..job.run.clone() };
         let mut equal: Vec<f64> = measured.iter().filter(|(run, _)| *run == plain).map(|(_, s)| *s).collect();
-        if let Some(seconds) = median(&mut equal) {
+        if let Some(seconds) = statistics::median(&mut equal) {
             job.estimate.seconds = seconds;
             job.estimate.measured = true;
             continue;
         }
         let mut speeds: Vec<f64> =
             records.iter().filter(|r| r.run.device == job.run.device).filter_map(|r| speed(r)).collect();
-        match median(&mut speeds) {
+        match statistics::median(&mut speeds) {
             Some(speed) => job.estimate.seconds = cost::seconds(job.estimate.macs, speed),
             None => all &= matches!(job.run.work, Work::Control(Control::Markov { .. })),
         }
@@ -50,9 +50,4 @@ fn speed(record: &Record) -> Option<f64> {
     let macs = 3.0 * r.cost.macs_per_base * p.training.bases as f64;
     let speed = macs / record.timing.train_seconds;
     (speed.is_finite() && speed > 0.0).then_some(speed)
-}
-
-fn median(numbers: &mut [f64]) -> Option<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied()
 }

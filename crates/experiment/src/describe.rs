@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+pub use statistics::text::{rough_duration as duration, rough_p as p_value};
+
 use crate::job::Job;
 use crate::plan::Plan;
 use crate::run::Work;
@@ -133,12 +135,6 @@ fn write_table(out: &mut String, rows: &[Row]) -> fmt::Result {
     Ok(())
 }
 
-/// A p with at most four decimals, and never as 0: `0.0313`, `< 0.0001`.
-#[must_use]
-pub fn p_value(p: f64) -> String {
-    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{}", (p * 1e4).round() / 1e4) }
-}
-
 fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
@@ -159,15 +155,4 @@ fn place(job: &Job) -> String {
     };
     let task = job.run.task().map(|t| t.name.as_str());
     task.into_iter().chain(position).collect::<Vec<_>>().join(" ")
-}
-
-/// `40 s`, `12 min`, `3.5 h`, `2.1 days`.
-#[must_use]
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.1} days", s / 86_400.0),
-    }
 }

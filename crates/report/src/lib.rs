@@ -61,7 +61,6 @@ pub mod numbers;
 pub mod sentence;
 pub mod table;
 mod tidy;
-mod words;
 
 pub use comparison::{Comparison, Options};
 pub use error::Error;
@@ -69,4 +68,5 @@ pub use figure::{FIGURES, write_all};
 pub use numbers::{Numbers, numbers};
 pub use sentence::sentence;
 pub use statistics;
+use statistics::text as words;
 pub use table::{csv, table};

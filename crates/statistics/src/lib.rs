@@ -4,7 +4,7 @@
 //! Nothing here knows what a tokenizer is; everything takes slices of numbers. What lives where:
 //! [`sign_flip`] the paired test over seeds, [`holm`] the family correction, [`bootstrap`] the `±`,
 //! [`wilcoxon`] and [`friedman`] the tests across tasks, [`power`] "how many seeds would be needed", for a plan and for a report,
-//! [`classes`] Matthews correlation and its companions.
+//! [`classes`] Matthews correlation and its companions, [`text`] how numbers are written for people.
 //!
 //! ```
 //! use statistics::{holm::holm, sign_flip::sign_flip};
@@ -20,6 +20,7 @@ pub mod holm;
 mod metric;
 pub mod power;
 pub mod sign_flip;
+pub mod text;
 pub mod wilcoxon;
 
 pub use metric::Metric;
@@ -62,6 +63,12 @@ pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
 /// Mean; not a number for no observations.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Median, the upper one of an even number; sorts. None for no observations.
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// Standard deviation with n - 1; zero for fewer than two observations.
@@ -126,6 +133,13 @@ mod tests {
         assert_ne!(draw("a", 1), draw("b", 1));
         let mut rng = stream("range", 3);
         assert!((0..1000).all(|_| below(&mut rng, 7) < 7));
+    }
+
+    #[test]
+    fn the_median_is_one_of_the_values() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&mut [4.0, 1.0, 3.0, 2.0]), Some(3.0));
+        assert_eq!(median(&mut []), None);
     }
 
     #[test]

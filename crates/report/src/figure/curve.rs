@@ -6,6 +6,7 @@ use super::panel::{Panel, Scale, spread, subtitle};
 use crate::comparison::{Bits, Comparison, Group, Subject};
 use crate::error::Error;
 use crate::tidy::Csv;
+use statistics::mean;
 
 const WIDE: f64 = 900.0;
 const HIGH: f64 = 520.0;
@@ -16,7 +17,7 @@ fn mean_curve(bits: &Bits) -> Vec<(u64, f64)> {
     let at = |bases: u64| -> Option<f64> {
         let values: Option<Vec<f64>> =
             bits.curves.iter().map(|c| c.iter().find(|p| p.0 == bases).map(|p| p.1)).collect();
-        values.map(|v| v.iter().sum::<f64>() / v.len() as f64)
+        values.map(|values| mean(&values))
     };
     first.iter().filter(|p| p.0 > 0).filter_map(|(bases, _)| at(*bases).map(|v| (*bases, v))).collect()
 }

@@ -4,7 +4,7 @@ use super::WIDTH;
 use super::grid::wrap;
 use crate::comparison::{Comparison, Dropped, Group};
 use crate::statistics::{ALPHA, holm, sign_flip};
-use crate::words::{count, list, p_value, thousands};
+use crate::words::{count, list, p_value, rough_duration, thousands};
 
 /// The notes of a group, one paragraph each.
 pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
@@ -69,7 +69,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
             list(&rates),
             chosen.join(", "),
             count(tuning.runs, "run"),
-            experiment::describe::duration(tuning.seconds)
+            rough_duration(tuning.seconds)
         ));
     }
     failures(&mut notes, "", &group.dropped);

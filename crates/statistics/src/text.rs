@@ -1,7 +1,17 @@
-//! How numbers are written for people: decimals, magnitudes, p. Machines get full numbers (`numbers`, CSV).
+//! How numbers are written for people: decimals, magnitudes, p, times. Machines get full numbers.
+//!
+//! What is planned is a guess and is written roughly ([`rough_duration`], [`rough_p`]); what was measured is written with the
+//! digits that it has ([`duration`], [`p_value`]).
+//!
+//! ```
+//! use statistics::text::{duration, plus_minus, rough_duration};
+//! assert_eq!(plus_minus(1.6684, 0.0123), "1.668 ± 0.012");
+//! assert_eq!((rough_duration(100.0), duration(100.0 / 3600.0)), ("2 min".into(), "100 s".into()));
+//! ```
 
 /// Decimals that show a half-width with at least one digit that is not zero: 3, or up to 5 for small ones.
-pub(crate) fn decimals(half_width: f64) -> usize {
+#[must_use]
+pub fn decimals(half_width: f64) -> usize {
     match half_width.abs() {
         w if w >= 0.0005 || w == 0.0 || !w.is_finite() => 3,
         w if w >= 0.00005 => 4,
@@ -10,19 +20,22 @@ pub(crate) fn decimals(half_width: f64) -> usize {
 }
 
 /// `1.668 ± 0.012`.
-pub(crate) fn plus_minus(mean: f64, half_width: f64) -> String {
+#[must_use]
+pub fn plus_minus(mean: f64, half_width: f64) -> String {
     let digits = decimals(half_width);
     format!("{mean:.digits$} ± {half_width:.digits$}")
 }
 
 /// `+0.021 ± 0.006`, with a sign always (a true minus sign).
-pub(crate) fn signed(mean: f64, half_width: f64) -> String {
+#[must_use]
+pub fn signed(mean: f64, half_width: f64) -> String {
     let sign = if mean < 0.0 { '\u{2212}' } else { '+' };
     format!("{sign}{}", plus_minus(mean.abs(), half_width))
 }
 
 /// p with two significant digits: `0.016`, `0.25`, `< 0.0001`.
-pub(crate) fn p_value(p: f64) -> String {
+#[must_use]
+pub fn p_value(p: f64) -> String {
     match p {
         p if p < 0.0001 => "< 0.0001".into(),
         p if p < 0.001 => format!("{p:.5}"),
@@ -33,13 +46,15 @@ pub(crate) fn p_value(p: f64) -> String {
 }
 
 /// `p = 0.016` or `p < 0.0001`.
-pub(crate) fn p_equals(p: f64) -> String {
+#[must_use]
+pub fn p_equals(p: f64) -> String {
     let text = p_value(p);
     if text.starts_with('<') { format!("p {text}") } else { format!("p = {text}") }
 }
 
 /// A count in words: `0.5 million`, `3.2 billion`, `48,000`.
-pub(crate) fn magnitude(value: f64) -> String {
+#[must_use]
+pub fn magnitude(value: f64) -> String {
     let short = |v: f64| {
         let text = format!("{v:.2}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -53,8 +68,26 @@ pub(crate) fn magnitude(value: f64) -> String {
     }
 }
 
-/// A time in the unit that suits it: `24 s`, `8 min`, `3.2 h`.
-pub(crate) fn duration(hours: f64) -> String {
+/// A p with at most four decimals, and never as 0: `0.0313`, `< 0.0001`.
+#[must_use]
+pub fn rough_p(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{}", (p * 1e4).round() / 1e4) }
+}
+
+/// A time in seconds, roughly: `40 s`, `12 min`, `3.5 h`, `2.1 days`.
+#[must_use]
+pub fn rough_duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}
+
+/// A time in hours, in the unit that suits it: `24 s`, `8 min`, `3.2 h`.
+#[must_use]
+pub fn duration(hours: f64) -> String {
     let seconds = hours * 3600.0;
     match seconds {
         s if !s.is_finite() => "-".into(),
@@ -67,7 +100,8 @@ pub(crate) fn duration(hours: f64) -> String {
 }
 
 /// A whole number with commas: `1,234,567`.
-pub(crate) fn thousands(value: f64) -> String {
+#[must_use]
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -80,7 +114,8 @@ pub(crate) fn thousands(value: f64) -> String {
 }
 
 /// A short number for axes and narrow columns: `250`, `1.5k`, `86M`, `2G`.
-pub(crate) fn brief(value: f64) -> String {
+#[must_use]
+pub fn brief(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
         v if v >= 1e9 => (value / 1e9, "G"),
         v if v >= 1e6 => (value / 1e6, "M"),
@@ -101,7 +136,8 @@ pub(crate) fn brief(value: f64) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(crate) fn list(items: &[String]) -> String {
+#[must_use]
+pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
@@ -110,7 +146,8 @@ pub(crate) fn list(items: &[String]) -> String {
 }
 
 /// `1 seed`, `7 seeds`.
-pub(crate) fn count(n: usize, one: &str) -> String {
+#[must_use]
+pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
@@ -133,6 +170,9 @@ mod tests {
         );
         let times: Vec<String> = [0.4, 24.0, 480.0, 11_520.0, 720_000.0].iter().map(|s| duration(s / 3600.0)).collect();
         assert_eq!(times, ["0.4 s", "24 s", "8 min", "3.2 h", "200 h"]);
+        let rough: Vec<String> = [40.0, 720.0, 12_600.0, 181_440.0].map(rough_duration).to_vec();
+        assert_eq!(rough, ["40 s", "12 min", "3.5 h", "2.1 days"]);
+        assert_eq!([0.03125, 0.00001].map(rough_p), ["0.0313", "< 0.0001"]);
         assert_eq!(thousands(1_234_567.0), "1,234,567");
         assert_eq!(thousands(123.0), "123");
         let briefs: Vec<String> = [250.0, 1500.0, 86e6, 2e9, 0.25, 3.846, 12.34].iter().map(|v| brief(*v)).collect();
