@@ -16,7 +16,7 @@ use crate::error::{Error, Result, printable};
 use crate::input::{self, Fault, Input};
 use dna::policy::{Counts, normalise};
 use needletail::errors::{ParseError, ParseErrorKind};
-use needletail::parser::{FastxReader, Format, SequenceRecord};
+use needletail::parser::{self, FastxReader, Format};
 use std::path::{Path, PathBuf};
 
 /// One sequence: the first word of its header, and its bases (`A C G T N` only).
@@ -97,7 +97,12 @@ impl Iterator for Reader {
     }
 }
 
-fn read_record(record: &SequenceRecord<'_>, path: &Path, skipped: u64, counts: &mut Counts) -> Result<SequenceRecord> {
+fn read_record(
+    record: &parser::SequenceRecord<'_>,
+    path: &Path,
+    skipped: u64,
+    counts: &mut Counts,
+) -> Result<SequenceRecord> {
     let header_line = record.start_line_number() + skipped;
     let name = name_of(record.id()).ok_or_else(|| Error::NotUtf8 {
         path: path.to_owned(),

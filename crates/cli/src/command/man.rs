@@ -64,8 +64,9 @@ mod tests {
         fn count(command: &clap::Command) -> usize {
             1 + command.get_subcommands().map(count).sum::<usize>()
         }
-        let pages = pages(tokenizers);
-        assert_eq!(pages.len(), count(&Tokbench::command()));
+        let registry = tokenize::registry::builtin();
+        let pages = pages(&registry);
+        assert_eq!(pages.len(), count(&args::command(&registry)));
         assert_eq!(pages[0].name, "tokbench.1");
         let page = |name: &str| {
             let page = pages.iter().find(|page| page.name == name).expect(name);
