@@ -54,7 +54,11 @@ fn vectors_of_the_way_back() {
 
                 let states = way_back.restore(nucleotides.clone(), tokens.clone(), &coordinates, &lengths);
                 let [batch, positions, _] = states.dims();
-                let logits = numbers(&answer.forward(states.reshape([batch * positions, hidden]), embedding));
+                let logits = numbers(&answer.forward(
+                    states.reshape([batch * positions, hidden]),
+                    embedding,
+                    0..answer.bias.dims()[0],
+                ));
                 let found = real(&logits, &lengths, vocabulary);
                 let expected = real(&file.floats("logits"), &lengths, vocabulary);
                 let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
