@@ -26,16 +26,16 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Puts layouts side by side; `keep` says which targets of each are to be predicted.
+    /// Puts layouts side by side.
     #[must_use]
-    pub fn new(layouts: &[Layout], keep: impl Fn(usize, &protocol::layout::Target) -> bool, device: &Device) -> Batch {
+    pub fn new(layouts: &[Layout], device: &Device) -> Batch {
         let positions = layouts.iter().map(|layout| layout.ids.len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(layouts.len() * positions);
         let (mut rows, mut tokens) = (Vec::new(), Vec::new());
         for (number, layout) in layouts.iter().enumerate() {
             ids.extend(layout.ids.iter().map(|&id| i64::from(id)));
             ids.resize((number + 1) * positions, i64::from(PAD));
-            for target in layout.targets.iter().filter(|target| keep(number, target)) {
+            for target in &layout.targets {
                 rows.push((number * positions + target.position) as i64);
                 tokens.push(target.token);
             }

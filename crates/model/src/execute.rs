@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::finetune::{self, Fit};
 use crate::frontend::Route;
 use crate::network::Model;
+use crate::predict::Predictor;
 use crate::pretrain::{self, Trained};
 use crate::score::Scorer;
 use crate::watch::Watch;
@@ -148,7 +149,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         pretrain::train(seed, run, corpus, fitted, inputs.device, inputs.folder, watch)?;
     let began = Instant::now();
     let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
-    let mut scorer = Scorer::new(&model, fitted, run.masking.span, inputs.device);
+    let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
     let every: Vec<usize> = (0..plan::PASSES).collect();
     let mut blocks: Vec<BlockScore> = Vec::new();
     let mut passes = 0;
@@ -262,7 +263,7 @@ fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Ro
     if !fitted.frontend.learns_units() {
         return Route::Same;
     }
-    let batch = Batch::new(std::slice::from_ref(layout), |_, _| true, device);
+    let batch = Batch::new(std::slice::from_ref(layout), device);
     model.valid().states(batch.ids, &batch.lengths, None).route
 }
 

@@ -56,6 +56,7 @@ pub mod execute;
 pub mod finetune;
 pub mod metrics;
 pub mod optimize;
+pub mod predict;
 pub mod pretrain;
 mod read_back;
 pub mod score;

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::network::{Model, ModelConfig};
 use crate::noise::Noise;
 use crate::optimize::{self, Settings};
+use crate::predict::Predictor;
 use crate::score::Scorer;
 use crate::watch::Watch;
 
@@ -154,7 +155,7 @@ pub fn train(
             return Err(Error::Interrupted { step: state.step, steps });
         }
         let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
-        let batch = Batch::new(&layouts, |_, _| true, &tape);
+        let batch = Batch::new(&layouts, &tape);
         if !batch.rows.is_empty() {
             let noise = Noise { seed, step: state.step };
             let states = model.states(batch.ids.clone(), &batch.lengths, Some(&noise));
@@ -218,7 +219,7 @@ fn measure(
     state: &State,
 ) -> Result<CurvePoint, Error> {
     let span = pretrain.masking.span;
-    let mut scorer = Scorer::new(model, fitted, span, device);
+    let mut scorer = Scorer::new(Predictor::new(model, device), fitted, span);
     let bases = pretrain.scoring.curve_windows * pretrain.training.window * corpus.species().len();
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
     for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {

@@ -1,23 +1,30 @@
 //! Bits that a model pays for held-out text (`docs/protocol.md#code-length`), sequential and parallel.
 //!
-//! Logits come from the device; sums are made here in f64 in a fixed order, so a score does not depend on threads.
+//! What a model must give for that is little: logits at the targets of some layouts ([`Predict`]). Sums are made here, in f64
+//! and in a fixed order, so a score does not depend on threads.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use protocol::candidates::LegalSets;
 use protocol::code_length::token_bits;
 use protocol::layout::{Cut, Layout, Target};
 use protocol::{Fitted, masking_plan as plan};
 
-use crate::batch::Batch;
 use crate::error::Error;
-use crate::network::Model;
-use crate::read_back;
 
-/// Rows of a forward pass in scoring.
+/// Layouts of a forward pass in scoring.
 const ROWS: usize = 16;
+
+/// Whatever has logits for masked tokens.
+pub trait Predict {
+    /// Logits over the range `ids` at all targets of the layouts, `[targets, ids]` row by row: the targets of the first layout
+    /// in order, then those of the second ...
+    ///
+    /// # Errors
+    /// If there are no such logits, whole.
+    fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error>;
+}
 
 /// Sums over the masked bases of one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,29 +49,28 @@ pub struct WindowScore {
 
 /// Scores windows with one model.
 #[derive(Debug)]
-pub struct Scorer<'a> {
-    model: Model,
+pub struct Scorer<'a, P> {
+    model: P,
     fitted: &'a Fitted,
     sets: LegalSets,
     span: usize,
-    device: Device,
 }
 
-impl<'a> Scorer<'a> {
-    /// A scorer for `model`, whose tokenizer is `fitted`, with hidden spans of `span` bases. `device` has no tape.
+impl<'a, P: Predict> Scorer<'a, P> {
+    /// A scorer for `model`, whose tokenizer is `fitted`, with hidden spans of `span` bases.
     #[must_use]
-    pub fn new(model: &Model, fitted: &'a Fitted, span: usize, device: &Device) -> Scorer<'a> {
+    pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
         let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
-        Scorer { model: model.valid(), fitted, sets, span, device: device.clone() }
+        Scorer { model, fitted, sets, span }
     }
 
     /// The score of one window over the given passes of the plan. `parallel`: also the parallel order.
     ///
     /// # Errors
-    /// If the logits cannot be read back from the device.
+    /// If the model has no logits.
     pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<WindowScore, Error> {
         let mut score = WindowScore::default();
-        let mut work: Vec<(usize, Layout)> = Vec::new();
+        let (mut steps, mut layouts) = (Vec::new(), Vec::new());
         for &pass in passes {
             let spans = plan::scoring(bases, self.span, pass);
             let cut = Cut::new(&*self.fitted.tokenizer, bases, &spans);
@@ -74,31 +80,13 @@ impl<'a> Scorer<'a> {
             for total in [&mut score.parallel, &mut score.no_pair_rule, &mut score.bias_only] {
                 *total += count;
             }
-            let steps = cut.counts().max().unwrap_or(0);
-            work.extend((0..steps).map(|step| (step, cut.step(step))));
+            let most = cut.counts().max().unwrap_or(0);
+            steps.extend(0..most);
+            layouts.extend((0..most).map(|step| asked(cut.step(step), step, parallel)));
         }
-        score.passes = work.len() as u64;
-        for part in work.chunks(ROWS) {
-            let layouts: Vec<Layout> = part.iter().map(|(_, layout)| layout.clone()).collect();
-            let wanted =
-                |number: usize, target: &Target| target.order == part[number].0 || (parallel && part[number].0 == 0);
-            let targets = part.iter().enumerate().flat_map(|(number, (step, layout))| {
-                layout.targets.iter().filter(move |target| wanted(number, target)).map(move |target| (*step, target))
-            });
-            let targets: Vec<(usize, &Target)> = targets.collect();
-            let (rows, width) = self.logits(&Batch::new(&layouts, wanted, &self.device))?;
-            for ((step, target), row) in targets.into_iter().zip(rows.chunks_exact(width)) {
-                let bits = token_bits(row, target, &mut self.sets);
-                if target.order == step {
-                    score.length += bits.length;
-                    score.content += bits.content;
-                    score.no_pair_rule += bits.no_pair_rule;
-                    score.bias_only += token_bits(&self.fitted.bias, target, &mut self.sets).total();
-                }
-                if parallel && step == 0 {
-                    score.parallel += bits.total();
-                }
-            }
+        score.passes = layouts.len() as u64;
+        for (steps, layouts) in steps.chunks(ROWS).zip(layouts.chunks(ROWS)) {
+            self.pay(steps, layouts, parallel, &mut score)?;
         }
         if !parallel {
             score.parallel = 0.0;
@@ -106,15 +94,42 @@ impl<'a> Scorer<'a> {
         Ok(score)
     }
 
-    /// Logits of a batch's targets, row by row, over the fixed range of ids or over the vocabulary; and values in a row.
-    fn logits(&self, batch: &Batch) -> Result<(Vec<f32>, usize), Error> {
-        let range = self.sets.ids();
-        let width = range.len();
-        if batch.rows.is_empty() {
-            return Ok((Vec::new(), width));
+    /// Adds what the targets of some layouts cost; each layout is of the step beside it.
+    fn pay(
+        &mut self,
+        steps: &[usize],
+        layouts: &[Layout],
+        parallel: bool,
+        score: &mut WindowScore,
+    ) -> Result<(), Error> {
+        let ids = self.sets.ids();
+        let logits = self.model.logits(layouts, ids.clone())?;
+        let rows = steps.iter().zip(layouts);
+        let targets: Vec<(usize, &Target)> =
+            rows.flat_map(|(&step, layout)| layout.targets.iter().map(move |target| (step, target))).collect();
+        if logits.len() != targets.len() * ids.len() {
+            let reason = format!("{} values for {} targets over {} ids", logits.len(), targets.len(), ids.len());
+            return Err(Error::ReadBack { what: "logits", reason });
         }
-        let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
-        let logits: Tensor<2> = self.model.logits(batch.gather(states), range);
-        Ok((read_back::rows(logits, "logits")?, width))
+        for ((step, target), row) in targets.into_iter().zip(logits.chunks_exact(ids.len())) {
+            let bits = token_bits(row, target, &mut self.sets);
+            if target.order == step {
+                score.length += bits.length;
+                score.content += bits.content;
+                score.no_pair_rule += bits.no_pair_rule;
+                score.bias_only += token_bits(&self.fitted.bias, target, &mut self.sets).total();
+            }
+            if parallel && step == 0 {
+                score.parallel += bits.total();
+            }
+        }
+        Ok(())
     }
+}
+
+/// A layout with the targets that are paid for at its step: the next token of each span, and at step 0 of the parallel order
+/// all of them.
+fn asked(mut layout: Layout, step: usize, parallel: bool) -> Layout {
+    layout.targets.retain(|target| target.order == step || (parallel && step == 0));
+    layout
 }

@@ -1,0 +1,240 @@
+//! The score against a slow formula, for a model whose logits are known: every family of tokenizers, both orders.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use model::Error;
+use model::score::{Predict, Scorer};
+use protocol::layout::Layout;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
+use tokenize::{Fitted, Reading, Token, plan, registry};
+
+const SPAN: usize = 12;
+
+/// What the stub answers at a position of an input for an id: any number will do that differs between places.
+fn logit(input: &[u32], position: usize, id: u32) -> f32 {
+    let text = input.iter().fold(0u64, |sum, &id| sum.wrapping_mul(0x100_0000_01b3).wrapping_add(u64::from(id) + 1));
+    let mixed = (text ^ (position as u64) << 40 ^ u64::from(id) << 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> 40) % 4000) as f32 / 1000.0 - 2.0
+}
+
+/// A model that looks at its input only to make up numbers from it.
+struct Stub;
+
+impl Predict for Stub {
+    fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
+        let targets =
+            layouts.iter().flat_map(|layout| layout.targets.iter().map(|target| (&layout.ids, target.position)));
+        Ok(targets.flat_map(|(input, place)| ids.clone().map(move |id| logit(input, place, id as u32))).collect())
+    }
+}
+
+/// The same logit for every id.
+struct Uniform;
+
+impl Predict for Uniform {
+    fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
+        let targets: usize = layouts.iter().map(|layout| layout.targets.len()).sum();
+        Ok(vec![0.25; targets * ids.len()])
+    }
+}
+
+/// A device that loses its last number.
+struct Broken;
+
+impl Predict for Broken {
+    fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
+        let mut logits = Uniform.logits(layouts, ids)?;
+        logits.pop();
+        Ok(logits)
+    }
+}
+
+fn dna(length: usize, seed: u64) -> Vec<u8> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut bases = Vec::new();
+    while bases.len() < length {
+        if rng.random::<f64>() < 0.1 {
+            bases.extend_from_slice(b"TATAAACACA");
+        }
+        bases.push(b"ACGT"[rng.random_range(0..4)]);
+    }
+    bases.truncate(length);
+    bases
+}
+
+/// Every family of the registry, fitted.
+fn families() -> impl Iterator<Item = Fitted> {
+    let text = dna(60_000, 1);
+    registry::builtin()
+        .examples()
+        .map(move |name| Fitted::fit(&registry::builtin().parse(name).unwrap(), &[&text], SPAN).expect(name))
+}
+
+/// Tokens of a masked span: where each stands in the input, which it is, and its bases.
+type Masked = Vec<(usize, Token)>;
+
+/// Input and masked spans of a window in which the bases of `spans` are masked, but for the first `step` tokens of each.
+fn input(fitted: &Fitted, bases: &[u8], spans: &[Range<usize>], step: usize) -> (Vec<u32>, Vec<Masked>) {
+    let encode = |from: usize, to: usize| {
+        let mut tokens = Vec::new();
+        fitted.tokenizer.encode(&bases[from..to], &mut tokens);
+        tokens
+            .iter_mut()
+            .for_each(|token| (token.start, token.end) = (token.start + from as u32, token.end + from as u32));
+        tokens
+    };
+    let mut tokens: Vec<Token> = Vec::new();
+    match fitted.tokenizer.reading() {
+        Reading::Sliding { .. } => tokens = encode(0, bases.len()),
+        Reading::Tiling(_) => {
+            let borders: Vec<usize> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
+            let ends = borders.iter().copied().chain([bases.len()]);
+            let mut from = 0;
+            for to in ends {
+                tokens.extend(encode(from, to));
+                from = to;
+            }
+        }
+    }
+    let mut ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    let mut masked = Vec::new();
+    for span in spans {
+        let (mut tiles, mut at): (Masked, usize) = (Vec::new(), span.start);
+        while at < span.end {
+            let index = tokens.iter().position(|token| token.start as usize == at).unwrap();
+            tiles.push((index + 1, tokens[index]));
+            at = tokens[index].end as usize;
+        }
+        let hidden = tiles.get(step).map_or(span.end, |(_, token)| token.start as usize)..span.end;
+        for (id, token) in ids.iter_mut().zip(&tokens) {
+            if (token.start as usize) < hidden.end && token.end as usize > hidden.start {
+                *id = MASK;
+            }
+        }
+        masked.push(tiles);
+    }
+    (std::iter::once(CLS).chain(ids).chain([SEP]).collect(), masked)
+}
+
+/// -log2 of the probabilities of a token: of its length, of itself given its length, of itself without the pair rule.
+fn price(fitted: &Fitted, tiles: &Masked, order: usize, shown: usize, logit: impl Fn(u32) -> f32) -> [f64; 3] {
+    let tokenizer = &fitted.tokenizer;
+    let bases = |id: u32| tokenizer.vocabulary().length(id);
+    let (left, total) = (tiles.len() - shown, tiles[shown..].iter().map(|(_, token)| bases(token.id)).sum::<usize>());
+    let before = (order == shown && order > 0).then(|| tiles[order - 1].1.id);
+    let candidate = |id: u32, pairs: bool| {
+        let length = match tokenizer.reading().fixed() {
+            Some(k) => bases(id) == k,
+            None if left == 1 => bases(id) == total,
+            None => bases(id) + left <= total + 1,
+        };
+        let place = tokenizer.stands_first(id).is_none_or(|first| first == (order == 0));
+        let pair =
+            !pairs || tokenizer.reading().fixed().is_some() || before.is_none_or(|b| tokenizer.may_follow(b, id));
+        tokenizer.vocabulary().is_dna(id) && length && place && pair
+    };
+    let own = tiles[order].1.id;
+    let sum = |keep: &dyn Fn(u32) -> bool| {
+        let all = SPECIALS..tokenizer.vocabulary().len() as u32;
+        all.filter(|&id| keep(id)).map(|id| f64::from(logit(id)).exp()).sum::<f64>()
+    };
+    let probability = f64::from(logit(own)).exp();
+    let all = sum(&|id| candidate(id, true));
+    let same = sum(&|id| candidate(id, true) && bases(id) == bases(own));
+    let unruled = sum(&|id| candidate(id, false));
+    [-(same / all).log2(), -(probability / same).log2(), -(probability / unruled).log2()]
+}
+
+/// The sums of a window by name, one token after the other.
+fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
+    let mut sums: HashMap<&'static str, f64> = HashMap::new();
+    let mut add = |name: &'static str, value: f64| *sums.entry(name).or_default() += value;
+    for pass in 0..plan::PASSES {
+        let cells = (0..bases.len() / SPAN).filter(|cell| cell % plan::PASSES == pass);
+        let cells = cells.map(|cell| cell * SPAN..(cell + 1) * SPAN);
+        let spans: Vec<Range<usize>> = cells.filter(|cell| !bases[cell.clone()].contains(&b'N')).collect();
+        let (first, masked) = input(fitted, bases, &spans, 0);
+        add("passes", masked.iter().map(Vec::len).max().unwrap_or(0) as f64);
+        for (number, tiles) in masked.iter().enumerate() {
+            add("bases", SPAN as f64);
+            let count = fitted.counts.bits(tiles.len());
+            ["count", "parallel", "no_pair_rule", "bias_only"].into_iter().for_each(|name| add(name, count));
+            for (step, &(_, token)) in tiles.iter().enumerate() {
+                let (ids, masked) = input(fitted, bases, &spans, step);
+                let place = masked[number][step].0;
+                let [length, content, no_pair_rule] = price(fitted, tiles, step, step, |id| logit(&ids, place, id));
+                add("length", length);
+                add("content", content);
+                add("no_pair_rule", no_pair_rule);
+                let [length, content, _] = price(fitted, tiles, step, step, |id| fitted.bias[id as usize]);
+                add("bias_only", length + content);
+                assert_eq!(masked[number][step].1, token);
+                let place = masked[number][step].0;
+                let [length, content, _] = price(fitted, tiles, step, 0, |id| logit(&first, place, id));
+                add("parallel", length + content);
+            }
+        }
+    }
+    sums
+}
+
+#[test]
+fn the_score_is_that_of_a_slow_formula() {
+    let mut bases = dna(2 * SPAN * plan::PASSES + 5, 3);
+    bases[30] = b'N';
+    let every: Vec<usize> = (0..plan::PASSES).collect();
+    for fitted in families() {
+        let name = fitted.tokenizer.name();
+        let expected = expected(&fitted, &bases);
+        for parallel in [false, true] {
+            let score = Scorer::new(Stub, &fitted, SPAN).window(&bases, &every, parallel).unwrap();
+            let found = [
+                ("bases", score.bases as f64),
+                ("passes", score.passes as f64),
+                ("count", score.count),
+                ("length", score.length),
+                ("content", score.content),
+                ("no_pair_rule", score.no_pair_rule),
+                ("bias_only", score.bias_only),
+            ];
+            for (component, value) in found {
+                let expected = expected[component];
+                assert!(
+                    (value - expected).abs() < 1e-9 * expected.abs().max(1.0),
+                    "{name} {component}: {value}, {expected}"
+                );
+            }
+            let expected = if parallel { expected["parallel"] } else { 0.0 };
+            assert!(
+                (score.parallel - expected).abs() < 1e-9 * expected.max(1.0),
+                "{name} parallel: {}",
+                score.parallel
+            );
+        }
+        assert_eq!(expected["bases"], (2 * plan::PASSES - 1) as f64 * SPAN as f64, "one cell holds an N");
+        assert!(expected["length"] == 0.0 || fitted.tokenizer.reading().fixed().is_none());
+    }
+}
+
+#[test]
+fn uniform_logits_cost_two_bits_with_fixed_lengths() {
+    let bases = dna(252, 4);
+    for fitted in families().filter(|fitted| fitted.tokenizer.reading().fixed().is_some()) {
+        let every: Vec<usize> = (0..plan::PASSES).collect();
+        let score = Scorer::new(Uniform, &fitted, SPAN).window(&bases, &every, true).unwrap();
+        let total = score.count + score.length + score.content;
+        for bits in [total, score.parallel, score.no_pair_rule] {
+            assert!((bits / score.bases as f64 - 2.0).abs() < 1e-12, "{}: {bits}", fitted.tokenizer.name());
+        }
+    }
+}
+
+#[test]
+fn logits_that_are_not_whole_are_no_score() {
+    let fitted = families().next().unwrap();
+    let error = Scorer::new(Broken, &fitted, SPAN).window(&dna(252, 4), &[0], false).unwrap_err();
+    assert!(error.to_string().contains("logits") && error.remedy().is_some(), "{error}");
+}
