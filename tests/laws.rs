@@ -2,6 +2,7 @@
 
 use experiment::record::{BlockScore, Outcome};
 use experiment::{Record, run::Work};
+use protocol::score::{BIAS_ONLY, FLOOR, PARALLEL, PARALLEL_FLOOR};
 
 use crate::house::{House, small};
 
@@ -21,7 +22,7 @@ fn name(record: &Record) -> &str {
 
 /// Bits per base, and its standard error over blocks.
 fn mean(blocks: &[BlockScore], bits: impl Fn(&BlockScore) -> f64) -> (f64, f64) {
-    let values: Vec<f64> = blocks.iter().map(|block| bits(block) / block.bases as f64).collect();
+    let values: Vec<f64> = blocks.iter().map(|block| bits(block) / block.score.bases as f64).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
     (mean, (variance / values.len() as f64).sqrt())
@@ -41,7 +42,7 @@ fn nobody_goes_under_two_bits_on_uniform_dna() {
         records("'base', 'kmer3', 'kmer6', 'kmer6-nonoverlap', 'bpe256', 'randomcut256', 'mxdna'", "uniform", 60_000)
     {
         let (total, error) = mean(blocks(&record), BlockScore::total);
-        let (parallel, _) = mean(blocks(&record), |block| block.parallel);
+        let (parallel, _) = mean(blocks(&record), |block| block.score.bits(PARALLEL));
         println!("{}: {total:.4} ± {error:.4}, parallel {parallel:.4}", name(&record));
         assert!(total >= 2.0 - 3.0 * error - 1e-3, "{}: {total} ± {error}", name(&record));
         assert!(parallel >= 2.0 - 3.0 * error - 1e-3, "{}: parallel {parallel} ± {error}", name(&record));
@@ -60,9 +61,10 @@ fn nobody_goes_under_the_floor_and_context_is_learned() {
     let all = records("'base', 'kmer3', 'bpe256', 'mxdna'", "order1", 150_000);
     for record in &all {
         let blocks = blocks(record);
-        let (gap, error) = mean(blocks, |block| block.total() - block.floor.expect("a floor"));
-        let (parallel, _) = mean(blocks, |block| block.parallel - block.parallel_floor.expect("a floor"));
-        let (gain, _) = mean(blocks, |block| block.bias_only - block.total());
+        let (gap, error) = mean(blocks, |block| block.total() - block.score.get(FLOOR).expect("a floor"));
+        let (parallel, _) =
+            mean(blocks, |block| block.score.bits(PARALLEL) - block.score.get(PARALLEL_FLOOR).expect("a floor"));
+        let (gain, _) = mean(blocks, |block| block.score.bits(BIAS_ONLY) - block.total());
         println!(
             "{}: {gap:.3} ± {error:.3} above the floor, parallel {parallel:.3}, {gain:.3} below bias-only",
             name(record)
@@ -72,13 +74,13 @@ fn nobody_goes_under_the_floor_and_context_is_learned() {
     }
     for learned in ["base", "mxdna"] {
         let record = all.iter().find(|record| name(record) == learned).expect("a record");
-        let (gain, _) = mean(blocks(record), |block| block.bias_only - block.total());
+        let (gain, _) = mean(blocks(record), |block| block.score.bits(BIAS_ONLY) - block.total());
         assert!(gain >= 0.1, "{learned} is only {gain} bits per base below its bias-only model");
     }
     // The same bases for all: hidden spans and windows do not depend on the tokenizer.
     let planned = |record: &Record| match &record.outcome {
         Outcome::Pretrained(result) => {
-            (result.planned_bases, result.blocks.iter().map(|b| b.bases).collect::<Vec<_>>())
+            (result.planned_bases, result.blocks.iter().map(|b| b.score.bases).collect::<Vec<_>>())
         }
         other => panic!("{other:?}"),
     };

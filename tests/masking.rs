@@ -25,7 +25,7 @@ fn tokens_are_masked_on_request_and_scores_stay_comparable() {
     assert_eq!(by_tokens, trained("tokens").1, "the same seed trains the same model");
     for ((name, key, left), (_, other, right)) in by_bases.iter().zip(&by_tokens) {
         assert_ne!(key, other, "{name}: another key");
-        let scored = |result: &Pretrained| result.blocks.iter().map(|b| b.bases).collect::<Vec<_>>();
+        let scored = |result: &Pretrained| result.blocks.iter().map(|b| b.score.bases).collect::<Vec<_>>();
         assert_eq!(scored(left), scored(right), "{name}: the same bases are scored");
         let total = |result: &Pretrained| result.blocks.iter().map(experiment::record::BlockScore::total).sum::<f64>();
         assert!((total(left) - total(right)).abs() > 1e-6, "{name}: another model");

@@ -45,7 +45,7 @@ fn total(blocks: &[BlockScore]) -> f64 {
     for block in blocks {
         let (bits, bases) = species.entry(&block.species).or_default();
         *bits += block.total();
-        *bases += block.bases as f64;
+        *bases += block.score.bases as f64;
     }
     statistics::mean(&species.values().map(|(bits, bases)| bits / bases).collect::<Vec<_>>())
 }

@@ -2,6 +2,7 @@
 //!
 //! Sums are kept, never quotients, so that statistics can resample blocks. All bits are base-2 logarithms.
 
+use protocol::score::Score;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use statistics::Metric;
@@ -69,41 +70,24 @@ pub enum Outcome {
     },
 }
 
-/// Bits of one genome block, summed over its masked bases; every base is paid for exactly once.
+/// The score of one genome block.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct BlockScore {
     /// Species.
     pub species: String,
     /// Number of the block inside the species: the unit of resampling.
     pub block: u32,
-    /// Masked bases paid for.
-    pub bases: u64,
-    /// Bits for the number of tokens of each span (0 for fixed lengths).
-    pub count: f64,
-    /// Bits for the lengths of the tokens, sequential order.
-    pub length: f64,
-    /// Bits for the tokens given their lengths, sequential order.
-    pub content: f64,
-    /// Total bits of the parallel order (count + tokens).
-    pub parallel: f64,
-    /// Sequential total without the pair rule of variable-length cuts.
-    pub no_pair_rule: f64,
-    /// Sequential total of the bias-only model of the same tokenizer.
-    pub bias_only: f64,
-    /// Exact floor of the sequential order, where the source is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub floor: Option<f64>,
-    /// Exact floor of the parallel order for this tokenizer's tokens, where the source is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parallel_floor: Option<f64>,
+    /// Its masked bases and their bits; it refuses names it does not know.
+    #[serde(flatten)]
+    pub score: Score,
 }
 
 impl BlockScore {
     /// The sequential total in bits: count + length + content.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.count + self.length + self.content
+        self.score.total()
     }
 }
 

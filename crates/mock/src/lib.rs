@@ -9,6 +9,7 @@ use experiment::record::{
 };
 use experiment::run::{Control, Work};
 use experiment::{Job, Result, Run};
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL, Score};
 
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
@@ -112,15 +113,13 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
             BlockScore {
                 species: if i < BLOCKS / 2 { "mock one" } else { "mock two" }.to_owned(),
                 block: (i % (BLOCKS / 2)) as u32,
-                bases: n,
-                count,
-                length,
-                content: total - count - length,
-                parallel: total * 1.02,
-                no_pair_rule: if variable { total * 1.03 } else { total },
-                bias_only: 1.98 * n as f64,
-                floor: None,
-                parallel_floor: None,
+                score: Score::of(n)
+                    .with(COUNT, count)
+                    .with(LENGTH, length)
+                    .with(CONTENT, total - count - length)
+                    .with(PARALLEL, total * 1.02)
+                    .with(NO_PAIR_RULE, if variable { total * 1.03 } else { total })
+                    .with(BIAS_ONLY, 1.98 * n as f64),
             }
         })
         .collect();

@@ -9,6 +9,7 @@ use dataset::{Corpus, ScoringWindow, Split, Task};
 use experiment::record::{BlockScore, Cost, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
 use protocol::layout::{Cut, Layout};
+use protocol::score::{BIAS_ONLY, FLOOR, PARALLEL_FLOOR};
 use protocol::{Fitted, masking_plan as plan};
 use tokenize::Token;
 use tokenize::vocabulary::{CLS, SEP};
@@ -22,7 +23,7 @@ use crate::frontend::Route;
 use crate::network::Model;
 use crate::predict::Predictor;
 use crate::pretrain::{self, Trained};
-use crate::score::Scorer;
+use crate::score::{Scorer, block_of};
 use crate::watch::Watch;
 
 /// A run collapsed if its validation bits never fell below its first point and it needs so many bits per base more than
@@ -152,7 +153,6 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
     let every: Vec<usize> = (0..plan::PASSES).collect();
     let mut blocks: Vec<BlockScore> = Vec::new();
-    let mut passes = 0;
     for (number, window) in windows.iter().enumerate() {
         if watch.stopped() {
             // Scoring is short beside training: it starts again from the finished training.
@@ -160,22 +160,15 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         }
         watch.tell("score", number as u64, windows.len() as u64);
         let score = scorer.window(&window.bases, &every, true)?;
-        passes += score.passes;
         let block = block_of(&mut blocks, window);
-        block.bases += score.bases;
-        block.count += score.count;
-        block.length += score.length;
-        block.content += score.content;
-        block.parallel += score.parallel;
-        block.no_pair_rule += score.no_pair_rule;
-        block.bias_only += score.bias_only;
+        *block += &score;
         if let Some(source) = corpus.source() {
             for pass in 0..plan::PASSES {
                 let spans = plan::scoring(&window.bases, run.masking.span, pass);
                 let parts = Cut::new(&*fitted.tokenizer, &window.bases, &spans).parts();
                 let spans: Vec<_> = spans.iter().map(|span| span.start..span.end).collect();
-                *block.floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &spans);
-                *block.parallel_floor.get_or_insert(0.0) += source.parallel_bits(&window.bases, &spans, &parts);
+                block.add(FLOOR, source.sequential_bits(&window.bases, &spans));
+                block.add(PARALLEL_FLOOR, source.parallel_bits(&window.bases, &spans, &parts));
             }
         }
     }
@@ -191,12 +184,13 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         head_parameters: head as u64,
         bases_per_token: per_token,
         macs_per_base: model.macs(seen.positions, seen.tokens, seen.targets) as f64 / run.training.window as f64,
-        passes: passes as f64 / windows.len().max(1) as f64,
+        passes: scorer.passes() as f64 / windows.len().max(1) as f64,
         steps,
     };
     checkpoint::save_weights(inputs.folder, &model)?;
     let sum = |bits: fn(&BlockScore) -> f64| blocks.iter().map(bits).sum::<f64>();
-    let worse = sum(BlockScore::total) > sum(|block| block.bias_only) + WORSE * sum(|block| block.bases as f64);
+    let worse = sum(BlockScore::total)
+        > sum(|block| block.score.bits(BIAS_ONLY)) + WORSE * sum(|block| block.score.bases as f64);
     let fell = match (state.curve.first(), state.curve.last()) {
         (Some(first), Some(last)) if state.curve.len() > 1 => {
             last.bits * (first.scored as f64) < first.bits * last.scored as f64
@@ -220,16 +214,6 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         collapsed,
     }));
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
-}
-
-/// The block of a window, made if it is the first of its block.
-pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut BlockScore {
-    let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
-    let index = found.unwrap_or_else(|| {
-        blocks.push(BlockScore { species: window.species.clone(), block: window.block, ..BlockScore::default() });
-        blocks.len() - 1
-    });
-    &mut blocks[index]
 }
 
 /// What a forward pass of scoring sees, means over windows.

@@ -225,7 +225,7 @@ fn measure(
     for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
         let pass = number % plan::PASSES;
         let score = scorer.window(&window.bases, &[pass], false)?;
-        bits += score.count + score.length + score.content;
+        bits += score.total();
         scored += score.bases;
         if let Some(source) = corpus.source() {
             let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();

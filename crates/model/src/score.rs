@@ -6,9 +6,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use dataset::ScoringWindow;
+use experiment::record::BlockScore;
 use protocol::candidates::LegalSets;
 use protocol::code_length::token_bits;
 use protocol::layout::{Cut, Layout, Target};
+use protocol::score::{BIAS_ONLY, COUNT, NO_PAIR_RULE, PARALLEL, Score};
 use protocol::{Fitted, masking_plan as plan};
 
 use crate::error::Error;
@@ -26,27 +29,6 @@ pub trait Predict {
     fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error>;
 }
 
-/// Sums over the masked bases of one window.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct WindowScore {
-    /// Masked bases paid for.
-    pub bases: u64,
-    /// Bits for the numbers of tokens.
-    pub count: f64,
-    /// Bits for token lengths, sequential order.
-    pub length: f64,
-    /// Bits for tokens given their lengths, sequential order.
-    pub content: f64,
-    /// Total of the parallel order; 0 where it was not asked for.
-    pub parallel: f64,
-    /// Sequential total without the pair rule.
-    pub no_pair_rule: f64,
-    /// Sequential total of the bias-only model.
-    pub bias_only: f64,
-    /// Forward passes used.
-    pub passes: u64,
-}
-
 /// Scores windows with one model.
 #[derive(Debug)]
 pub struct Scorer<'a, P> {
@@ -54,6 +36,7 @@ pub struct Scorer<'a, P> {
     fitted: &'a Fitted,
     sets: LegalSets,
     span: usize,
+    passes: u64,
 }
 
 impl<'a, P: Predict> Scorer<'a, P> {
@@ -61,47 +44,47 @@ impl<'a, P: Predict> Scorer<'a, P> {
     #[must_use]
     pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
         let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
-        Scorer { model, fitted, sets, span }
+        Scorer { model, fitted, sets, span, passes: 0 }
     }
 
-    /// The score of one window over the given passes of the plan. `parallel`: also the parallel order.
+    /// Forward passes so far, one for each input.
+    #[must_use]
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// The score of one window over the given passes of the plan. `parallel`: also the parallel order, whose total is 0
+    /// otherwise.
     ///
     /// # Errors
     /// If the model has no logits.
-    pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<WindowScore, Error> {
-        let mut score = WindowScore::default();
+    pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<Score, Error> {
+        let mut score = Score::default();
         let (mut steps, mut layouts) = (Vec::new(), Vec::new());
         for &pass in passes {
             let spans = plan::scoring(bases, self.span, pass);
             let cut = Cut::new(&*self.fitted.tokenizer, bases, &spans);
             score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
             let count: f64 = cut.counts().map(|number| self.fitted.counts.bits(number)).sum();
-            score.count += count;
-            for total in [&mut score.parallel, &mut score.no_pair_rule, &mut score.bias_only] {
-                *total += count;
+            for component in [COUNT, NO_PAIR_RULE, BIAS_ONLY] {
+                score.add(component, count);
+            }
+            if parallel {
+                score.add(PARALLEL, count);
             }
             let most = cut.counts().max().unwrap_or(0);
             steps.extend(0..most);
             layouts.extend((0..most).map(|step| asked(cut.step(step), step, parallel)));
         }
-        score.passes = layouts.len() as u64;
+        self.passes += layouts.len() as u64;
         for (steps, layouts) in steps.chunks(ROWS).zip(layouts.chunks(ROWS)) {
             self.pay(steps, layouts, parallel, &mut score)?;
-        }
-        if !parallel {
-            score.parallel = 0.0;
         }
         Ok(score)
     }
 
     /// Adds what the targets of some layouts cost; each layout is of the step beside it.
-    fn pay(
-        &mut self,
-        steps: &[usize],
-        layouts: &[Layout],
-        parallel: bool,
-        score: &mut WindowScore,
-    ) -> Result<(), Error> {
+    fn pay(&mut self, steps: &[usize], layouts: &[Layout], parallel: bool, score: &mut Score) -> Result<(), Error> {
         let ids = self.sets.ids();
         let logits = self.model.logits(layouts, ids.clone())?;
         let rows = steps.iter().zip(layouts);
@@ -114,13 +97,11 @@ impl<'a, P: Predict> Scorer<'a, P> {
         for ((step, target), row) in targets.into_iter().zip(logits.chunks_exact(ids.len())) {
             let bits = token_bits(row, target, &mut self.sets);
             if target.order == step {
-                score.length += bits.length;
-                score.content += bits.content;
-                score.no_pair_rule += bits.no_pair_rule;
-                score.bias_only += token_bits(&self.fitted.bias, target, &mut self.sets).total();
+                *score += &bits;
+                score.add(BIAS_ONLY, token_bits(&self.fitted.bias, target, &mut self.sets).total());
             }
             if parallel && step == 0 {
-                score.parallel += bits.total();
+                score.add(PARALLEL, bits.total());
             }
         }
         Ok(())
@@ -132,4 +113,14 @@ impl<'a, P: Predict> Scorer<'a, P> {
 fn asked(mut layout: Layout, step: usize, parallel: bool) -> Layout {
     layout.targets.retain(|target| target.order == step || (parallel && step == 0));
     layout
+}
+
+/// The sums of the block that a window lies in, begun if it is the first of its block.
+pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut Score {
+    let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
+    let index = found.unwrap_or_else(|| {
+        blocks.push(BlockScore { species: window.species.clone(), block: window.block, score: Score::default() });
+        blocks.len() - 1
+    });
+    &mut blocks[index].score
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use model::Error;
 use model::score::{Predict, Scorer};
 use protocol::layout::Layout;
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
@@ -190,15 +191,16 @@ fn the_score_is_that_of_a_slow_formula() {
         let name = fitted.tokenizer.name();
         let expected = expected(&fitted, &bases);
         for parallel in [false, true] {
-            let score = Scorer::new(Stub, &fitted, SPAN).window(&bases, &every, parallel).unwrap();
+            let mut scorer = Scorer::new(Stub, &fitted, SPAN);
+            let score = scorer.window(&bases, &every, parallel).unwrap();
             let found = [
                 ("bases", score.bases as f64),
-                ("passes", score.passes as f64),
-                ("count", score.count),
-                ("length", score.length),
-                ("content", score.content),
-                ("no_pair_rule", score.no_pair_rule),
-                ("bias_only", score.bias_only),
+                ("passes", scorer.passes() as f64),
+                ("count", score.bits(COUNT)),
+                ("length", score.bits(LENGTH)),
+                ("content", score.bits(CONTENT)),
+                ("no_pair_rule", score.bits(NO_PAIR_RULE)),
+                ("bias_only", score.bits(BIAS_ONLY)),
             ];
             for (component, value) in found {
                 let expected = expected[component];
@@ -207,12 +209,8 @@ fn the_score_is_that_of_a_slow_formula() {
                     "{name} {component}: {value}, {expected}"
                 );
             }
-            let expected = if parallel { expected["parallel"] } else { 0.0 };
-            assert!(
-                (score.parallel - expected).abs() < 1e-9 * expected.max(1.0),
-                "{name} parallel: {}",
-                score.parallel
-            );
+            let (found, expected) = (score.bits(PARALLEL), if parallel { expected["parallel"] } else { 0.0 });
+            assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{name} parallel: {found}, {expected}");
         }
         assert_eq!(expected["bases"], (2 * plan::PASSES - 1) as f64 * SPAN as f64, "one cell holds an N");
         assert!(expected["length"] == 0.0 || fitted.tokenizer.reading().fixed().is_none());
@@ -225,8 +223,7 @@ fn uniform_logits_cost_two_bits_with_fixed_lengths() {
     for fitted in families().filter(|fitted| fitted.tokenizer.reading().fixed().is_some()) {
         let every: Vec<usize> = (0..plan::PASSES).collect();
         let score = Scorer::new(Uniform, &fitted, SPAN).window(&bases, &every, true).unwrap();
-        let total = score.count + score.length + score.content;
-        for bits in [total, score.parallel, score.no_pair_rule] {
+        for bits in [score.total(), score.bits(PARALLEL), score.bits(NO_PAIR_RULE)] {
             assert!((bits / score.bases as f64 - 2.0).abs() < 1e-12, "{}: {bits}", fitted.tokenizer.name());
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidates::LegalSets;
 use crate::layout::Target;
+use crate::score::{CONTENT, LENGTH, NO_PAIR_RULE, Score};
 
 /// The price of the number of tokens of a span: -log2 q(m), q a histogram over the training split with one added to
 /// each possible number. Zero for fixed lengths.
@@ -43,33 +44,15 @@ impl CountBill {
     }
 }
 
-/// The price of one token.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bits {
-    /// -log2 of the probability of its length.
-    pub length: f64,
-    /// -log2 of its probability given its length.
-    pub content: f64,
-    /// -log2 of its probability when pairs that never occur in a cut are not excluded.
-    pub no_pair_rule: f64,
-}
-
-impl Bits {
-    /// Length and content.
-    #[must_use]
-    pub fn total(&self) -> f64 {
-        self.length + self.content
-    }
-}
-
-/// The price of a token under a row of logits: over the vocabulary, or over [`LegalSets::fixed_range`] alone, where every
+/// The price of a token, that is -log2 of the probability of its length ([`LENGTH`]), of itself given its length ([`CONTENT`]),
+/// and of itself when pairs that never occur in a cut are not excluded ([`NO_PAIR_RULE`]), under a row of logits: over the vocabulary, or over [`LegalSets::fixed_range`] alone, where every
 /// id is legal and nothing has to be looked up. Sums are in f64 and in a fixed order.
-pub fn token_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
+pub fn token_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Score {
     match sets.fixed_range() {
         Some(range) if range.len() == logits.len() => {
             let own = (target.token as usize).checked_sub(range.start);
             let content = own.map_or(f64::INFINITY, |own| softmax_bits(logits, own));
-            Bits { length: 0.0, content, no_pair_rule: content }
+            Score::default().with(CONTENT, content).with(NO_PAIR_RULE, content)
         }
         _ => legal_bits(logits, target, sets),
     }
@@ -85,7 +68,7 @@ pub fn softmax_bits(logits: &[f32], own: usize) -> f64 {
 }
 
 /// The price of a token among the legal ones of a row over the vocabulary.
-fn legal_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
+fn legal_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Score {
     sets.prepare(target.legal);
     let own = sets.length(target.token);
     let logit = |id: u32| f64::from(logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY));
@@ -105,7 +88,10 @@ fn legal_bits(logits: &[f32], target: &Target, sets: &mut LegalSets) -> Bits {
         unruled = all;
     }
     let p = (logit(target.token) - highest).exp();
-    Bits { length: (all / same).log2(), content: (same / p).log2(), no_pair_rule: (unruled / p).log2() }
+    Score::default()
+        .with(LENGTH, (all / same).log2())
+        .with(CONTENT, (same / p).log2())
+        .with(NO_PAIR_RULE, (unruled / p).log2())
 }
 
 #[cfg(test)]

@@ -30,5 +30,6 @@ pub mod code_length;
 pub mod fitted;
 pub mod layout;
 pub mod masking_plan;
+pub mod score;
 
 pub use fitted::Fitted;

@@ -21,7 +21,8 @@ mod tasks;
 mod tuning;
 
 use experiment::record::Metric;
-use serde::Serialize;
+use protocol::score::{BIAS_ONLY, Score};
+use serde::{Serialize, Serializer};
 
 use statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
@@ -200,22 +201,9 @@ pub struct Bits {
     pub total: Estimate,
     /// The same per species.
     pub species: Vec<SpeciesBits>,
-    /// Part paid for the number of tokens.
-    pub count: f64,
-    /// Part paid for the lengths.
-    pub length: f64,
-    /// Part paid for the content.
-    pub content: f64,
-    /// Total of the parallel order.
-    pub parallel: f64,
-    /// Sequential total without the pair rule.
-    pub no_pair_rule: f64,
-    /// Total of the bias-only model.
-    pub bias_only: f64,
-    /// Exact floor, where known.
-    pub floor: Option<f64>,
-    /// Exact floor of the parallel order, where known.
-    pub parallel_floor: Option<f64>,
+    /// Its components, per masked base.
+    #[serde(flatten, serialize_with = "components")]
+    pub score: Score,
     /// Validation bits per base along the run, one per seed: (bases seen, bits per base).
     pub curves: Vec<Vec<(u64, f64)>>,
     /// Exact floor of the curves (validation text, not the scored text), where known.
@@ -230,7 +218,8 @@ impl Bits {
     /// False if the model is no better than its bias-only model (within [`CONTEXT`]): it has not learned to use context.
     #[must_use]
     pub fn uses_context(&self) -> bool {
-        !self.bias_only.is_finite() || self.total.mean < self.bias_only - CONTEXT
+        let bias_only = self.score.bits(BIAS_ONLY);
+        !bias_only.is_finite() || self.total.mean < bias_only - CONTEXT
     }
 }
 
@@ -241,10 +230,19 @@ pub struct SpeciesBits {
     pub species: String,
     /// Sequential total.
     pub total: Estimate,
-    /// Bias-only model.
-    pub bias_only: f64,
-    /// Exact floor, where known.
-    pub floor: Option<f64>,
+    /// Its components, per masked base; those that are told for each species are written down.
+    #[serde(flatten, serialize_with = "components_by_species")]
+    pub score: Score,
+}
+
+/// Means by component; `null` where a floor is not known.
+fn components<S: Serializer>(score: &Score, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(score.iter().map(|(component, mean)| (component.name, mean)))
+}
+
+fn components_by_species<S: Serializer>(score: &Score, serializer: S) -> Result<S::Ok, S::Error> {
+    let told = score.iter().filter(|(component, _)| component.by_species);
+    serializer.collect_map(told.map(|(component, mean)| (component.name, mean)))
 }
 
 /// Cost of one tokenizer; means over seeds.

@@ -11,6 +11,7 @@ use experiment::record::{
     BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing,
 };
 use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work};
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH, NO_PAIR_RULE, PARALLEL, PARALLEL_FLOOR, Score};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
@@ -157,15 +158,15 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
             blocks.push(BlockScore {
                 species: species.clone(),
                 block,
-                bases,
-                count,
-                length,
-                content: total - count - length,
-                parallel: total + 0.15 * bases as f64,
-                no_pair_rule: total + extra * bases as f64,
-                bias_only: (1.96 - 0.01 * index as f64) * bases as f64,
-                floor: Some((1.52 + 0.02 * at as f64) * bases as f64),
-                parallel_floor: Some(1.6 * bases as f64),
+                score: Score::of(bases)
+                    .with(COUNT, count)
+                    .with(LENGTH, length)
+                    .with(CONTENT, total - count - length)
+                    .with(PARALLEL, total + 0.15 * bases as f64)
+                    .with(NO_PAIR_RULE, total + extra * bases as f64)
+                    .with(BIAS_ONLY, (1.96 - 0.01 * index as f64) * bases as f64)
+                    .with(FLOOR, (1.52 + 0.02 * at as f64) * bases as f64)
+                    .with(PARALLEL_FLOOR, 1.6 * bases as f64),
             });
         }
     }
@@ -212,7 +213,8 @@ fn markov_score(shape: &Shape) -> Outcome {
         return Outcome::Failed { reason: "never".into() };
     };
     for block in &mut score.blocks {
-        *block = BlockScore { content: 1.79 * block.bases as f64, count: 0.0, length: 0.0, ..block.clone() };
+        let content = 1.79 * block.score.bases as f64;
+        block.score = block.score.clone().with(CONTENT, content).with(COUNT, 0.0).with(LENGTH, 0.0);
     }
     Outcome::Pretrained(score)
 }

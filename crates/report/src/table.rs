@@ -15,6 +15,7 @@ mod notes;
 mod rows;
 
 use experiment::record::Metric;
+use protocol::score::{self, COMPONENTS, FLOOR};
 
 use crate::comparison::{Bits, Comparison, Group, Subject, Test};
 use crate::words::{brief, plus_minus, signed, thousands};
@@ -84,7 +85,7 @@ fn totals(group: &Group) -> Grid {
         let test = test(&group.tests, &subject.name, group.reference.as_deref());
         let reference = group.reference.as_ref() == Some(&subject.name);
         let total = bits.map_or("-".into(), |b| plus_minus(b.total.mean, b.total.half_width));
-        let floor = bits.and_then(|b| b.floor).map_or("-".into(), |f| format!("{f:.3}"));
+        let floor = bits.and_then(|b| b.score.get(FLOOR)).map_or("-".into(), |f| format!("{f:.3}"));
         let difference = match test {
             Some(t) => signed(t.difference.mean, t.difference.half_width),
             None if reference => "reference".into(),
@@ -128,16 +129,15 @@ fn totals(group: &Group) -> Grid {
 }
 
 fn parts(group: &Group) -> Grid {
-    let columns = ["tokenizer", "count", "length", "content", "no pair rule", "parallel", "its floor", "bias only"];
-    let mut grid = Grid::new("parts of the total, and totals beside it", &columns);
+    let components = shown(group).find_map(|(_, bits)| Some(bits?.score.components())).unwrap_or(COMPONENTS);
+    let columns = score::columns(components);
+    let headings: Vec<&str> = std::iter::once("tokenizer").chain(columns.iter().map(|(_, heading)| *heading)).collect();
+    let mut grid = Grid::new("parts of the total, and totals beside it", &headings);
     for (subject, bits) in shown(group) {
         let Some(b) = bits else { continue };
-        let plain = [b.count, b.length, b.content, b.no_pair_rule, b.parallel].map(|v| format!("{v:.3}"));
-        let mut row = vec![title(subject)];
-        row.extend(plain);
-        row.push(b.parallel_floor.map_or("-".into(), |v| format!("{v:.3}")));
-        row.push(format!("{:.3}", b.bias_only));
-        grid.row(row, &[]);
+        let cell = |component| b.score.get(component).map_or("-".into(), |v| format!("{v:.3}"));
+        let cells = columns.iter().map(|(component, _)| cell(*component));
+        grid.row(std::iter::once(title(subject)).chain(cells).collect(), &[]);
     }
     grid
 }

@@ -1,6 +1,7 @@
 //! Laws of every figure, over the list of figures: deterministic, finite, no text over text, CSV equal to what is drawn.
 
 use experiment::config::Position;
+use protocol::score::{BIAS_ONLY, FLOOR};
 use report::example::{Shape, records};
 use report::figure::{Draw, Drawn, FIGURES, Figure, FigureKind, Locus, draw_all, files, find, write, write_all};
 use report::{Comparison, Options};
@@ -227,7 +228,8 @@ fn paired_differences_stand_beside_the_totals_as_tested() {
     }
     let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
     let bits = comparison.groups[0].subjects[0].bits.as_ref().unwrap();
-    for (mark, value) in [("floor", bits.floor.unwrap()), ("bias only", bits.bias_only), ("total", bits.total.mean)] {
+    let (floor, bias_only) = (bits.score.get(FLOOR).unwrap(), bits.score.bits(BIAS_ONLY));
+    for (mark, value) in [("floor", floor), ("bias only", bias_only), ("total", bits.total.mean)] {
         assert!(parts.csv.contains(&format!(",base,{mark},{value}\n")));
     }
 }

@@ -3,6 +3,7 @@
 use experiment::config::Position;
 use experiment::record::{Outcome, Record};
 use experiment::run::{Control, Work};
+use protocol::score::{BIAS_ONLY, CONTENT};
 use report::example::{Shape, finetuned_from, model, record, records};
 use report::{Comparison, Error, Options};
 
@@ -103,7 +104,7 @@ fn different_text_and_contradictions_are_refused() {
     let mut all = records(&Shape::default());
     let at = place(&all, "kmer6", 1);
     if let Outcome::Pretrained(p) = &mut all[at].outcome {
-        p.blocks[4].bases += 12;
+        p.blocks[4].score.bases += 12;
     }
     let text = refused(all);
     assert!(text.contains("kmer6 seed 1") && text.contains("synthetic, block 4"), "{text}");
@@ -253,7 +254,7 @@ fn a_model_without_context_is_remarked_and_in_the_sentence() {
     let mut all = records(&Shape::default());
     for r in all.iter_mut().filter(|r| r.run.subject() == "base") {
         if let Outcome::Pretrained(done) = &mut r.outcome {
-            done.blocks.iter_mut().for_each(|b| b.bias_only = b.total());
+            done.blocks.iter_mut().for_each(|b| b.score.set(BIAS_ONLY, b.total()));
         }
     }
     let comparison = Comparison::new(all, fast()).unwrap();
@@ -318,7 +319,7 @@ fn a_leak_is_remarked() {
         if let (Work::Pretrain(p), Outcome::Pretrained(done)) = (&r.run.work, &mut r.outcome)
             && p.tokenizer == "kmer6"
         {
-            done.blocks.iter_mut().for_each(|b| b.content *= 0.5);
+            done.blocks.iter_mut().for_each(|b| b.score.set(CONTENT, b.score.bits(CONTENT) * 0.5));
         }
     }
     let text = report::table(&Comparison::new(all, fast()).unwrap(), false);
@@ -346,7 +347,7 @@ fn the_rate_of_a_grid_is_chosen_on_validation_and_its_cost_is_told() {
                 p.training.learning_rate *= 3.0;
                 // Better on the text that is scored, worse on validation text: only the latter may choose.
                 let Outcome::Pretrained(done) = &mut record.outcome else { unreachable!() };
-                done.blocks.iter_mut().for_each(|block| block.content *= 0.99);
+                done.blocks.iter_mut().for_each(|b| b.score.set(CONTENT, b.score.bits(CONTENT) * 0.99));
                 done.curve.iter_mut().for_each(|point| point.bits *= 1.1);
             });
             grid.push(other);

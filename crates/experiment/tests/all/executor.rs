@@ -395,7 +395,7 @@ fn the_mock_is_deterministic_plausible_and_says_so() {
     for record in &records {
         match &record.outcome {
             Outcome::Pretrained(p) => {
-                let bases: u64 = p.blocks.iter().map(|b| b.bases).sum();
+                let bases: u64 = p.blocks.iter().map(|b| b.score.bases).sum();
                 let bits: f64 = p.blocks.iter().map(experiment::record::BlockScore::total).sum();
                 assert_eq!(bases, 16 * 252);
                 assert!((1.8..2.05).contains(&(bits / bases as f64)));

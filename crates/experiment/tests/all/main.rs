@@ -5,5 +5,6 @@ mod executor;
 mod foreign;
 mod golden;
 mod plan;
+mod published;
 mod spec;
 mod store;

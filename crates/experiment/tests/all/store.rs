@@ -198,7 +198,7 @@ fn what_json_cannot_hold() {
     // A score that is no number is not.
     let before = fs::read(&path).unwrap();
     let Outcome::Pretrained(p) = &mut record.outcome else { panic!() };
-    p.blocks[0].content = f64::NAN;
+    p.blocks[0].score.set(protocol::score::CONTENT, f64::NAN);
     assert!(store.put_record(&record).unwrap_err().to_string().contains("not-a-number"));
     assert_eq!(fs::read(&path).unwrap(), before);
 }

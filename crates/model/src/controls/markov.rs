@@ -5,8 +5,10 @@ use dataset::{Corpus, Markov, Split};
 use experiment::config::Scoring;
 use experiment::record::BlockScore;
 use protocol::masking_plan as plan;
+use protocol::score::{CONTENT, NO_PAIR_RULE, Score};
 
 use crate::error::Error;
+use crate::score::block_of;
 use crate::watch::Watch;
 
 /// Pseudo-count with which each context leans on the next shorter one.
@@ -35,10 +37,7 @@ pub fn score(
             bases += spans.iter().map(|span| span.len() as u64).sum::<u64>();
             bits += chain.sequential_bits(&window.bases, &spans);
         }
-        let block = crate::execute::block_of(&mut blocks, window);
-        block.bases += bases;
-        block.content += bits;
-        block.no_pair_rule += bits;
+        *block_of(&mut blocks, window) += &Score::of(bases).with(CONTENT, bits).with(NO_PAIR_RULE, bits);
     }
     Ok(blocks)
 }

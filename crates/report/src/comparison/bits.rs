@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use experiment::config::MaskingUnit;
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
+use protocol::score::{COMPONENTS, FLOOR, Role, Score};
 
 use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
 use super::records::{RecordGroup, Runs};
@@ -24,9 +25,8 @@ fn unusable(record: &Record) -> Option<String> {
         Outcome::Failed { reason } => Some(reason.clone()),
         Outcome::Finetuned(_) => Some("holds no language-model score".into()),
         Outcome::Pretrained(done) => {
-            let finite =
-                |b: &BlockScore| [b.total(), b.parallel, b.no_pair_rule, b.bias_only].iter().all(|v| v.is_finite());
-            let scored = done.blocks.iter().any(|b| b.bases > 0) && done.blocks.iter().all(finite);
+            let scored =
+                done.blocks.iter().any(|b| b.score.bases > 0) && done.blocks.iter().all(|b| b.score.is_finite());
             (!scored).then(|| {
                 if done.collapsed { "collapsed without a finite score".into() } else { "no finite score".into() }
             })
@@ -129,7 +129,7 @@ fn plan(records: &RecordGroup, scope: &str) -> Result<Plan, Error> {
         let name = format!("{} seed {}", record.run.subject(), record.run.seed);
         let mut own = Plan::new();
         for block in &done.blocks {
-            *own.entry((block.species.clone(), block.block)).or_default() += block.bases;
+            *own.entry((block.species.clone(), block.block)).or_default() += block.score.bases;
         }
         match &first {
             None => first = Some((own, name)),
@@ -166,7 +166,7 @@ fn rate(record: &Record, species: &str, value: impl Fn(&BlockScore) -> f64) -> f
     let (mut bits, mut bases) = (0.0, 0.0);
     for block in pretrained(record).map_or(&[][..], |p| &p.blocks).iter().filter(|b| b.species == species) {
         bits += value(block);
-        bases += block.bases as f64;
+        bases += block.score.bases as f64;
     }
     bits / bases
 }
@@ -177,20 +177,21 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
     };
     let overall =
         |value: &dyn Fn(&BlockScore) -> f64| mean(&records.iter().map(|r| over_species(r, value)).collect::<Vec<_>>());
-    let floor_of = |b: &BlockScore| b.floor.unwrap_or(f64::NAN);
-    let parallel_floor_of = |b: &BlockScore| b.parallel_floor.unwrap_or(f64::NAN);
-    let known = |v: f64| v.is_finite().then_some(v);
+    let components = records.iter().find_map(|r| pretrained(r)?.blocks.first()).map(|b| b.score.components());
+    let means = |mean: &dyn Fn(&dyn Fn(&BlockScore) -> f64) -> f64| {
+        let mut means = Score::over(components.unwrap_or(COMPONENTS));
+        for component in means.components() {
+            let mean = mean(&|b| b.score.bits(*component));
+            means.set(*component, (component.role != Role::Floor || mean.is_finite()).then_some(mean));
+        }
+        means
+    };
     let one = |(at, name): (usize, &String)| {
         let seeds: Vec<f64> = records.iter().map(|r| rate(r, name, BlockScore::total)).collect();
         let each = |value: &dyn Fn(&BlockScore) -> f64| {
             mean(&records.iter().map(|r| rate(r, name, value)).collect::<Vec<_>>())
         };
-        SpeciesBits {
-            species: name.clone(),
-            total: estimate(seeds, draws.species(place, at)),
-            bias_only: each(&|b| b.bias_only),
-            floor: known(each(&floor_of)),
-        }
+        SpeciesBits { species: name.clone(), total: estimate(seeds, draws.species(place, at)), score: means(&each) }
     };
     let done: Vec<&Pretrained> = records.iter().filter_map(|r| pretrained(r)).collect();
     let mut lengths: Vec<u64> = Vec::new();
@@ -205,14 +206,7 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
     Bits {
         total: estimate(records.iter().map(|r| over_species(r, &BlockScore::total)).collect(), draws.total(place)),
         species: species.iter().enumerate().map(one).collect(),
-        count: overall(&|b| b.count),
-        length: overall(&|b| b.length),
-        content: overall(&|b| b.content),
-        parallel: overall(&|b| b.parallel),
-        no_pair_rule: overall(&|b| b.no_pair_rule),
-        bias_only: overall(&|b| b.bias_only),
-        floor: known(overall(&floor_of)),
-        parallel_floor: known(overall(&parallel_floor_of)),
+        score: means(&overall),
         curves: done.iter().map(curve).collect(),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         lengths,
@@ -260,7 +254,7 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
     for subject in &group.subjects {
         let Some(bits) = &subject.bits else { continue };
         let error = deviation(&bits.total.seeds) / (bits.total.seeds.len() as f64).sqrt();
-        if bits.floor.is_some_and(|floor| bits.total.mean < floor - 3.0 * error) {
+        if bits.score.get(FLOOR).is_some_and(|floor| bits.total.mean < floor - 3.0 * error) {
             remarks.push(format!("{} is below the floor by more than 3 standard errors: suspect a leak", subject.name));
         }
     }

@@ -1,8 +1,10 @@
 //! The headline: total bits per masked base of every tokenizer, every seed a dot, beside floor and controls.
 
+use protocol::score::{BIAS_ONLY, FLOOR};
+
 use super::dots::{self, Facet, Line, Row, Words};
 use super::drawn::{Drawn, common};
-use crate::comparison::{Bits, Comparison, Estimate, Group, Subject, Test};
+use crate::comparison::{Bits, Comparison, Estimate, Group, SpeciesBits, Subject, Test};
 use crate::error::Error;
 
 /// Draws one line of panels per group, the totals and beside them the paired differences to the reference; then a panel per
@@ -14,12 +16,15 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         let several = group.species.len() > 1;
         let whole = if several { "all species" } else { "" };
         let markov = group.markov.iter().map(|m| (m.name.clone(), Some(m.total)));
-        let total = facet(group, whole, |b| (b.total.clone(), b.bias_only, b.floor), markov);
+        let total = facet(group, whole, |b| (b.total.clone(), b.score.bits(BIAS_ONLY), b.score.get(FLOOR)), markov);
         lines.push(std::iter::once(total).chain(differences(group)).collect());
         let mut facets = Vec::new();
         for (at, species) in group.species.iter().enumerate().filter(|_| several) {
             let markov = group.markov.iter().map(|m| (m.name.clone(), m.species.get(at).copied().flatten()));
-            let pick = move |b: &Bits| (b.species[at].total.clone(), b.species[at].bias_only, b.species[at].floor);
+            let pick = move |b: &Bits| {
+                let SpeciesBits { total, score, .. } = &b.species[at];
+                (total.clone(), score.bits(BIAS_ONLY), score.get(FLOOR))
+            };
             facets.push(facet(group, species, pick, markov));
         }
         lines.extend(dots::lines(facets));

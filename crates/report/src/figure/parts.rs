@@ -1,6 +1,7 @@
 //! The total as a stack: bits paid for the number of tokens, their lengths, their content; beside floor and bias-only model.
 
 use plotters::style::RGBColor;
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH};
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, sheet, width};
 use super::drawn::{Drawn, common};
@@ -33,7 +34,8 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     for group in &comparison.groups {
         let bar = |s: &'_ crate::comparison::Subject| {
             let b = s.bits.as_ref()?;
-            Some((b.count, b.length, b.content, b.total.mean, b.floor, b.bias_only))
+            let [count, length, content, bias_only] = [COUNT, LENGTH, CONTENT, BIAS_ONLY].map(|c| b.score.bits(c));
+            Some((count, length, content, b.total.mean, b.score.get(FLOOR), bias_only))
         };
         let mut bars = Vec::new();
         for subject in &group.subjects {

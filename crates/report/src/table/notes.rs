@@ -1,5 +1,7 @@
 //! What stands below a table: how to read it, and everything that went wrong.
 
+use protocol::score::{COUNT, FLOOR, LENGTH};
+
 use super::WIDTH;
 use super::grid::wrap;
 use crate::comparison::{Comparison, Dropped, Group};
@@ -48,7 +50,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
             ));
         }
     }
-    if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.count + b.length > 0.0) {
+    if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.bits(COUNT) + b.score.bits(LENGTH) > 0.0) {
         notes.push(
             "BPE totals are upper bounds: only the canonical cut is scored. \"no pair rule\" is the total if pairs that never occur in a cut \
              were legal. Parts are not comparable between tokenizers; only the total is."
@@ -56,7 +58,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
         );
     }
     if group.ranked().any(|s| s.bits.is_some()) {
-        let floor = group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.floor.is_some());
+        let floor = group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.get(FLOOR).is_some());
         let floor = if floor { " floor is what the known source of the text allows at best." } else { "" };
         notes.push(format!("bias only is the same tokenizer's model without any context.{floor} Controls are shown, never ranked or tested."));
     }

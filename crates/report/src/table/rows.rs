@@ -56,18 +56,14 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
         writer.estimate(name, control, "bits per base", "", &b.total, seeds);
         for s in &b.species {
             writer.estimate(name, control, "bits per base", &s.species, &s.total, seeds);
-            writer.plain(name, control, "bias only", &s.species, s.bias_only);
-            writer.plain(name, control, "floor", &s.species, s.floor.unwrap_or(f64::NAN));
+            for (component, mean) in s.score.iter().filter(|(component, _)| component.by_species) {
+                writer.plain(name, control, component.title, &s.species, mean.unwrap_or(f64::NAN));
+            }
+        }
+        for (component, mean) in b.score.iter() {
+            writer.plain(name, control, component.title, "", mean.unwrap_or(f64::NAN));
         }
         let plain = [
-            ("count", b.count),
-            ("length", b.length),
-            ("content", b.content),
-            ("parallel", b.parallel),
-            ("no pair rule", b.no_pair_rule),
-            ("bias only", b.bias_only),
-            ("floor", b.floor.unwrap_or(f64::NAN)),
-            ("parallel floor", b.parallel_floor.unwrap_or(f64::NAN)),
             ("front end parameters", b.cost.frontend_parameters),
             ("encoder parameters", b.cost.encoder_parameters),
             ("head parameters", b.cost.head_parameters),
