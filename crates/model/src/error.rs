@@ -16,6 +16,9 @@ pub enum Error {
     /// The tokenizer does not fit.
     #[error(transparent)]
     Tokenizer(#[from] tokenize::Error),
+    /// Predictions that cannot be judged.
+    #[error(transparent)]
+    Statistics(#[from] statistics::Error),
     /// The loss is no longer a number.
     #[error("the loss became {loss} at step {step} of {steps}")]
     Diverged {

@@ -27,7 +27,8 @@
 //!
 //! ```
 //! use burn::tensor::{Int, Tensor};
-//! use model::network::{Model, ModelConfig};
+//! use model::config::ModelConfig;
+//! use model::network::Model;
 //! let device = model::device::open("cpu").unwrap();
 //! let encoder = experiment::config::Encoder { hidden: 8, heads: 2, intermediate: 16, ..Default::default() };
 //! let config = ModelConfig { vocabulary: 9, frontend: tokenize::Frontend::Lookup, encoder, classes: None };
@@ -36,6 +37,7 @@
 //! assert_eq!(model.states(ids, &[5], None).positions.dims(), [1, 5, 8]);
 //! ```
 
+pub mod config;
 pub mod device;
 pub mod encoder;
 pub mod frontend;
@@ -54,13 +56,18 @@ pub mod controls;
 mod error;
 pub mod execute;
 pub mod finetune;
-pub mod metrics;
+pub mod fit;
+pub mod inputs;
+mod load;
 pub mod optimize;
 pub mod predict;
 pub mod pretrain;
 mod read_back;
 pub mod score;
+pub mod segmentation;
 mod watch;
 
 pub use error::Error;
+pub use inputs::Inputs;
+pub use load::load;
 pub use watch::{Progress, Watch};

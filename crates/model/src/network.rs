@@ -4,26 +4,13 @@ use std::ops::Range;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Int, Tensor};
-use experiment::config::Encoder as EncoderConfig;
 
+use crate::config::ModelConfig;
 use crate::encoder::Encoder;
 use crate::frontend::{Embedded, Frontend, Route};
 use crate::head::{Classifier, MlmHead};
 use crate::layers::Init;
 use crate::noise::Noise;
-
-/// Everything that fixes the shapes of a model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelConfig {
-    /// Number of ids, specials included.
-    pub vocabulary: usize,
-    /// What stands before the encoder.
-    pub frontend: tokenize::Frontend,
-    /// The shared encoder.
-    pub encoder: EncoderConfig,
-    /// Number of classes where a sequence is classified.
-    pub classes: Option<usize>,
-}
 
 /// Front end, encoder, head.
 #[derive(Module, Debug)]

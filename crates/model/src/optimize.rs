@@ -51,6 +51,13 @@ pub fn rate(peak: f64, warmup: f64, step: u64, steps: u64) -> f64 {
     }
 }
 
+/// One step down the gradients of `loss`, whose joint norm is clipped at `clip`.
+pub fn descend<M: Module>(model: M, optimizer: &mut ModuleOptimizer, loss: &Tensor<1>, clip: f64, rate: f64) -> M {
+    let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+    self::clip(&model, &mut gradients, clip);
+    optimizer.step(rate, model, gradients)
+}
+
 /// Scales all gradients so that their joint L2 norm is at most `largest`; gives the norm before.
 pub fn clip<M: Module>(module: &M, gradients: &mut GradientsParams, largest: f64) -> f64 {
     let mut squares = Squares { gradients, sum: None };

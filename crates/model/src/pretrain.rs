@@ -3,12 +3,12 @@
 //! Every step draws its windows and its plan from streams named by seed and step number, so tokenizers of one seed see
 //! the same bases and the same planned spans, and a resumed run continues exactly.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use dataset::{Corpus, Split, stream};
 use experiment::config::MaskingUnit;
 use experiment::record::CurvePoint;
@@ -20,13 +20,15 @@ use tokenize::Token;
 
 use crate::batch::{self, Batch};
 use crate::checkpoint::{self, State};
+use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::network::{Model, ModelConfig};
+use crate::load;
+use crate::network::Model;
 use crate::noise::Noise;
 use crate::optimize::{self, Settings};
 use crate::predict::Predictor;
 use crate::score::Scorer;
-use crate::watch::Watch;
+use crate::watch::{Stopwatch, Watch};
 
 /// A trained model and what happened on the way.
 #[derive(Debug)]
@@ -39,17 +41,6 @@ pub struct Trained {
     pub steps: u64,
     /// What a person should know (checkpoints set aside).
     pub notes: Vec<String>,
-}
-
-/// The shapes of a run's model.
-#[must_use]
-pub fn shapes(pretrain: &Pretrain, fitted: &Fitted, classes: Option<usize>) -> ModelConfig {
-    ModelConfig {
-        vocabulary: fitted.tokenizer.vocabulary().len(),
-        frontend: fitted.frontend.clone(),
-        encoder: pretrain.encoder.clone(),
-        classes,
-    }
 }
 
 /// Optimiser steps that show the model about `training.bases` bases.
@@ -131,7 +122,7 @@ pub fn train(
         epsilon: training.epsilon,
         weight_decay: training.weight_decay,
     };
-    let mut model = Model::new(&shapes(pretrain, fitted, None), seed, &tape);
+    let mut model = Model::new(&ModelConfig::of(pretrain, fitted), seed, &tape);
     let mut optimizer = optimize::adamw(&settings);
     let (mut state, mut notes) = (State::default(), Vec::new());
     if let Some(found) = checkpoint::load(folder, &model, || optimize::adamw(&settings), &mut notes) {
@@ -142,43 +133,27 @@ pub fn train(
     let steps = steps(pretrain);
     let points = curve_steps(pretrain.scoring.curve_points, steps);
     let mut sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
-    let range = match pretrain.masking.unit {
-        MaskingUnit::Bases => sets.fixed_range(),
-        MaskingUnit::Tokens => None,
+    let ids = match pretrain.masking.unit {
+        MaskingUnit::Bases => sets.ids(),
+        MaskingUnit::Tokens => 0..sets.vocabulary(),
     };
-    let whole = 0..sets.vocabulary();
-    let (mut began, mut saved) = (Instant::now(), Instant::now());
+    let (mut clock, mut saved) = (Stopwatch::start(), Instant::now());
     while state.step < steps {
         if watch.stopped() {
-            state.seconds += began.elapsed().as_secs_f64();
+            state.seconds += clock.lap();
             checkpoint::save(folder, &model, &optimizer, None, &state)?;
             return Err(Error::Interrupted { step: state.step, steps });
         }
         let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
         let batch = Batch::new(&layouts, &tape);
         if !batch.rows.is_empty() {
-            let noise = Noise { seed, step: state.step };
-            let states = model.states(batch.ids.clone(), &batch.lengths, Some(&noise));
-            let gathered = batch.gather(states.positions);
-            let sum = match &range {
-                Some(range) => batch::loss(model.logits(gathered, range.clone()), &batch.tokens, range, None),
-                None => {
-                    let legal = batch::legal(&layouts, &mut sets, &tape);
-                    batch::loss(model.logits(gathered, whole.clone()), &batch.tokens, &whole, legal)
-                }
-            };
-            let mut loss = sum / batch.hidden.max(1) as f64;
-            let value = f64::from(loss.clone().into_scalar::<f32>());
+            let legal = batch::legal(&layouts, &mut sets, &tape);
+            let (loss, value) = batch_loss(&model, &batch, &ids, legal, &Noise { seed, step: state.step });
             if !value.is_finite() {
                 return Err(Error::Diverged { step: state.step, steps, loss: value });
             }
-            if let Some(auxiliary) = states.auxiliary {
-                loss = loss + auxiliary;
-            }
-            let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
-            optimize::clip(&model, &mut gradients, training.clip);
             let rate = optimize::rate(training.learning_rate, training.warmup, state.step, steps);
-            model = optimizer.step(rate, model, gradients);
+            model = optimize::descend(model, &mut optimizer, &loss, training.clip, rate);
             state.loss += value;
             state.loss_steps += 1;
         }
@@ -188,25 +163,42 @@ pub fn train(
         state.step += 1;
         watch.tell("train", state.bases, (state.bases as f64 * steps as f64 / state.step as f64) as u64);
         if points.contains(&state.step) {
-            state.seconds += began.elapsed().as_secs_f64();
+            state.seconds += clock.lap();
             let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
             state.curve.push(point);
             (state.loss, state.loss_steps) = (0.0, 0);
-            began = Instant::now();
+            clock = Stopwatch::start();
         }
         if saved.elapsed() >= watch.checkpoint_every && state.step < steps {
-            state.seconds += began.elapsed().as_secs_f64();
-            began = Instant::now();
+            state.seconds += clock.lap();
             checkpoint::save(folder, &model, &optimizer, None, &state)?;
             saved = Instant::now();
         }
     }
-    state.seconds += began.elapsed().as_secs_f64();
+    state.seconds += clock.lap();
     // Scoring can be killed too: then it starts again from the finished training.
     if saved_step != state.step {
         checkpoint::save(folder, &model, &optimizer, None, &state)?;
     }
     Ok(Trained { model, state, steps, notes })
+}
+
+/// The loss of a batch in nats per hidden base, with the auxiliary loss to be trained on, without it to be told.
+fn batch_loss(
+    model: &Model,
+    batch: &Batch,
+    ids: &Range<usize>,
+    legal: Option<Tensor<2>>,
+    noise: &Noise,
+) -> (Tensor<1>, f64) {
+    let states = model.states(batch.ids.clone(), &batch.lengths, Some(noise));
+    let logits = model.logits(batch.gather(states.positions), ids.clone());
+    let loss = batch::loss(logits, &batch.tokens, ids, legal) / batch.hidden.max(1) as f64;
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    match states.auxiliary {
+        Some(auxiliary) if value.is_finite() => (loss + auxiliary, value),
+        _ => (loss, value),
+    }
 }
 
 /// A point of the curve: validation windows, each under one pass of the plan (they take turns), sequential order.
@@ -248,8 +240,7 @@ pub fn weights(
     folder: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<Model, Error> {
-    let model = Model::new(&shapes(pretrain, fitted, None), seed, &device.clone().autodiff());
-    match checkpoint::load_weights(folder, model) {
+    match load::pretrained(pretrain, folder, fitted, &device.clone().autodiff()) {
         Ok(model) => Ok(model),
         Err(error) => {
             eprintln!("warning: {error}; the model is trained again");

@@ -19,6 +19,17 @@ use crate::error::Error;
 /// Layouts of a forward pass in scoring.
 const ROWS: usize = 16;
 
+/// All passes of the scoring plan.
+pub const EVERY_PASS: [usize; plan::PASSES] = {
+    let mut passes = [0; plan::PASSES];
+    let mut pass = 0;
+    while pass < plan::PASSES {
+        passes[pass] = pass;
+        pass += 1;
+    }
+    passes
+};
+
 /// Whatever has logits for masked tokens.
 pub trait Predict {
     /// Logits over the range `ids` at all targets of the layouts, `[targets, ids]` row by row: the targets of the first layout

@@ -15,6 +15,23 @@ pub struct Progress {
     pub of: u64,
 }
 
+/// Seconds of work, lap by lap.
+#[derive(Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Seconds since the start or the last lap.
+    pub(crate) fn lap(&mut self) -> f64 {
+        let seconds = self.0.elapsed().as_secs_f64();
+        self.0 = Instant::now();
+        seconds
+    }
+}
+
 /// Progress out, interruption in.
 pub struct Watch<'a> {
     tell: Box<dyn FnMut(Progress) + 'a>,

@@ -282,7 +282,7 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::ModelConfig;
+    use crate::config::ModelConfig;
     use experiment::config::Encoder;
 
     fn model(layers: usize) -> Model {

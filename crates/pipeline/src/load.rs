@@ -61,9 +61,7 @@ pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str
     let data = store.data(&record.key)?.done().unwrap_or_default();
     let recipe = fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
     let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |_| {})?;
-    let shapes = model::pretrain::shapes(pretrain, &fitted, None);
-    let model = Model::new(&shapes, record.run.seed, &place);
-    let model = model::checkpoint::load_weights(&store.folder(&record.key), model)?;
+    let model = model::load(&record.run, &store.folder(&record.key), &fitted, &place)?;
     Ok(Loaded { fitted, model, record, device: device.to_owned() })
 }
 
@@ -80,6 +78,6 @@ impl Loaded {
     /// If the device is gone.
     pub fn segment(&self, bases: &[u8]) -> Result<Vec<Range<usize>>> {
         let device = model::device::open(&self.device)?;
-        Ok(model::execute::cut(&self.model, &self.fitted, bases, &device))
+        Ok(model::segmentation::cut(&self.model, &self.fitted, bases, &device))
     }
 }

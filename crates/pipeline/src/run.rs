@@ -7,8 +7,7 @@ use experiment::record::{Outcome, Provenance, Record};
 use experiment::run::{Control, DataRef, Key, Pretrain, Run, Work};
 use experiment::store::Found;
 use experiment::{Sources, Store};
-use model::Watch;
-use model::execute::Inputs;
+use model::{Inputs, Watch};
 use protocol::Fitted;
 
 use crate::error::{Error, ErrorKind, Result};

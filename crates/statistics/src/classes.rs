@@ -130,7 +130,65 @@ mod tests {
         assert!(Confusion::new(&[2], &[0], 2).is_err());
     }
 
+    #[test]
+    fn worked_examples() {
+        let table = |labels: &[u32], guesses: &[u32], classes| Confusion::new(labels, guesses, classes).unwrap();
+        // 2 x 2: TP 6, FN 2, FP 1, TN 3: (6*3 - 1*2) / sqrt(7*8*4*5) = 0.478.
+        let labels = [1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
+        let guess = [1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0];
+        assert!((table(&labels, &guess, 2).mcc() - 16.0 / 1120f64.sqrt()).abs() < 1e-12);
+        assert!((table(&labels, &guess, 2).accuracy() - 0.75).abs() < 1e-12);
+        assert!((table(&labels, &guess, 2).f1() - (0.8 + 6.0 / 9.0) / 2.0).abs() < 1e-12);
+        assert_eq!(table(&labels, &[1; 12], 2).mcc(), 0.0);
+        assert!((table(&[0, 1, 2], &[0, 1, 2], 3).mcc() - 1.0).abs() < 1e-12);
+        // No hit of 4, truths 2 1 1, guesses 1 2 1: (0 * 4 - 5) / sqrt((16 - 6)(16 - 6)).
+        assert!((table(&[0, 1, 2, 0], &[1, 2, 0, 1], 3).mcc() + 0.5).abs() < 1e-12);
+    }
+
+    /// Scores from whole numbers of rows, as the records of earlier versions were computed.
+    fn from_counts(labels: &[u32], predicted: &[u32], classes: usize) -> [f64; 3] {
+        let mut counts = vec![0_u64; classes * classes];
+        for (&label, &guess) in labels.iter().zip(predicted) {
+            counts[label as usize * classes + guess as usize] += 1;
+        }
+        let (mut correct, mut total) = (0.0, 0.0);
+        let (mut truth, mut guess) = (vec![0.0; classes], vec![0.0; classes]);
+        for i in 0..classes {
+            for j in 0..classes {
+                let count = counts[i * classes + j] as f64;
+                total += count;
+                truth[i] += count;
+                guess[j] += count;
+                if i == j {
+                    correct += count;
+                }
+            }
+        }
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let spread = ((total * total - dot(&guess, &guess)) * (total * total - dot(&truth, &truth))).sqrt();
+        let mcc = if spread == 0.0 { 0.0 } else { (correct * total - dot(&truth, &guess)) / spread };
+        let f1 = |class: usize| {
+            let hit = counts[class * classes + class] as f64;
+            let truth: u64 = counts[class * classes..(class + 1) * classes].iter().sum();
+            let guess: u64 = (0..classes).map(|i| counts[i * classes + class]).sum();
+            if truth + guess == 0 { 0.0 } else { 2.0 * hit / (truth + guess) as f64 }
+        };
+        let f1 = (0..classes).map(f1).sum::<f64>() / classes as f64;
+        let hits = labels.iter().zip(predicted).filter(|(a, b)| a == b).count();
+        [mcc, f1, hits as f64 / labels.len().max(1) as f64]
+    }
+
     proptest! {
+        /// To the last bit, whatever the table.
+        #[test]
+        fn equals_whole_numbers(classes in 1_u32..6, rows in prop::collection::vec((0_u32..6, 0_u32..6), 1..400)) {
+            let (labels, guesses): (Vec<u32>, Vec<u32>) =
+                rows.iter().map(|(label, guess)| (label % classes, guess % classes)).unzip();
+            let table = Confusion::new(&labels, &guesses, classes as usize).unwrap();
+            let found = [table.mcc(), table.f1(), table.accuracy()].map(f64::to_bits);
+            prop_assert_eq!(found, from_counts(&labels, &guesses, classes as usize).map(f64::to_bits));
+        }
+
         /// The twin of two classes is the printed formula; the twin of several is the covariance of one-hot vectors.
         #[test]
         fn equals_covariance(rows in prop::collection::vec((0_u32..3, 0_u32..3), 2..40)) {

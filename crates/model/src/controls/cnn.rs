@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation, module};
 use experiment::config::Finetuning;
 
 use crate::error::Error;
-use crate::execute::Inputs;
-use crate::finetune::{Classify, Fit, Splits, fit};
+use crate::fit::{Classify, Fit, Splits, fit};
+use crate::inputs::Inputs;
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::watch::Watch;

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use experiment::config::{Finetuning, Pooling};
 
 use crate::error::Error;
-use crate::execute::Inputs;
-use crate::finetune::{Classify, Fit, Splits, fit};
+use crate::fit::{Classify, Fit, Splits, fit};
+use crate::inputs::Inputs;
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::watch::Watch;

@@ -9,10 +9,11 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use experiment::config::Encoder as EncoderConfig;
 
+use super::lookup::Lookup;
+use super::route::{Embedded, Route, Unit};
 use super::suppression::Picked;
 use super::tokenization::Tokenization;
 use super::way_back::WayBack;
-use super::{Embedded, Lookup, Route, Unit};
 use crate::encoder::{Layer, run};
 use crate::layers::{Init, LayerNorm};
 use crate::noise::{Noise, dropout};

@@ -14,7 +14,7 @@
 //! assert_eq!((picked[0].expert, picked[0].unit.start, picked[0].unit.length), (1, 1, 2));
 //! ```
 
-use super::Unit;
+use super::route::Unit;
 
 /// A unit and the expert that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

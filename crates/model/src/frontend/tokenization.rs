@@ -105,47 +105,14 @@ impl Tokenization {
             Tensor::from_data(TensorData::new(values, [count]), &device)
         };
 
-        // Units expert by expert; `order[row][unit]` is where a unit's vector will lie.
-        let mut order: Vec<Vec<usize>> = picked.iter().map(|row| vec![0; row.len()]).collect();
-        let (mut vectors, mut centres, mut own, mut counts) =
-            (Vec::new(), Vec::new(), Vec::new(), vec![0.0_f32; self.sizes.len()]);
-        for (number, expert) in self.experts.iter().enumerate() {
-            let mut covered = Vec::new();
-            for (row, units) in picked.iter().enumerate() {
-                for (at, picked) in units.iter().enumerate().filter(|(_, picked)| picked.expert == number) {
-                    let first = row * positions;
-                    covered.extend((first + picked.unit.start..).take(picked.unit.length).map(|index| index as i64));
-                    order[row][at] = centres.len();
-                    centres.push((first + picked.unit.centre) as i64);
-                    own.push(number as i64);
-                    counts[number] += 1.0;
-                }
-            }
-            // An expert without units is not in the graph at all.
-            if !covered.is_empty() {
-                vectors.push(expert.forward(normed.clone().select(0, indices(covered))));
-            }
-        }
-
-        let units = centres.len();
-        let (mut residual, mut vector, mut real) = (Vec::new(), Vec::new(), Vec::new());
-        let token_lengths: Vec<usize> =
-            picked.iter().zip(lengths).map(|(row, &length)| row.len() + length.min(2)).collect();
-        let tokens = token_lengths.iter().copied().max().unwrap_or(0).max(1);
-        for (row, (row_units, &length)) in picked.iter().zip(lengths).enumerate() {
-            let first = (row * positions) as i64;
-            let inner = row_units.iter().zip(&order[row]);
-            let inner = inner.map(|(picked, &at)| (first + picked.unit.centre as i64, at as i64, 1.0));
-            let none = units as i64;
-            let cls = (length > 0).then_some((first, none, 1.0));
-            let sep = (length > 1).then(|| (first + length as i64 - 1, none, 1.0));
-            let padding = std::iter::repeat_n((first, none, 0.0), tokens - token_lengths[row]);
-            for (from, at, share) in cls.into_iter().chain(inner).chain(sep).chain(padding) {
-                residual.push(from);
-                vector.push(at);
-                real.push(share);
-            }
-        }
+        let sorted = Sorted::new(&picked, self.sizes.len(), positions);
+        // An expert without units is not in the graph at all.
+        let busy = self.experts.iter().zip(sorted.covered).filter(|(_, covered)| !covered.is_empty());
+        let vectors = busy.map(|(expert, covered)| expert.forward(normed.clone().select(0, indices(covered))));
+        let vectors: Vec<Tensor<2>> = vectors.collect();
+        let units = sorted.centres.len();
+        let Rows { residual, vector, real, lengths: token_lengths, tokens } =
+            Rows::new(&picked, &sorted.order, lengths, positions, units);
 
         let mut out = states.select(0, indices(residual));
         if token_lengths.iter().any(|&length| length < tokens) {
@@ -153,15 +120,15 @@ impl Tokenization {
         }
         let mut balance = None;
         if units > 0 {
-            let shares = activation::softmax(scores.select(0, indices(centres)), 1);
-            let own = Tensor::from_data(TensorData::new(own, [units, 1]), &device);
+            let shares = activation::softmax(scores.select(0, indices(sorted.centres)), 1);
+            let own = Tensor::from_data(TensorData::new(sorted.own, [units, 1]), &device);
             let gated = Tensor::cat(vectors, 0) * shares.clone().gather(1, own);
             let zero = Tensor::zeros([1, hidden], &device);
             out = out + Tensor::cat(vec![gated, zero], 0).select(0, indices(vector));
             // n sum_j F_j Q_j: F the share of units of expert j, Q the mean weight the router gives it at unit centres.
-            let scale = (counts.len() as f32) / (units * units) as f32;
-            let used: Vec<f32> = counts.iter().map(|count| count * scale).collect();
-            let used = Tensor::<2>::from_data(TensorData::new(used, [1, counts.len()]), &device);
+            let scale = (sorted.counts.len() as f32) / (units * units) as f32;
+            let used: Vec<f32> = sorted.counts.iter().map(|count| count * scale).collect();
+            let used = Tensor::<2>::from_data(TensorData::new(used, [1, sorted.counts.len()]), &device);
             balance = Some((shares.sum_dim(0) * used).sum_dim(1).reshape([1]));
         }
         let tokens = self.deformable.forward(out.reshape([batch, tokens, hidden]), &token_lengths);
@@ -176,5 +143,89 @@ impl Tokenization {
         let expert = self.experts.iter().zip(&self.sizes).min_by_key(|(_, size)| nearest(size));
         let experts_cost = expert.map_or(0, |(expert, _)| expert.macs() * units);
         (positions * hidden * experts + experts_cost + units * self.deformable.macs()) as u64
+    }
+}
+
+/// The units of a batch, expert by expert. Positions are those of all rows, one row after the other.
+struct Sorted {
+    /// `order[row][unit]`: the place of a unit among all.
+    order: Vec<Vec<usize>>,
+    /// For each expert the positions that its units cover.
+    covered: Vec<Vec<i64>>,
+    /// The centre of each unit.
+    centres: Vec<i64>,
+    /// The expert of each unit.
+    own: Vec<i64>,
+    /// Units of each expert.
+    counts: Vec<f32>,
+}
+
+impl Sorted {
+    fn new(picked: &[Vec<Picked>], experts: usize, positions: usize) -> Sorted {
+        let mut sorted = Sorted {
+            order: picked.iter().map(|row| vec![0; row.len()]).collect(),
+            covered: vec![Vec::new(); experts],
+            centres: Vec::new(),
+            own: Vec::new(),
+            counts: vec![0.0; experts],
+        };
+        for expert in 0..experts {
+            for (row, units) in picked.iter().enumerate() {
+                for (at, picked) in units.iter().enumerate().filter(|(_, picked)| picked.expert == expert) {
+                    let first = row * positions;
+                    let covered = (first + picked.unit.start..).take(picked.unit.length).map(|index| index as i64);
+                    sorted.covered[expert].extend(covered);
+                    sorted.order[row][at] = sorted.centres.len();
+                    sorted.centres.push((first + picked.unit.centre) as i64);
+                    sorted.own.push(expert as i64);
+                    sorted.counts[expert] += 1.0;
+                }
+            }
+        }
+        sorted
+    }
+}
+
+/// What each token is made of, `[batch * tokens]`: \[CLS\], units, \[SEP\], padding.
+struct Rows {
+    /// The position whose state it keeps.
+    residual: Vec<i64>,
+    /// The unit whose vector is added; one past the last for none.
+    vector: Vec<i64>,
+    /// 0 at padding.
+    real: Vec<f32>,
+    /// Real tokens of each row.
+    lengths: Vec<usize>,
+    /// Tokens of the longest row.
+    tokens: usize,
+}
+
+impl Rows {
+    fn new(
+        picked: &[Vec<Picked>],
+        order: &[Vec<usize>],
+        positions_of_rows: &[usize],
+        positions: usize,
+        units: usize,
+    ) -> Rows {
+        let lengths = picked.iter().zip(positions_of_rows).map(|(row, &length)| row.len() + length.min(2));
+        let lengths: Vec<usize> = lengths.collect();
+        let tokens = lengths.iter().copied().max().unwrap_or(0).max(1);
+        let (mut residual, mut vector, mut real) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, (row_units, &length)) in picked.iter().zip(positions_of_rows).enumerate() {
+            let first = (row * positions) as i64;
+            let inner = row_units.iter().zip(&order[row]);
+            let inner = inner.map(|(picked, &at)| (first + picked.unit.centre as i64, at as i64, 1.0));
+            let none = units as i64;
+            let cls = (length > 0).then_some((first, none, 1.0));
+            let sep = (length > 1).then(|| (first + length as i64 - 1, none, 1.0));
+            let padding = std::iter::repeat_n((first, none, 0.0), tokens - lengths[row]);
+            for (from, at, share) in cls.into_iter().chain(inner).chain(sep).chain(padding) {
+                residual.push(from);
+                vector.push(at);
+                real.push(share);
+            }
+        }
+        Rows { residual, vector, real, lengths, tokens }
     }
 }

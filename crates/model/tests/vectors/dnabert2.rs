@@ -5,8 +5,9 @@ use std::path::Path;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use experiment::config::{Encoder as EncoderConfig, Position};
+use model::config::ModelConfig;
 use model::frontend::Frontend;
-use model::network::{Model, ModelConfig};
+use model::network::Model;
 use model::weights;
 
 use crate::files::{self, File, close, close_gradient, numbers, real};
