@@ -3,12 +3,18 @@
 use std::path::Path;
 
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor};
 use experiment::config::{Encoder as EncoderConfig, Position};
+use model::batch::{self, Batch};
 use model::config::ModelConfig;
 use model::frontend::Frontend;
 use model::network::Model;
+use model::predict::Predictor;
+use model::score::Predict;
 use model::weights;
+use tokenize::bill::softmax_bits;
+use tokenize::layout::{Layout, Target};
+use tokenize::legal::Legal;
 
 use crate::files::{self, File, close, close_gradient, numbers, real};
 
@@ -34,25 +40,34 @@ pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
     }
 }
 
-/// Logits at the labelled positions, their labels, and the mean cross entropy.
+/// The inputs of a file as a run sees them; targets are the labelled positions, or, for their logits alone, all of them.
+fn layouts(file: &File, all: bool) -> Vec<Layout> {
+    let width = file.shape("labels")[1];
+    let (labels, inputs) = (file.ints("labels"), file.rows("input_ids", "attention_mask"));
+    let rows = inputs.into_iter().zip(labels.chunks_exact(width));
+    let row = |(ids, labels): (Vec<u32>, &[i64])| {
+        let places = (0..ids.len()).filter(|&position| all || labels[position] >= 0);
+        let target = |position: usize| {
+            let token = u32::try_from(labels[position]).unwrap_or(0);
+            Target { position, token, span: 0, order: 0, legal: Legal::ANY }
+        };
+        Layout { targets: places.map(target).collect(), ids, hidden: 0 }
+    };
+    rows.map(row).collect()
+}
+
+/// States of the positions and the mean cross entropy, as in a training step whose softmax runs over all ids.
 struct Answer {
     positions: Tensor<3>,
     loss: Tensor<1>,
 }
 
 fn answer(model: &Model, file: &File, device: &Device) -> Answer {
-    let lengths = file.lengths("attention_mask");
-    let positions = model.states(file.ids("input_ids", device), &lengths, None).positions;
-    let hidden = positions.dims()[2];
-    let labels = file.ints("labels");
-    let at: Vec<i64> = (0..labels.len() as i64).filter(|&index| labels[index as usize] >= 0).collect();
-    let (count, vocabulary) = (at.len(), model.head.bias.dims()[0]);
-    let targets: Vec<i64> = at.iter().map(|&index| labels[index as usize]).collect();
-    let flat = positions.clone().reshape([labels.len(), hidden]);
-    let gathered = flat.select(0, Tensor::from_data(TensorData::new(at, [count]), device));
-    let log = activation::log_softmax(model.logits(gathered, 0..vocabulary), 1);
-    let picked = log.gather(1, Tensor::from_data(TensorData::new(targets, [count, 1]), device));
-    Answer { positions, loss: -picked.mean() }
+    let batch = Batch::new(&layouts(file, false), device);
+    let ids = 0..model.head.bias.dims()[0];
+    let positions = model.states(batch.ids.clone(), &batch.lengths, None).positions;
+    let logits = model.logits(batch.gather(positions.clone()), ids.clone());
+    Answer { positions, loss: batch::loss(logits, &batch.tokens, &ids, None) / batch.tokens.len() as f64 }
 }
 
 fn loaded(path: &Path, device: &Device) -> Model {
@@ -74,12 +89,13 @@ fn vectors_states_logits_and_loss() {
             for weights in weight_files(path.parent().unwrap()) {
                 let model = loaded(&weights, &device);
                 let Answer { positions, loss } = answer(&model, &file, &device);
-                let [batch, tokens, hidden] = positions.dims();
+                let hidden = positions.dims()[2];
+                let batch = Batch::new(&layouts(&file, false), &device);
                 let mut worst = 0.0_f32;
                 for depth in 0..=model.encoder.layers.len() {
                     let mut cut = model.clone();
                     cut.encoder.layers.truncate(depth);
-                    let states = numbers(&cut.states(file.ids("input_ids", &device), &lengths, None).positions);
+                    let states = numbers(&cut.states(batch.ids.clone(), &batch.lengths, None).positions);
                     let expected = real(&file.floats(&format!("hidden_states.{depth}")), &lengths, hidden);
                     worst = worst.max(close(
                         &format!("{name}: states {depth}"),
@@ -89,10 +105,19 @@ fn vectors_states_logits_and_loss() {
                     ));
                 }
                 let whole = numbers(&positions);
+                // Logits and loss as scoring has them.
                 let vocabulary = model.head.bias.dims()[0];
-                let logits = numbers(&model.logits(positions.reshape([batch * tokens, hidden]), 0..vocabulary));
+                let scored = Predictor::new(&model, &device);
+                let logits = scored.logits(&layouts(&file, true), 0..vocabulary).unwrap();
                 let expected = real(&file.floats("logits"), &lengths, vocabulary);
-                let off = close(&format!("{name}: logits"), &real(&logits, &lengths, vocabulary), &expected, 2e-5);
+                let off = close(&format!("{name}: logits"), &logits, &expected, 2e-5);
+                let asked = layouts(&file, false);
+                let rows = scored.logits(&asked, 0..vocabulary).unwrap();
+                let tokens: Vec<u32> = asked.iter().flat_map(|layout| &layout.targets).map(|t| t.token).collect();
+                let priced = rows.chunks_exact(vocabulary).zip(&tokens);
+                let bits: f64 = priced.map(|(row, &token)| softmax_bits(row, token as usize)).sum();
+                let nats = (bits * std::f64::consts::LN_2 / tokens.len() as f64) as f32;
+                close(&format!("{name}: bits"), &[nats], &file.floats("loss"), 1e-5);
                 let loss = close(&format!("{name}: loss"), &numbers(&loss), &file.floats("loss"), 1e-5);
                 println!("{name} {}: states {worst:e}, logits {off:e}, loss {loss:e}", weights.display());
                 match &first {

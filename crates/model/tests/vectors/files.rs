@@ -98,6 +98,13 @@ impl File {
         Tensor::from_data(self.data(name), device)
     }
 
+    /// Ids row by row, real positions only.
+    pub(crate) fn rows(&self, ids: &str, mask: &str) -> Vec<Vec<u32>> {
+        let (values, width) = (self.ints(ids), self.shape(ids)[1]);
+        let rows = values.chunks_exact(width).zip(self.lengths(mask));
+        rows.map(|(row, length)| row[..length].iter().map(|&id| id as u32).collect()).collect()
+    }
+
     /// Sums of the rows of a matrix of ones and zeros: real positions per row.
     pub(crate) fn lengths(&self, name: &str) -> Vec<usize> {
         let width = self.shape(name)[1];

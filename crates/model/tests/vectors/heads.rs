@@ -2,6 +2,7 @@
 //! two are a line each and check the states they stand on.
 
 use burn::tensor::{Device, Tensor};
+use model::fit::Classify;
 use model::layers::Linear;
 use model::network::Model;
 use model::weights::Weights;
@@ -37,7 +38,9 @@ fn vectors_of_the_three_heads() {
             let (mut model, head) = loaded(&file, "sequence", "sequence_head", folder, &device);
             let classifier = model.classifier.as_mut().unwrap();
             classifier.linear = decoder(classifier.linear.clone(), &head, &device);
-            let found = numbers(&model.classify(ids(), &lengths, None).0);
+            let rows = input.rows("input_ids", "attention_mask");
+            let rows: Vec<&Vec<u32>> = rows.iter().collect();
+            let found = numbers(&Classify::logits(&model, &rows, None, &device).0);
             let sequence = close(&format!("{name}: sequence head"), &found, &file.floats("sequence"), 2e-5);
 
             let (model, head) = loaded(&file, "token", "token_head", folder, &device);
