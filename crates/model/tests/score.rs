@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use model::Error;
-use model::score::{Predict, Scorer};
+use model::score::{EVERY_PASS, Predict, Scorer};
 use protocol::layout::Layout;
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL};
 use rand::{RngExt, SeedableRng};
@@ -14,10 +15,14 @@ use tokenize::{Fitted, Reading, Token, plan, registry};
 
 const SPAN: usize = 12;
 
-/// What the stub answers at a position of an input for an id: any number will do that differs between places.
-fn logit(input: &[u32], position: usize, id: u32) -> f32 {
-    let text = input.iter().fold(0u64, |sum, &id| sum.wrapping_mul(0x100_0000_01b3).wrapping_add(u64::from(id) + 1));
-    let mixed = (text ^ (position as u64) << 40 ^ u64::from(id) << 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// A number for an input.
+fn number(input: &[u32]) -> u64 {
+    input.iter().fold(0, |sum, &id| sum.wrapping_mul(0x100_0000_01b3).wrapping_add(u64::from(id) + 1))
+}
+
+/// What the stub answers at a position of the input of that number for an id: anything will do that differs between places.
+fn logit(input: u64, position: usize, id: u32) -> f32 {
+    let mixed = (input ^ (position as u64) << 40 ^ u64::from(id) << 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> 40) % 4000) as f32 / 1000.0 - 2.0
 }
 
@@ -26,9 +31,14 @@ struct Stub;
 
 impl Predict for Stub {
     fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
-        let targets =
-            layouts.iter().flat_map(|layout| layout.targets.iter().map(|target| (&layout.ids, target.position)));
-        Ok(targets.flat_map(|(input, place)| ids.clone().map(move |id| logit(input, place, id as u32))).collect())
+        let mut logits = Vec::new();
+        for layout in layouts {
+            let input = number(&layout.ids);
+            for target in &layout.targets {
+                logits.extend(ids.clone().map(|id| logit(input, target.position, id as u32)));
+            }
+        }
+        Ok(logits)
     }
 }
 
@@ -66,12 +76,14 @@ fn dna(length: usize, seed: u64) -> Vec<u8> {
     bases
 }
 
-/// Every family of the registry, fitted.
-fn families() -> impl Iterator<Item = Fitted> {
-    let text = dna(60_000, 1);
-    registry::builtin()
-        .examples()
-        .map(move |name| Fitted::fit(&registry::builtin().parse(name).unwrap(), &[&text], SPAN).expect(name))
+/// Every family of the registry, fitted on the same text.
+fn families() -> &'static [Fitted] {
+    static ALL: OnceLock<Vec<Fitted>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let text = dna(400_000, 1);
+        let fit = |name| Fitted::fit(&registry::builtin().parse(name).unwrap(), &[&text], SPAN).expect(name);
+        registry::builtin().examples().map(fit).collect()
+    })
 }
 
 /// Tokens of a masked span: where each stands in the input, which it is, and its bases.
@@ -158,23 +170,23 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
         let cells = cells.map(|cell| cell * SPAN..(cell + 1) * SPAN);
         let spans: Vec<Range<usize>> = cells.filter(|cell| !bases[cell.clone()].contains(&b'N')).collect();
         let (first, masked) = input(fitted, bases, &spans, 0);
-        add("passes", masked.iter().map(Vec::len).max().unwrap_or(0) as f64);
-        for (number, tiles) in masked.iter().enumerate() {
+        let first = number(&first);
+        let most = masked.iter().map(Vec::len).max().unwrap_or(0);
+        add("passes", most as f64);
+        let steps: Vec<u64> = (0..most).map(|step| number(&input(fitted, bases, &spans, step).0)).collect();
+        for tiles in &masked {
             add("bases", SPAN as f64);
             let count = fitted.counts.bits(tiles.len());
             ["count", "parallel", "no_pair_rule", "bias_only"].into_iter().for_each(|name| add(name, count));
-            for (step, &(_, token)) in tiles.iter().enumerate() {
-                let (ids, masked) = input(fitted, bases, &spans, step);
-                let place = masked[number][step].0;
-                let [length, content, no_pair_rule] = price(fitted, tiles, step, step, |id| logit(&ids, place, id));
+            for (order, &(place, _)) in tiles.iter().enumerate() {
+                let seen = |id| logit(steps[order], place, id);
+                let [length, content, no_pair_rule] = price(fitted, tiles, order, order, seen);
                 add("length", length);
                 add("content", content);
                 add("no_pair_rule", no_pair_rule);
-                let [length, content, _] = price(fitted, tiles, step, step, |id| fitted.bias[id as usize]);
+                let [length, content, _] = price(fitted, tiles, order, order, |id| fitted.bias[id as usize]);
                 add("bias_only", length + content);
-                assert_eq!(masked[number][step].1, token);
-                let place = masked[number][step].0;
-                let [length, content, _] = price(fitted, tiles, step, 0, |id| logit(&first, place, id));
+                let [length, content, _] = price(fitted, tiles, order, 0, |id| logit(first, place, id));
                 add("parallel", length + content);
             }
         }
@@ -186,13 +198,12 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
 fn the_score_is_that_of_a_slow_formula() {
     let mut bases = dna(2 * SPAN * plan::PASSES + 5, 3);
     bases[30] = b'N';
-    let every: Vec<usize> = (0..plan::PASSES).collect();
     for fitted in families() {
         let name = fitted.tokenizer.name();
-        let expected = expected(&fitted, &bases);
+        let expected = expected(fitted, &bases);
         for parallel in [false, true] {
-            let mut scorer = Scorer::new(Stub, &fitted, SPAN);
-            let score = scorer.window(&bases, &every, parallel).unwrap();
+            let mut scorer = Scorer::new(Stub, fitted, SPAN);
+            let score = scorer.window(&bases, &EVERY_PASS, parallel).unwrap();
             let found = [
                 ("bases", score.bases as f64),
                 ("passes", scorer.passes() as f64),
@@ -220,9 +231,8 @@ fn the_score_is_that_of_a_slow_formula() {
 #[test]
 fn uniform_logits_cost_two_bits_with_fixed_lengths() {
     let bases = dna(252, 4);
-    for fitted in families().filter(|fitted| fitted.tokenizer.reading().fixed().is_some()) {
-        let every: Vec<usize> = (0..plan::PASSES).collect();
-        let score = Scorer::new(Uniform, &fitted, SPAN).window(&bases, &every, true).unwrap();
+    for fitted in families().iter().filter(|fitted| fitted.tokenizer.reading().fixed().is_some()) {
+        let score = Scorer::new(Uniform, fitted, SPAN).window(&bases, &EVERY_PASS, true).unwrap();
         for bits in [score.total(), score.bits(PARALLEL), score.bits(NO_PAIR_RULE)] {
             assert!((bits / score.bases as f64 - 2.0).abs() < 1e-12, "{}: {bits}", fitted.tokenizer.name());
         }
@@ -231,7 +241,7 @@ fn uniform_logits_cost_two_bits_with_fixed_lengths() {
 
 #[test]
 fn logits_that_are_not_whole_are_no_score() {
-    let fitted = families().next().unwrap();
-    let error = Scorer::new(Broken, &fitted, SPAN).window(&dna(252, 4), &[0], false).unwrap_err();
+    let fitted = &families()[0];
+    let error = Scorer::new(Broken, fitted, SPAN).window(&dna(252, 4), &[0], false).unwrap_err();
     assert!(error.to_string().contains("logits") && error.remedy().is_some(), "{error}");
 }
