@@ -6,12 +6,12 @@
 //! ([`tokenize::audit::METRICS`]).
 //!
 //! ```
-//! let sheet = report::audit::example();
+//! let sheet = report::example::sheet();
 //! assert!(report::audit::table(&sheet, false).contains("unigram"));
 //! assert!(report::audit::csv(&sheet).starts_with("tokenizer,species,text,metric,value\n"));
 //! ```
 
-use tokenize::audit::{Block, METRICS, Metric, Unit};
+use tokenize::audit::{Block, Metric, Unit};
 
 use crate::table::grid::{Grid, bold, chunked, wrap};
 use crate::table::{WIDTH, name};
@@ -197,33 +197,10 @@ pub fn csv(sheet: &Sheet) -> String {
     csv.text()
 }
 
-/// Made-up numbers of three tokenizers on two species, for tests and documentation.
-#[must_use]
-pub fn example() -> Sheet {
-    let metrics: Vec<Metric> = METRICS.iter().filter(|metric| metric.column.is_some()).copied().collect();
-    let tokenizers: Vec<String> =
-        ["base", "kmer6-nonoverlap", "a tokenizer with quite a long name"].map(str::to_owned).to_vec();
-    let mut cells = Vec::new();
-    for tokenizer in 0..tokenizers.len() {
-        for species in ["", "ecoli", "human"] {
-            for (place, text) in Text::ALL.into_iter().enumerate() {
-                let value = |at: usize| match metrics[at].name {
-                    "reverse_kappa" | "shift_kappa" if tokenizer == 0 => f64::NAN,
-                    "used" | "round_trip" | "shift_jaccard" => 1.0 / (1 + at) as f64,
-                    _ => (1 + tokenizer * 7 + place) as f64 + at as f64 / 10.0,
-                };
-                let values = (0..metrics.len()).map(value).collect();
-                let lengths = (0..=tokenizer * 5).map(|at| 10 + at as u64).collect();
-                cells.push(Cell { tokenizer, species: species.to_owned(), text, values, lengths, undersampled: false });
-            }
-        }
-    }
-    Sheet { setting: "made up, 2 species".to_owned(), tokenizers, metrics, cells }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::sheet as example;
 
     #[test]
     fn the_table_fits_and_says_what_is_not_defined() {

@@ -1,4 +1,5 @@
-//! Made-up records for documentation, examples and tests: plausible, deterministic, and not a measurement of anything.
+//! Made-up records for documentation, examples and tests: plausible, deterministic, and not a measurement of anything. Not
+//! part of the program: the feature `example` turns them on.
 //!
 //! ```
 //! use report::example::{Shape, records};
@@ -14,8 +15,10 @@ use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work}
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH, NO_PAIR_RULE, PARALLEL, PARALLEL_FLOOR, Score};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use tokenize::audit::{METRICS, Metric as AuditMetric};
 
-use crate::statistics::{classes::Confusion, stream};
+use crate::audit::{Cell, Sheet, Text};
+use statistics::{classes::Confusion, stream};
 
 /// What to make up.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,33 +146,9 @@ fn noise(rng: &mut ChaCha8Rng) -> f64 {
 
 fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
     let name = shape.tokenizers[index].as_str();
-    let variable = name.starts_with("bpe");
     let mut rng = stream(name, seed);
     let end = 1.85 - shape.step * index as f64 - shift + shape.noise * noise(&mut rng) * 3.0_f64.sqrt();
-    let mut blocks = Vec::new();
-    for (at, species) in shape.species.iter().enumerate() {
-        let mut text = stream(species, 0);
-        for block in 0..12 {
-            let bases = 160 + (text.next_u64() % 60);
-            let rate = end + 0.02 * at as f64 + 0.03 * noise(&mut text) + 0.01 * noise(&mut rng);
-            let total = rate * bases as f64;
-            let (count, length) = if variable { (0.12 * bases as f64, 0.37 * bases as f64) } else { (0.0, 0.0) };
-            let extra = if variable { 0.065 } else { 0.0 };
-            blocks.push(BlockScore {
-                species: species.clone(),
-                block,
-                score: Score::of(bases)
-                    .with(COUNT, count)
-                    .with(LENGTH, length)
-                    .with(CONTENT, total - count - length)
-                    .with(PARALLEL, total + 0.15 * bases as f64)
-                    .with(NO_PAIR_RULE, total + extra * bases as f64)
-                    .with(BIAS_ONLY, (1.96 - 0.01 * index as f64) * bases as f64)
-                    .with(FLOOR, (1.52 + 0.02 * at as f64) * bases as f64)
-                    .with(PARALLEL_FLOOR, 1.6 * bases as f64),
-            });
-        }
-    }
+    let blocks = blocks(shape, index, end, &mut rng);
     let point = |step: u64| {
         let bases = 500_000 >> (5 - step);
         let rate = end + (2.0 - end) * (-(step as f64) / 1.6).exp() + 0.002 * (5 - step) as f64;
@@ -206,6 +185,36 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
         hidden_bases: 61_000,
         collapsed: false,
     }))
+}
+
+/// Twelve blocks of each species around `end` bits per base.
+fn blocks(shape: &Shape, index: usize, end: f64, rng: &mut ChaCha8Rng) -> Vec<BlockScore> {
+    let variable = shape.tokenizers[index].starts_with("bpe");
+    let mut blocks = Vec::new();
+    for (at, species) in shape.species.iter().enumerate() {
+        let mut text = stream(species, 0);
+        for block in 0..12 {
+            let bases = 160 + (text.next_u64() % 60);
+            let rate = end + 0.02 * at as f64 + 0.03 * noise(&mut text) + 0.01 * noise(rng);
+            let total = rate * bases as f64;
+            let (count, length) = if variable { (0.12 * bases as f64, 0.37 * bases as f64) } else { (0.0, 0.0) };
+            let extra = if variable { 0.065 } else { 0.0 };
+            blocks.push(BlockScore {
+                species: species.clone(),
+                block,
+                score: Score::of(bases)
+                    .with(COUNT, count)
+                    .with(LENGTH, length)
+                    .with(CONTENT, total - count - length)
+                    .with(PARALLEL, total + 0.15 * bases as f64)
+                    .with(NO_PAIR_RULE, total + extra * bases as f64)
+                    .with(BIAS_ONLY, (1.96 - 0.01 * index as f64) * bases as f64)
+                    .with(FLOOR, (1.52 + 0.02 * at as f64) * bases as f64)
+                    .with(PARALLEL_FLOOR, 1.6 * bases as f64),
+            });
+        }
+    }
+    blocks
 }
 
 fn markov_score(shape: &Shape) -> Outcome {
@@ -255,4 +264,28 @@ pub fn finetuned_from(labels: Vec<u32>, predicted: Vec<u32>, classes: usize) -> 
         labels,
         predicted,
     }))
+}
+
+/// Made-up numbers of three tokenizers on two species, for tests and documentation.
+#[must_use]
+pub fn sheet() -> Sheet {
+    let metrics: Vec<AuditMetric> = METRICS.iter().filter(|metric| metric.column.is_some()).copied().collect();
+    let tokenizers: Vec<String> =
+        ["base", "kmer6-nonoverlap", "a tokenizer with quite a long name"].map(str::to_owned).to_vec();
+    let mut cells = Vec::new();
+    for tokenizer in 0..tokenizers.len() {
+        for species in ["", "ecoli", "human"] {
+            for (place, text) in Text::ALL.into_iter().enumerate() {
+                let value = |at: usize| match metrics[at].name {
+                    "reverse_kappa" | "shift_kappa" if tokenizer == 0 => f64::NAN,
+                    "used" | "round_trip" | "shift_jaccard" => 1.0 / (1 + at) as f64,
+                    _ => (1 + tokenizer * 7 + place) as f64 + at as f64 / 10.0,
+                };
+                let values = (0..metrics.len()).map(value).collect();
+                let lengths = (0..=tokenizer * 5).map(|at| 10 + at as u64).collect();
+                cells.push(Cell { tokenizer, species: species.to_owned(), text, values, lengths, undersampled: false });
+            }
+        }
+    }
+    Sheet { setting: "made up, 2 species".to_owned(), tokenizers, metrics, cells }
 }

@@ -55,6 +55,7 @@
 pub mod audit;
 pub mod comparison;
 pub mod error;
+#[cfg(feature = "example")]
 pub mod example;
 pub mod figure;
 pub mod numbers;

@@ -190,7 +190,7 @@ fn a_locus_is_sound() {
 
 #[test]
 fn an_audit_is_sound() {
-    let sheet = report::audit::example();
+    let sheet = report::example::sheet();
     let all = draw_all(FIGURES, &sheet).unwrap();
     assert_eq!(all.iter().map(|(figure, _)| figure.name).collect::<Vec<_>>(), ["audit", "audit_lengths"]);
     for (figure, drawn) in &all {
@@ -250,13 +250,13 @@ fn a_toy_figure_is_one_entry() {
     write(last, folder.path(), figure.name).unwrap();
     assert_eq!(std::fs::read_to_string(folder.path().join("toy.svg")).unwrap(), "<svg><title>A toy</title></svg>");
     // It is no figure of anything else.
-    assert!(draw_all(&figures, &report::audit::example()).unwrap().iter().all(|(figure, _)| figure.name != "toy"));
+    assert!(draw_all(&figures, &report::example::sheet()).unwrap().iter().all(|(figure, _)| figure.name != "toy"));
 }
 
 #[test]
 fn files_are_those_that_are_written() {
     let folder = tempfile::tempdir().unwrap();
-    let written = write_all(&report::audit::example(), folder.path()).unwrap();
+    let written = write_all(&report::example::sheet(), folder.path()).unwrap();
     let names: Vec<String> = written.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, files(FigureKind::Audit));
     assert_eq!(names, ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"]);
@@ -270,7 +270,7 @@ fn a_toy_metric_is_one_entry() {
         .column(Block::Stability, "toys")
         .panel(99, "toys of a text")
         .by_species(99, "toys, by species");
-    let mut sheet = report::audit::example();
+    let mut sheet = report::example::sheet();
     sheet.metrics = METRICS.iter().copied().chain([toy]).collect();
     let audit = Audit { windows: 41, ..Audit::default() };
     for cell in &mut sheet.cells {
