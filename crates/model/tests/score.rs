@@ -8,10 +8,11 @@ use model::Error;
 use model::score::{EVERY_PASS, Predict, Scorer};
 use protocol::layout::Layout;
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL};
+use protocol::{Fitted, masking_plan as plan};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
-use tokenize::{Fitted, Reading, Token, plan, registry};
+use tokenize::{Reading, Token, registry};
 
 const SPAN: usize = 12;
 

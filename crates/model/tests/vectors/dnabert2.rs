@@ -12,9 +12,9 @@ use model::network::Model;
 use model::predict::Predictor;
 use model::score::Predict;
 use model::weights;
-use tokenize::bill::softmax_bits;
-use tokenize::layout::{Layout, Target};
-use tokenize::legal::Legal;
+use protocol::candidates::Legal;
+use protocol::code_length::softmax_bits;
+use protocol::layout::{Layout, Target};
 
 use crate::files::{self, File, close, close_gradient, numbers, real};
 
