@@ -11,9 +11,9 @@
 //! assert!(sentence.ends_with("after 0.5 million bases."));
 //! ```
 
-use crate::comparison::{Comparison, Group, Subject, Test};
-use crate::statistics::{ALPHA, holm};
-use crate::words::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
+use crate::comparison::{Comparison, Group, Options, Subject, Task, Test};
+use statistics::text::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
+use statistics::{ALPHA, holm};
 
 /// The sentence; one per group, with the group's label in front where there are several.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn sentence(comparison: &Comparison) -> String {
     comparison.groups.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn one(group: &Group, options: &crate::Options) -> String {
+fn one(group: &Group, options: &Options) -> String {
     if group.tests.is_empty() {
         return without_tests(group, options);
     }
@@ -66,7 +66,7 @@ fn best(group: &Group) -> Option<&Subject> {
 }
 
 /// What one test says, seen from `subject`.
-fn verdict(group: &Group, test: &Test, subject: &str, options: &crate::Options) -> String {
+fn verdict(group: &Group, test: &Test, subject: &str, options: &Options) -> String {
     let seeds = group.seeds.len();
     if test.decisive {
         let turned = test.left != subject;
@@ -136,7 +136,7 @@ fn others(group: &Group) -> String {
 }
 
 /// Nothing to test on bits per base: one tokenizer, no common seed, or tasks only.
-fn without_tests(group: &Group, options: &crate::Options) -> String {
+fn without_tests(group: &Group, options: &Options) -> String {
     let ranked: Vec<&Subject> = group.ranked().filter(|s| s.bits.is_some()).collect();
     if let [only] = ranked[..]
         && let Some(bits) = &only.bits
@@ -156,31 +156,38 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
         );
     }
     if !group.across.is_empty() {
-        let metric = group.metric().unwrap_or_default().short();
-        let decisive: Vec<String> = group
-            .across
-            .iter()
-            .filter(|a| a.adjusted <= ALPHA)
-            .map(|a| {
-                format!("{} against {} ({:+.3} {metric}, {})", a.left, a.right, a.difference, p_equals(a.adjusted))
-            })
-            .collect();
-        let tasks = count(group.tasks.len(), "task");
-        let smallest = holm::smallest_reachable(group.across[0].test.pairs, group.across.len());
-        return if smallest > ALPHA {
-            format!(
-                "not decisive over {tasks}: so few can never be; the smallest reachable p is {}.",
-                p_value(smallest)
-            )
-        } else if decisive.is_empty() {
-            format!("not decisive over {tasks}: no pair of tokenizers differs.")
-        } else {
-            format!("over {tasks}: {}.", list(&decisive))
-        };
+        return over_tasks(group);
     }
-    let Some((task, test)) = group.tasks.iter().find_map(|t| t.tests.first().map(|test| (t, test))) else {
-        return "nothing to compare.".into();
-    };
+    group
+        .tasks
+        .iter()
+        .find(|task| !task.tests.is_empty())
+        .map_or("nothing to compare.".into(), |task| on_a_task(task, options))
+}
+
+/// What the tests across tasks say.
+fn over_tasks(group: &Group) -> String {
+    let metric = group.metric().unwrap_or_default().short();
+    let decisive: Vec<String> = group
+        .across
+        .iter()
+        .filter(|a| a.adjusted <= ALPHA)
+        .map(|a| format!("{} against {} ({:+.3} {metric}, {})", a.left, a.right, a.difference, p_equals(a.adjusted)))
+        .collect();
+    let tasks = count(group.tasks.len(), "task");
+    let smallest = holm::smallest_reachable(group.across[0].test.pairs, group.across.len());
+    if smallest > ALPHA {
+        format!("not decisive over {tasks}: so few can never be; the smallest reachable p is {}.", p_value(smallest))
+    } else if decisive.is_empty() {
+        format!("not decisive over {tasks}: no pair of tokenizers differs.")
+    } else {
+        format!("over {tasks}: {}.", list(&decisive))
+    }
+}
+
+/// What the first test of a task says.
+fn on_a_task(task: &Task, options: &Options) -> String {
+    let Some(test) = task.tests.first() else { return "nothing to compare.".into() };
     let metric = task.metric.short();
     if test.decisive {
         let way = if test.difference.mean < 0.0 { "less" } else { "more" };
@@ -220,7 +227,6 @@ fn without_tests(group: &Group, options: &crate::Options) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Options;
     use crate::example::{Shape, records};
 
     fn said(shape: &Shape, options: Options) -> String {

@@ -18,12 +18,10 @@ use experiment::record::Metric;
 use protocol::score::{self, COMPONENTS, FLOOR};
 
 use crate::comparison::{Bits, Comparison, Group, Subject, Test};
-use crate::words::{brief, plus_minus, signed, thousands};
 use grid::Grid;
+pub use grid::WIDTH;
 pub use rows::csv;
-
-/// Widest line in columns.
-pub const WIDTH: usize = 110;
+use statistics::text::{brief, plus_minus, signed, thousands};
 
 /// Longest tokenizer name that is printed in full.
 const NAME: usize = 30;
@@ -91,7 +89,7 @@ fn totals(group: &Group) -> Grid {
             None if reference => "reference".into(),
             None => "-".into(),
         };
-        let p = test.map_or("-".into(), |t| crate::words::p_value(t.adjusted));
+        let p = test.map_or("-".into(), |t| statistics::text::p_value(t.adjusted));
         let mut troubles = Vec::new();
         if subject.failed > 0 {
             troubles.push(format!("{} failed", subject.failed));
@@ -120,7 +118,7 @@ fn totals(group: &Group) -> Grid {
             let pair = name(&format!("{} - {}", t.left, t.right));
             let difference = signed(t.difference.mean, t.difference.half_width);
             grid.row(
-                vec![pair, String::new(), difference, crate::words::p_value(t.adjusted)],
+                vec![pair, String::new(), difference, statistics::text::p_value(t.adjusted)],
                 &[false, false, t.decisive, t.decisive],
             );
         }
@@ -157,7 +155,7 @@ fn cost(group: &Group) -> Grid {
             brief(c.macs_per_base),
             format!("{:.1}", c.passes),
             thousands(c.bases_per_second),
-            crate::words::duration(c.hours),
+            statistics::text::duration(c.hours),
         ];
         grid.row(row, &[]);
     }

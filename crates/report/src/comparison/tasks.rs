@@ -8,7 +8,7 @@ use experiment::run::Work;
 
 use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
 use super::records::{RecordGroup, Subjects};
-use super::{Across, Estimate, Group, Options, Task, TaskScore};
+use super::{Across, Estimate, Group, Options, Task, TaskScore, Test};
 use crate::error::Error;
 use statistics::bootstrap::{Draws, Interval, Rows, rows};
 use statistics::friedman::{Friedman, friedman};
@@ -88,74 +88,127 @@ fn pairing(
     })
 }
 
+/// The runs of one task.
+struct Runs<'a> {
+    records: &'a Subjects,
+    labels: Vec<u32>,
+    classes: usize,
+    metric: Metric,
+    resamples: usize,
+    seed: u64,
+}
+
+/// Resampled scores of the tokenizers that are compared, in the order of their names.
+struct Joint<'a> {
+    names: Vec<&'a str>,
+    /// Their predictions at the shared seeds.
+    paired: Vec<Vec<&'a Finetuned>>,
+    by_mcc: Option<Draws>,
+    by_metric: Option<Draws>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(records: &'a Subjects, scope: &str, options: &Options) -> Result<Runs<'a>, Error> {
+        let everything = || records.records().filter_map(finetuned);
+        Ok(Runs {
+            records,
+            labels: labels(scope, records)?,
+            classes: everything().map(|f| f.classes).max().unwrap_or(0),
+            metric: everything().map(|f| f.metric).next().unwrap_or_default(),
+            resamples: options.resamples,
+            seed: options.seed,
+        })
+    }
+
+    fn sample(&self, all: &[Vec<&Finetuned>], metric: Metric) -> Result<Draws, statistics::Error> {
+        let predicted = all.iter().map(|one| one.iter().map(|f| f.predicted.as_slice()).collect()).collect();
+        rows(&Rows { classes: self.classes, labels: &self.labels, metric, predicted }, self.resamples, self.seed)
+    }
+
+    /// Those that share seeds, resampled together.
+    fn joint(&self, names: &'a [String], seeds: &[u64]) -> Result<Joint<'a>, statistics::Error> {
+        let names: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
+        let at_seeds = |name: &&str| -> Vec<&'a Finetuned> {
+            let runs = self.records.get(name);
+            runs.map_or_else(Vec::new, |r| seeds.iter().filter_map(|s| r.get(s).and_then(finetuned)).collect())
+        };
+        let paired: Vec<Vec<&Finetuned>> = names.iter().map(at_seeds).collect();
+        let drawn = |metric| (!names.is_empty()).then(|| self.sample(&paired, metric)).transpose();
+        let by_mcc = drawn(Metric::Mcc)?;
+        let by_metric = if self.metric == Metric::Mcc { None } else { drawn(self.metric)? };
+        Ok(Joint { names, paired, by_mcc, by_metric })
+    }
+
+    /// The scores of a tokenizer or control: with the others where it is compared, alone where it is a control.
+    fn score(&self, subject: TaskScore, joint: &Joint<'_>) -> Result<TaskScore, statistics::Error> {
+        let all = self.records.get(&subject.name);
+        let usable: Vec<&Finetuned> = all.map_or_else(Vec::new, |r| r.values().filter_map(finetuned).collect());
+        let place = joint.place(&subject.name);
+        let shown = match place {
+            Some(place) => joint.paired[place].clone(),
+            None if subject.control => usable.clone(),
+            None => Vec::new(),
+        };
+        let score = |metric: Metric, draws: Option<&Draws>| -> Result<Option<Estimate>, statistics::Error> {
+            let interval = match (draws, place) {
+                _ if shown.is_empty() => return Ok(None),
+                (Some(draws), Some(place)) => draws.total(place),
+                _ => self.sample(std::slice::from_ref(&shown), metric)?.total(0),
+            };
+            let interval = Interval { low: interval.low.max(metric.least()), high: interval.high.min(1.0) };
+            Ok(Some(estimate(shown.iter().map(|f| f.score(metric)).collect(), interval)))
+        };
+        let over = |metric: Metric| mean(&shown.iter().map(|f| f.score(metric)).collect::<Vec<_>>());
+        Ok(TaskScore {
+            mcc: score(Metric::Mcc, joint.by_mcc.as_ref())?,
+            judged: if self.metric == Metric::Mcc { None } else { score(self.metric, joint.by_metric.as_ref())? },
+            f1: over(Metric::F1),
+            accuracy: over(Metric::Accuracy),
+            collapsed: usable.iter().filter(|f| f.collapsed).count(),
+            failed: all.map_or(0, |r| r.values().filter(|r| unusable(r).is_some()).count()),
+            ..subject
+        })
+    }
+}
+
+impl Joint<'_> {
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| *other == name)
+    }
+
+    /// The family's tests by the metric of the task; none where nothing is shared.
+    fn tests(
+        &self,
+        scores: &[TaskScore],
+        reference: Option<&str>,
+        options: &Options,
+    ) -> Result<Vec<Test>, statistics::Error> {
+        let Some(draws) = self.by_metric.as_ref().or(self.by_mcc.as_ref()) else { return Ok(Vec::new()) };
+        let value = |name: &str| scores.iter().find(|s| s.name == name)?.score().map(|s| s.seeds.clone());
+        let place = |name: &str| self.place(name).unwrap_or(0);
+        let interval = |left: &str, right: &str| draws.difference(place(left), place(right));
+        tests(&family(&self.names, reference), value, interval, options.task_effect, options.seed)
+    }
+}
+
 fn task(
     group: &Group,
     name: &str,
-    runs: &Subjects,
+    records: &Subjects,
     shared: Shared,
     reference: Option<&str>,
     options: &Options,
 ) -> Result<Task, Error> {
     let scope = scope(name, &group.label);
     let refuse = |source| Error::Statistics { scope: scope.clone(), source };
-    let labels = labels(&scope, runs)?;
+    let runs = Runs::new(records, &scope, options)?;
     let Shared { names, seeds, dropped, .. } = shared;
-    let predictions = |name: &str, seeds: &[u64]| -> Vec<&Finetuned> {
-        runs.get(name).map_or_else(Vec::new, |r| seeds.iter().filter_map(|s| r.get(s).and_then(finetuned)).collect())
-    };
-    let everything = || runs.records().filter_map(finetuned);
-    let classes = everything().map(|f| f.classes).max().unwrap_or(0);
-    let metric = everything().map(|f| f.metric).next().unwrap_or_default();
-    let sample = |all: &[Vec<&Finetuned>], metric: Metric| {
-        let predicted = all.iter().map(|one| one.iter().map(|f| f.predicted.as_slice()).collect()).collect();
-        rows(&Rows { classes, labels: &labels, metric, predicted }, options.resamples, options.seed).map_err(refuse)
-    };
-    let joint: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
-    let paired: Vec<Vec<&Finetuned>> = joint.iter().map(|n| predictions(n, &seeds)).collect();
-    let drawn = |metric| (!joint.is_empty()).then(|| sample(&paired, metric)).transpose();
-    let by_mcc = drawn(Metric::Mcc)?;
-    let by_metric = if metric == Metric::Mcc { None } else { drawn(metric)? };
-    let mut scores = Vec::new();
-    for subject in listed(group, runs) {
-        let all = runs.get(&subject.name);
-        let usable: Vec<&Finetuned> = all.map_or_else(Vec::new, |r| r.values().filter_map(finetuned).collect());
-        let place = joint.iter().position(|n| *n == subject.name).filter(|_| by_mcc.is_some());
-        let shown = match place {
-            Some(place) => paired[place].clone(),
-            None if subject.control => usable.clone(),
-            None => Vec::new(),
-        };
-        let score = |metric: Metric, draws: Option<&Draws>| -> Result<Option<Estimate>, Error> {
-            let interval = match (draws, place) {
-                _ if shown.is_empty() => return Ok(None),
-                (Some(draws), Some(place)) => draws.total(place),
-                _ => sample(std::slice::from_ref(&shown), metric)?.total(0),
-            };
-            let interval = Interval { low: interval.low.max(metric.least()), high: interval.high.min(1.0) };
-            Ok(Some(estimate(shown.iter().map(|f| f.score(metric)).collect(), interval)))
-        };
-        let over = |metric: Metric| mean(&shown.iter().map(|f| f.score(metric)).collect::<Vec<_>>());
-        scores.push(TaskScore {
-            mcc: score(Metric::Mcc, by_mcc.as_ref())?,
-            judged: if metric == Metric::Mcc { None } else { score(metric, by_metric.as_ref())? },
-            f1: over(Metric::F1),
-            accuracy: over(Metric::Accuracy),
-            collapsed: usable.iter().filter(|f| f.collapsed).count(),
-            failed: all.map_or(0, |r| r.values().filter(|r| unusable(r).is_some()).count()),
-            ..subject
-        });
-    }
-    let tests = match by_metric.as_ref().or(by_mcc.as_ref()) {
-        None => Vec::new(),
-        Some(draws) => {
-            let value = |name: &str| scores.iter().find(|s| s.name == name)?.score().map(|s| s.seeds.clone());
-            let place = |name: &str| joint.iter().position(|n| *n == name).unwrap_or(0);
-            let pairs = family(&joint, reference);
-            let interval = |left: &str, right: &str| draws.difference(place(left), place(right));
-            tests(&pairs, value, interval, options.task_effect, options.seed).map_err(refuse)?
-        }
-    };
-    Ok(Task { name: name.to_owned(), metric, seeds, dropped, scores, tests })
+    let joint = runs.joint(&names, &seeds).map_err(refuse)?;
+    let scores: Result<Vec<TaskScore>, _> =
+        listed(group, records).into_iter().map(|subject| runs.score(subject, &joint)).collect();
+    let scores = scores.map_err(refuse)?;
+    let tests = joint.tests(&scores, reference, options).map_err(refuse)?;
+    Ok(Task { name: name.to_owned(), metric: runs.metric, seeds, dropped, scores, tests })
 }
 
 /// Tokenizers of the group in order, then controls by name.

@@ -1,6 +1,7 @@
 //! Columns aligned by blanks: the first to the left, the others to the right.
 
-use super::WIDTH;
+/// Widest line in columns.
+pub const WIDTH: usize = 110;
 
 /// Blanks between columns.
 const GAP: usize = 2;

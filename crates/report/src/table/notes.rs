@@ -1,12 +1,10 @@
 //! What stands below a table: how to read it, and everything that went wrong.
 
+use super::grid::{WIDTH, wrap};
+use crate::comparison::{Across, Comparison, Dropped, Group};
 use protocol::score::{COUNT, FLOOR, LENGTH};
-
-use super::WIDTH;
-use super::grid::wrap;
-use crate::comparison::{Comparison, Dropped, Group};
-use crate::statistics::{ALPHA, holm, sign_flip};
-use crate::words::{count, list, p_value, rough_duration, thousands};
+use statistics::text::{count, list, p_value, rough_duration, thousands};
+use statistics::{ALPHA, holm, sign_flip};
 
 /// The notes of a group, one paragraph each.
 pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
@@ -21,35 +19,56 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
             comparison.device
         ));
     }
-    if !group.tests.is_empty() {
-        let smallest = holm::smallest_reachable(group.seeds.len(), group.tests.len());
-        let never = if smallest > ALPHA {
-            let fewest = holm::fewest_seeds(group.tests.len());
-            let fewest =
-                fewest.map_or_else(String::new, |fewest| format!(", {} would be the fewest", count(fewest, "seed")));
-            format!(": never decisive{fewest}")
-        } else {
-            String::new()
-        };
-        let test = if group.seeds.len() <= sign_flip::EXACT_PAIRS {
-            "exact paired sign-flip test over seeds".to_owned()
-        } else {
-            let draws = thousands(sign_flip::DRAWS as f64);
-            format!("paired sign-flip test over seeds ({draws} random assignments of signs)")
-        };
-        notes.push(format!(
-            "p: {test}, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
-            count(group.tests.len(), "comparison"),
-            p_value(smallest)
-        ));
-        let visible: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
-        if !visible.is_empty() {
-            let worst = visible.iter().copied().fold(0.0, f64::max);
-            notes.push(format!(
-                "These seeds show a difference of {worst:.3} bits per base with a chance of 80 % (the noisiest pair)."
-            ));
-        }
+    tests(&mut notes, group);
+    scores(&mut notes, group);
+    tuning(&mut notes, group);
+    failures(&mut notes, "", &group.dropped);
+    collapses(&mut notes, group);
+    for task in &group.tasks {
+        failures(&mut notes, &format!("{}: ", task.name), &task.dropped);
     }
+    tasks(&mut notes, group);
+    across(&mut notes, group);
+    notes.extend(group.remarks.iter().map(|r| format!("WARNING: {r}.")));
+    notes.iter().map(|n| wrap(n, WIDTH, "  ")).collect::<Vec<_>>().join("\n")
+}
+
+/// Which test was made, and what so many seeds can show.
+fn tests(notes: &mut Vec<String>, group: &Group) {
+    if group.tests.is_empty() {
+        return;
+    }
+    let smallest = holm::smallest_reachable(group.seeds.len(), group.tests.len());
+    let never = if smallest > ALPHA {
+        let fewest = holm::fewest_seeds(group.tests.len());
+        let fewest =
+            fewest.map_or_else(String::new, |fewest| format!(", {} would be the fewest", count(fewest, "seed")));
+        format!(": never decisive{fewest}")
+    } else {
+        String::new()
+    };
+    let test = if group.seeds.len() <= sign_flip::EXACT_PAIRS {
+        "exact paired sign-flip test over seeds".to_owned()
+    } else {
+        let draws = thousands(sign_flip::DRAWS as f64);
+        format!("paired sign-flip test over seeds ({draws} random assignments of signs)")
+    };
+    notes.push(format!(
+        "p: {test}, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
+        count(group.tests.len(), "comparison"),
+        p_value(smallest)
+    ));
+    let visible: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
+    if !visible.is_empty() {
+        let worst = visible.iter().copied().fold(0.0, f64::max);
+        notes.push(format!(
+            "These seeds show a difference of {worst:.3} bits per base with a chance of 80 % (the noisiest pair)."
+        ));
+    }
+}
+
+/// How the scores are to be read.
+fn scores(notes: &mut Vec<String>, group: &Group) {
     if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.bits(COUNT) + b.score.bits(LENGTH) > 0.0) {
         notes.push(
             "BPE totals are upper bounds: only the canonical cut is scored. \"no pair rule\" is the total if pairs that never occur in a cut \
@@ -62,6 +81,10 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
         let floor = if floor { " floor is what the known source of the text allows at best." } else { "" };
         notes.push(format!("bias only is the same tokenizer's model without any context.{floor} Controls are shown, never ranked or tested."));
     }
+}
+
+/// The search for learning rates.
+fn tuning(notes: &mut Vec<String>, group: &Group) {
     if let Some(tuning) = &group.tuning {
         let rates: Vec<String> = tuning.rates.iter().map(f64::to_string).collect();
         let chosen: Vec<String> = tuning.chosen.iter().map(|(name, rate)| format!("{name} {rate}")).collect();
@@ -74,14 +97,6 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
             rough_duration(tuning.seconds)
         ));
     }
-    failures(&mut notes, "", &group.dropped);
-    collapses(&mut notes, group);
-    for task in &group.tasks {
-        failures(&mut notes, &format!("{}: ", task.name), &task.dropped);
-    }
-    tasks(&mut notes, group);
-    notes.extend(group.remarks.iter().map(|r| format!("WARNING: {r}.")));
-    notes.iter().map(|n| wrap(n, WIDTH, "  ")).collect::<Vec<_>>().join("\n")
 }
 
 fn failures(notes: &mut Vec<String>, scope: &str, dropped: &[Dropped]) {
@@ -140,6 +155,10 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
             p_value(smallest)
         ));
     }
+}
+
+/// Tests across tasks.
+fn across(notes: &mut Vec<String>, group: &Group) {
     if let Some(across) = group.across.first() {
         // As few as 2 of the 2^N signs of N tasks are as extreme as all of one sign: the count of the sign-flip test.
         let (tasks, tests) = (across.test.pairs, group.across.len());
@@ -156,7 +175,7 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
     }
     if let (Some(across), true) = (group.across.first(), group.across.len() < 12) {
         let metric = group.metric().unwrap_or_default().short();
-        let one = |a: &crate::comparison::Across| {
+        let one = |a: &Across| {
             format!("{} - {} {:+.3} {metric} (p {})", a.left, a.right, a.difference, p_value(a.adjusted))
                 .replace(" -0", " \u{2212}0")
         };
