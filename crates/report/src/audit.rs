@@ -16,7 +16,7 @@ use tokenize::audit::{Block, Metric, Unit};
 use crate::table::grid::{Grid, bold, chunked, wrap};
 use crate::table::{WIDTH, name};
 use crate::tidy::Csv;
-use crate::words::thousands;
+use statistics::text::thousands;
 
 /// Which text was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ mod lengths;
 mod locus;
 mod panel;
 mod parts;
+mod svg;
 mod tasks;
 
 use std::path::{Path, PathBuf};

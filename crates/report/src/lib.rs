@@ -58,6 +58,7 @@ pub mod error;
 #[cfg(feature = "example")]
 pub mod example;
 pub mod figure;
+mod identity;
 pub mod numbers;
 pub mod sentence;
 pub mod table;
@@ -66,8 +67,8 @@ mod tidy;
 pub use comparison::{Comparison, Options};
 pub use error::Error;
 pub use figure::{FIGURES, write_all};
+pub use identity::labels;
 pub use numbers::{Numbers, numbers};
 pub use sentence::sentence;
 pub use statistics;
-use statistics::text as words;
 pub use table::{csv, table};

@@ -34,7 +34,7 @@ pub struct Numbers<'a> {
 pub fn numbers(comparison: &Comparison) -> Numbers<'_> {
     Numbers {
         layout: 1,
-        sentence: crate::sentence(comparison),
+        sentence: crate::sentence::sentence(comparison),
         made_up: comparison.made_up,
         device: &comparison.device,
         machines: &comparison.machines,

@@ -164,16 +164,10 @@ fn sheet(corpus: &Corpus, recipes: &[Recipe], samples: &[Sample], audits: &[Vec<
             names(windows, "window"),
             args.window
         ),
-        tokenizers: names_of(recipes),
+        tokenizers: report::labels(&recipes.iter().map(|recipe| recipe.name.clone()).collect::<Vec<_>>()),
         metrics: METRICS.to_vec(),
         cells,
     }
-}
-
-/// Names as people know them: short, unless two have the same.
-fn names_of(recipes: &[Recipe]) -> Vec<String> {
-    let only = |recipe: &Recipe| recipes.iter().filter(|other| other.label == recipe.label).count() == 1;
-    recipes.iter().map(|recipe| if only(recipe) { &recipe.label } else { &recipe.name }.clone()).collect()
 }
 
 fn machine(sheet: &Sheet) -> serde_json::Value {

@@ -8,6 +8,7 @@ use super::question::{Question, encoder};
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
 use super::{Comparison, Group, Options, Subject, bits, tasks};
 use crate::error::Error;
+use crate::identity;
 
 /// Setting of a group of controls alone, which ask nothing.
 const NOTHING_ASKED: &str = "{}";
@@ -74,21 +75,13 @@ fn names(group: &Group) -> String {
     group.ranked().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Order of tokenizers: as asked, then as met; controls last.
+/// The order of the tokenizers of some records; unfinished, those without a record have their place too.
 fn order(records: &[Record], options: &Options) -> Vec<String> {
-    let mut met: Vec<String> = Vec::new();
-    for name in records.iter().filter_map(|r| encoder(r).map(|p| p.tokenizer.clone())) {
-        if !met.contains(&name) {
-            met.push(name);
-        }
-    }
+    let mut met: Vec<String> = records.iter().filter_map(|r| encoder(r).map(|p| p.tokenizer.clone())).collect();
     if options.partial {
-        let missing: Vec<String> = options.order.iter().filter(|name| !met.contains(name)).cloned().collect();
-        met.extend(missing);
+        met.extend(options.order.iter().cloned());
     }
-    let place = |name: &String| options.order.iter().position(|o| o == name).unwrap_or(usize::MAX);
-    met.sort_by_key(|name| (options.controls.contains(name), place(name)));
-    met
+    identity::order(met, &options.order, &options.controls)
 }
 
 /// Names that were asked for and that nothing has.

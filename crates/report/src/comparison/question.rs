@@ -160,7 +160,7 @@ impl Question {
             self.encoder.position.name(),
             self.training.window,
             self.masking.span,
-            crate::words::magnitude(self.training.bases as f64)
+            statistics::text::magnitude(self.training.bases as f64)
         )
     }
 }

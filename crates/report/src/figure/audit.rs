@@ -1,13 +1,12 @@
 //! What tokenizers do to a text: one panel a metric, each tokenizer beside the same tokenizer on random text.
 
-use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, color, sheet, width};
+use super::canvas::{self, Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, WIDE, color, sheet};
 use super::drawn::Drawn;
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
 const COLUMNS: usize = 3;
 
 /// Draws an audit, all species together.
@@ -22,7 +21,7 @@ pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, 
         }
     }
     let step = 30.0;
-    let margin = audit.tokenizers.iter().map(|n| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let margin = canvas::margin(audit.tokenizers.iter().map(String::as_str));
     let (above, below, gap) = (36.0, 28.0, 30.0);
     let body = step * audit.tokenizers.len() as f64 + 8.0;
     let entries = entries();

@@ -1,6 +1,6 @@
 //! How long the tokens of an audit are: one panel a species, the corpus beside random text.
 
-use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::canvas::{self, Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet};
 use super::drawn::Drawn;
 use super::lengths::{length, shares};
 use super::panel::{Entry, Panel, legend, legend_height, subtitle};
@@ -8,7 +8,6 @@ use crate::audit::{Sheet, Text};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
 const COLUMNS: usize = 3;
 const STEP: f64 = 48.0;
 const CAPTION: &str = "token length in bases; height: share of the bases, each row scaled to its peak";
@@ -39,7 +38,7 @@ pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, 
         }
     }
     let longest = panels.iter().flatten().flatten().map(Vec::len).max().unwrap_or(0).max(6);
-    let margin = audit.tokenizers.iter().map(|name| width(name, TEXT)).fold(40.0, f64::max) + 34.0;
+    let margin = canvas::margin(audit.tokenizers.iter().map(String::as_str));
     let (above, below, gap) = (30.0, 40.0, 26.0);
     let body = STEP * audit.tokenizers.len() as f64;
     let (entries, top) = (entries(), 60.0);

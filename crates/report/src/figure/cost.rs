@@ -1,13 +1,12 @@
 //! Quality against three costs: training speed, parameters, multiply-accumulates per base.
 
-use super::canvas::{Canvas, Fill, color, sheet};
+use super::canvas::{Canvas, Fill, WIDE, color, sheet};
 use super::drawn::{Drawn, common, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::comparison::{Bits, Comparison, Cost, Group};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
 const HIGH: f64 = 360.0;
 
 /// The costs: name in the CSV, label of the axis, value.
@@ -38,11 +37,10 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             }
         }
     }
-    let fill = |control: bool| if control { Fill::Hollow } else { Fill::Solid };
     let entries: Vec<Entry<'_>> = named
         .iter()
         .map(|(index, name, control)| -> Entry<'_> {
-            ((*name).to_owned(), Box::new(|c, p| c.marker(p, *index, color(*index), fill(*control), 0.9)))
+            ((*name).to_owned(), Box::new(|c, p| c.marker(p, *index, color(*index), Fill::of(*control), 0.9)))
         })
         .collect();
     let body = HIGH * groups.len() as f64;
@@ -77,13 +75,7 @@ fn row(canvas: &mut Canvas<'_>, group: &Group, top: f64) {
         for (index, control, bits) in known() {
             let (px, total) = (x.at(value(&bits.cost)), &bits.total);
             canvas.line((px, y.at(total.low)), (px, y.at(total.high)), color(*index), 2.0);
-            canvas.marker(
-                (px, y.at(total.mean)),
-                *index,
-                color(*index),
-                if *control { Fill::Hollow } else { Fill::Solid },
-                0.8,
-            );
+            canvas.marker((px, y.at(total.mean)), *index, color(*index), Fill::of(*control), 0.8);
         }
     }
 }

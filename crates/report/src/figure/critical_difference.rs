@@ -1,14 +1,12 @@
 //! Mean ranks over tasks with Nemenyi's critical difference (Demšar 2006, section 3.2.4): tokenizers joined by a bar do
 //! not differ. Drawn where Friedman's test was computed and the table has the number of tokenizers.
 
-use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, color, sheet};
+use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WIDE, color, sheet};
 use super::drawn::{Drawn, heading};
 use crate::comparison::Comparison;
 use crate::error::Error;
-use crate::statistics::friedman::critical_difference;
 use crate::tidy::Csv;
-
-const WIDE: f64 = 900.0;
+use statistics::friedman::critical_difference;
 
 /// Draws one axis per group.
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
@@ -35,7 +33,8 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             let (left, right, axis) = (230.0, WIDE - 230.0, top + 66.0);
             let x = |rank: f64| left + (rank - 1.0) / (k - 1) as f64 * (right - left);
             let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
-            let head = format!("{} tasks, Friedman F = {f}, p {}", friedman.tasks, crate::words::p_value(friedman.p));
+            let head =
+                format!("{} tasks, Friedman F = {f}, p {}", friedman.tasks, statistics::text::p_value(friedman.p));
             canvas.text((24.0, top), &heading(&group.label, &head), TEXT, INK, Anchor::Left);
             canvas.line((left, axis), (right, axis), INK, 1.2);
             for rank in 1..=k {

@@ -1,6 +1,6 @@
 //! Bits per base on the validation split against bases seen: mean line and thin lines per seed.
 
-use super::canvas::{Anchor, Canvas, GREY, INK, SMALL, color, dash, sheet, width};
+use super::canvas::{Anchor, Canvas, GREY, INK, SMALL, WIDE, color, dash, sheet, width};
 use super::drawn::{Drawn, common};
 use super::panel::{Panel, Scale, spread, subtitle};
 use crate::comparison::{Bits, Comparison, Group, Subject};
@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::tidy::Csv;
 use statistics::mean;
 
-const WIDE: f64 = 900.0;
 const HIGH: f64 = 520.0;
 
 /// The curve of a tokenizer: mean over the seeds at each number of bases that all seeds have.

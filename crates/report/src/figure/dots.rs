@@ -1,6 +1,6 @@
 //! Rows of dots with intervals in one panel or many: the drawing behind `bits_per_base` and `tasks`.
 
-use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::canvas::{self, Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet};
 use super::drawn::{Drawn, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
 use crate::comparison::Estimate;
@@ -47,6 +47,21 @@ pub(super) struct Facet {
     pub(super) word: Option<(String, &'static str)>,
 }
 
+/// Heights of the rows of a panel.
+struct Heights<'a> {
+    /// Name of each row, and whether it is a control.
+    names: &'a [(&'a str, bool)],
+    step: f64,
+    top: f64,
+}
+
+impl Heights<'_> {
+    fn of(&self, name: &str) -> f64 {
+        let place = self.names.iter().position(|(n, _)| *n == name).unwrap_or(0);
+        self.top + 5.0 + self.step * (place as f64 + 0.5)
+    }
+}
+
 /// What is written around the panels.
 pub(super) struct Words<'a> {
     pub(super) title: &'a str,
@@ -58,7 +73,14 @@ pub(super) struct Words<'a> {
     pub(super) tick: &'a str,
 }
 
-const WIDE: f64 = 900.0;
+/// Fraction of a turn by which the dots of seeds follow each other: the golden ratio spreads any number of them.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+/// How far below its row the dots of seeds stand, and how far they are spread, in heights of a row: the mean stays visible.
+const BELOW: f64 = 0.33;
+const SPREAD: f64 = 0.18;
+/// Radius and opacity of a dot.
+const DOT: f64 = 2.4;
+const FAINT: f64 = 0.55;
 
 /// Facets in lines, at most three beside each other.
 pub(super) fn lines(facets: Vec<Facet>) -> Vec<Vec<Facet>> {
@@ -94,7 +116,7 @@ pub(super) fn draw(words: &Words<'_>, lines: &[Vec<Facet>]) -> Result<Drawn, Err
     } else {
         30.0_f64.max(200.0 / names.len() as f64).min(38.0)
     };
-    let margin = names.iter().map(|(n, _)| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let margin = canvas::margin(names.iter().map(|(name, _)| *name));
     let body = step * names.len() as f64 + 10.0;
     let (above, below, gap) = (36.0, 26.0, 28.0);
     let entries = entries(words, &facets);
@@ -114,7 +136,10 @@ pub(super) fn draw(words: &Words<'_>, lines: &[Vec<Facet>]) -> Result<Drawn, Err
             // The same scope in several groups keeps its scale, so that groups can be read against each other.
             let values = facets.iter().filter(|f| f.scope == facet.scope).flat_map(|f| values(f));
             let scale = Scale::around(values, false, (panel.from.0, panel.to.0));
-            one(canvas, &panel, &scale, facet, &names, step, column == 0);
+            let heights = Heights { names: &names, step, top: panel.from.1 };
+            ground(canvas, &panel, &scale, facet, &heights, column == 0);
+            lines_of(canvas, &panel, &scale, facet, &heights);
+            facet.rows.iter().for_each(|row| dots(canvas, &scale, row, heights.of(&row.name), step));
         }
         canvas.text((margin + (WIDE - margin - 26.0) / 2.0, axis), words.axis, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, axis + 20.0);
@@ -131,67 +156,54 @@ fn values(facet: &Facet) -> Vec<f64> {
     facet.rows.iter().flat_map(row).chain(facet.lines.iter().map(|l| l.value)).collect()
 }
 
-fn one(
-    canvas: &mut Canvas<'_>,
-    panel: &Panel,
-    scale: &Scale,
-    facet: &Facet,
-    names: &[(&str, bool)],
-    step: f64,
-    margin: bool,
-) {
+/// Heading, axis, and the line of each row with its name in the margin of a first panel.
+fn ground(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet, heights: &Heights<'_>, first: bool) {
     // Differences stand beside the panel that names the group.
     let group = if facet.word.is_some() { "" } else { &facet.group };
     panel.heading(canvas, &heading(group, &facet.scope));
     panel.horizontal(canvas, scale, "");
-    let height = |name: &str| {
-        let place = names.iter().position(|(n, _)| *n == name).unwrap_or(0);
-        panel.from.1 + 5.0 + step * (place as f64 + 0.5)
-    };
-    for (name, control) in names {
-        let y = height(name);
+    for (name, control) in heights.names {
+        let y = heights.of(name);
         canvas.line((panel.from.0, y), (panel.to.0, y), LIGHT, 0.7);
-        if margin {
+        if first {
             canvas.text((panel.from.0 - 10.0, y), name, TEXT, if *control { GREY } else { INK }, Anchor::Right);
         }
     }
     panel.axes(canvas);
+}
+
+/// Lines through all rows, and the word that stands at the first of them.
+fn lines_of(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet, heights: &Heights<'_>) {
     for line in &facet.lines {
         let x = scale.at(line.value);
         canvas.dashed((x, panel.from.1), (x, panel.to.1), INK, 1.3, line.dash);
     }
     if let (Some((name, word)), Some(line)) = (&facet.word, facet.lines.first()) {
-        let (x, y) = (scale.at(line.value), height(name));
-        let (x, anchor) =
-            if x < (panel.from.0 + panel.to.0) / 2.0 { (x + 8.0, Anchor::Left) } else { (x - 8.0, Anchor::Right) };
+        let (x, y) = (scale.at(line.value), heights.of(name));
+        let left = x < (panel.from.0 + panel.to.0) / 2.0;
+        let (x, anchor) = if left { (x + 8.0, Anchor::Left) } else { (x - 8.0, Anchor::Right) };
         canvas.text((x, y), word, SMALL, GREY, anchor);
     }
-    for row in &facet.rows {
-        let y = height(&row.name);
-        let paint = row.index.map_or(GREY, color);
-        if let Some(tick) = row.tick {
-            let x = scale.at(tick);
-            canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
-        }
-        for (at, value) in row.estimate.seeds.iter().enumerate() {
-            // The golden ratio spreads any number of dots; below the row, so that the mean stays visible.
-            let turn = (at as f64 * 0.618_033_988_749_895).fract() - 0.5;
-            canvas.dot((scale.at(*value), y + step * (0.33 + 0.18 * turn)), 2.4, paint, 0.55);
-        }
-        let (low, high) = (scale.at(row.estimate.low), scale.at(row.estimate.high));
-        canvas.line((low, y), (high, y), paint, 2.2);
-        for end in [low, high] {
-            canvas.line((end, y - 4.0), (end, y + 4.0), paint, 1.6);
-        }
-        let fill = if row.control { Fill::Hollow } else { Fill::Solid };
-        canvas.marker(
-            (scale.at(row.estimate.mean), y),
-            row.index.unwrap_or(0),
-            paint,
-            fill,
-            if step > 45.0 { 1.0 } else { 0.72 },
-        );
+}
+
+/// A row: its tick, a dot for each seed, and the mean with its interval.
+fn dots(canvas: &mut Canvas<'_>, scale: &Scale, row: &Row, y: f64, step: f64) {
+    let paint = row.index.map_or(GREY, color);
+    if let Some(tick) = row.tick {
+        let x = scale.at(tick);
+        canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
     }
+    for (at, value) in row.estimate.seeds.iter().enumerate() {
+        let turn = (at as f64 * GOLDEN).fract() - 0.5;
+        canvas.dot((scale.at(*value), y + step * (BELOW + SPREAD * turn)), DOT, paint, FAINT);
+    }
+    let (low, high) = (scale.at(row.estimate.low), scale.at(row.estimate.high));
+    canvas.line((low, y), (high, y), paint, 2.2);
+    for end in [low, high] {
+        canvas.line((end, y - 4.0), (end, y + 4.0), paint, 1.6);
+    }
+    let size = if step > 45.0 { 1.0 } else { 0.72 };
+    canvas.marker((scale.at(row.estimate.mean), y), row.index.unwrap_or(0), paint, Fill::of(row.control), size);
 }
 
 fn entries<'a>(words: &Words<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
@@ -203,7 +215,7 @@ fn entries<'a>(words: &Words<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
                 c.marker((x, y), 0, INK, Fill::Solid, 0.8);
             }),
         ),
-        ("one seed".into(), Box::new(|c, p| c.dot(p, 2.4, INK, 0.55))),
+        ("one seed".into(), Box::new(|c, p| c.dot(p, DOT, INK, FAINT))),
     ];
     if facets.iter().flat_map(|f| &f.rows).any(|r| r.control) {
         entries.push((

@@ -1,13 +1,12 @@
 //! How the text is cut: share of the bases inside tokens of each length. Overlapping tokens count their bases each time.
 
-use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, color, sheet, width};
+use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet, width};
 use super::drawn::{Drawn, common};
 use super::panel::{Panel, subtitle};
 use crate::comparison::{Comparison, Group, Subject};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
 const STEP: f64 = 58.0;
 /// Longer tokens share the last place.
 const LONGEST: usize = 24;

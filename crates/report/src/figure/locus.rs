@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WHITE, color, sheet, width};
+use super::canvas::{self, Anchor, GREY, INK, SMALL, TEXT, WHITE, WIDE, color, sheet};
 use super::drawn::Drawn;
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
 const CELL: f64 = 11.0;
 const LANE: f64 = 13.0;
 
@@ -38,7 +37,7 @@ pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Re
             csv.row(&[name, &span.start.to_string(), &span.end.to_string(), &letters[span.clone()].concat()], &[]);
         }
     }
-    let margin = clipped.iter().map(|(n, _)| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
+    let margin = canvas::margin(clipped.iter().map(|(name, _)| *name));
     let across = (((WIDE - margin - 24.0) / CELL) as usize / 10 * 10).max(10);
     let lanes: Vec<Vec<usize>> = clipped.iter().map(|(_, spans)| lanes(spans)).collect();
     let deep: Vec<f64> =

@@ -1,7 +1,7 @@
 //! Axes, ticks, panels and legends shared by the figures.
 
-use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, Point, SMALL, TEXT, width};
-use crate::words::brief;
+use super::canvas::{Anchor, Canvas, EDGE, GREY, INK, LIGHT, Point, SMALL, TEXT, width};
+use statistics::text::brief;
 
 /// From values to pixels.
 #[derive(Clone, Copy)]
@@ -204,7 +204,7 @@ pub(super) fn spread(wished: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec
 
 /// A subtitle under the title: what was asked.
 pub(super) fn subtitle(canvas: &mut Canvas<'_>, text: &str) {
-    canvas.text((24.0, 47.0), text, SMALL, GREY, Anchor::Left);
+    canvas.text((EDGE, 47.0), text, SMALL, GREY, Anchor::Left);
 }
 
 #[cfg(test)]

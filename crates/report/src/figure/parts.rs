@@ -1,22 +1,37 @@
 //! The total as a stack: bits paid for the number of tokens, their lengths, their content; beside floor and bias-only model.
 
-use plotters::style::RGBColor;
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH};
 
-use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, sheet, width};
+use super::canvas::{self, Anchor, Canvas, Color, GREY, INK, SMALL, TEXT, WIDE, sheet, width};
 use super::drawn::{Drawn, common};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use crate::comparison::Comparison;
+use crate::comparison::{Bits, Comparison, Group};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const WIDE: f64 = 900.0;
+/// Height of a row.
 const STEP: f64 = 40.0;
+/// Half the height of a bar.
+const BAR: f64 = 12.0;
+/// Half the height of the mark of a bias-only model.
+const MARK: f64 = 16.0;
+/// Half the height that a number keeps free of marks.
+const NUMBER: f64 = 8.0;
+/// Air beside a number.
+const AIR: f64 = 6.0;
+/// Where the first block begins.
+const TOP: f64 = 56.0;
+/// Height above the bars of a block, for its heading, and below them, for its ticks.
+const AROUND: f64 = 34.0;
+/// From the top of a block to its bars.
+const HEADING: f64 = 30.0;
+/// Room for totals right of the bars.
+const RIGHT: f64 = 76.0;
 const DASH: (f64, f64) = (5.0, 3.0);
 
 /// The parts: name and colour (Okabe-Ito; not those of the first tokenizers' markers, for these are no tokenizers).
-const PARTS: [(&str, RGBColor); 3] =
-    [("count", RGBColor(230, 159, 0)), ("length", RGBColor(170, 170, 170)), ("content", RGBColor(86, 180, 233))];
+const PARTS: [(&str, Color); 3] =
+    [("count", Color(230, 159, 0)), ("length", Color(170, 170, 170)), ("content", Color(86, 180, 233))];
 
 /// A bar: name, parts, total, floor and bias-only model where known.
 struct Bar<'a> {
@@ -27,112 +42,158 @@ struct Bar<'a> {
     bias_only: Option<f64>,
 }
 
-/// Draws one block of bars per group.
-pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
-    let mut csv = Csv::new("group,subject,part,bits_per_base");
-    let mut blocks = Vec::new();
-    for group in &comparison.groups {
-        let bar = |s: &'_ crate::comparison::Subject| {
-            let b = s.bits.as_ref()?;
-            let [count, length, content, bias_only] = [COUNT, LENGTH, CONTENT, BIAS_ONLY].map(|c| b.score.bits(c));
-            Some((count, length, content, b.total.mean, b.score.get(FLOOR), bias_only))
-        };
-        let mut bars = Vec::new();
-        for subject in &group.subjects {
-            let Some((count, length, content, total, floor, bias_only)) = bar(subject) else { continue };
-            let bias_only = bias_only.is_finite().then_some(bias_only);
-            let bar = Bar { name: &subject.name, parts: [count, length, content], total, floor, bias_only };
-            for ((part, _), value) in PARTS.iter().zip(&bar.parts) {
-                csv.row(&[&group.label, bar.name, part], &[*value]);
-            }
-            for (mark, value) in [("total", Some(total)), ("floor", floor), ("bias only", bias_only)] {
-                if let Some(value) = value {
-                    csv.row(&[&group.label, bar.name, mark], &[value]);
-                }
-            }
-            bars.push(bar);
-        }
-        if !bars.is_empty() {
-            blocks.push((group, bars));
+impl Bar<'_> {
+    fn new<'a>(name: &'a str, bits: &Bits) -> Bar<'a> {
+        Bar {
+            name,
+            parts: [COUNT, LENGTH, CONTENT].map(|component| bits.score.bits(component)),
+            total: bits.total.mean,
+            floor: bits.score.get(FLOOR),
+            bias_only: Some(bits.score.bits(BIAS_ONLY)).filter(|bits| bits.is_finite()),
         }
     }
+
+    /// Parts with name and colour.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, Color, f64)> {
+        PARTS.iter().zip(self.parts).map(|((name, color), value)| (*name, *color, value))
+    }
+
+    /// The farthest that its axis must hold.
+    fn end(&self) -> f64 {
+        self.parts.iter().sum::<f64>().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0))
+    }
+}
+
+/// The bars of a group.
+struct Block<'a> {
+    group: &'a Group,
+    bars: Vec<Bar<'a>>,
+}
+
+impl Block<'_> {
+    fn height(&self) -> f64 {
+        AROUND + STEP * self.bars.len() as f64 + AROUND
+    }
+}
+
+/// Draws one block of bars per group.
+pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let blocks = blocks(comparison);
     if blocks.is_empty() {
         return Ok(None);
     }
-    let names = blocks.iter().flat_map(|(_, bars)| bars.iter().map(|b| b.name));
-    let margin = names.map(|n| width(n, TEXT)).fold(40.0, f64::max) + 34.0;
-    let far = |b: &Bar<'_>| b.parts.iter().sum::<f64>().max(b.floor.unwrap_or(0.0)).max(b.bias_only.unwrap_or(0.0));
-    let most = blocks.iter().flat_map(|(_, bars)| bars.iter().map(far)).fold(0.0, f64::max);
-    let mut entries: Vec<Entry<'_>> = PARTS
-        .iter()
-        .map(|(name, paint)| -> Entry<'_> {
-            ((*name).to_owned(), Box::new(|c, (x, y)| c.rect((x - 9.0, y - 6.0), (x + 9.0, y + 6.0), *paint)))
-        })
-        .collect();
-    if blocks.iter().any(|(_, bars)| bars.iter().any(|b| b.floor.is_some())) {
-        entries.push(("floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
-    }
-    if blocks.iter().any(|(_, bars)| bars.iter().any(|b| b.bias_only.is_some())) {
-        entries.push(("bias only".into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
-    }
-    let high = |bars: usize| 34.0 + STEP * bars as f64 + 34.0;
-    let body: f64 = blocks.iter().map(|(_, bars)| high(bars.len())).sum();
-    let size = (WIDE, 56.0 + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
+    let bars = || blocks.iter().flat_map(|block| &block.bars);
+    let margin = canvas::margin(bars().map(|bar| bar.name));
+    let most = bars().map(Bar::end).fold(0.0, f64::max);
+    let entries = entries(bars().any(|bar| bar.floor.is_some()), bars().any(|bar| bar.bias_only.is_some()));
+    let body: f64 = blocks.iter().map(Block::height).sum();
+    let size = (WIDE, TOP + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
     let svg = sheet(title, size, |canvas| {
         subtitle(canvas, &common(comparison.groups.iter()));
-        let mut top = 56.0;
-        for (group, bars) in &blocks {
-            let panel = Panel { from: (margin, top + 30.0), to: (WIDE - 76.0, top + 30.0 + STEP * bars.len() as f64) };
-            let scale = Scale::exact(0.0, most * 1.02, (panel.from.0, panel.to.0));
-            panel.heading(canvas, &group.label);
-            panel.horizontal(canvas, &scale, "");
-            for (row, bar) in bars.iter().enumerate() {
-                let y = panel.from.1 + STEP * (row as f64 + 0.5);
-                canvas.text((margin - 10.0, y), bar.name, TEXT, INK, Anchor::Right);
-                let (mut start, mut labels) = (0.0, Vec::new());
-                for ((_, paint), value) in PARTS.iter().zip(&bar.parts) {
-                    if *value > 0.0 {
-                        canvas.rect((scale.at(start), y - 12.0), (scale.at(start + value), y + 12.0), *paint);
-                        let label = format!("{value:.2}");
-                        if scale.at(start + value) - scale.at(start) > width(&label, SMALL) + 8.0 {
-                            labels.push((scale.at(start + value / 2.0), label));
-                        }
-                    }
-                    start += value;
-                }
-                // A mark that would cross a number is drawn above and below it.
-                let crossed = |x: f64| labels.iter().any(|(at, text)| (x - at).abs() < width(text, SMALL) / 2.0 + 2.0);
-                let pieces = |x: f64, half: f64| {
-                    if crossed(x) { vec![(y - half, y - 8.0), (y + 8.0, y + half)] } else { vec![(y - half, y + half)] }
-                };
-                if let Some(x) = bar.bias_only.map(|v| scale.at(v)) {
-                    pieces(x, 16.0).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 2.0));
-                }
-                if let Some(x) = bar.floor.map(|v| scale.at(v)) {
-                    pieces(x, STEP / 2.0).into_iter().for_each(|(a, b)| canvas.dashed((x, a), (x, b), INK, 1.3, DASH));
-                }
-                for (x, label) in &labels {
-                    canvas.text((*x, y), label, SMALL, INK, Anchor::Middle);
-                }
-                let text = format!("{:.3}", bar.total);
-                // The total follows its bar, unless a mark stands there.
-                let end = scale.at(bar.parts.iter().sum()) + 6.0;
-                let taken = end - 6.0..end + width(&text, SMALL) + 4.0;
-                let marks = [bar.bias_only, bar.floor].into_iter().flatten().map(|v| scale.at(v));
-                let x = marks.filter(|x| taken.contains(x)).fold(end, |far, x| far.max(x + 6.0));
-                canvas.text((x, y), &text, SMALL, INK, Anchor::Left);
-            }
-            panel.axes(canvas);
-            top += high(bars.len());
+        let mut top = TOP;
+        for block in &blocks {
+            let (left, from) = (margin, top + HEADING);
+            let panel = Panel { from: (left, from), to: (WIDE - RIGHT, from + STEP * block.bars.len() as f64) };
+            draw_block(canvas, &panel, block, most);
+            top += block.height();
         }
-        canvas.text(
-            (margin + (WIDE - 76.0 - margin) / 2.0, top + 8.0),
-            "bits per masked base; only the total is comparable",
-            TEXT,
-            INK,
-            Anchor::Middle,
-        );
+        let middle = margin + (WIDE - RIGHT - margin) / 2.0;
+        let axis = "bits per masked base; only the total is comparable";
+        canvas.text((middle, top + 8.0), axis, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, top + 26.0);
     })?;
-    Ok(Some(Drawn { svg, csv: csv.text() }))
+    Ok(Some(Drawn { svg, csv: csv(&blocks) }))
+}
+
+fn blocks(comparison: &Comparison) -> Vec<Block<'_>> {
+    let block = |group| Block { group, bars: bars(group) };
+    comparison.groups.iter().map(block).filter(|block| !block.bars.is_empty()).collect()
+}
+
+fn bars(group: &Group) -> Vec<Bar<'_>> {
+    group.subjects.iter().filter_map(|s| Some(Bar::new(&s.name, s.bits.as_ref()?))).collect()
+}
+
+fn csv(blocks: &[Block<'_>]) -> String {
+    let mut csv = Csv::new("group,subject,part,bits_per_base");
+    for Block { group, bars } in blocks {
+        for bar in bars {
+            let marks = [("total", Some(bar.total)), ("floor", bar.floor), ("bias only", bar.bias_only)];
+            let marks = marks.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            for (part, value) in bar.parts().map(|(name, _, value)| (name, value)).chain(marks) {
+                csv.row(&[&group.label, bar.name, part], &[value]);
+            }
+        }
+    }
+    csv.text()
+}
+
+fn entries<'a>(floor: bool, bias_only: bool) -> Vec<Entry<'a>> {
+    let part = |(name, color): &'static (&str, Color)| -> Entry<'a> {
+        ((*name).to_owned(), Box::new(|c, (x, y)| c.rect((x - 9.0, y - 6.0), (x + 9.0, y + 6.0), *color)))
+    };
+    let mut entries: Vec<Entry<'_>> = PARTS.iter().map(part).collect();
+    if floor {
+        entries.push(("floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
+    }
+    if bias_only {
+        entries.push(("bias only".into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
+    }
+    entries
+}
+
+fn draw_block(canvas: &mut Canvas<'_>, panel: &Panel, block: &Block<'_>, most: f64) {
+    let scale = Scale::exact(0.0, most * 1.02, (panel.from.0, panel.to.0));
+    panel.heading(canvas, &block.group.label);
+    panel.horizontal(canvas, &scale, "");
+    for (row, bar) in block.bars.iter().enumerate() {
+        let y = panel.from.1 + STEP * (row as f64 + 0.5);
+        canvas.text((panel.from.0 - 10.0, y), bar.name, TEXT, INK, Anchor::Right);
+        draw_bar(canvas, &scale, bar, y);
+    }
+    panel.axes(canvas);
+}
+
+fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
+    let (mut start, mut numbers) = (0.0, Vec::new());
+    for (_, color, value) in bar.parts() {
+        if value > 0.0 {
+            let (from, to) = (scale.at(start), scale.at(start + value));
+            canvas.rect((from, y - BAR), (to, y + BAR), color);
+            let number = format!("{value:.2}");
+            if to - from > width(&number, SMALL) + 8.0 {
+                numbers.push((scale.at(start + value / 2.0), number));
+            }
+        }
+        start += value;
+    }
+    draw_marks(canvas, scale, bar, y, &numbers);
+    for (x, number) in &numbers {
+        canvas.text((*x, y), number, SMALL, INK, Anchor::Middle);
+    }
+    draw_total(canvas, scale, bar, y);
+}
+
+/// Floor and bias-only model. A mark that would cross a number is drawn above and below it.
+fn draw_marks(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64, numbers: &[(f64, String)]) {
+    let crossed = |x: f64| numbers.iter().any(|(at, text)| (x - at).abs() < width(text, SMALL) / 2.0 + 2.0);
+    let pieces = |x: f64, half: f64| {
+        if crossed(x) { vec![(y - half, y - NUMBER), (y + NUMBER, y + half)] } else { vec![(y - half, y + half)] }
+    };
+    if let Some(x) = bar.bias_only.map(|v| scale.at(v)) {
+        pieces(x, MARK).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 2.0));
+    }
+    if let Some(x) = bar.floor.map(|v| scale.at(v)) {
+        pieces(x, STEP / 2.0).into_iter().for_each(|(a, b)| canvas.dashed((x, a), (x, b), INK, 1.3, DASH));
+    }
+}
+
+/// The total follows its bar, unless a mark stands there.
+fn draw_total(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
+    let text = format!("{:.3}", bar.total);
+    let end = scale.at(bar.parts.iter().sum()) + AIR;
+    let taken = end - AIR..end + width(&text, SMALL) + 4.0;
+    let marks = [bar.bias_only, bar.floor].into_iter().flatten().map(|v| scale.at(v));
+    let x = marks.filter(|x| taken.contains(x)).fold(end, |far, x| far.max(x + AIR));
+    canvas.text((x, y), &text, SMALL, INK, Anchor::Left);
 }

@@ -1,0 +1,157 @@
+//! Drawing with plotters: the one file that knows the library, and the tricks that it takes.
+//!
+//! Of plotters only the SVG backend is used, for paths, rectangles, circles, polygons and text. It asks for three tricks:
+//!
+//! * Its coordinates are whole pixels. So everything is drawn [`UNIT`] times as large, and the header of the file, which the
+//!   backend writes once and for good, is replaced by one of the true size; the view box stays large. Lines are smooth then.
+//! * It takes the size of a font as the height of a line and divides it by [`LINE`] on its way into the file. So sizes are
+//!   multiplied by it first.
+//! * Each of its calls may fail. What went wrong first is kept and told at the end, so that figures are drawn without asking.
+
+use plotters::backend::SVGBackend;
+use plotters::prelude::{
+    DrawingBackend, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
+};
+use plotters::style::Color as _;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::identity::Color;
+
+/// Drawing units per pixel.
+const UNIT: f64 = 10.0;
+
+/// Height of a line, in heights of its font, by plotters.
+const LINE: f64 = 1.24;
+
+/// A point in pixels.
+pub(super) type Point = (f64, f64);
+
+/// Where text stands in relation to its point.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Left,
+    Middle,
+    Right,
+}
+
+/// Letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letters {
+    Plain,
+    Bold,
+    /// All of the same width.
+    Equal,
+    /// Reading upwards.
+    Upwards,
+}
+
+/// A file in the making.
+pub(super) struct Svg<'a> {
+    backend: SVGBackend<'a>,
+    trouble: Option<String>,
+}
+
+fn units(pixels: f64) -> u32 {
+    (pixels * UNIT).round() as u32
+}
+
+fn place(point: Point) -> (i32, i32) {
+    ((point.0 * UNIT).round() as i32, (point.1 * UNIT).round() as i32)
+}
+
+fn rgb(Color(red, green, blue): Color) -> RGBColor {
+    RGBColor(red, green, blue)
+}
+
+/// Draws a file of the given size in pixels.
+///
+/// # Errors
+/// What went wrong first.
+pub(super) fn draw(size: Point, draw: impl FnOnce(Svg<'_>) -> Svg<'_>) -> Result<String, String> {
+    let mut text = String::new();
+    let (wide, high) = (units(size.0), units(size.1));
+    let mut svg = draw(Svg { backend: SVGBackend::with_string(&mut text, (wide, high)), trouble: None });
+    let done = svg.backend.present().map_err(|error| error.to_string());
+    let trouble = svg.trouble.take();
+    // The backend writes what is left.
+    drop(svg);
+    if let Some(reason) = trouble.or(done.err()) {
+        return Err(reason);
+    }
+    let large = format!("width=\"{wide}\" height=\"{high}\"");
+    let (wide, high) = (f64::from(wide) / UNIT, f64::from(high) / UNIT);
+    Ok(text.replacen(&large, &format!("width=\"{wide}\" height=\"{high}\" role=\"img\""), 1))
+}
+
+impl Svg<'_> {
+    fn keep<E: std::fmt::Display>(&mut self, result: Result<(), E>) {
+        if let Err(error) = result {
+            self.trouble.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    /// Refuses what is not finite, so that no figure holds "NaN".
+    fn finite(&mut self, points: &[Point]) -> bool {
+        let fine = points.iter().all(|p| p.0.is_finite() && p.1.is_finite());
+        if !fine {
+            self.trouble.get_or_insert_with(|| "a coordinate is not a finite number".into());
+        }
+        fine
+    }
+
+    /// A line through points.
+    pub(super) fn path(&mut self, points: &[Point], color: Color, opacity: f64, wide: f64) {
+        if self.finite(points) {
+            let style = ShapeStyle { color: rgb(color).mix(opacity), filled: false, stroke_width: units(wide) };
+            let result = self.backend.draw_path(points.iter().copied().map(place), &style);
+            self.keep(result);
+        }
+    }
+
+    /// A filled rectangle.
+    pub(super) fn rect(&mut self, from: Point, to: Point, color: Color) {
+        if self.finite(&[from, to]) {
+            let result = self.backend.draw_rect(place(from), place(to), &rgb(color).filled(), true);
+            self.keep(result);
+        }
+    }
+
+    /// A filled circle.
+    pub(super) fn circle(&mut self, at: Point, radius: f64, color: Color, opacity: f64) {
+        if self.finite(&[at]) {
+            let style = rgb(color).mix(opacity).filled();
+            let result = self.backend.draw_circle(place(at), units(radius), &style, true);
+            self.keep(result);
+        }
+    }
+
+    /// A filled polygon.
+    pub(super) fn polygon(&mut self, corners: &[Point], color: Color) {
+        if self.finite(corners) {
+            let result = self.backend.fill_polygon(corners.iter().copied().map(place), &rgb(color).filled());
+            self.keep(result);
+        }
+    }
+
+    /// Text, centred on its point in height.
+    pub(super) fn text(&mut self, at: Point, text: &str, size: f64, color: Color, anchor: Anchor, letters: Letters) {
+        if !self.finite(&[at]) || text.is_empty() {
+            return;
+        }
+        let family = if letters == Letters::Equal { FontFamily::Monospace } else { FontFamily::SansSerif };
+        let weight = if letters == Letters::Bold { FontStyle::Bold } else { FontStyle::Normal };
+        let mut font = FontDesc::new(family, size * UNIT * LINE, weight);
+        if letters == Letters::Upwards {
+            font = font.transform(FontTransform::Rotate270);
+        }
+        let horizontal = match anchor {
+            Anchor::Left => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::Right => HPos::Right,
+        };
+        let color = rgb(color);
+        let style = TextStyle::from(font).color(&color).pos(Pos::new(horizontal, VPos::Center));
+        let result = self.backend.draw_text(text, &style, place(at));
+        self.keep(result);
+    }
+}
