@@ -96,7 +96,7 @@ fn special_ids_are_those_of_the_post_processor() {
     encode(serde_json::json!({"type": "BertProcessing", "cls": ["[CLS]", 0], "sep": ["[SEP]", 1]})).well();
     assert_eq!(ids(), "0 5 6 7 8 1\n");
     let bare = encode(serde_json::Value::Null).well();
-    assert!(bare.err.contains("puts no ids around a sequence"), "{}", bare.err);
+    assert!(bare.err.contains("adds no special tokens"), "{}", bare.err);
     assert_eq!(ids(), "5 6 7 8\n");
     encode(template(&["<s>", "$A", "</s>"], &[("<s>", 2), ("</s>", 3)])).well();
     assert_eq!(ids(), "2 5 6 7 8 3\n");

@@ -50,7 +50,7 @@ fn both_strands_and_canonical_words() {
     let encode = |more: &[&str]| house.run(&[&["tokenizer", "encode", "f.fa", "-t"], more].concat());
     // GG GT TA, then TA AC CC.
     assert_eq!(encode(&["kmer2", "--both-strands"]).well().out, "15 16 17 0\n0 17 6 10\n");
-    // GG is CC and GT is AC on the other strand.
+    // GG is CC and GT is AC on the reverse strand.
     assert_eq!(encode(&["kmer2", "--canonical"]).well().out, "10 6 17 0\n");
     let bed = encode(&["kmer4-nonoverlap", "--both-strands", "--format", "bed"]).well().out;
     let [given, other] = [5 + 0b10_10_11_00, 5 + 0b11_00_01_01];
@@ -67,8 +67,8 @@ fn both_strands_and_canonical_words() {
     house.run(&["compare", "--tokenizers", "base,kmer12"]).failed(2, &["\"kmer12\"", "K of at most 8"]);
     house.write("g.fa", genome());
     house.run(&["tokenizer", "train", "--vocab-size", "30", "--output", "t.json", "g.fa"]).well();
-    encode(&["t.json", "--canonical"]).failed(2, &["no canonical words", "--both-strands"]);
-    encode(&["kmer6-nonoverlap", "--canonical"]).failed(2, &["same words on both strands", "kmer6)"]);
+    encode(&["t.json", "--canonical"]).failed(2, &["no canonical k-mers", "--both-strands"]);
+    encode(&["kmer6-nonoverlap", "--canonical"]).failed(2, &["same k-mers on both strands", "kmer6)"]);
     // A file without ids for the frame, and an array of offsets that would take the place of what is read.
     let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(house.path("t.json")).unwrap()).unwrap();
     for name in ["[CLS]", "[SEP]"] {
@@ -81,7 +81,7 @@ fn both_strands_and_canonical_words() {
     // As in the tokenizers crate: a file that puts nothing around a sequence gives its ids alone.
     let specials = encode(&["bare.json", "--specials"]).well();
     assert_eq!(specials.out, encode(&["bare.json"]).well().out);
-    assert!(specials.err.contains("puts no ids around a sequence"), "{}", specials.err);
+    assert!(specials.err.contains("adds no special tokens"), "{}", specials.err);
     house.write("y.offsets.npy", FASTA);
     house
         .run(&["tokenizer", "encode", "-t", "base", "--format", "npy", "--output", "y", "y.offsets.npy"])
@@ -159,7 +159,7 @@ fn converted_tokenizers_give_the_same_ids() {
     assert_eq!(bytes("back.json"), bytes("t.json"));
     convert(&["pair/merges.txt", "--vocab-size", "30", "--output", "back.json"]);
     assert_eq!(ids("back.json"), ids("s.json"));
-    // Words side by side, cut by the tokenizers crate.
+    // Non-overlapping k-mers, encoded by the tokenizers crate.
     for name in ["base", "kmer3-nonoverlap", "kmer6-nonoverlap"] {
         convert(&[name, "--output", "words.json"]);
         assert_eq!(ids("words.json"), ids(name), "{name}");
@@ -195,8 +195,8 @@ fn what_cannot_be_converted() {
     convert(&["kmer6-nonoverlap", "--vocab-size", "9"]).failed(2, &["--vocab-size"]);
     convert(&["t.json", "--vocab-size", "21"]).failed(2, &["t.json", "20 entries", "from 9 to 20"]);
     convert(&["t.json", "--vocab-size", "8"]).failed(2, &["from 9 to 20"]);
-    convert(&["t.json", "--vocab-size", "-3"]).failed(2, &["whole number from 1"]);
-    convert(&["bpe64"]).failed(2, &["bpe64 has to be learned"]);
+    convert(&["t.json", "--vocab-size", "-3"]).failed(2, &["positive integer"]);
+    convert(&["bpe64"]).failed(2, &["bpe64 must be trained first"]);
     convert(&["nowhere/t.json"]).failed(3, &["nowhere/t.json", "no such file"]);
     convert(&["bad.json"]).failed(3, &["bad.json", "a list, not an object"]);
     convert(&["half"]).failed(3, &["half/merges.txt"]);
@@ -241,8 +241,8 @@ fn wrong_input_leaves_nothing_behind() {
     train(&["--vocab-size", "30", "g.fa", "bad.fa"]).failed(3, &["bad.fa", "two", "line 4", "'!'"]);
     train(&["--vocab-size", "30", "notes.txt"]).failed(3, &["notes.txt", "line 1", "expected '>'"]);
     let encode = |more: &[&str]| house.run(&[&["tokenizer", "encode", "--tokenizer"], more].concat());
-    encode(&["bpe64", "g.fa"]).failed(2, &["bpe64 has to be learned", "tokenizer train"]);
-    encode(&["mxdna", "g.fa"]).failed(2, &["mxdna is part of a model"]);
+    encode(&["bpe64", "g.fa"]).failed(2, &["bpe64 must be trained first", "tokenizer train"]);
+    encode(&["mxdna", "g.fa"]).failed(2, &["mxdna is a learned front end"]);
     encode(&["kmr6", "g.fa"]).failed(2, &["did you mean \"kmer6\"?"]);
     encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
     encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
@@ -325,7 +325,8 @@ fn training_continues_samples_and_counts_both_strands() {
     );
     train(&["--vocab-size", "40", "-o", "w.json", "--weights", "1", "g.fa", "other.fa"])
         .failed(2, &["1 weights for 2 files"]);
-    train(&["--vocab-size", "40", "-o", "w.json", "--weights", "1,0", "g.fa", "other.fa"]).failed(2, &["above 0"]);
+    train(&["--vocab-size", "40", "-o", "w.json", "--weights", "1,0", "g.fa", "other.fa"])
+        .failed(2, &["must be a number > 0"]);
     train(&["--vocab-size", "40", "-o", "w.json", "--bases", "9k", "--piece-length", "0", "g.fa"])
         .failed(2, &["--piece-length"]);
     train(&["--vocab-size", "20", "-o", "w.json", "--continue", "small.json", "g.fa"])
@@ -344,7 +345,7 @@ fn an_output_never_takes_the_place_of_an_input() {
     let files = ["g.fa", "f.fa", "t.json", "pair/vocab.json", "pair/merges.txt"];
     let read = || files.map(|name| std::fs::read(house.path(name)).unwrap());
     let before = read();
-    let refused = |args: &[&str]| run(args).failed(2, &["is read, and would be replaced", "--output"]);
+    let refused = |args: &[&str]| run(args).failed(2, &["is an input, and the output would overwrite it", "--output"]);
     refused(&["encode", "-t", "base", "f.fa", "g.fa", "-o", "g.fa"]);
     refused(&["encode", "-t", "base", "f.fa", "-o", "pair/../f.fa"]);
     refused(&["encode", "-t", "file:t.json", "f.fa", "-o", "t.json"]);
@@ -431,7 +432,7 @@ fn a_tokenizer_on_standard_input() {
     for args in [&["encode", "-t", "-", "f.fa", "-"], &["decode", "-t", "-", "--", "-"][..]] {
         let (code, said) = run(args, &json);
         assert_eq!(code, Some(2));
-        assert!(said.contains("cannot hold both") && said.contains("help: name a file"), "{said}");
+        assert!(said.contains("cannot both be standard input") && said.contains("help: name a file"), "{said}");
     }
 }
 
@@ -441,7 +442,7 @@ fn a_figure_never_takes_the_place_of_a_corpus() {
     house.write("x.csv", genome());
     let before = std::fs::read(house.path("x.csv")).unwrap();
     let look = |output: &str| house.run(&["look", "--corpus", "x.csv", "-t", "base", "-o", output]);
-    look("x.svg").failed(2, &["x.csv is read, and would be replaced"]);
+    look("x.svg").failed(2, &["x.csv is an input, and the output would overwrite it"]);
     assert_eq!(std::fs::read(house.path("x.csv")).unwrap(), before);
     look("y.svg").well();
     // Nor the numbers of an audit.
@@ -450,7 +451,7 @@ fn a_figure_never_takes_the_place_of_a_corpus() {
         let corpus = format!("out/{name}");
         std::fs::copy(house.path("x.csv"), house.path(&corpus)).unwrap();
         let audit = house.run(&["audit", "--corpus", &corpus, "-t", "base", "--bases", "2000", "-o", "out"]);
-        audit.failed(2, &[name, "is read, and would be replaced"]);
+        audit.failed(2, &[name, "is an input, and the output would overwrite it"]);
         assert_eq!(std::fs::read(house.path(&corpus)).unwrap(), before);
         std::fs::remove_file(house.path(&corpus)).unwrap();
     }

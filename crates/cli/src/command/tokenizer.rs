@@ -1,4 +1,4 @@
-//! `tokbench tokenizer`: learn, apply and look into tokenizers; files in, files out.
+//! `tokbench tokenizer`: train, apply, inspect and convert tokenizers; files in, files out.
 
 mod convert;
 mod decode;
@@ -31,29 +31,29 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::Tokenizer) -> Result<u8, F
     }
 }
 
-/// A tokenizer that needs no training text, and the ids that it shows to the world.
-struct Ready {
+/// A tokenizer that needs no training text, and its external ids.
+struct Loaded {
     tokenizer: Arc<dyn Tokenizer>,
-    /// The file it came from, where it did.
+    /// The tokenizer.json that it was read from, if any.
     file: Option<Arc<HuggingFace>>,
-    /// The words of a fixed number of bases that it cuts into, where it does.
+    /// The k-mers, if it is a k-mer tokenizer.
     kmer: Option<Arc<Kmer>>,
     ids: Ids,
 }
 
-/// The ids that a tokenizer shows to the world, by ours.
+/// External ids (those of outputs and inputs), indexed by internal id (special ids first, the same for all tokenizers).
 #[derive(Clone)]
 enum Ids {
-    /// Ours, so many.
-    Ours(u32),
-    /// Those of a file; `None`: a special id that it lacks.
+    /// The internal ids themselves, and their number.
+    Internal(u32),
+    /// Those of a tokenizer.json; `None`: a special token that it lacks.
     Listed(Vec<Option<u32>>),
 }
 
 impl Ids {
     fn new(listed: &[Option<u32>]) -> Ids {
         if listed.iter().copied().eq((0..listed.len() as u32).map(Some)) {
-            Ids::Ours(listed.len() as u32)
+            Ids::Internal(listed.len() as u32)
         } else {
             Ids::Listed(listed.to_vec())
         }
@@ -61,75 +61,80 @@ impl Ids {
 
     fn len(&self) -> usize {
         match self {
-            Ids::Ours(count) => *count as usize,
+            Ids::Internal(count) => *count as usize,
             Ids::Listed(listed) => listed.len(),
         }
     }
 
-    /// What the world sees of an id of ours. (Letters that have no id are refused before; no id is one that no file has.)
-    fn shown(&self, ours: u32) -> u32 {
+    /// The external id of an internal one; `u32::MAX`, which no file has, where there is none (letters without an id are refused
+    /// earlier).
+    fn external(&self, internal: u32) -> u32 {
         match self {
-            Ids::Ours(_) => ours,
-            Ids::Listed(listed) => listed[ours as usize].unwrap_or(u32::MAX),
+            Ids::Internal(_) => internal,
+            Ids::Listed(listed) => listed[internal as usize].unwrap_or(u32::MAX),
         }
     }
 
-    /// The largest one that the world sees.
-    fn most(&self) -> u32 {
+    /// The largest external id.
+    fn largest(&self) -> u32 {
         match self {
-            Ids::Ours(count) => count.saturating_sub(1),
+            Ids::Internal(count) => count.saturating_sub(1),
             Ids::Listed(listed) => listed.iter().copied().flatten().max().unwrap_or_default(),
         }
     }
 }
 
-impl Ready {
-    fn of(file: HuggingFace) -> Ready {
+impl Loaded {
+    fn of(file: HuggingFace) -> Loaded {
         let file = Arc::new(file);
-        Ready::new(Arc::<HuggingFace>::clone(&file), Some(file), None)
+        Loaded::new(Arc::<HuggingFace>::clone(&file), Some(file), None)
     }
 
-    fn new(tokenizer: Arc<dyn Tokenizer>, file: Option<Arc<HuggingFace>>, kmer: Option<Arc<Kmer>>) -> Ready {
-        let own = || Ids::Ours(tokenizer.vocabulary().len() as u32);
+    fn new(tokenizer: Arc<dyn Tokenizer>, file: Option<Arc<HuggingFace>>, kmer: Option<Arc<Kmer>>) -> Loaded {
+        let own = || Ids::Internal(tokenizer.vocabulary().len() as u32);
         let ids = file.as_ref().map_or_else(own, |file| Ids::new(file.file_ids()));
-        Ready { tokenizer, file, kmer, ids }
+        Loaded { tokenizer, file, kmer, ids }
     }
 }
 
-/// A name of the registry, or the path of a tokenizer.json with or without `file:` before it; `-`: one on standard input.
-fn open(tokenizers: &Registry, name: &str) -> Result<Ready, Failure> {
+/// Loads a tokenizer: a name of the registry, or the path of a tokenizer.json with or without the prefix `file:`; `-` is standard
+/// input.
+fn open(tokenizers: &Registry, name: &str) -> Result<Loaded, Failure> {
     if is_standard_input(Path::new(name)) {
-        return Ok(Ready::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
+        return Ok(Loaded::of(HuggingFace::from_json(STANDARD_INPUT.to_owned(), &standard_input()?, STANDARD_INPUT)?));
     }
     if Path::new(name).is_dir() {
-        return Err(wrong(format!("{name} is a folder"), "give the tokenizer.json in it"));
+        return Err(invalid(format!("{name} is a folder"), "name the tokenizer.json in it"));
     }
     let recipe = tokenizers.parse(name)?;
     if recipe.learned_vocabulary {
         return Err(Failure::new(
             USAGE,
-            format!("{} has to be learned from text first", recipe.name),
-            "learn a BPE with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then give that file",
+            format!("{} must be trained first", recipe.name),
+            "train a BPE with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then name that file",
         ));
     }
     if recipe.frontend != Frontend::Lookup {
         return Err(Failure::new(
             USAGE,
-            format!("{} is part of a model: its input is single bases, and its units exist only inside", recipe.name),
+            format!(
+                "{} is a learned front end: its input is single bases, and its units exist only inside the model",
+                recipe.name
+            ),
             "use \"base\" for its input, and \"tokbench look\" for the units of a trained model",
         ));
     }
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
-    // These two have ways of their own to encode many sequences.
+    // These two types have faster methods for many sequences.
     let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Tokenizer>::clone(&tokenizer);
     let (file, kmer) = match any.downcast::<HuggingFace>() {
         Ok(file) => (Some(file), None),
         Err(any) => (None, any.downcast::<Kmer>().ok()),
     };
-    Ok(Ready::new(tokenizer, file, kmer))
+    Ok(Loaded::new(tokenizer, file, kmer))
 }
 
-/// What a tokenizer on standard input is called.
+/// The name of a tokenizer that is read from standard input.
 const STANDARD_INPUT: &str = "standard input";
 
 fn standard_input() -> Result<Vec<u8>, Failure> {
@@ -138,16 +143,16 @@ fn standard_input() -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Refuses inputs of which two stand on standard input: the tokenizer, and what is read with it.
-fn one_input<'a>(tokenizer: &'a str, files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+/// Refuses two inputs on standard input: the tokenizer, and the files that are read with it.
+fn one_standard_input<'a>(tokenizer: &'a str, files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
     if std::iter::once(Path::new(tokenizer)).chain(files).filter(|path| is_standard_input(path)).count() > 1 {
-        let reason = "standard input cannot hold both of two inputs: it can be read only once";
+        let reason = "two inputs cannot both be standard input: it can be read only once";
         return Err(Failure::new(USAGE, reason, "name a file for one of them"));
     }
     Ok(())
 }
 
-/// Whether a path stands for standard input or output.
+/// Whether a path means standard input or output.
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -156,19 +161,19 @@ fn is_standard_input(path: &Path) -> bool {
     is_standard(path) || ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name))
 }
 
-/// Also by the names that the system has for it: what it was redirected to is not replaced, but written on.
+/// Also under the names that the system has for it: a file that it was redirected to is appended to, not replaced.
 fn is_standard_output(path: &Path) -> bool {
     is_standard(path) || ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
-/// A file that appears under its name only when it is complete, or standard output.
+/// Standard output, or a file that gets its name only when it is complete.
 enum Output {
     Standard(BufWriter<io::Stdout>),
     File { file: BufWriter<Draft>, path: PathBuf },
 }
 
 impl Output {
-    /// Opens an output; folders that it lies in are made.
+    /// Opens an output and creates its folders.
     fn create(path: &Path) -> Result<Output, Failure> {
         if is_standard_output(path) {
             return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
@@ -177,7 +182,7 @@ impl Output {
             return Err(Failure::new(USAGE, format!("{} is a folder", path.display()), "name a file with --output"));
         }
         if path.file_name().is_none() {
-            return Err(Failure::new(USAGE, format!("{} is no file", path.display()), "name a file"));
+            return Err(Failure::new(USAGE, format!("{} is not a file", path.display()), "name a file"));
         }
         folders::make_for(path)?;
         let file = Draft::create(path).map_err(|error| Failure::file(path, &error))?;
@@ -187,7 +192,7 @@ impl Output {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Output::Standard(out) => match out.write_all(bytes) {
-                // Whoever reads has heard enough (head, less).
+                // The reader closed the pipe (head, less).
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
                 result => result.map_err(|error| Failure::file(Path::new("standard output"), &error)),
             },
@@ -195,12 +200,12 @@ impl Output {
         }
     }
 
-    /// Gives the file its name.
+    /// Completes the file and gives it its name.
     fn finish(self) -> Result<(), Failure> {
         Output::finish_all([(self, None)])
     }
 
-    /// Writes each header over the beginning of its file, and gives files that belong together their names.
+    /// Writes each header over the beginning of its file, and names all files together.
     fn finish_all<const N: usize>(outputs: [(Output, Option<Vec<u8>>); N]) -> Result<(), Failure> {
         let (mut drafts, mut last) = (Vec::new(), PathBuf::new());
         for (output, header) in outputs {
@@ -221,7 +226,7 @@ impl Output {
     }
 }
 
-/// Writes what is left, and `header` over the beginning.
+/// Flushes the file, and writes `header` over its beginning.
 fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<Draft> {
     let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(header) = header {
@@ -231,7 +236,7 @@ fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<Draft> 
     Ok(file)
 }
 
-/// A failure of data.
-fn wrong(message: String, remedy: &str) -> Failure {
+/// A failure caused by invalid data.
+fn invalid(message: String, remedy: &str) -> Failure {
     Failure::new(DATA, message, remedy)
 }

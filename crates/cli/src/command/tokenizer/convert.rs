@@ -1,4 +1,4 @@
-//! `tokbench tokenizer convert`.
+//! `tokbench tokenizer convert`: tokenizers from one file format to another.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::folders;
 use crate::stdout::errln;
 use crate::workspace::file_of;
 
-/// The two files of a byte-pair encoding.
+/// The two files of a byte-pair encoding in the format of GPT-2.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
 
 pub(crate) fn run(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Result<u8, Failure> {
@@ -23,11 +23,11 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Resul
     if folder && (is_standard_output(&args.output) || args.output.is_file()) {
         return Err(Failure::new(
             USAGE,
-            format!("{} is no folder, and vocab.json and merges.txt are two files", args.output.display()),
-            "name a folder with --output; it is made where there is none",
+            format!("{} is not a folder, but vocab.json and merges.txt are two files", args.output.display()),
+            "name a folder with --output; it is created if needed",
         ));
     }
-    // Of a folder two files are read, of a file one.
+    // A folder has two input files, anything else one.
     let pair_in = |folder: &Path| PAIR.map(|file| folder.join(file)).to_vec();
     let one = || vec![file_of(&args.input).to_owned()];
     let inputs = pair(Path::new(&args.input)).map_or_else(one, |folder| pair_in(&folder));
@@ -56,13 +56,15 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Resul
             let [vocab, merges] = files;
             Output::finish_all([(vocab?, None), (merges?, None)])?;
             if !file.keeps_specials() {
-                errln!("note: vocab.json and merges.txt do not hold its post_processor: special ids around a sequence");
+                errln!(
+                    "note: vocab.json and merges.txt cannot represent its post_processor (special tokens around a sequence)"
+                );
             }
         }
     }
     let gap = file.tokens().into_keys().ne(0..entries as u64);
     if args.to == TokenizerFormat::Text && gap {
-        errln!("note: ids leave gaps, so lines are not numbered as ids");
+        errln!("note: ids are not contiguous, so line numbers differ from ids");
     }
     errln!("{entries} entries");
     Ok(0)
@@ -74,13 +76,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     output.finish()
 }
 
-/// The tokenizer that is named, in the form of a tokenizer.json; checked that it is one.
+/// Reads the input as the content of a tokenizer.json, and checks that it is a valid one.
 fn read(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Result<File, Failure> {
     let name = args.input.as_str();
     if let Some(folder) = pair(Path::new(name)) {
         let [vocab, merges] = PAIR.map(|file| {
             let path = folder.join(file);
-            let remedy = "a folder must hold vocab.json and merges.txt; of other tokenizers give the tokenizer.json";
+            let remedy =
+                "a folder must contain vocab.json and merges.txt; for other tokenizers, name the tokenizer.json";
             let read = std::fs::read(&path);
             let bytes = read.map_err(|error| Failure::new(DATA, format!("{}: {error}", path.display()), remedy))?;
             pipeline::text::of(&bytes, &path)
@@ -89,26 +92,26 @@ fn read(tokenizers: &Registry, args: &args::ConvertTokenizer) -> Result<File, Fa
         HuggingFace::from_json(name.to_owned(), &file.to_json(), name)?;
         return Ok(file);
     }
-    let ready = open(tokenizers, name)?;
-    if let Some(kmer) = &ready.kmer {
+    let loaded = open(tokenizers, name)?;
+    if let Some(kmer) = &loaded.kmer {
         if args.vocab_size.is_some() {
             return Err(Failure::new(
                 USAGE,
-                format!("{name} is every word of its length: there is no first part of it"),
-                "leave --vocab-size away, or choose another number of bases (kmer4-nonoverlap)",
+                format!("{name} contains every k-mer of its length and cannot be truncated"),
+                "omit --vocab-size, or choose another K (kmer4-nonoverlap)",
             ));
         }
-        // A list of words is the same whether they overlap or not.
+        // The vocabulary does not depend on whether k-mers overlap.
         return Ok(match kmer.reading().fixed() {
             Some(k) if args.to == TokenizerFormat::Text => Kmer::new(name.to_owned(), k, k).to_file()?,
             _ => kmer.to_file()?,
         });
     }
-    let text = ready.tokenizer.save().unwrap_or_default();
+    let text = loaded.tokenizer.save().unwrap_or_default();
     Ok(File::parse(&text, &file_of(name).to_string_lossy())?)
 }
 
-/// The folder of `vocab.json` and `merges.txt`, if it or one of them is named.
+/// The folder of `vocab.json` and `merges.txt`, if `path` is that folder or one of the two files.
 fn pair(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path.to_owned());

@@ -1,10 +1,10 @@
-//! `tokbench tokenizer encode`: a thread reads, all threads cut, a thread writes.
+//! `tokbench tokenizer encode`: one thread reads, all threads encode, one thread writes.
 //!
-//! `encode/read.rs` reads sequences, `encode/cut.rs` cuts sequences, `encode/form.rs` gives tokens the form of a format, `encode/sink.rs` writes what was formed
-//! (`encode/parquet.rs`: a table).
+//! `encode/read.rs` reads sequences, `encode/encoder.rs` encodes them, `encode/formatter.rs` formats their tokens, and
+//! `encode/sink.rs` writes the result (`encode/parquet.rs`: a table).
 
-mod cut;
-mod form;
+mod encoder;
+mod formatter;
 mod parquet;
 mod read;
 mod sink;
@@ -24,122 +24,129 @@ use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};
 
-use super::{Ready, is_standard_output, one_input, open};
+use super::{Loaded, is_standard_output, one_standard_input, open};
 use crate::args::{self, TokenFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::stdout::errln;
 use crate::workspace::file_of;
-use cut::Cutter;
-use form::{Form, Part, Piece, Strand};
-use read::{Sequence, TOGETHER, read_files};
+use encoder::SequenceEncoder;
+use formatter::{Chunk, Formatted, Formatter, Strand};
+use read::{BATCH, Sequence, read_files};
 use sink::{Sink, Written};
 
-/// Bases that a thread cuts at a time.
-const SHARE: usize = 1 << 15;
+/// Minimum number of bases that a thread encodes at a time.
+const TASK: usize = 1 << 15;
 
 pub(crate) fn run(tokenizers: &Registry, args: &args::EncodeFiles) -> Result<u8, Failure> {
-    one_input(&args.tokenizer, args.files.iter().map(PathBuf::as_path))?;
+    one_standard_input(&args.tokenizer, args.files.iter().map(PathBuf::as_path))?;
     let inputs = || args.files.iter().map(PathBuf::as_path).chain([file_of(&args.tokenizer)]);
     folders::apart(&args.output, inputs())?;
     if args.format == TokenFormat::Npy {
         folders::apart(&sink::offsets(&args.output), inputs())?;
     }
-    let mut ready = open(tokenizers, &args.tokenizer)?;
+    let mut loaded = open(tokenizers, &args.tokenizer)?;
     if args.canonical {
-        let kmer = canonical(&ready)?;
-        (ready.tokenizer, ready.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
+        let kmer = canonical(&loaded)?;
+        (loaded.tokenizer, loaded.kmer) = (Arc::<Kmer>::clone(&kmer), Some(kmer));
     }
-    let frame = if args.specials { Some(frame(args, &ready)?) } else { None };
-    fits(args)?;
-    let form = Form::new(&ready.ids, args.format, frame);
-    let cutter = Cutter::new(&ready, &form);
-    let mut sink = Sink::create(&form, &args.output)?;
-    let counts = match at_once(args, &cutter, &mut sink) {
+    let frame = if args.specials { Some(frame(args, &loaded)?) } else { None };
+    check_format(args)?;
+    let formatter = Formatter::new(&loaded.ids, args.format, frame);
+    let encoder = SequenceEncoder::new(&loaded, &formatter);
+    let mut sink = Sink::create(&formatter, &args.output)?;
+    let counts = match in_parallel(args, &encoder, &mut sink) {
         Some(counts) => counts?,
         None => {
-            let mut write = |parts: Vec<Part>| sink.write_all(&parts);
-            read_files(args, &mut |sequences| cut(args, &sequences, &cutter, &mut write))?
+            let mut write = |chunks: Vec<Formatted>| sink.write_all(&chunks);
+            read_files(args, &mut |sequences| encode(args, &sequences, &encoder, &mut write))?
         }
     };
-    let Written { tokens, joined } = sink.finish()?;
+    let Written { tokens, merged } = sink.finish()?;
     let per_token = counts.bases as f64 / (tokens as f64).max(1.0);
-    errln!("{counts}; {tokens} tokens, {per_token:.2} bases each");
-    if joined > 0 {
+    errln!("{counts}; {tokens} tokens, {per_token:.2} bases per token");
+    if merged > 0 {
         errln!(
-            "note: {joined} letters share a token with those before them, as the file joins them (unknown letters, or its normalizer): \
-             \"decode\" gives each such token as it is spelled, and only spans (--format bed) tell how many letters there were"
+            "note: {merged} letters share a token with the letter before them, because the tokenizer file merges them (unknown letters, or \
+             its normalizer): \"decode\" returns each such token as it is spelled; only spans (--format bed) give the number of letters"
         );
     }
     Ok(0)
 }
 
-/// Refuses formats for which the output or another flag is none.
-fn fits(args: &args::EncodeFiles) -> Result<(), Failure> {
+/// Refuses formats that do not go with the output or with another flag.
+fn check_format(args: &args::EncodeFiles) -> Result<(), Failure> {
     if args.format == TokenFormat::Npy && is_standard_output(&args.output) {
         return Err(Failure::new(
             USAGE,
-            "a NumPy array needs its length at its beginning",
+            "a NumPy array cannot be written to standard output: its header contains the length",
             "name a file with --output",
         ));
     }
     if args.format == TokenFormat::Parquet && is_standard_output(&args.output) && std::io::stdout().is_terminal() {
-        return Err(Failure::new(
-            USAGE,
-            "a Parquet file is nothing to read on a terminal",
-            "name a file with --output",
-        ));
+        return Err(Failure::new(USAGE, "refusing to write binary Parquet to a terminal", "name a file with --output"));
     }
     if args.format == TokenFormat::Bed && args.specials {
-        return Err(Failure::new(USAGE, "special ids stand for no bases", "leave --specials away with --format bed"));
+        return Err(Failure::new(
+            USAGE,
+            "special tokens have no span in the sequence",
+            "omit --specials with --format bed",
+        ));
     }
     Ok(())
 }
 
-/// A thread reads, all threads cut, a thread writes. `None`: no thread could be started, and nothing was read.
-fn at_once(args: &args::EncodeFiles, cutter: &Cutter<'_>, sink: &mut Sink) -> Option<Result<Counts, Failure>> {
+/// One thread reads, all threads encode, one thread writes. `None`: no thread could be started, and nothing was read.
+fn in_parallel(
+    args: &args::EncodeFiles,
+    encoder: &SequenceEncoder<'_>,
+    sink: &mut Sink,
+) -> Option<Result<Counts, Failure>> {
     thread::scope(|scope| {
-        let (ahead, read) = sync_channel(1);
-        let (formed, behind) = sync_channel::<Vec<Part>>(1);
-        let write = move || behind.into_iter().try_for_each(|parts| sink.write_all(&parts).map(drop));
+        let (to_encode, read) = sync_channel(1);
+        let (to_write, formatted) = sync_channel::<Vec<Formatted>>(1);
+        let write = move || formatted.into_iter().try_for_each(|chunks| sink.write_all(&chunks).map(drop));
         let writing = thread::Builder::new().spawn_scoped(scope, write).ok()?;
-        let read_all = move || read_files(args, &mut |sequences| Ok(ahead.send(sequences).is_ok()));
+        let read_all = move || read_files(args, &mut |sequences| Ok(to_encode.send(sequences).is_ok()));
         let reading = thread::Builder::new().spawn_scoped(scope, read_all).ok()?;
-        let mut cut: Result<(), Failure> = Ok(());
+        let mut encoded: Result<(), Failure> = Ok(());
         for sequences in read {
-            match self::cut(args, &sequences, cutter, &mut |parts| Ok(formed.send(parts).is_ok())) {
+            match encode(args, &sequences, encoder, &mut |chunks| Ok(to_write.send(chunks).is_ok())) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(failure) => {
-                    cut = Err(failure);
+                    encoded = Err(failure);
                     break;
                 }
             }
         }
-        drop(formed);
-        let (written, counts) = (joined(writing), joined(reading));
-        // Where nothing can be written any more, nothing more is read either: then that is the cause.
-        Some(written.and(counts).and_then(|counts| cut.map(|()| counts)))
+        drop(to_write);
+        let (written, counts) = (join(writing), join(reading));
+        // If writing fails, reading and encoding stop too: so the error of writing comes first.
+        Some(written.and(counts).and_then(|counts| encoded.map(|()| counts)))
     })
 }
 
-/// The canonical words of a tokenizer, where both strands have the same ones.
-fn canonical(ready: &Ready) -> Result<Arc<Kmer>, Failure> {
-    let kmer = ready.kmer.as_deref().ok_or_else(|| {
-        let remedy = "give words of a fixed number of bases (kmer6), or use --both-strands";
-        Failure::new(USAGE, format!("{} has no canonical words", ready.tokenizer.name()), remedy)
+/// The canonical k-mers of a tokenizer.
+///
+/// # Errors
+/// If the two strands of a sequence do not have the same canonical k-mers.
+fn canonical(loaded: &Loaded) -> Result<Arc<Kmer>, Failure> {
+    let kmer = loaded.kmer.as_deref().ok_or_else(|| {
+        let remedy = "use k-mers of stride 1 (kmer6), or --both-strands";
+        Failure::new(USAGE, format!("{} has no canonical k-mers", loaded.tokenizer.name()), remedy)
     })?;
     if matches!(kmer.reading(), Reading::Sliding { stride: 2.., .. } | Reading::Tiling(Some(2..))) {
-        let remedy = "give words that begin at every base (kmer6), or use --both-strands";
-        let reason = format!("{} does not have the same words on both strands", kmer.name());
+        let remedy = "use k-mers of stride 1 (kmer6), or --both-strands";
+        let reason = format!("{} does not have the same k-mers on both strands", kmer.name());
         return Err(Failure::new(USAGE, reason, remedy));
     }
     Ok(Arc::new(kmer.clone().canonical()))
 }
 
-/// The ids before and behind a sequence: those of the file, or ours.
-fn frame(args: &args::EncodeFiles, ready: &Ready) -> Result<[Vec<u32>; 2], Failure> {
-    let Some(file) = &ready.file else { return Ok([vec![CLS], vec![SEP]]) };
+/// External ids of the special tokens before and after a sequence: those of the file, or [CLS] and [SEP].
+fn frame(args: &args::EncodeFiles, loaded: &Loaded) -> Result<[Vec<u32>; 2], Failure> {
+    let Some(file) = &loaded.file else { return Ok([vec![CLS], vec![SEP]]) };
     let mut frame = [vec![], vec![]];
     let mut side = 0;
     for place in file.single()? {
@@ -149,17 +156,17 @@ fn frame(args: &args::EncodeFiles, ready: &Ready) -> Result<[Vec<u32>; 2], Failu
         }
     }
     if frame.iter().all(Vec::is_empty) {
-        errln!("note: the post_processor of {} puts no ids around a sequence, so there are none", args.tokenizer);
+        errln!("note: the post_processor of {} adds no special tokens, so there are none", args.tokenizer);
     }
     Ok(frame)
 }
 
-/// A letter that has no id, counted from 1 on the strand given.
+/// The failure for a letter without an id; its position is 1-based, on the forward strand.
 fn refused(args: &args::EncodeFiles, sequence: &Sequence, refusal: &Refusal) -> Failure {
     let bases = &sequence.record.bases;
     let (place, strand) = match sequence.strand {
-        Strand::Other(length) => (length as usize - refusal.place, " on the other strand"),
-        Strand::Only | Strand::Given => (refusal.place + 1, ""),
+        Strand::Reverse(length) => (length as usize - refusal.place, " on the reverse strand"),
+        Strand::Only | Strand::Forward => (refusal.place + 1, ""),
     };
     let name = &sequence.record.name;
     let named = if name.is_empty() { String::new() } else { format!("record {:?}, ", excerpt(name)) };
@@ -168,42 +175,42 @@ fn refused(args: &args::EncodeFiles, sequence: &Sequence, refusal: &Refusal) -> 
     Failure::new(DATA, format!("{record}: {reason}"), refusal.why.remedy())
 }
 
-/// Cuts what was read on all threads and gives it on in order; `false`: nobody takes it any more.
-fn cut(
+/// Encodes sequences on all threads and passes the results on in order; `false`: the receiver has stopped.
+fn encode(
     args: &args::EncodeFiles,
     sequences: &[Sequence],
-    cutter: &Cutter<'_>,
-    give: &mut dyn FnMut(Vec<Part>) -> Result<bool, Failure>,
+    encoder: &SequenceEncoder<'_>,
+    give: &mut dyn FnMut(Vec<Formatted>) -> Result<bool, Failure>,
 ) -> Result<bool, Failure> {
-    if let Some(file) = cutter.file {
+    if let Some(file) = encoder.file {
         let refusals = sequences.par_iter().map(|sequence| (sequence, file.refusal(&sequence.record.bases)));
         let first = refusals.find_map_first(|(sequence, refusal)| Some((sequence, refusal?)));
         if let Some((sequence, refusal)) = first {
             return Err(refused(args, sequence, &refusal));
         }
     }
-    let pieces: Vec<Piece<'_>> = sequences.iter().flat_map(|sequence| cutter.pieces(sequence)).collect();
-    for together in groups(&pieces, TOGETHER) {
-        let shares: Vec<&[Piece<'_>]> = groups(together, SHARE).collect();
-        if !give(shares.into_par_iter().map(|share| cutter.cut(share)).collect())? {
+    let chunks: Vec<Chunk<'_>> = sequences.iter().flat_map(|sequence| encoder.chunks(sequence)).collect();
+    for batch in groups(&chunks, BATCH) {
+        let tasks: Vec<&[Chunk<'_>]> = groups(batch, TASK).collect();
+        if !give(tasks.into_par_iter().map(|chunks| encoder.encode(chunks)).collect())? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Pieces in groups of at least so many bases.
-fn groups<'a, 'b>(pieces: &'a [Piece<'b>], least: usize) -> impl Iterator<Item = &'a [Piece<'b>]> {
+/// Chunks in groups of at least `least` bases, except the last group.
+fn groups<'a, 'b>(chunks: &'a [Chunk<'b>], least: usize) -> impl Iterator<Item = &'a [Chunk<'b>]> {
     let mut bases = 0;
-    pieces.chunk_by(move |piece, _| {
-        bases += piece.bases.len();
+    chunks.chunk_by(move |chunk, _| {
+        bases += chunk.bases.len();
         let more = bases < least;
         bases = if more { bases } else { 0 };
         more
     })
 }
 
-/// What a thread gave; if it panicked, so does this one.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+/// The result of a thread; if it panicked, this one panics too.
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

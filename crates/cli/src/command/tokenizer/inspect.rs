@@ -1,22 +1,22 @@
-//! `tokbench tokenizer inspect`.
+//! `tokbench tokenizer inspect`: the vocabulary of a tokenizer.
 
 use serde_json::json;
 use tokenize::Reading;
 use tokenize::Registry;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Ready, open};
+use super::{Loaded, open};
 use crate::args;
 use crate::failure::Failure;
 use crate::stdout::outln;
 
-/// Longest tokens that are shown.
+/// Number of longest tokens that are shown.
 const SHOWN: usize = 5;
 
 pub(crate) fn run(tokenizers: &Registry, args: &args::InspectTokenizer) -> Result<u8, Failure> {
-    let ready = open(tokenizers, &args.tokenizer)?;
-    let (tokenizer, vocabulary) = (&ready.tokenizer, ready.tokenizer.vocabulary());
-    let (entries, special) = entries(&ready);
+    let loaded = open(tokenizers, &args.tokenizer)?;
+    let (tokenizer, vocabulary) = (&loaded.tokenizer, loaded.tokenizer.vocabulary());
+    let (entries, special) = entries(&loaded);
     let dna: Vec<u32> = vocabulary.ids().filter(|&id| vocabulary.is_dna(id)).collect();
     let longest = dna.iter().map(|&id| vocabulary.length(id)).max().unwrap_or(0);
     let mut lengths = vec![0u64; longest + 1];
@@ -25,17 +25,17 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::InspectTokenizer) -> Resul
     by_length.sort_by_key(|&id| (std::cmp::Reverse(vocabulary.length(id)), id));
     let spelled = |id: u32| String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned();
     let shown: Vec<(u32, String)> =
-        by_length.iter().take(SHOWN).map(|&id| (ready.ids.shown(id), spelled(id))).collect();
+        by_length.iter().take(SHOWN).map(|&id| (loaded.ids.external(id), spelled(id))).collect();
     let reading = match tokenizer.reading() {
-        Reading::Tiling(Some(k)) => format!("tokens of {k} side by side"),
-        Reading::Tiling(None) => "tokens of varying length side by side".to_owned(),
-        Reading::Sliding { k, stride } => format!("tokens of {k} that start every {stride}"),
+        Reading::Tiling(Some(k)) => format!("adjacent tokens of {k} bases"),
+        Reading::Tiling(None) => "adjacent tokens of variable length".to_owned(),
+        Reading::Sliding { k, stride } => format!("overlapping tokens of {k} bases, stride {stride}"),
     };
-    let engine = ready.file.as_ref().map(|file| match file.engine() {
+    let engine = loaded.file.as_ref().map(|file| match file.engine() {
         None => "the tokenizers crate".to_owned(),
         Some(engine) => match engine.compile() {
             Some((states, bytes)) => format!("automaton of {states} states, {} KiB", bytes >> 10),
-            None => "walk over pairs (an automaton would be too large)".to_owned(),
+            None => "pairs of tokens (an automaton would be too large)".to_owned(),
         },
     });
     if args.json {
@@ -54,7 +54,7 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::InspectTokenizer) -> Resul
     outln!("  {entries} entries: {special} special, {} of A, C, G, T{others}", dna.len());
     outln!("  {reading}");
     if let Some(engine) = engine {
-        outln!("  cut by: {engine}");
+        outln!("  engine: {engine}");
     }
     outln!("  bases  entries");
     for (length, &count) in lengths.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -67,10 +67,10 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::InspectTokenizer) -> Resul
     Ok(0)
 }
 
-/// Entries that are there, and those of them that are special and no DNA.
-fn entries(ready: &Ready) -> (usize, usize) {
-    let vocabulary = ready.tokenizer.vocabulary();
-    let Some(file) = &ready.file else { return (vocabulary.len(), SPECIALS as usize) };
+/// The number of entries, and of those that are special tokens without bases.
+fn entries(loaded: &Loaded) -> (usize, usize) {
+    let vocabulary = loaded.tokenizer.vocabulary();
+    let Some(file) = &loaded.file else { return (vocabulary.len(), SPECIALS as usize) };
     let there = (0..).zip(file.file_ids()).filter(|(_, of_file)| of_file.is_some()).map(|(id, _)| id);
     let special = there.clone().filter(|&id| file.is_special(id) && !vocabulary.is_dna(id)).count();
     (there.count(), special)

@@ -1,4 +1,4 @@
-//! `tokbench tokenizer train`.
+//! `tokbench tokenizer train`: byte-pair encodings from sequence files.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use bpe::train::{Learned, Options, train};
 use dataset::{Counts, sequences};
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, STANDARD_INPUT, is_standard_input, one_input, sample, standard_input, wrong};
+use super::{Output, STANDARD_INPUT, invalid, is_standard_input, one_standard_input, sample, standard_input};
 use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
@@ -16,20 +16,20 @@ use crate::stdout::errln;
 
 pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
     folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
-    one_input("", args.files.iter().chain(&args.continue_from).map(PathBuf::as_path))?;
+    one_standard_input("", args.files.iter().chain(&args.continue_from).map(PathBuf::as_path))?;
     let options = options(args)?;
     if !args.weights.is_empty() && args.weights.len() != args.files.len() {
         return Err(Failure::new(
             USAGE,
             format!("{} weights for {} files", args.weights.len(), args.files.len()),
-            "give one weight for each file, in their order",
+            "give one weight per file, in the same order",
         ));
     }
-    // Before anything is read: can it be written?
+    // Checked before anything is read: the output can be written.
     let mut output = Output::create(&args.output)?;
     let (learned, counts) = learn(args, &options)?;
     errln!("{counts}");
-    tell(args, &learned)?;
+    summarize(args, &learned)?;
     output.write(&huggingface::to_json(&learned))?;
     output.finish()?;
     Ok(0)
@@ -54,18 +54,18 @@ fn options(args: &args::TrainTokenizer) -> Result<Options, Failure> {
     })
 }
 
-/// The vocabulary of the files, or of a sample of them, and what was read.
+/// The vocabulary of the files, or of a sample of them, and the counts of what was read.
 fn learn(args: &args::TrainTokenizer, options: &Options) -> Result<(Learned, Counts), Failure> {
     let sampled = !args.weights.is_empty() || args.bases.is_some();
     let mut counts = Counts::default();
     let sample = if sampled {
-        // Without weights all files are sampled alike.
-        let shares = if args.weights.is_empty() { None } else { Some(args.weights.as_slice()) };
-        sample::take(&args.files, shares, args.bases, args.piece_length, &mut counts)?
+        // Without weights files are sampled in proportion to their sizes.
+        let weights = if args.weights.is_empty() { None } else { Some(args.weights.as_slice()) };
+        sample::take(&args.files, weights, args.bases, args.piece_length, &mut counts)?
     } else {
         Vec::new()
     };
-    // One record in memory at a time; the first error ends the reading and is told.
+    // One record in memory at a time; the first error ends the reading and is returned.
     let mut records = sequences::all(if sampled { &[] } else { args.files.as_slice() });
     let mut failure = None;
     let read = records.by_ref().map_while(|record| record.map_err(|error| failure = Some(error)).ok());
@@ -82,24 +82,27 @@ fn learn(args: &args::TrainTokenizer, options: &Options) -> Result<(Learned, Cou
     Ok((learned?, counts))
 }
 
-/// Says what was learned; a failure if it is less than was asked for.
-fn tell(args: &args::TrainTokenizer, learned: &Learned) -> Result<(), Failure> {
+/// Prints what was learned.
+///
+/// # Errors
+/// If the vocabulary is smaller than requested.
+fn summarize(args: &args::TrainTokenizer, learned: &Learned) -> Result<(), Failure> {
     let entries = SPECIALS as usize + learned.tokens.len();
     if entries < args.vocab_size as usize {
-        return Err(wrong(
+        return Err(invalid(
             format!(
-                "{} bases give only {entries} entries: no further pair stands at {} places",
+                "{} bases give only {entries} entries: no further pair has the minimum frequency {}",
                 learned.bases, args.min_frequency
             ),
-            "ask for a smaller vocabulary, give more text, or lower --min-frequency",
+            "choose a smaller vocabulary, provide more text, or lower --min-frequency",
         ));
     }
     let longest = learned.tokens.iter().map(Vec::len).max().unwrap_or(0);
     errln!("{entries} entries learned from {} bases; the longest has {longest} bases", learned.bases);
     if longest > usize::from(u16::MAX) {
         errln!(
-            "note: with tokens of more than {} bases encoding is left to the tokenizers crate, which is slower; \
-             --max-token-length bounds them",
+            "note: with tokens of more than {} bases, sequences are encoded by the tokenizers crate, which is slower; \
+             --max-token-length limits them",
             u16::MAX
         );
     }

@@ -1,4 +1,4 @@
-//! Tables of `name` and `input_ids`, one row a sequence, as Parquet files: what Hugging Face `datasets`, pandas and polars read.
+//! Parquet files with the columns `name` and `input_ids`, one row per sequence, as read by Hugging Face `datasets`, pandas and polars.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use super::form::Part;
-use crate::command::tokenizer::{Ids, Output, wrong};
+use super::formatter::Formatted;
+use crate::command::tokenizer::{Ids, Output, invalid};
 use crate::failure::Failure;
 
-/// Ids of a row group, unless one sequence alone has more: what must be in memory to write or read it.
+/// Ids per row group, unless a single sequence has more: what must be in memory to write or read the group.
 const GROUP: usize = 1 << 22;
-/// Sequences of a row group.
+/// Maximum number of sequences per row group.
 const ROWS: usize = 1 << 18;
 
 const SCHEMA: &str = "message sequences {
@@ -23,15 +23,16 @@ const SCHEMA: &str = "message sequences {
     REQUIRED GROUP input_ids (LIST) { REPEATED GROUP list { REQUIRED INT32 element; } }
 }";
 
-/// A file in the making.
+/// A Parquet file that is being written.
 pub(super) struct Table {
-    writer: SerializedFileWriter<Door>,
+    writer: SerializedFileWriter<OutputWriter>,
     names: Vec<ByteArray>,
     ids: Vec<i32>,
-    /// For every id, and for every sequence without ids: whether it begins a row (0), and whether it is there (1).
+    /// Repetition and definition levels, for every id and every sequence without ids: 0 at the first id of a row, and 1 where there
+    /// is an id.
     repeated: Vec<i16>,
     defined: Vec<i16>,
-    /// Ids of the row that has begun and not ended.
+    /// Number of ids of the incomplete row.
     open: usize,
 }
 
@@ -40,27 +41,27 @@ impl Table {
     pub(super) fn begin(output: Output, ids: &Ids) -> Result<Table, Failure> {
         let schema = parse_message_type(SCHEMA).map_err(|error| failed(&error))?;
         let properties = Arc::new(WriterProperties::builder().build());
-        let writer =
-            SerializedFileWriter::new(Door(output), Arc::new(schema), properties).map_err(|error| failed(&error))?;
-        if i32::try_from(ids.most()).is_err() {
+        let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
+            .map_err(|error| failed(&error))?;
+        if i32::try_from(ids.largest()).is_err() {
             let remedy = "write text or NumPy arrays";
-            return Err(wrong("an id of this tokenizer does not fit into 31 bits".to_owned(), remedy));
+            return Err(invalid("an id of this tokenizer does not fit into 31 bits".to_owned(), remedy));
         }
         Ok(Table { writer, names: vec![], ids: vec![], repeated: vec![], defined: vec![], open: 0 })
     }
 
-    /// Adds pieces. A row is written when its last one is there.
-    pub(super) fn add(&mut self, part: &Part) -> Result<(), Failure> {
-        let (mut from, mut names) = (0, part.names.iter());
-        for &(length, closes) in &part.lengths {
-            let own = &part.ids[from..from + length as usize];
+    /// Adds chunks. A row is complete with its last chunk.
+    pub(super) fn add(&mut self, formatted: &Formatted) -> Result<(), Failure> {
+        let (mut from, mut names) = (0, formatted.names.iter());
+        for &(length, is_last) in &formatted.lengths {
+            let own = &formatted.ids[from..from + length as usize];
             from += own.len();
             // No id has more than 31 bits.
             self.ids.extend(own.iter().map(|&id| id as i32));
             self.repeated.extend((0..own.len()).map(|number| i16::from(number + self.open > 0)));
             self.defined.extend(std::iter::repeat_n(1, own.len()));
             self.open += own.len();
-            if !closes {
+            if !is_last {
                 continue;
             }
             if self.open == 0 {
@@ -76,7 +77,7 @@ impl Table {
         Ok(())
     }
 
-    /// Writes what is collected as a row group.
+    /// Writes the collected rows as a row group.
     fn group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         if let Some(mut column) = group.next_column()? {
@@ -95,7 +96,7 @@ impl Table {
         Ok(())
     }
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and gives it its name.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         if !self.names.is_empty() {
             self.group().map_err(|error| failed(&error))?;
@@ -105,13 +106,13 @@ impl Table {
 }
 
 fn failed(error: &ParquetError) -> Failure {
-    wrong(format!("the Parquet file could not be written: {error}"), "is there room on the disk?")
+    invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
 }
 
-/// The output as the library wants it.
-struct Door(Output);
+/// The output as a writer for the library.
+struct OutputWriter(Output);
 
-impl Write for Door {
+impl Write for OutputWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.0.write(bytes) {
             Ok(()) => Ok(bytes.len()),
@@ -134,21 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_rows_are_read_back() {
         let folder = std::env::temp_dir().join(format!("tokbench-parquet-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path: &Path = &folder.join("x.parquet");
-        let mut table = Table::begin(Output::create(path).unwrap(), &Ids::Ours(31)).unwrap();
+        let mut table = Table::begin(Output::create(path).unwrap(), &Ids::Internal(31)).unwrap();
         let names = ["a", "", "long name"].map(str::to_owned).to_vec();
         let lengths = vec![(3, true), (0, true), (1, true)];
-        let part = Part { names, ids: vec![10, 20, 30, 30], lengths, ..Part::default() };
-        table.add(&part).unwrap();
+        let formatted = Formatted { names, ids: vec![10, 20, 30, 30], lengths, ..Formatted::default() };
+        table.add(&formatted).unwrap();
         table.group().unwrap();
-        table.add(&part).unwrap();
-        // A long one comes in parts.
-        table.add(&Part { ids: vec![10, 20], lengths: vec![(1, false), (1, false)], ..Part::default() }).unwrap();
+        table.add(&formatted).unwrap();
+        // A long sequence comes in chunks.
+        table
+            .add(&Formatted { ids: vec![10, 20], lengths: vec![(1, false), (1, false)], ..Formatted::default() })
+            .unwrap();
         let names = vec!["parts".to_owned()];
-        table.add(&Part { names, ids: vec![30], lengths: vec![(1, true)], ..Part::default() }).unwrap();
+        table.add(&Formatted { names, ids: vec![30], lengths: vec![(1, true)], ..Formatted::default() }).unwrap();
         table.finish().unwrap();
         let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
         assert_eq!(reader.num_row_groups(), 2);
@@ -166,8 +169,8 @@ mod tests {
             .collect();
         let expected = [("a", vec![10, 20, 30]), ("", vec![]), ("long name", vec![30])];
         let expected: Vec<_> = expected.into_iter().map(|(name, ids)| (name.to_owned(), ids)).collect();
-        let parts = vec![("parts".to_owned(), vec![10, 20, 30])];
-        assert_eq!(rows, [expected.clone(), expected, parts].concat());
+        let chunked = vec![("parts".to_owned(), vec![10, 20, 30])];
+        assert_eq!(rows, [expected.clone(), expected, chunked].concat());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

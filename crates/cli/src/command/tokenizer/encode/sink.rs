@@ -1,8 +1,8 @@
-//! Where formed tokens go: one file, or two for NumPy arrays.
+//! Output files of formatted tokens: one file, or two for NumPy arrays.
 
 use std::path::{Path, PathBuf};
 
-use super::form::{Form, Part};
+use super::formatter::{Formatted, Formatter};
 use super::parquet::Table;
 use crate::args::TokenFormat;
 use crate::command::tokenizer::Output;
@@ -11,23 +11,23 @@ use crate::failure::{Failure, USAGE};
 /// Bytes of the header of a NumPy file.
 const HEADER: usize = 128;
 
-/// Open files.
+/// The open output files, and the counts of what was written.
 pub(super) struct Sink {
     kind: SinkKind,
     written: Written,
 }
 
-/// What was written in all, as in [`Part`].
+/// Total counts of what was written, as in [`Formatted`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Written {
     pub(super) tokens: u64,
-    pub(super) joined: u64,
+    pub(super) merged: u64,
 }
 
 enum SinkKind {
-    /// Text: as it was formed.
+    /// Text or BED, as formatted.
     Plain(Output),
-    /// Ids, and where each sequence begins among them.
+    /// Ids, and the offsets of sequences in them.
     Arrays {
         ids: Output,
         offsets: Output,
@@ -39,42 +39,42 @@ enum SinkKind {
 }
 
 impl Sink {
-    pub(super) fn create(form: &Form, path: &Path) -> Result<Sink, Failure> {
-        if form.format() == TokenFormat::Npy && experiment::files::in_place(path) {
+    pub(super) fn create(formatter: &Formatter, path: &Path) -> Result<Sink, Failure> {
+        if formatter.format() == TokenFormat::Npy && experiment::files::in_place(path) {
             return Err(Failure::new(
                 USAGE,
-                format!("{} is no file, and the header of an array is written last", path.display()),
+                format!("{} is not a regular file, but the header of an array is written last", path.display()),
                 "name a file with --output, or write text",
             ));
         }
         let mut output = Output::create(path)?;
-        let kind = match form.format() {
+        let kind = match formatter.format() {
             TokenFormat::Text | TokenFormat::Bed => SinkKind::Plain(output),
-            TokenFormat::Parquet => SinkKind::Table(Box::new(Table::begin(output, form.ids())?)),
+            TokenFormat::Parquet => SinkKind::Table(Box::new(Table::begin(output, formatter.ids())?)),
             TokenFormat::Npy => {
                 let mut offsets = Output::create(&offsets(path))?;
                 for file in [&mut output, &mut offsets] {
                     file.write(&[0; HEADER])?;
                 }
                 offsets.write(&0u64.to_le_bytes())?;
-                let kind = if form.wide() { "<u4" } else { "<u2" };
+                let kind = if formatter.wide() { "<u4" } else { "<u2" };
                 SinkKind::Arrays { ids: output, offsets, kind, length: 0, sequences: 0 }
             }
         };
         Ok(Sink { kind, written: Written::default() })
     }
 
-    fn write(&mut self, part: &Part) -> Result<(), Failure> {
-        self.written.tokens += part.tokens;
-        self.written.joined += part.joined;
+    fn write(&mut self, formatted: &Formatted) -> Result<(), Failure> {
+        self.written.tokens += formatted.tokens;
+        self.written.merged += formatted.merged;
         match &mut self.kind {
-            SinkKind::Plain(output) => output.write(&part.bytes),
-            SinkKind::Table(table) => table.add(part),
+            SinkKind::Plain(output) => output.write(&formatted.bytes),
+            SinkKind::Table(table) => table.add(formatted),
             SinkKind::Arrays { ids, offsets, length, sequences, .. } => {
-                ids.write(&part.bytes)?;
-                for (ids, closes) in &part.lengths {
+                ids.write(&formatted.bytes)?;
+                for (ids, is_last) in &formatted.lengths {
                     *length += ids;
-                    if *closes {
+                    if *is_last {
                         *sequences += 1;
                         offsets.write(&length.to_le_bytes())?;
                     }
@@ -84,12 +84,12 @@ impl Sink {
         }
     }
 
-    /// Writes parts in order. Always `true`: there is room for more.
-    pub(super) fn write_all(&mut self, parts: &[Part]) -> Result<bool, Failure> {
-        parts.iter().try_for_each(|part| self.write(part)).map(|()| true)
+    /// Writes formatted chunks in order. Always `true`: the sink accepts more.
+    pub(super) fn write_all(&mut self, chunks: &[Formatted]) -> Result<bool, Failure> {
+        chunks.iter().try_for_each(|formatted| self.write(formatted)).map(|()| true)
     }
 
-    /// Gives the files their names.
+    /// Completes the files and gives them their names.
     pub(super) fn finish(self) -> Result<Written, Failure> {
         match self.kind {
             SinkKind::Plain(output) => output.finish()?,
@@ -97,7 +97,7 @@ impl Sink {
             SinkKind::Arrays { ids, offsets, kind, length, sequences } => {
                 let headers = [header(kind, length), header("<u8", sequences + 1)];
                 let [of_ids, of_offsets] = headers.map(Some);
-                // Ids with the offsets of others would be misread without a sign.
+                // Named together: ids with the offsets of another file would be misread without an error.
                 Output::finish_all([(ids, of_ids), (offsets, of_offsets)])?;
             }
         }
@@ -105,7 +105,7 @@ impl Sink {
     }
 }
 
-/// The file that says where each sequence begins among the ids of `path`.
+/// The file with the offsets of the sequences in the ids of `path`.
 pub(super) fn offsets(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".offsets.npy");
@@ -115,17 +115,17 @@ pub(super) fn offsets(path: &Path) -> PathBuf {
 /// The header of a NumPy file of one dimension (format 1.0), padded to [`HEADER`] bytes.
 fn header(kind: &str, length: u64) -> Vec<u8> {
     let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({length},), }}");
-    let room = HEADER - 10;
+    let length_of_text = HEADER - 10;
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((room as u16).to_le_bytes());
-    header.extend(format!("{text:<width$}\n", width = room - 1).into_bytes());
+    header.extend((length_of_text as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = length_of_text - 1).into_bytes());
     header
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn header_of_an_array() {
+    fn header_of_a_numpy_array() {
         let header = super::header("<u2", u64::MAX);
         assert_eq!(header.len(), super::HEADER);
         assert!(header.starts_with(b"\x93NUMPY\x01\x00") && header.ends_with(b" \n"));
