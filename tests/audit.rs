@@ -59,9 +59,9 @@ fn what_cannot_be_audited_is_refused() {
         assert_ne!(said.code, 0);
         assert!(said.err.contains(words), "{}", said.err);
     };
-    refused(&["-t", "mxdna", "--corpus", "q.toml"], "mxdna is part of a model");
+    refused(&["-t", "mxdna", "--corpus", "q.toml"], "mxdna is a learned front end");
     refused(&["-t", "kmr6", "--corpus", "q.toml"], "did you mean \"kmer");
     refused(&["-t", "base", "--window", "9000", "--corpus", "q.toml"], "no window of 9000 bases");
-    refused(&["-t", "base", "--probes", "0", "--corpus", "q.toml"], "must be a whole number from 1");
+    refused(&["-t", "base", "--probes", "0", "--corpus", "q.toml"], "must be a positive integer");
     refused(&["-t", "base", "--corpus", "absent.fa"], "absent.fa");
 }

@@ -12,7 +12,7 @@ fn compare_tells_everything_and_the_second_time_takes_seconds() {
     for word in ["kmer3", "bpe64", "mxdna", "floor", "not decisive", "tokbench-results/small/bits_per_base.svg"] {
         assert!(first.out.contains(word), "{word} is missing in {}", first.out);
     }
-    assert!(first.err.contains("6 runs, 0 finished before"), "{}", first.err);
+    assert!(first.err.contains("6 runs, 0 already finished"), "{}", first.err);
     for figure in ["bits_per_base", "parts", "curve", "cost", "lengths"] {
         for end in ["svg", "csv"] {
             assert!(house.path(&format!("tokbench-results/small/{figure}.{end}")).exists(), "{figure}.{end}");
@@ -20,7 +20,7 @@ fn compare_tells_everything_and_the_second_time_takes_seconds() {
     }
     let second = house.run(&["compare", "q.toml"]).well();
     assert_eq!(first.out, second.out);
-    assert!(second.err.contains("6 runs, 6 finished before"), "{}", second.err);
+    assert!(second.err.contains("6 runs, 6 already finished"), "{}", second.err);
     assert!(!second.err.contains("of processor time left"), "nothing is computed again: {}", second.err);
 
     // From the records alone: the same table and the same figures, byte for byte.
@@ -86,8 +86,8 @@ fn published_records_are_continued() {
     let more =
         ["compare", "q.toml", "--seeds", "2", "--store", "other", "--records", "one/records.jsonl", "--output", "two"];
     let said = house.run(&more).well();
-    assert!(said.err.contains("2 finished runs taken over, 0 records of other runs left"), "{}", said.err);
-    assert!(said.err.contains("4 runs, 2 finished before"), "{}", said.err);
+    assert!(said.err.contains("2 finished runs reused, 0 records of other runs ignored"), "{}", said.err);
+    assert!(said.err.contains("4 runs, 2 already finished"), "{}", said.err);
     assert_eq!(house.records("two").len(), 4);
     house.run(&["compare", "q.toml", "--records", "nowhere.jsonl"]).failed(3, &["nowhere.jsonl"]);
 }
@@ -199,7 +199,7 @@ fn what_cannot_be_is_told_before_anything_is_computed() {
         .failed(2, &["file/x: file is a file, not a folder", "name a folder with --output"]);
     let said = house.run(&["plan", "q.toml", "--scoring-bases", "1G"]).well();
     assert!(said.err.contains("of the 1000000000 bases asked for; the test split has no more"), "{}", said.err);
-    house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be a whole number from 1"]);
+    house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be an integer from 1 to 1024"]);
     house.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["-1 is not positive"]);
     house.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
     house.write("c.toml", "name = 'x'\nspecie = []\n");

@@ -71,7 +71,7 @@ fn killed_twenty_times_gives_the_same_records() {
     };
     let before = records(".tokbench");
     let said = house.run(&args).well();
-    assert!(said.err.contains(&format!("12 runs, {before} finished before")), "{before}: {}", said.err);
+    assert!(said.err.contains(&format!("12 runs, {before} already finished")), "{before}: {}", said.err);
     let found = house.records("out");
     let answers: Vec<_> = found.iter().map(experiment::Record::answer).collect();
     assert_eq!(answers, expected);

@@ -129,7 +129,7 @@ fn what_is_open_is_written_on() {
     shell(&format!("mkfifo p; cat p > h & {encode} p; wait; exec 4> i; {encode} /dev/fd/4"));
     assert_eq!(std::fs::read_to_string(house.path("h")).unwrap(), "5 6 7 8\n");
     assert_eq!(std::fs::read_to_string(house.path("i")).unwrap(), "5 6 7 8\n");
-    let twice = |args: &[&str]| house.run(args).failed(2, &["standard input cannot hold both", "only once"]);
+    let twice = |args: &[&str]| house.run(args).failed(2, &["cannot both be standard input", "only once"]);
     twice(&["tokenizer", "encode", "-t", "base", "-", "-"]);
     twice(&["tokenizer", "encode", "-t", "/dev/stdin", "-"]);
     twice(&["tokenizer", "train", "--vocab-size", "20", "-", "/dev/stdin", "-o", "t.json"]);
@@ -265,7 +265,7 @@ fn an_interrupted_comparison_goes_on() {
     }
     let said = signalled(child, "-TERM");
     assert_eq!(said.code, 130, "{}", said.err);
-    assert!(said.err.contains("interrupted; the same command continues"), "{}", said.err);
+    assert!(said.err.contains("interrupted; run the same command again to resume"), "{}", said.err);
     house.run(&args).well();
     let resumed: u32 = house.records("out").iter().map(|record| record.provenance.resumed).sum();
     assert!(resumed > 0, "what was saved was taken up");
@@ -296,7 +296,7 @@ fn threads_that_cannot_be_started_are_done_without() {
     // More threads than processors are not started; what comes of it is the same.
     let output = house.command(args[0]).env("RAYON_NUM_THREADS", "100000").output().expect("starts");
     let said = Said::new(&output).well();
-    assert!(said.err.contains("RAYON_NUM_THREADS asks for 100000 threads"), "{}", said.err);
+    assert!(said.err.contains("RAYON_NUM_THREADS requests 100000 threads"), "{}", said.err);
     assert_eq!(said.out, house.run(args[0]).well().out);
 }
 

@@ -58,7 +58,7 @@ fn what_would_be_refused_at_the_end_is_refused_at_the_start() {
     std::fs::create_dir_all(house.path("out/table.csv")).unwrap();
     house
         .run(&["compare", "q.toml", "--output", "out"])
-        .failed(2, &["out/table.csv is a folder, where a file is to be written", "--output"]);
+        .failed(2, &["cannot write out/table.csv: it is a folder", "--output"]);
     assert!(!house.path(".tokbench").exists(), "nothing is computed");
 }
 
@@ -160,7 +160,8 @@ fn what_is_read_once_may_be_a_pipe() {
         let (code, out, err) = shell(line);
         assert_eq!(code, Some(0), "{line}: {err}");
         assert!(!out.is_empty());
-        let warned = err.contains("\"compare\" cannot run this") && err.contains("a pipe can be read only once");
+        let warned =
+            err.contains("\"compare\" cannot execute this experiment") && err.contains("a pipe can be read only once");
         assert_eq!(warned, line.contains(" plan "), "{line}: {err}");
     }
     for line in ["$TB compare q.toml --corpus <(cat g.fa)", "$TB compare q.toml --task <(cat t.csv)"] {

@@ -1,5 +1,5 @@
-//! Every flag of every command, once: parsing, help, completions and manual pages derive from it. Those of commands that belong together are in
-//! a file of their own (`args/experiment.rs`, `args/text.rs`, `args/tokenizer.rs`).
+//! Every flag of every command, once: parsing, help, completions and manual pages derive from it. Flags of related commands
+//! share a file (`args/experiment.rs`, `args/text.rs`, `args/tokenizer.rs`).
 
 mod experiment;
 mod names;
@@ -16,21 +16,22 @@ use tokenize::Registry;
 use crate::failure::Failure;
 use names::names;
 
-pub use experiment::{Compare, Plan, Question, Report, Run};
-pub use text::{Audit, Cutting, Look};
+pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
+pub use text::{Audit, Look, TokenizerSelection};
 pub use tokenizer::{
     ConvertTokenizer, DecodeFile, EncodeFiles, InspectTokenizer, TokenFormat, Tokenizer, TokenizerCommand,
     TokenizerFormat, TrainTokenizer,
 };
 
-/// Fair comparison of DNA tokenizers in front of one shared DNABERT-2 encoder.
+/// Compare DNA tokenizers in front of one shared DNABERT-2 encoder.
 ///
-/// Every tokenizer gets the same bases, the same hidden bases, the same encoder and paired seeds. The answer is a table,
-/// figures and one plain sentence, in bits per base: what the model pays for a base it cannot see, whatever the vocabulary.
+/// Every tokenizer gets the same text, the same masked bases, the same encoder and paired seeds. The result is a table, figures
+/// and a one-sentence conclusion in bits per masked base: the code length of the bases that the model does not see, which is
+/// comparable across vocabularies.
 #[derive(Debug, Parser)]
 #[command(name = "tokbench", version, propagate_version = true, max_term_width = 100)]
 pub struct Tokbench {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -38,55 +39,55 @@ pub struct Tokbench {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Compare tokenizers: plan, train, score, conclude.
+    /// Compare tokenizers: plan, train, score, and test the differences.
     ///
-    /// Without any flag but --tokenizers it compares them on a small synthetic genome whose true entropy is known: no download,
-    /// some minutes. Finished runs are kept in the store; the same command again only draws the conclusions.
+    /// With --tokenizers alone, the text is a small synthetic genome of known entropy: nothing is downloaded, and it takes some
+    /// minutes. Finished runs are kept in the store: the same command again reuses them, and an interrupted one is resumed.
     Compare(Compare),
-    /// Show what `compare` would do: runs, hours, memory, and what the seeds can decide.
+    /// Estimate what `compare` would cost and what it can decide: runs, time, memory, statistical power.
     ///
-    /// The difference that the seeds show with a chance of 80 % is one with which a given comparison is decisive whatever the
-    /// other comparisons show: its exact sign-flip p is at most 0.05 divided by their number. It is in standard deviations of
-    /// the paired differences over seeds, and in bits per base where earlier records tell how much those vary.
+    /// The detectable difference is the one that a single comparison detects with power 80 %, whatever the other comparisons
+    /// show: its exact sign-flip p-value is at most 0.05 divided by the number of comparisons. It is given in standard deviations
+    /// of the paired differences over seeds, and in bits per base where earlier records show how much those vary.
     Plan(Plan),
-    /// Do one run of a plan by its key. `compare` starts one such process per run.
+    /// Execute one run of a plan, given its key. `compare` starts one such process per run.
     Run(Run),
-    /// Draw table, figures and sentence again from records, without data or model.
+    /// Recreate table, figures and conclusion from records. No data and no model are needed.
     Report(Report),
-    /// Show one stretch of DNA as each tokenizer cuts it, aligned under its bases.
+    /// Show how each tokenizer segments one locus, with the tokens aligned under the bases.
     Look(Look),
-    /// Measure what tokenizers do to a text, beside what they do to random text. No model is needed.
+    /// Measure properties of tokenizers on a text and on random text. No model is needed.
     ///
-    /// Bases per token, use of the vocabulary, lengths, entropy, unigram bits per base, stability on the other strand, after
-    /// a shift, a substitution and a deletion, and whether text comes back from its tokens. Each number stands beside the
-    /// same on a Markov chain of order 2 with the corpus's frequencies and on independent bases: alone it means little. Where
-    /// a text shows too few of the tokens, entropy, unigram bits, Rényi efficiency and types come out too low, whatever the
-    /// correction: the table marks them. Memory grows with the vocabulary: 5 GB for kmer12.
+    /// Bases per token, vocabulary use, token lengths, entropy, unigram bits per base, stability (on the reverse strand, after a
+    /// shift, a substitution and a deletion), and whether decoding restores the text. Each number is shown beside the same number
+    /// on a Markov chain of order 2 fitted to the corpus and on independent bases, because alone it means little. Where a text is
+    /// too short for a vocabulary (undersampled), entropy, unigram bits, Rényi efficiency and types (distinct tokens) are
+    /// underestimated, whatever the correction: the table marks them. Memory grows with the vocabulary: 5 GB for kmer12.
     Audit(Audit),
     /// List tokenizers, corpora, tasks, encoders, devices and figures.
     List(List),
-    /// Learn tokenizers from sequence files, apply them, and look into them. No model is needed.
+    /// Train, apply, inspect and convert tokenizers. No model is needed.
     Tokenizer(Tokenizer),
-    /// Print a completion script for a shell.
+    /// Print a shell completion script.
     Completions(Completions),
-    /// Write manual pages: the program's, and one of each command.
+    /// Write manual pages: one for the program and one for each command.
     ///
-    /// Without --output all of them are printed, one after the other: "tokbench man | man -l -" shows them. In a folder each has
-    /// a file of its own, such as tokbench-compare.1; "man" finds those in ~/.local/share/man/man1.
+    /// Without --output all pages are printed: "tokbench man | man -l -" shows them. With --output each page is one file, such as
+    /// tokbench-compare.1; "man" finds the files in ~/.local/share/man/man1.
     Man(Man),
 }
 
-/// The command line of a program with these tokenizers: its help names every family.
+/// The command line of a program with these tokenizers: the help of --tokenizers lists every family.
 pub(crate) fn command(tokenizers: &Registry) -> clap::Command {
     let families: Vec<String> =
         tokenizers.families().iter().map(|kind| format!("  {}: {}", kind.pattern, kind.help)).collect();
     let families = families.join("\n");
-    let known = |arg: clap::Arg| {
+    let with_families = |arg: clap::Arg| {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         arg.long_help(format!("{help}\n\n{families}"))
     };
     ["compare", "plan", "look", "audit"].into_iter().fold(Tokbench::command(), |command, name| {
-        command.mut_subcommand(name, |command| command.mut_arg("tokenizers", known))
+        command.mut_subcommand(name, |command| command.mut_arg("tokenizers", with_families))
     })
 }
 
@@ -101,18 +102,18 @@ impl Tokbench {
         Tokbench::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
-    /// Splits lists of tokenizers at their commas, but not inside the path of a file that is there.
+    /// Splits lists of tokenizers at commas, but not inside the path of an existing file.
     ///
     /// # Errors
-    /// What may have been a path with a comma, and is not there.
+    /// If a name looks like a path with a comma and there is no such file.
     pub(crate) fn with_names(mut self) -> Result<Tokbench, Failure> {
         let lists = match &mut self.command {
-            Command::Compare(Compare { question, .. }) | Command::Plan(Plan { question }) => {
-                vec![&mut question.tokenizers]
+            Command::Compare(Compare { experiment, .. }) | Command::Plan(Plan { experiment }) => {
+                vec![&mut experiment.tokenizers]
             }
             Command::Report(report) => vec![&mut report.tokenizers, &mut report.controls],
-            Command::Look(Look { cutting, .. }) | Command::Audit(Audit { cutting, .. }) => {
-                vec![&mut cutting.tokenizers]
+            Command::Look(Look { selection, .. }) | Command::Audit(Audit { selection, .. }) => {
+                vec![&mut selection.tokenizers]
             }
             _ => Vec::new(),
         };
@@ -130,7 +131,7 @@ impl Tokbench {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Machine-readable answer on stdout.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     pub json: bool,
 }
@@ -138,14 +139,14 @@ pub struct List {
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell.
+    /// The shell that the script is for.
     pub shell: clap_complete::Shell,
 }
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Folder for the pages, made where there is none [default: standard output].
+    /// Output folder for the pages, created if needed [default: standard output].
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file each. Each `run` returns the exit code.
 
 pub(crate) mod audit;
 pub(crate) mod compare;
@@ -6,9 +6,9 @@ pub(crate) mod list;
 pub(crate) mod look;
 pub(crate) mod man;
 pub(crate) mod plan;
-pub(crate) mod question;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod spec;
 pub(crate) mod tokenizer;
 
 use tokenize::Registry;
@@ -16,7 +16,7 @@ use tokenize::Registry;
 use crate::args;
 use crate::failure::Failure;
 
-/// Prints a completion script.
+/// Prints a shell completion script.
 pub(crate) fn completions(tokenizers: &Registry, shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut args::command(tokenizers), "tokbench", &mut script);

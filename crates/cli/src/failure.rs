@@ -1,17 +1,17 @@
-//! Errors as the program ends with them: exit codes.
+//! Errors that end the program, and their exit codes.
 
 pub(crate) use pipeline::Error as Failure;
 use pipeline::ErrorKind;
 
-/// Something failed that should not.
+/// An unexpected failure.
 pub(crate) const FAILED: ErrorKind = ErrorKind::Failed;
-/// Wrong arguments or an experiment that means nothing.
+/// Invalid arguments or an invalid experiment.
 pub(crate) const USAGE: ErrorKind = ErrorKind::Usage;
-/// Wrong or damaged data.
+/// Invalid or damaged data.
 pub(crate) const DATA: ErrorKind = ErrorKind::Data;
 /// Some runs failed.
 pub(crate) const SOME_FAILED: ErrorKind = ErrorKind::SomeFailed;
-/// Interrupted; what was done is kept.
+/// Interrupted; finished work is kept.
 pub(crate) const INTERRUPTED: ErrorKind = ErrorKind::Interrupted;
 
 /// The exit code of a kind of failure: 1 failed, 2 wrong usage, 3 wrong or damaged data, 4 some runs failed, 130 interrupted.

@@ -1,31 +1,31 @@
-//! Signals: an interrupt (Ctrl-C, SIGTERM, SIGHUP) is heeded at any moment.
+//! Signals: an interrupt (Ctrl-C, SIGTERM, SIGHUP) takes effect at any moment.
 //!
-//! Most commands have nothing to save: they end at once, and no half of a file stays behind. While runs are computed
-//! ([`Interrupt::saving`]), the first signal asks the runs to save and end, the second one ends at once, and so does
-//! [`LONGEST`] if saving takes longer: files are written so that any moment is a good one.
+//! Most commands have nothing to save: they end at once and leave no partial file. While runs are executed
+//! ([`Interrupt::saving`]), the first signal makes the runs save their state and end, and the second one ends the program at
+//! once, as does a save that takes longer than [`LONGEST`]: files are written atomically, so ending is safe at any moment.
 //!
-//! A signal that was ignored when the program started stays ignored (`nohup`, jobs that a shell put into the background).
+//! A signal that was ignored when the program started stays ignored (`nohup`, background jobs of a shell).
 //!
-//! A file that grows over the limit of its process (`ulimit -f`) is an error of that write, not the end of the process.
+//! A file that exceeds the size limit of the process (`ulimit -f`) is an error of that write and does not end the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether someone asked the program to stop.
+/// Whether the program was requested to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
-    /// Set by the first signal while something is saved.
+    /// Set by the first signal while there is something to save.
     stop: Arc<AtomicBool>,
     /// Whether a signal ends the program at once.
     at_once: Arc<AtomicBool>,
 }
 
-/// While it lives, the first signal sets the flag of [`Interrupt::stop`] in place of ending the program.
+/// While this guard exists, the first signal sets the flag of [`Interrupt::stop`] instead of ending the program.
 #[derive(Debug)]
 pub(crate) struct Saving(Interrupt);
 
 impl Interrupt {
-    /// Listens to signals from now on. Where no thread can be started for it, they still act, but without a word.
+    /// Handles signals from now on. If no thread can be started for it, signals take effect without a message.
     pub(crate) fn listen() -> Interrupt {
         let interrupt = Interrupt { stop: Arc::default(), at_once: Arc::new(AtomicBool::new(true)) };
         #[cfg(unix)]
@@ -33,12 +33,12 @@ impl Interrupt {
         interrupt
     }
 
-    /// Set when the program should end.
+    /// Set when the program is to end.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.stop
     }
 
-    /// From now on there is something to save.
+    /// Marks, while the guard exists, that there is something to save.
     pub(crate) fn saving(&self) -> Saving {
         self.at_once.store(false, Ordering::SeqCst);
         Saving(self.clone())
@@ -70,17 +70,17 @@ mod unix {
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()
     }
 
-    /// Signals that this process was told to ignore, one bit each, where the system tells (Linux).
+    /// Signals that this process ignores, one bit each, where `/proc` shows them (Linux).
     fn ignored(status: &str) -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
     }
 
-    /// How long runs may take to save what they have.
+    /// Maximum time that runs may take to save their state.
     const LONGEST: Duration = Duration::from_secs(30);
 
     pub(super) fn listen(interrupt: &Interrupt) {
-        // Whoever does not handle this signal is killed by it; whoever does gets an error from `write`.
+        // Without a handler this signal kills the process; with one, `write` returns an error.
         let _ = flag::register(SIGXFSZ, Arc::default());
         let ends = ends();
         let Ok(signals) = Signals::new(&ends) else { return without_thread(&ends, interrupt) };
@@ -100,7 +100,7 @@ mod unix {
             end();
         }
         interrupt.stop.store(true, Ordering::SeqCst);
-        errln!("\ninterrupted: saving what is done (once more to stop at once)");
+        errln!("\ninterrupted: saving the state of the runs (interrupt again to abort)");
         let began = Instant::now();
         while began.elapsed() < LONGEST
             && signals.pending().next().is_none()
@@ -108,7 +108,7 @@ mod unix {
         {
             std::thread::sleep(Duration::from_millis(50));
         }
-        // Saved, or out of time; whoever saved may still have a word to say.
+        // Saved, or out of time; the command that saved may still print a message.
         if interrupt.at_once.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_secs(5));
         }
@@ -120,7 +120,7 @@ mod unix {
         std::process::exit(i32::from(code(INTERRUPTED)))
     }
 
-    /// The same by flags alone; what is being written stays behind under its temporary name.
+    /// The same with flags alone; a file that is being written stays behind under its temporary name.
     fn without_thread(ends: &[i32], interrupt: &Interrupt) {
         for &signal in ends {
             let code = i32::from(code(INTERRUPTED));
@@ -135,7 +135,7 @@ mod unix {
         use super::*;
 
         #[test]
-        fn ignored_signals_are_told_by_the_system() {
+        fn ignored_signals_are_read_from_proc() {
             let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
             assert_eq!(ignored(status) & (1 << (SIGHUP - 1)), 1);
             assert_eq!(ignored(status) & (1 << (SIGINT - 1)), 0);

@@ -1,15 +1,15 @@
-//! The front door: arguments, commands, messages, exit codes.
+//! The command line: arguments, commands, messages, exit codes.
 //!
-//! stdout is data (tables, JSON), stderr is talk (progress, remarks, errors). Exit codes: 0 ok, 1 failed, 2 wrong usage,
-//! 3 wrong or damaged data, 4 some runs failed, 130 interrupted. Every error says what is wrong and, where there is one,
-//! what to do:
+//! Standard output carries data (tables, JSON), standard error everything else (progress, remarks, errors). Exit codes: 0 ok, 1 failed, 2 wrong usage,
+//! 3 wrong or damaged data, 4 some runs failed, 130 interrupted. Every error says what is wrong and, where
+//! there is a remedy, what to do:
 //!
 //! ```text
 //! error: unknown tokenizer "kmr6"
 //! help: did you mean "kmer6"? "tokbench list" shows all
 //! ```
 //!
-//! [`args`] is the one list of flags: help, shell completions and manual pages derive from it.
+//! [`args`] is the only list of flags: help, shell completions and manual pages derive from it.
 
 pub mod args;
 mod command;
@@ -32,7 +32,7 @@ use args::{Command, Tokbench, Tokenizer, TokenizerCommand};
 use failure::Failure;
 use interrupt::Interrupt;
 
-/// Runs the program with what it brings with it.
+/// Runs the program with these tokenizers, configurations and default experiment, on the arguments of this process.
 #[must_use]
 pub fn main(builtin: Builtin) -> ExitCode {
     let args = match Tokbench::parse_with(&builtin.tokenizers) {
@@ -41,11 +41,12 @@ pub fn main(builtin: Builtin) -> ExitCode {
             // clap prints help and version to stdout with code 0, wrong usage to stderr with code 2.
             let plain = error.render().to_string();
             let quoted = text::message(plain.trim_end());
-            if error.use_stderr() && (quoted != plain.trim_end() || std::env::args_os().any(|arg| text::is_wild(&arg)))
+            if error.use_stderr()
+                && (quoted != plain.trim_end() || std::env::args_os().any(|arg| text::has_control_characters(&arg)))
             {
                 errln!("{quoted}");
             } else {
-                // What cannot be written is no success.
+                // Help that could not be written is a failure.
                 if error.print().is_err_and(|cause| cause.kind() != std::io::ErrorKind::BrokenPipe) {
                     return ExitCode::from(failure::code(failure::DATA));
                 }

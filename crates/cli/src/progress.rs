@@ -1,4 +1,4 @@
-//! Progress on stderr: bars on a terminal, plain lines elsewhere.
+//! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use experiment::plan::Plan;
 use experiment::run::{Key, Run, Work};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-/// A bar of so many steps on a terminal, and nothing elsewhere.
+/// A progress bar with this number of steps on a terminal, hidden elsewhere.
 pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
     let bar = if bars() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -18,8 +18,8 @@ pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
     bar
 }
 
-/// A run in words: `mxdna seed 3`, `tf/2 kmer6 seed 1`.
-pub(crate) fn words(run: &Run) -> String {
+/// The name of a run for people: `mxdna alibi-directed seed 3`, `tf/2 kmer6 seed 1`.
+pub(crate) fn name(run: &Run) -> String {
     let task = run.task().map_or_else(String::new, |task| format!("{} ", task.name));
     let position = match &run.work {
         Work::Pretrain(p) => format!(" {}", p.encoder.position.name()),
@@ -28,25 +28,25 @@ pub(crate) fn words(run: &Run) -> String {
     format!("{task}{}{position} seed {}", run.subject(), run.seed)
 }
 
-/// The bar of one run in this process.
+/// The progress bar of a single run in this process.
 pub(crate) struct Bar {
     bar: ProgressBar,
-    words: String,
+    name: String,
     began: Instant,
 }
 
 impl Bar {
     pub(crate) fn single(run: &Run) -> Bar {
         let bar = bar(1, "{wide_bar} {percent:>3}%  {msg}");
-        errln!("{}", words(run));
-        Bar { bar, words: words(run), began: Instant::now() }
+        errln!("{}", name(run));
+        Bar { bar, name: name(run), began: Instant::now() }
     }
 
-    pub(crate) fn tell(&mut self, stage: &str, done: u64, of: u64) {
+    pub(crate) fn update(&mut self, stage: &str, done: u64, of: u64) {
         self.bar.set_length(of.max(1));
         self.bar.set_position(done);
         let rate = done as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
-        self.bar.set_message(format!("{} {stage} {}", self.words, speed(stage, rate)));
+        self.bar.set_message(format!("{} {stage} {}", self.name, speed(stage, rate)));
     }
 }
 
@@ -63,16 +63,17 @@ fn speed(stage: &str, rate: f64) -> String {
     }
 }
 
-/// All runs of a plan.
+/// The progress of all runs of a plan.
 pub(crate) struct Board {
     bar: ProgressBar,
     terminal: bool,
     names: HashMap<Key, String>,
-    /// Estimated seconds of each run.
+    /// Estimated seconds of each run, and their sums over all, finished and skipped runs.
     cost: HashMap<Key, f64>,
     all: f64,
     finished: f64,
     skipped: f64,
+    /// Stage, fraction done, start of the stage, and units done at that time, of each run in progress.
     running: HashMap<Key, (String, f64, Instant, f64)>,
     count: usize,
     of: usize,
@@ -84,7 +85,7 @@ impl Board {
     pub(crate) fn new(plan: &Plan) -> Board {
         let terminal = bars();
         let bar = bar(1000, "{wide_bar:.cyan} {msg}");
-        // It needs a thread of its own, and takes for granted that there can be one.
+        // The ticker needs a thread, and indicatif panics if none can be started.
         if terminal && std::thread::Builder::new().spawn(|| ()).is_ok() {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
@@ -93,7 +94,7 @@ impl Board {
         Board {
             bar,
             terminal,
-            names: plan.jobs.iter().map(|job| (job.key.clone(), words(&job.run))).collect(),
+            names: plan.jobs.iter().map(|job| (job.key.clone(), name(&job.run))).collect(),
             all: cost.values().sum(),
             cost,
             finished: 0.0,
@@ -123,7 +124,7 @@ impl Board {
                 self.count += 1;
             }
             Event::SetAside { key, reason, moved_to } => self.say(&format!(
-                "warning: the record of {} was damaged ({reason}); set aside as {}, computed again",
+                "warning: the record of {} is damaged ({reason}); moved to {}, and the run is repeated",
                 self.name(&key),
                 moved_to.display()
             )),
@@ -160,7 +161,7 @@ impl Board {
         }
     }
 
-    /// A run tells how far it is.
+    /// Updates the progress of a run: its stage, and units done of all units of that stage.
     fn advance(&mut self, key: &Key, stage: String, done: u64, of: u64) {
         let Some(entry) = self.running.get_mut(key) else { return };
         if entry.0 != stage {
@@ -190,10 +191,10 @@ impl Board {
         let running: f64 = self
             .running
             .iter()
-            .map(|(key, (stage, share, _, _))| {
-                // Scoring is taken as the last tenth of a run.
-                let share = if stage == "score" { 0.9 + 0.1 * share } else { 0.9 * share };
-                self.cost.get(key).copied().unwrap_or(0.0) * share
+            .map(|(key, (stage, fraction, _, _))| {
+                // Scoring counts as the last tenth of a run.
+                let fraction = if stage == "score" { 0.9 + 0.1 * fraction } else { 0.9 * fraction };
+                self.cost.get(key).copied().unwrap_or(0.0) * fraction
             })
             .sum();
         let done = (self.finished + running) / self.all.max(1e-9);
@@ -202,7 +203,7 @@ impl Board {
         let left = HumanDuration(Duration::from_secs_f64(left.min(1e8)));
         self.bar.set_position((done * 1000.0) as u64);
         self.bar.set_message(format!("{}/{} runs, {text}, about {left} left", self.count, self.of));
-        // Without a terminal: a line now and then.
+        // Without a terminal: a line every 30 seconds.
         if !self.terminal && self.last_line.elapsed() > Duration::from_secs(30) {
             self.last_line = Instant::now();
             errln!("{:.0} % done, {}/{} runs, {text}, about {left} left", done * 100.0, self.count, self.of);

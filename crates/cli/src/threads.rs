@@ -1,4 +1,4 @@
-//! How many threads compute: as many as there are processors, or fewer where they are asked for or cannot be started.
+//! Number of worker threads: one per processor, or fewer if requested or if more cannot be started.
 
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -7,24 +7,24 @@ use rayon::{ThreadBuilder, ThreadPoolBuilder};
 
 use crate::stdout::errln;
 
-/// The environment's word on threads, see the documentation of rayon.
+/// The environment variable with the number of threads, see the documentation of rayon.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
-/// Starts the threads that compute, once, before anything is computed. Results do not depend on their number.
+/// Starts the worker threads, once, before anything is computed. Results do not depend on their number.
 pub(crate) fn start(flag: Option<usize>) {
     let processors = processors();
     let variable = || Some((VARIABLE, std::env::var(VARIABLE).ok()?.trim().parse().ok().filter(|&number| number > 0)?));
-    let asked: Option<(&str, usize)> = flag.map(|number| ("--threads", number)).or_else(variable);
-    if let Some((name, number)) = asked.filter(|(_, number)| *number > processors) {
-        errln!("note: {name} asks for {number} threads; {} are used, one for each processor", processors);
+    let requested: Option<(&str, usize)> = flag.map(|number| ("--threads", number)).or_else(variable);
+    if let Some((name, number)) = requested.filter(|(_, number)| *number > processors) {
+        errln!("note: {name} requests {number} threads; using {}, one per processor", processors);
     }
-    let wanted = asked.map_or(processors, |(_, number)| number.min(processors));
-    // The pool is built once for all, and not at all if one of its threads cannot be started: they are started before.
+    let wanted = requested.map_or(processors, |(_, number)| number.min(processors));
+    // A pool can be built only once, and fails if one of its threads cannot be started: so they are started before.
     let mut threads: Vec<Sender<ThreadBuilder>> = (0..wanted).map_while(|_| waiting().ok()).collect();
     let started = threads.len();
     let pool = ThreadPoolBuilder::new().num_threads(started.max(1));
     let built = if started == 0 {
-        // Where not even one can be started, this thread computes.
+        // If none can be started, this thread does the work.
         pool.use_current_thread().build_global()
     } else {
         let give = move |thread| {
@@ -36,11 +36,14 @@ pub(crate) fn start(flag: Option<usize>) {
     debug_assert!(built.is_ok(), "{built:?}");
     if started < wanted {
         let reason = if started == 0 { "no thread can be started" } else { "the system allows no more" };
-        errln!("note: {} of {wanted} threads: {reason} (ulimit -u, or the limit of a container)", started.max(1));
+        errln!(
+            "note: using {} of {wanted} threads: {reason} (see ulimit -u, or the limits of the container)",
+            started.max(1)
+        );
     }
 }
 
-/// A thread that waits for its place in the pool.
+/// A thread that waits for its role in the pool.
 fn waiting() -> io::Result<Sender<ThreadBuilder>> {
     let (give, take) = channel::<ThreadBuilder>();
     std::thread::Builder::new().spawn(move || {
@@ -51,7 +54,7 @@ fn waiting() -> io::Result<Sender<ThreadBuilder>> {
     Ok(give)
 }
 
-/// Processors that this process may use.
+/// Number of processors that this process may use, at least 1.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

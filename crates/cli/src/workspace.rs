@@ -1,4 +1,4 @@
-//! From flags to the folders of data and runs.
+//! The data folder and the store that flags name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use pipeline::{Builtin, OpenCorpus, Workspace};
 use crate::failure::Failure;
 use crate::folders;
 
-/// The folders that flags name.
+/// The workspace of these flags.
 pub(crate) fn workspace(builtin: &Arc<Builtin>, data: Option<&Path>, store: &Path) -> Workspace {
-    // The folder at hand, if neither flag nor environment names one.
+    // The current folder, if neither flag nor environment names one.
     let data = data.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     Workspace { builtin: Arc::clone(builtin), data, store: store.to_owned() }
 }
 
-/// Refuses outputs that are files of a corpus or of tokenizers: results never take the place of what they come from.
+/// Refuses outputs that are files of the corpus or of tokenizers: results never overwrite their inputs.
 pub(crate) fn apart(
     workspace: &Workspace,
     outputs: &[PathBuf],
@@ -29,7 +29,7 @@ pub(crate) fn apart(
     outputs.iter().try_for_each(|output| folders::apart(output, inputs.iter().map(PathBuf::as_path)))
 }
 
-/// The path in the name of a tokenizer, with or without `file:` before it.
+/// The path in a tokenizer name, with or without the prefix `file:`.
 pub(crate) fn file_of(name: &str) -> &Path {
     Path::new(tokenize::families::file::without_prefix(name))
 }

@@ -1,75 +1,76 @@
-//! Flags of the commands that make and read experiments: `compare`, `plan`, `run`, `report`.
+//! Flags of the commands that plan, execute and report experiments: `compare`, `plan`, `run`, `report`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::values::{count, seconds, workforce};
+use super::values::{count, seconds, threads};
 
-/// The question: a file, and flags that override it.
+/// An experiment: a file, and flags that override its settings.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Question {
-    /// Experiment file (TOML). Flags override what it says.
+pub struct ExperimentArgs {
+    /// Experiment file (TOML). Flags override its settings.
     #[arg(value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
-    /// Tokenizers, separated by commas: kmer6,bpe4096,mxdna. `tokbench list` shows all.
+    /// Tokenizers to compare, separated by commas: kmer6,bpe4096,mxdna. `tokbench list` shows all.
     #[arg(long, short, value_name = "NAMES")]
     pub tokenizers: Vec<String>,
-    /// The tokenizer that the others are compared with [default: the first].
+    /// Reference tokenizer that the others are tested against [default: the first].
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
-    /// Corpus to pretrain on: a name from `tokbench list`, a corpus file (TOML), or a FASTA or FASTQ file (plain or gzip).
+    /// Pretraining corpus: a name from `tokbench list`, a corpus file (TOML), or a FASTA or FASTQ file (plain or gzip).
     #[arg(long, value_name = "NAME|FILE")]
     pub corpus: Option<String>,
-    /// Labelled task to fine-tune on: a name from `tokbench list`, a task file (TOML), or a CSV with the columns
-    /// sequence,label (plain or gzip; labels are numbers from 0, or words). May be given several times.
+    /// Classification task to fine-tune on: a name from `tokbench list`, a task file (TOML), or a CSV with the columns
+    /// sequence,label (plain or gzip; labels are numbers from 0, or class names). May be given several times.
     #[arg(long = "task", value_name = "NAME|FILE")]
     pub tasks: Vec<String>,
-    /// Number of paired seeds. Two comparisons need 7 to be able to be decisive.
+    /// Number of paired seeds. With two comparisons, at least 7 are needed for a decisive (significant) difference.
     #[arg(long, value_name = "N")]
     pub seeds: Option<u64>,
-    /// Encoder: tiny (2 x 64), small (2 x 128) or base (DNABERT-2, 12 x 768).
+    /// Encoder: tiny (2 layers of width 64), small (2 of 128) or base (DNABERT-2: 12 of 768).
     #[arg(long, value_name = "NAME")]
     pub encoder: Option<String>,
-    /// Position code, separated by commas: alibi-directed, alibi. Several are compared as a factor.
+    /// Position encodings, separated by commas: alibi-directed, alibi. Several are compared as a factor.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub positions: Vec<String>,
-    /// Bases each model sees in pretraining (1M, 500k, 5000000).
+    /// Training budget: bases that each model sees in pretraining (1M, 500k, 5000000).
     #[arg(long, value_name = "N", value_parser = count)]
     pub bases: Option<u64>,
-    /// Bases per window.
+    /// Window length in bases.
     #[arg(long, value_name = "N")]
     pub window: Option<usize>,
-    /// Windows per step.
+    /// Batch size: windows per optimizer step.
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Bases per hidden span; a multiple of every K [default: 12].
+    /// Length of a masked span in bases; a multiple of every K [default: 12].
     #[arg(long, value_name = "N")]
     pub span: Option<usize>,
-    /// Learning rate, or several separated by commas: the same grid for every tokenizer, chosen on the validation split.
+    /// Learning rate, or several separated by commas: the same grid for all tokenizers, and the best of it for each
+    /// on the validation split.
     #[arg(long, value_delimiter = ',', value_name = "RATES", allow_hyphen_values = true)]
     pub learning_rates: Vec<f64>,
-    /// Held-out bases that are scored.
+    /// Bases of the test split that are scored (50k, 1M).
     #[arg(long, value_name = "N", value_parser = count)]
     pub scoring_bases: Option<u64>,
-    /// Add the controls: random cuts, mxdna's layers without its module, a Markov predictor; for tasks a k-mer
+    /// Add the controls: random segmentation, mxdna's layers without its module, a Markov predictor; for tasks a k-mer
     /// regression, a small CNN and the encoder without pretraining.
     #[arg(long)]
     pub controls: bool,
-    /// Where to compute: cpu, tch:cpu, tch:cuda, tch:cuda:N.
+    /// Device: cpu, tch:cpu, tch:cuda, tch:cuda:N. `tokbench list` shows those of this build.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Folder of the data that names refer to.
+    /// Data folder: paths in corpus and task files are relative to it [default: the current folder].
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// Folder of finished and unfinished runs.
+    /// Store: the folder that keeps finished and unfinished runs.
     #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench", value_hint = ValueHint::DirPath)]
     pub store: PathBuf,
-    /// Memory for all runs together (16G, 500M): what needs more is refused [default: what this machine, its control group or
-    /// "ulimit -v" allows].
+    /// Memory limit for all runs together, in bytes (16G, 500M); an experiment that needs more is refused [default: what this
+    /// machine, its control group or "ulimit -v" allows].
     #[arg(long, value_name = "BYTES", value_parser = count)]
     pub memory: Option<u64>,
-    /// Machine-readable answer on stdout.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     pub json: bool,
 }
@@ -77,29 +78,29 @@ pub struct Question {
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// The question.
+    /// The experiment.
     #[command(flatten)]
-    pub question: Question,
-    /// Folder for figures, table and records [default: tokbench-results/NAME].
+    pub experiment: ExperimentArgs,
+    /// Output folder for figures, table and records [default: tokbench-results/NAME].
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
-    /// Records published with an experiment (experiments/NAME.jsonl): its finished runs are not done again, so that seeds,
-    /// tokenizers or tasks can be added. May be given several times.
+    /// Published records (experiments/NAME.jsonl) whose finished runs are reused, so that seeds, tokenizers or tasks can be added
+    /// without repeating them. May be given several times.
     #[arg(long, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
     pub records: Vec<PathBuf>,
-    /// Runs at a time [default: one per thread].
-    #[arg(long, value_name = "N", value_parser = workforce)]
+    /// Number of concurrent runs [default: one per thread, fewer if memory is short].
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub workers: Option<usize>,
-    /// Threads of all runs together [default: all processors].
-    #[arg(long, value_name = "N", value_parser = workforce)]
+    /// Number of threads for all runs together [default: all processors].
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Try failed runs again.
+    /// Repeat runs that failed.
     #[arg(long)]
     pub retry_failed: bool,
     /// Seconds between checkpoints of a run.
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds, allow_hyphen_values = true)]
     pub checkpoint_seconds: f64,
-    /// Make up all results instead of computing them, to try out a plan. Nothing that is shown then means anything.
+    /// Simulate all results instead of computing them, to test a plan. None of the numbers is a measurement.
     #[cfg(feature = "mock")]
     #[arg(long, hide = true)]
     pub mock: bool,
@@ -108,32 +109,32 @@ pub struct Compare {
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// The question.
+    /// The experiment.
     #[command(flatten)]
-    pub question: Question,
+    pub experiment: ExperimentArgs,
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Key of the run, 64 hexadecimal digits.
+    /// Key of the run: 64 hexadecimal digits.
     pub key: String,
-    /// Folder of runs.
+    /// Store: the folder that keeps the runs.
     #[arg(long, env = "TOKBENCH_STORE", value_name = "DIR", default_value = ".tokbench")]
     pub store: PathBuf,
-    /// Threads of this run.
-    #[arg(long, value_name = "N", value_parser = workforce)]
+    /// Number of threads [default: all processors].
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Where to compute [default: the run's own device].
+    /// Device [default: the device of the run].
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Folder of the data that names refer to.
+    /// Data folder: paths in corpus and task files are relative to it [default: the current folder].
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Seconds between checkpoints.
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds, allow_hyphen_values = true)]
     pub checkpoint_seconds: f64,
-    /// Tell progress as JSON lines on stdout and end when stdin closes: how `compare` starts runs.
+    /// Report progress as JSON lines on stdout and exit when stdin closes: how `compare` starts runs.
     #[arg(long, hide = true)]
     pub attached: bool,
 }
@@ -141,33 +142,33 @@ pub struct Run {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// Records, one JSON object a line.
+    /// Records (JSON Lines: one record per line).
     #[arg(required = true, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
     pub records: Vec<PathBuf>,
-    /// Folder for the figures; without it only table and sentence are printed.
+    /// Output folder for figures, table and numbers; without it, only table and conclusion are printed.
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
-    /// The experiment (TOML) whose order, reference and controls are used [default: the file beside the records with the same
-    /// name and the ending .toml, if there is one].
+    /// Experiment file (TOML) that gives order, reference and controls [default: the file beside the records with the same name
+    /// and the extension .toml, if it exists].
     #[arg(long, value_name = "SPEC.toml", value_hint = ValueHint::FilePath)]
     pub spec: Option<PathBuf>,
-    /// Order of the tokenizers, separated by commas [default: as in the experiment or the records]. `file:PATH` means the
-    /// recorded tokenizer of that file name; the file itself is not needed.
+    /// Order of the tokenizers, separated by commas [default: as in the experiment or the records]. `file:PATH` selects the
+    /// recorded tokenizer with that file name; the file itself is not needed.
     #[arg(long, short, value_name = "NAMES")]
     pub tokenizers: Vec<String>,
-    /// The tokenizer that the others are compared with [default: the first].
+    /// Reference tokenizer that the others are tested against [default: the first].
     #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
-    /// Tokenizers that are controls: shown, never ranked.
+    /// Tokenizers to treat as controls, separated by commas: shown, but never ranked.
     #[arg(long, value_name = "NAMES")]
     pub controls: Vec<String>,
-    /// Test all pairs instead of all against the reference.
+    /// Test all pairs of tokenizers instead of each against the reference.
     #[arg(long)]
     pub all_pairs: bool,
-    /// Conclude from unfinished experiments: only the seeds that every tokenizer has are used, and what is missing is named.
+    /// Accept an unfinished experiment: only seeds that every tokenizer has are used, and missing runs are named.
     #[arg(long)]
     pub partial: bool,
-    /// Machine-readable answer on stdout.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     pub json: bool,
 }

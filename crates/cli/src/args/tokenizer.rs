@@ -1,99 +1,99 @@
-//! Flags of `tokenizer` and its commands.
+//! Flags of `tokenizer` and its subcommands.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::values::{count, positive, share, workforce};
+use super::values::{count, positive, threads, weight};
 
 /// Arguments of `tokenizer`.
 #[derive(Debug, Args)]
 pub struct Tokenizer {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: TokenizerCommand,
 }
 
-/// What can be done with tokenizers.
+/// The subcommands of `tokenizer`.
 #[derive(Debug, Subcommand)]
 pub enum TokenizerCommand {
-    /// Learn a byte-pair vocabulary and write it as a Hugging Face tokenizer.json.
+    /// Train a byte-pair encoding (BPE) and write it as a Hugging Face tokenizer.json.
     ///
-    /// The merges are those that the Hugging Face trainer learns from the same pieces. It is deterministic, and every smaller
-    /// vocabulary is the beginning of a larger one. Memory: 8 to 14 bytes a base at 4,096 entries, 21 at 65,536, up to twice as much
-    /// with --both-strands; at most 4.29 billion bases.
+    /// The merges are those that the Hugging Face trainer learns from the same chunks. Training is deterministic, and every smaller
+    /// vocabulary is a prefix of a larger one. Memory: 8 to 14 bytes per base at 4,096 entries, 21 at 65,536, up to twice as much
+    /// with --both-strands. At most 4.29 billion bases.
     Train(TrainTokenizer),
-    /// Cut sequences into tokens: ids as text, NumPy array or Parquet file, spans as BED.
+    /// Encode sequences: token ids as text, NumPy array or Parquet file, token spans as BED.
     ///
-    /// Long sequences are shared between threads with words of a fixed number of bases, and with byte-pair encodings once their
-    /// automaton is made: after 130 thousand bases with 4,096 entries, after 8 million with 32,000. Memory is then that of the
-    /// longest sequences, 2 to 5 bytes a base (9 with --both-strands), and not of their tokens. All else is cut whole, with up to 45
-    /// bytes a base: Unigram and WordPiece models, and with files that do something of their own with N what lies within some
-    /// thousand bases of one. Rows of Parquet files are kept until they end.
+    /// Long sequences are divided between threads for k-mers, and for byte-pair encodings once their automaton is built: after 130
+    /// thousand bases with 4,096 entries, after 8 million with 32,000. Memory then depends on the longest sequences, 2 to 5 bytes
+    /// per base (9 with --both-strands), and not on their tokens. Everything else is encoded undivided, with up to 45 bytes per
+    /// base: Unigram and WordPiece models, and, for tokenizer files with special rules for N, the sequence within some thousand
+    /// bases of an N. Rows of Parquet files are kept in memory until they are complete.
     Encode(EncodeFiles),
-    /// Turn lines of ids back into sequences.
+    /// Decode lines of token ids into sequences.
     ///
-    /// The id of unknown letters becomes N. What a file joined (one unknown token for a run of letters, GENA's "-" for a run of N) comes
-    /// back as it is spelled there: "encode" counts the letters that ids do not tell.
+    /// The unknown token becomes N. A token that stands for a run of letters (one unknown token for several letters, GENA's "-" for a
+    /// run of N) is decoded as it is spelled in the tokenizer file: "encode" reports how many letters are lost in this way.
     Decode(DecodeFile),
-    /// Show what a tokenizer consists of: vocabulary, token lengths, longest tokens.
+    /// Show the vocabulary of a tokenizer: its size, token lengths, longest tokens.
     Inspect(InspectTokenizer),
-    /// Write a tokenizer in another form, or only the first entries of a learned one.
+    /// Convert a tokenizer to another file format, or truncate its vocabulary.
     ///
-    /// A byte-pair vocabulary is the beginning of every larger one: one training gives all smaller ones (--vocab-size). Words side by
-    /// side (base, kmer6-nonoverlap) become a tokenizer.json that gives the same ids in Hugging Face tokenizers.
+    /// A byte-pair vocabulary is a prefix of every larger one, so that one training gives all smaller ones (--vocab-size).
+    /// Non-overlapping k-mers (base, kmer6-nonoverlap) become a tokenizer.json that gives the same ids in Hugging Face tokenizers.
     Convert(ConvertTokenizer),
 }
 
 /// Arguments of `tokenizer train`.
 #[derive(Debug, Args)]
 pub struct TrainTokenizer {
-    /// Sequences: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input. N splits
-    /// sequences.
+    /// Sequences: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input. Sequences are
+    /// split at N.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
-    /// Entries of the vocabulary: 5 special ids, 4 bases, merges (9 to 65536).
+    /// Vocabulary size: 5 special tokens, 4 bases, and the merges (9 to 65536).
     #[arg(long, value_name = "V", value_parser = clap::value_parser!(u32).range(9..=65_536))]
     pub vocab_size: u32,
-    /// Bases per piece: sequences are cut into such pieces, and no token reaches over a border. 0: whole sequences.
+    /// Chunk length in bases: sequences are split into chunks, and tokens do not cross chunk boundaries. 0: whole sequences.
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub piece_length: usize,
-    /// Fewest places of a pair that is merged.
+    /// Minimum frequency of a pair to be merged.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub min_frequency: u64,
-    /// Tokens of three bases and more stay shorter than so many bases, as with the Hugging Face trainer; 0: no bound.
+    /// Maximum token length in bases (exclusive, for tokens of at least 3 bases, as in the Hugging Face trainer); 0: no limit.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_token_length: usize,
-    /// Count both strands: every piece and its reverse complement.
+    /// Train on both strands: every chunk and its reverse complement.
     #[arg(long)]
     pub both_strands: bool,
-    /// Learn from about so many bases (k, M and G are understood): evenly spaced pieces of the files, which are read whole.
+    /// Train on a sample of about N bases (500k, 5M, 1G): evenly spaced chunks of the files, which are read completely.
     #[arg(long, value_name = "N", value_parser = count)]
     pub bases: Option<u64>,
-    /// Shares of the files in the sample, one number for each file, separated by commas: 1,1,2. Without --bases as much is taken
-    /// as the file that is used up first allows.
-    #[arg(long, value_delimiter = ',', value_name = "W", value_parser = share)]
+    /// Sampling weights of the files, one per file, separated by commas: 1,1,2. Without --bases, the sample is the
+    /// largest with these weights.
+    #[arg(long, value_delimiter = ',', value_name = "W", value_parser = weight)]
     pub weights: Vec<f64>,
-    /// Go on from this vocabulary: its tokens keep their ids, further merges are learned from the files.
+    /// Continue training from this vocabulary: its tokens keep their ids, and further merges are learned from the files.
     #[arg(long = "continue", value_name = "tokenizer.json", value_hint = ValueHint::FilePath)]
     pub continue_from: Option<PathBuf>,
-    /// The file to write; - is standard output.
+    /// Output file; - is standard output.
     #[arg(long, short, value_name = "tokenizer.json", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
 }
 
-/// How tokens are written.
+/// Output formats of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TokenFormat {
-    /// One line a sequence, ids separated by blanks.
+    /// One line per sequence, ids separated by spaces.
     Text,
-    /// All ids in one NumPy array (FILE, uint16 or uint32), and where each sequence begins in another (FILE.offsets.npy).
+    /// All ids in one NumPy array (FILE, uint16 or uint32), and the offset of each sequence in another (FILE.offsets.npy).
     Npy,
-    /// One line a token: sequence, first base (from 0), base behind the last, id. The n-th record of a name is called NAME.n, one
-    /// without a name record_N by its number; where that name is taken, the next free number follows.
+    /// One line per token: sequence name, start (0-based), end (exclusive), id. The n-th record with the same name is called NAME.n,
+    /// a record without a name record_N by its number; if that name is taken, the next free number is used.
     Bed,
-    /// A Parquet file with one row a sequence: its `name` (told apart as in BED) and its `input_ids`, as Hugging Face datasets read
-    /// them.
+    /// A Parquet file with one row per sequence: its `name` (made unique as in BED) and its `input_ids`, as Hugging Face datasets
+    /// read them.
     Parquet,
 }
 
@@ -103,39 +103,39 @@ pub struct EncodeFiles {
     /// Sequences: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
-    /// A tokenizer that needs no learning (kmer6, base ...), or the path of a tokenizer.json; - is standard input.
+    /// Tokenizer: a name that needs no training (kmer6, base ...), or the path of a tokenizer.json; - is standard input.
     #[arg(long, short, value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
-    /// How tokens are written.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TokenFormat,
-    /// The file to write; - is standard output.
+    /// Output file; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Put the special ids that open and close a sequence around each one (not with bed): CLS and SEP, or whatever the post_processor
-    /// of a tokenizer.json puts there.
+    /// Add special tokens around each sequence (not with bed): [CLS] and [SEP], or those of the post_processor of a
+    /// tokenizer.json.
     #[arg(long)]
     pub specials: bool,
-    /// Cut both strands: behind every sequence comes its reverse complement. In BED each token has its strand, and its place is that
-    /// on the strand given; in Parquet files the name of the other strand ends in /rc.
+    /// Also encode the reverse complement of each sequence, after the sequence itself. BED lines have a strand, and their positions
+    /// are those on the forward strand; in Parquet files the name of the reverse complement ends in /rc.
     #[arg(long)]
     pub both_strands: bool,
-    /// The word or its reverse complement, whichever comes first in the alphabet, so that both strands have the same words: of
-    /// words that begin at every base only (kmer1 to kmer12). Such ids cannot be decoded.
+    /// Use canonical k-mers: a k-mer or its reverse complement, whichever comes first in alphabetical order (stride 1 only: kmer1 to
+    /// kmer12). Canonical ids cannot be decoded.
     #[arg(long)]
     pub canonical: bool,
-    /// Threads [default: all processors].
-    #[arg(long, value_name = "N", value_parser = workforce)]
+    /// Number of threads [default: all processors].
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
 /// Arguments of `tokenizer decode`.
 #[derive(Debug, Args)]
 pub struct DecodeFile {
-    /// Lines of ids separated by blanks, as `tokenizer encode` writes them; - is standard input.
+    /// Lines of ids separated by spaces, as `tokenizer encode` writes them; - is standard input.
     #[arg(value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// The tokenizer that made the ids: a name, or the path of a tokenizer.json; - is standard input.
+    /// Tokenizer that produced the ids: a name, or the path of a tokenizer.json; - is standard input.
     #[arg(long, short, value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
 }
@@ -143,40 +143,40 @@ pub struct DecodeFile {
 /// Arguments of `tokenizer inspect`.
 #[derive(Debug, Args)]
 pub struct InspectTokenizer {
-    /// A tokenizer that needs no learning, or the path of a tokenizer.json; - is standard input.
+    /// Tokenizer: a name that needs no training, or the path of a tokenizer.json; - is standard input.
     #[arg(value_name = "NAME|tokenizer.json")]
     pub tokenizer: String,
-    /// Machine-readable answer on stdout.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     pub json: bool,
 }
 
-/// The form in which a tokenizer is written.
+/// File formats of tokenizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TokenizerFormat {
     /// A Hugging Face tokenizer.json.
     #[value(name = "huggingface")]
     HuggingFace,
-    /// A folder with vocab.json and merges.txt, as GPT-2 has them.
+    /// A folder with vocab.json and merges.txt, as used by GPT-2.
     VocabMerges,
-    /// One token a line, in order of ids.
+    /// One token per line, in order of ids.
     Text,
 }
 
 /// Arguments of `tokenizer convert`.
 #[derive(Debug, Args)]
 pub struct ConvertTokenizer {
-    /// A tokenizer.json (- is standard input), a folder with vocab.json and merges.txt, or a tokenizer that needs no learning
+    /// Tokenizer: a tokenizer.json (- is standard input), a folder with vocab.json and merges.txt, or a name that needs no training
     /// (base, kmer6-nonoverlap ...).
     #[arg(value_name = "NAME|tokenizer.json|FOLDER", value_hint = ValueHint::AnyPath)]
     pub input: String,
-    /// The form in which it is written.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "huggingface")]
     pub to: TokenizerFormat,
-    /// Entries to keep: special ids, letters, and the first merges of a byte-pair vocabulary [default: all].
+    /// Vocabulary size to truncate to: special tokens, letters, and the first merges of a byte-pair encoding [default: all].
     #[arg(long, value_name = "V", value_parser = positive, allow_hyphen_values = true)]
     pub vocab_size: Option<usize>,
-    /// The file to write, - is standard output; with --to vocab-merges the folder.
+    /// Output file, - is standard output; with --to vocab-merges the output folder.
     #[arg(long, short, value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
     pub output: PathBuf,
 }

@@ -1,31 +1,28 @@
-//! How values of flags are read: counts with k, M and G, numbers within bounds.
+//! Parsers of flag values: counts with a suffix k, M or G, and bounded numbers.
 
-/// A time between checkpoints.
+/// Seconds between checkpoints, 0 to 1,000,000.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if (0.0..=1e6).contains(&number) { Ok(number) } else { Err("must be between 0 and 1000000".to_owned()) }
 }
 
-/// A share of a sample.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+/// The sampling weight of a file: a finite number above 0.
+pub(super) fn weight(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| "not a number".to_owned())?;
-    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be a number above 0".to_owned()) }
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be a number > 0".to_owned()) }
 }
 
-/// A number of workers or threads.
-pub(super) fn workforce(text: &str) -> Result<usize, String> {
-    positive(text)
-        .ok()
-        .filter(|&number| number <= 1024)
-        .ok_or_else(|| "must be a whole number from 1 to 1024".to_owned())
+/// A number of threads or of concurrent runs, 1 to 1024.
+pub(super) fn threads(text: &str) -> Result<usize, String> {
+    positive(text).ok().filter(|&number| number <= 1024).ok_or_else(|| "must be an integer from 1 to 1024".to_owned())
 }
 
-/// A whole number above zero.
+/// A positive integer.
 pub(super) fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "must be a positive integer".to_owned())
 }
 
-/// A count with an optional k, M or G.
+/// A count with an optional suffix k (10^3), M (10^6) or G (10^9), any case; underscores are ignored.
 pub(super) fn count(text: &str) -> Result<u64, String> {
     let clean = text.replace('_', "");
     let (digits, factor) = match clean.chars().last() {

@@ -1,4 +1,4 @@
-//! `tokbench audit`: what tokenizers do to a text, beside what they do to random text. No model is needed.
+//! `tokbench audit`: measurements of tokenizers on a text and on random text, without a model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::args;
 use crate::failure::{Failure, USAGE};
 use crate::folders;
 use crate::progress;
-use crate::stdout::{colour, errln, out, outln};
+use crate::stdout::{color, errln, out, outln};
 use crate::workspace::{apart, workspace};
 
-/// The file of all numbers.
+/// The file with all numbers.
 const ALL: &str = "audit_all.csv";
 
-/// Windows of one species, as they are and made up.
+/// Windows of one species: from the corpus, or random.
 struct Sample {
     species: String,
     text: Text,
@@ -30,8 +30,8 @@ struct Sample {
 }
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Failure> {
-    // Before anything is learned: are the names right, can the results be written?
-    let recipes = args.cutting.tokenizers.iter().map(|name| recipe(builtin, name)).collect::<Result<Vec<_>, _>>()?;
+    // Checked before anything is trained: the names are valid, and the results can be written.
+    let recipes = args.selection.tokenizers.iter().map(|name| recipe(builtin, name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     if let Some(folder) = &args.output {
         let names = report::figure::files(FigureKind::Audit).into_iter().chain([ALL.to_owned()]);
         let files: Vec<_> = names.map(|file| folder.join(file)).collect();
-        apart(&workspace, &files, &args.corpus, &open, &args.cutting.tokenizers)?;
+        apart(&workspace, &files, &args.corpus, &open, &args.selection.tokenizers)?;
     }
     for remark in open.remarks() {
         errln!("{remark}");
@@ -50,7 +50,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     let mut tokenizers = Vec::new();
     for recipe in &recipes {
         if recipe.learned_vocabulary {
-            errln!("vocabulary of {}", recipe.name);
+            errln!("training the vocabulary of {}", recipe.name);
         }
         tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
     }
@@ -59,7 +59,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&machine(&sheet)).unwrap_or_default());
     } else {
-        out!("{}", report::audit::table(&sheet, colour()));
+        out!("{}", report::audit::table(&sheet, color()));
     }
     if let Some(folder) = &args.output {
         let path = folder.join(ALL);
@@ -80,12 +80,15 @@ fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
     }
     Err(Failure::new(
         USAGE,
-        format!("{} is part of a model: its input is single bases, and its units exist only inside", recipe.name),
+        format!(
+            "{} is a learned front end: its input is single bases, and its units exist only inside the model",
+            recipe.name
+        ),
         "audit \"base\" for its input; \"tokbench look\" shows the units of a trained model",
     ))
 }
 
-/// Windows of the test split, and as many of either kind of random text.
+/// Windows of the test split, and as many of each kind of random text.
 fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> {
     let species: Vec<&str> = corpus.species().iter().map(|species| species.name.as_str()).collect();
     let bases = usize::try_from(args.bases).unwrap_or(usize::MAX).saturating_mul(species.len());
@@ -107,7 +110,7 @@ fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> 
     Ok(samples)
 }
 
-/// One audit for each tokenizer and sample, in their order.
+/// One audit for each tokenizer and sample, in this order.
 fn measure(tokenizers: &[Arc<dyn Tokenizer>], samples: &[Sample], args: &args::Audit) -> Vec<Vec<Audit>> {
     let jobs: Vec<(usize, usize)> =
         (0..tokenizers.len()).flat_map(|at| (0..samples.len()).map(move |sample| (at, sample))).collect();
@@ -159,7 +162,7 @@ fn sheet(corpus: &Corpus, recipes: &[Recipe], samples: &[Sample], audits: &[Vec<
     let names = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
     Sheet {
         setting: format!(
-            "{}, test split, {} of {} bases a species; changes tried in {probes} of them",
+            "{}, test split, {} of {} bases per species; mutations tested in {probes} of them",
             corpus.name(),
             names(windows, "window"),
             args.window

@@ -1,4 +1,4 @@
-//! `tokbench compare`: open, plan, execute, conclude.
+//! `tokbench compare`: open the experiment, plan, execute, conclude.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use pipeline::workspace::refuse_pipes;
 use pipeline::{Builtin, Executed, Experiment, Observer, Planned, Workspace};
 
 use crate::args;
-use crate::command::question;
 use crate::command::report::show;
+use crate::command::spec;
 use crate::failure::{Failure, INTERRUPTED, SOME_FAILED, code};
 use crate::folders;
 use crate::interrupt::Interrupt;
@@ -21,42 +21,42 @@ use crate::threads;
 use crate::workspace::workspace;
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Compare, interrupt: &Interrupt) -> Result<u8, Failure> {
-    let spec = question::spec(builtin, &args.question)?;
+    let spec = spec::read(builtin, &args.experiment)?;
     refuse_pipes(&spec)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("tokbench-results").join(&spec.name));
-    let mut workspace = workspace(builtin, args.question.data.as_deref(), &args.question.store);
+    let mut workspace = workspace(builtin, args.experiment.data.as_deref(), &args.experiment.store);
     if simulation(args).is_some() {
-        // Simulated records never stand beside real ones.
+        // Simulated records are kept apart from real ones.
         workspace.store = workspace.store.join("mock");
     }
     let experiment = Experiment::open(spec.clone(), &workspace)?;
     let mut planned = experiment.plan()?;
-    can_be_written(args, &output)?;
-    look_back(args, &mut planned)?;
+    check_output(args, &output)?;
+    reuse_records(args, &mut planned)?;
     check(args, &spec, &mut planned)?;
     announce(&planned);
     let executed = execute(args, &spec, &workspace, planned, interrupt)?;
     finish(args, executed, &output)
 }
 
-/// Before anything is computed: can the results be written?
-fn can_be_written(args: &args::Compare, output: &Path) -> Result<(), Failure> {
+/// Checks, before anything is computed, that the results can be written.
+fn check_output(args: &args::Compare, output: &Path) -> Result<(), Failure> {
     folders::make(output)?;
     folders::writable(output, &results())?;
     results().iter().try_for_each(|file| folders::apart(&output.join(file), args.records.iter().map(PathBuf::as_path)))
 }
 
-/// Names of the files of results.
+/// Names of the result files.
 fn results() -> Vec<String> {
     let figures = report::figure::files(report::figure::FigureKind::Comparison);
     RECORDS.into_iter().chain(NUMBERS).map(str::to_owned).chain(figures).collect()
 }
 
-/// Takes over published records, and tells what was read.
-fn look_back(args: &args::Compare, planned: &mut Planned) -> Result<(), Failure> {
+/// Takes over published records, and prints damaged records and remarks on the data.
+fn reuse_records(args: &args::Compare, planned: &mut Planned) -> Result<(), Failure> {
     for file in &args.records {
         let (taken, others) = planned.adopt(file)?;
-        errln!("{}: {taken} finished runs taken over, {others} records of other runs left", file.display());
+        errln!("{}: {taken} finished runs reused, {others} records of other runs ignored", file.display());
     }
     for sentence in planned.damaged() {
         errln!("warning: damaged: {sentence}");
@@ -67,26 +67,26 @@ fn look_back(args: &args::Compare, planned: &mut Planned) -> Result<(), Failure>
     Ok(())
 }
 
-/// Before anything is learned: is there memory, is the device there?
+/// Checks, before anything is trained, that memory suffices and the device is available.
 fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(), Failure> {
-    // Simulated results need none.
-    if let Some(memory) = question::memory(&args.question).filter(|_| simulation(args).is_none()) {
+    // Simulated runs need no memory.
+    if let Some(memory) = spec::memory(&args.experiment).filter(|_| simulation(args).is_none()) {
         planned.limit_memory(&memory, args.retry_failed)?;
     }
-    // What is finished can be concluded from anywhere.
+    // Finished runs need no device.
     if args.retry_failed || planned.plan().deferred > 0 || planned.left().next().is_some() {
         let _ = model::device::open(&spec.device)?;
     }
     Ok(())
 }
 
-/// What is about to happen, in a few lines.
+/// Prints what is about to be executed.
 fn announce(planned: &Planned) {
     let plan = planned.plan();
     let (left, seconds) =
         planned.left().fold((0, 0.0), |(count, seconds), job| (count + 1, seconds + job.estimate.seconds));
     errln!(
-        "{}: {} runs, {} finished before; smallest p that {} {} can reach: {}",
+        "{}: {} runs, {} already finished; minimum attainable p-value with {} {}: {}",
         plan.name,
         plan.jobs.len(),
         plan.jobs.len() - left,
@@ -95,7 +95,7 @@ fn announce(planned: &Planned) {
         experiment::describe::p_value(plan.smallest_p)
     );
     if left > 0 {
-        let how = if plan.calibrated { "measured" } else { "a guess" };
+        let how = if plan.calibrated { "from measured speed" } else { "rough estimate" };
         errln!("about {} of processor time left ({how})", experiment::describe::duration(seconds));
     }
 }
@@ -108,18 +108,18 @@ fn execute(
     interrupt: &Interrupt,
 ) -> Result<Executed, Failure> {
     if let Some(mut executor) = simulation(args) {
-        return planned.execute(executor.as_mut(), &mut Talk::default());
+        return planned.execute(executor.as_mut(), &mut Terminal::default());
     }
-    // There is nothing to save yet: an interrupt ends it at once.
-    planned.fit(&mut Talk::default())?;
+    // There is nothing to save yet: an interrupt ends the program at once.
+    planned.fit(&mut Terminal::default())?;
     let mut local = local(args, spec, workspace, &planned)?;
     planned.scheduler.retry_failed = args.retry_failed;
     planned.scheduler.stop = Arc::clone(interrupt.stop());
     let _saving = interrupt.saving();
-    planned.execute(&mut local, &mut Talk::default())
+    planned.execute(&mut local, &mut Terminal::default())
 }
 
-/// Who simulates results, where that was asked for: builds for tests only.
+/// The executor that simulates results, if requested; only in builds for tests.
 #[cfg(feature = "mock")]
 fn simulation(args: &args::Compare) -> Option<Box<dyn Executor>> {
     args.mock.then(|| Box::new(mock::Mock::default()) as Box<dyn Executor>)
@@ -130,14 +130,14 @@ fn simulation(_: &args::Compare) -> Option<Box<dyn Executor>> {
     None
 }
 
-/// Child processes of this program.
+/// The executor that starts child processes of this program.
 fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Planned) -> Result<Local, Failure> {
     let threads = args.threads.unwrap_or_else(threads::processors);
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
     let mut local = Local::new(program, threads);
-    // Small models gain more from a second run than from a second thread.
+    // A second concurrent run speeds up small models more than a second thread does.
     let fitting = || {
-        let (workers, note) = planned.workers(threads, question::memory(&args.question).as_ref());
+        let (workers, note) = planned.workers(threads, spec::memory(&args.experiment).as_ref());
         if let Some(note) = note {
             errln!("{note}");
         }
@@ -151,34 +151,34 @@ fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Pla
     Ok(local)
 }
 
-/// Records, table, sentence, figures.
+/// Writes records, table, conclusion and figures.
 fn finish(args: &args::Compare, executed: Executed, output: &Path) -> Result<u8, Failure> {
     let summary: Summary = executed.summary.clone();
     if summary.interrupted {
-        errln!("interrupted; the same command continues");
+        errln!("interrupted; run the same command again to resume");
         return Ok(code(INTERRUPTED));
     }
     let file = executed.write(output)?;
     if !summary.pending.is_empty() {
-        errln!("{} runs are not finished; the same command continues", summary.pending.len());
+        errln!("{} runs are unfinished; run the same command again to resume", summary.pending.len());
     }
     if !summary.failed.is_empty() {
-        errln!("{} runs failed; --retry-failed tries them again", summary.failed.len());
+        errln!("{} runs failed; --retry-failed repeats them", summary.failed.len());
     }
-    show(&executed.conclude()?, Some(output), args.question.json)?;
-    if !args.question.json {
+    show(&executed.conclude()?, Some(output), args.experiment.json)?;
+    if !args.experiment.json {
         outln!("records: {}", file.display());
     }
     if summary.complete() { Ok(0) } else { Ok(code(SOME_FAILED)) }
 }
 
-/// Progress for a person.
+/// Shows notes and progress on standard error.
 #[derive(Default)]
-struct Talk {
+struct Terminal {
     board: Option<Board>,
 }
 
-impl Observer for Talk {
+impl Observer for Terminal {
     fn note(&mut self, text: String) {
         errln!("{text}");
     }

@@ -1,4 +1,4 @@
-//! `tokbench list`: every kind of thing that has names, from the one list of each kind.
+//! `tokbench list`: everything that can be named on the command line, from the registries.
 
 use pipeline::Builtin;
 use serde_json::json;

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::folders;
 use crate::stdout::{errln, out};
 
-/// A page: the name of its file, and its text (roff).
+/// A manual page: its file name, and its text (roff).
 struct Page {
     name: String,
     text: Vec<u8>,
@@ -32,9 +32,9 @@ pub(crate) fn run(tokenizers: &Registry, args: &args::Man) -> Result<u8, Failure
     Ok(0)
 }
 
-/// The page of the program, then one of each command, in the order of the help.
+/// The page of the program, then one for each command, in the order of the help.
 fn pages(tokenizers: &Registry) -> Vec<Page> {
-    // "help" has nothing to say that is not in the pages.
+    // The command "help" only repeats what is in the pages.
     let mut program = args::command(tokenizers).disable_help_subcommand(true);
     program.build();
     let mut pages = Vec::new();

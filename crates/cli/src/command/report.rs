@@ -11,7 +11,7 @@ use pipeline::recorded::Recorded;
 use crate::args;
 use crate::failure::{Failure, SOME_FAILED, code};
 use crate::folders;
-use crate::stdout::{colour, outln};
+use crate::stdout::{color, outln};
 
 pub(crate) fn run(builtin: &Builtin, args: &args::Report) -> Result<u8, Failure> {
     let mut records: Vec<Record> = Vec::new();
@@ -24,7 +24,7 @@ pub(crate) fn run(builtin: &Builtin, args: &args::Report) -> Result<u8, Failure>
     Ok(if failed { code(SOME_FAILED) } else { 0 })
 }
 
-/// What is compared with what: as the experiment says, and the flags.
+/// Order, reference and controls, from the experiment file and from flags.
 fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result<report::Options, Failure> {
     let recorded = Recorded::new(records, &builtin.tokenizers);
     let mut options =
@@ -46,7 +46,7 @@ fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result
     Ok(options)
 }
 
-/// The experiment behind the records: as said, or the file of the same name beside them.
+/// The experiment file of the records: the given one, or the file with the same name beside them.
 fn spec_path(args: &args::Report) -> Option<PathBuf> {
     let beside = || match args.records.as_slice() {
         [one] => Some(one.with_extension("toml")).filter(|path| path.exists()),
@@ -55,7 +55,7 @@ fn spec_path(args: &args::Report) -> Option<PathBuf> {
     args.spec.clone().or_else(beside)
 }
 
-/// Table, sentence, figures.
+/// Prints table and conclusion (or numbers as JSON), and writes the figures.
 pub(crate) fn show(conclusion: &Conclusion, output: Option<&Path>, json: bool) -> Result<(), Failure> {
     let mut files = Vec::new();
     if let Some(folder) = output {
@@ -66,9 +66,9 @@ pub(crate) fn show(conclusion: &Conclusion, output: Option<&Path>, json: bool) -
         outln!("{}", conclusion.numbers());
         return Ok(());
     }
-    outln!("{}", conclusion.table(colour()));
+    outln!("{}", conclusion.table(color()));
     if conclusion.comparison.made_up {
-        outln!("THESE RECORDS ARE MADE UP: nothing above means anything.\n");
+        outln!("SIMULATED RECORDS: none of the numbers above is a measurement.\n");
     }
     outln!("{}\n", conclusion.sentence);
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "svg")) {

@@ -1,4 +1,4 @@
-//! `tokbench run KEY`: one run, in this process.
+//! `tokbench run KEY`: execute one run in this process.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -26,21 +26,21 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Run, interrupt: &Interrup
     let workspace = workspace(builtin, args.data.as_deref(), &args.store);
     let key: Key = args.key.parse()?;
     if finished(&workspace, &key)?.is_some() {
-        errln!("{} is finished", key.short());
+        errln!("run {} is already finished", key.short());
         return Ok(0);
     }
     let prepared = Prepared::open(&workspace, &key, args.device.as_deref(), &mut |text| errln!("{text}"))?;
     let mut bar = (!args.attached).then(|| Bar::single(prepared.run()));
-    let tell = |progress: model::Progress| match &mut bar {
-        Some(bar) => bar.tell(progress.stage, progress.done, progress.of),
+    let report = |progress: model::Progress| match &mut bar {
+        Some(bar) => bar.update(progress.stage, progress.done, progress.of),
         None => {
             let line = Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line();
-            // If nobody listens any more, the run goes on to its end or until it is told to stop.
+            // If the pipe is closed, the run continues to its end or until it is stopped.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
     let _saving = interrupt.saving();
-    let mut watch = Watch::new(tell, Arc::clone(interrupt.stop()));
+    let mut watch = Watch::new(report, Arc::clone(interrupt.stop()));
     watch.checkpoint_every = Duration::from_secs_f64(args.checkpoint_seconds);
     let ran = prepared.execute(&mut watch)?;
     for note in &ran.notes {
@@ -52,8 +52,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Run, interrupt: &Interrup
     }
 }
 
-/// Ends this process when its parent lets go of it or is gone, even by `kill -9`: then stdin closes. What is done is
-/// saved; if that takes long, it ends all the same: files are written so that any moment is a good one.
+/// Ends this process when its parent closes standard input or is gone, even by `kill -9`. The state of the run is saved first,
+/// for at most 8 seconds: files are written atomically, so ending is safe at any moment.
 fn end_with_parent(stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     let wait = move || {
@@ -64,7 +64,7 @@ fn end_with_parent(stop: &Arc<AtomicBool>) {
         std::process::exit(i32::from(code(INTERRUPTED)));
     };
     if let Err(error) = std::thread::Builder::new().spawn(wait) {
-        // It ends with its work, or when it is killed.
-        errln!("note: this run will not see that its comparison is gone: a thread could not be started ({error})");
+        // The run then ends when it is finished, or when it is killed.
+        errln!("note: this run cannot detect that its comparison has ended: no thread can be started ({error})");
     }
 }
