@@ -1,4 +1,4 @@
-//! A comparison from Rust: two tokenizers on a synthetic genome, two paired seeds, in this process.
+//! A comparison from Rust: two tokenizers on a synthetic genome with two paired seeds, executed in this process.
 //!
 //! ```text
 //! cargo run --release --example comparison

@@ -1,6 +1,6 @@
-//! The program `tokbench`: the crate `cli`, with the configurations of this repository embedded.
+//! The program `tokbench`: the crate `cli` with the configurations and the default experiment of this repository embedded.
 //!
-//! A corpus, a task or an encoder of `configs/` is a file and a line here.
+//! A new corpus, task or encoder is a file in `configs/` and a line here.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ pub const CORPORA: Texts = configs! {
     "five_genomes" => "corpus/five_genomes",
 };
 
-/// Built-in tasks. The part of a name after its first slash is accepted as well.
+/// Built-in tasks. The part of a name after its first slash is an alias.
 pub const TASKS: Texts = configs! {
     "gue/prom_core_tata" => "task/gue/prom_core_tata",
     "gue/prom_core_notata" => "task/gue/prom_core_notata",
@@ -57,10 +57,10 @@ pub const ENCODERS: Texts = configs! {
     "base" => "encoder/base",
 };
 
-/// What the program brings with it.
+/// Tokenizers, embedded configurations and the default experiment.
 ///
 /// # Errors
-/// Never, unless an embedded encoder is none, which a test looks at.
+/// If an embedded encoder is invalid, which a test rules out.
 pub fn builtin(tokenizers: Registry) -> Result<Builtin, pipeline::Error> {
     let experiment = ("experiments/default.toml", include_str!("../../experiments/default.toml"));
     Ok(Builtin {
@@ -71,8 +71,8 @@ pub fn builtin(tokenizers: Registry) -> Result<Builtin, pipeline::Error> {
     })
 }
 
-/// Runs the program on the arguments of this process, with these tokenizers. The whole program of a crate that brings a
-/// tokenizer of its own (`examples/own-tokenizer`):
+/// Runs the program with these tokenizers on the arguments of this process. A crate with its own tokenizer needs no more than this
+/// (`examples/own-tokenizer`):
 ///
 /// ```no_run
 /// # mod my { pub const KIND: tokenize::Family = tokenize::families::kmer::KMER; }

@@ -1,7 +1,7 @@
-//! An executor that computes nothing: records made up from the key, equal every time. For tests of the whole program.
+//! An executor that simulates records: a deterministic function of the run key. For tests of the whole program.
 //!
-//! Such a record says `mock` where the version stands; whoever draws a conclusion from one must say so. It is no answer for
-//! other executors, which compute the run, and it never replaces a computed result.
+//! The version of a simulated record is [`MADE_UP`], and every conclusion from one says so. Other executors do not count it as
+//! finished, and it never replaces a computed record.
 
 use experiment::executor::{Context, Ending, Executor, Message, Submission, Update};
 use experiment::record::{
@@ -14,7 +14,7 @@ use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL,
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
 
-/// The executor that computes nothing.
+/// The executor that simulates records.
 #[derive(Default)]
 pub struct Mock {
     fault: Option<Fault>,
@@ -22,7 +22,7 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// One that makes runs fail.
+    /// An executor in which `fault` makes runs fail.
     #[must_use]
     pub fn failing(fault: Fault) -> Mock {
         Mock { fault: Some(fault), ended: Vec::new() }
@@ -60,7 +60,7 @@ impl Executor for Mock {
     }
 }
 
-/// A made-up record of a run.
+/// A simulated record of a run.
 #[must_use]
 pub fn record(run: &Run) -> Record {
     let key = run.key();
@@ -101,7 +101,7 @@ pub fn record(run: &Run) -> Record {
 
 fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Noise) -> Outcome {
     const BLOCKS: u64 = 16;
-    // Easy and hard blocks are the same for everybody, as on a real genome.
+    // The same blocks are easy and hard for all runs, as on a real genome.
     let mut genome = Noise::of("genome");
     let seed_effect = 0.01 * noise.signed();
     let blocks = (0..BLOCKS)
@@ -185,7 +185,7 @@ fn finetuned(skill: f64, task: &str, noise: &mut Noise) -> Outcome {
     }))
 }
 
-/// Numbers out of a text, the same on every machine.
+/// Pseudorandom numbers from a text, the same on every machine.
 struct Noise(blake3::OutputReader);
 
 impl Noise {

@@ -1,4 +1,4 @@
-//! A program with one more tokenizer than tokbench. Every command knows it:
+//! tokbench with one more tokenizer, which every command knows:
 //!
 //! ```text
 //! cargo run --release -p own-tokenizer -- list

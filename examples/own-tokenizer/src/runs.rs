@@ -1,11 +1,11 @@
-//! `runs`: homopolymer runs. A run of one base becomes tokens of up to four bases.
+//! `runs`: homopolymer runs. A run of the same base is divided into tokens of up to four bases.
 
 use std::sync::Arc;
 
 use tokenize::vocabulary::{SPECIALS, UNK};
 use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary};
 
-/// The family: everything that the program must know of it.
+/// The family: everything that the program needs to know about the tokenizer.
 pub const KIND: Family = Family {
     stem: "runs",
     pattern: "runs",
@@ -13,13 +13,13 @@ pub const KIND: Family = Family {
     examples: &["runs"],
     resolve: |name| {
         let plain = name.number.is_none() && name.words.is_empty();
-        // For estimates: every base of a masked span may be a token of its own; on random text a run has 4/3 bases on average.
+        // For estimates of cost: a token has at least one base, and on random text a run has 4/3 bases on average.
         let recipe = || Recipe { bases_per_token: 1, tokens_per_base: 0.75, ..Recipe::fixed(Arc::new(Runs::new())) };
         plain.then(|| Ok(recipe()))
     },
 };
 
-/// Longest run that is one token.
+/// Maximum length of a token in bases.
 const LONGEST: usize = 4;
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Tokenizer for Runs {
     }
 
     fn may_follow(&self, first: u32, second: u32) -> bool {
-        // Runs are cut as late as possible: the same base follows a token of four bases only.
+        // Tokens are as long as possible: only a token of four bases can be followed by the same base.
         let [first, second] = [first, second].map(|id| self.0.bases(id).unwrap_or_default());
         first.first() != second.first() || first.len() == LONGEST
     }

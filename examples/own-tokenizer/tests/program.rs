@@ -1,9 +1,9 @@
-//! The whole program knows the tokenizer that this crate brings.
+//! Every command of the program knows the tokenizer of this crate.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the program in a folder; gives its exit code, stdout and stderr.
+/// Runs the program in a folder; returns its exit code, standard output and standard error.
 fn run(folder: &Path, line: &str) -> (Option<i32>, String, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_own-tokenizer"))
         .args(line.split_whitespace())
@@ -23,24 +23,24 @@ fn list_help_look_and_audit_know_the_name() {
     assert!(code == Some(0) && list.contains("homopolymer runs"), "{list}");
     let (_, help, _) = run(folder.path(), "compare --help");
     assert!(help.contains("homopolymer runs"), "{help}");
-    let (code, _, said) = run(folder.path(), "compare -t rusn");
-    assert!(code == Some(2) && said.contains("did you mean \"runs\"?"), "{said}");
-    let (code, seen, said) = run(folder.path(), "look -t runs,base --sequence AAAAACGGT --json");
-    assert_eq!(code, Some(0), "{said}");
+    let (code, _, err) = run(folder.path(), "compare -t rusn");
+    assert!(code == Some(2) && err.contains("did you mean \"runs\"?"), "{err}");
+    let (code, seen, err) = run(folder.path(), "look -t runs,base --sequence AAAAACGGT --json");
+    assert_eq!(code, Some(0), "{err}");
     let spans: String = seen.split_whitespace().collect();
     assert!(spans.contains("[0,4],[4,5],[5,6],[6,8],[8,9]"), "{seen}");
-    let (code, table, said) = run(folder.path(), "audit -t runs,base --corpus order1 --bases 5k --probes 2");
-    assert!(code == Some(0) && table.contains("runs"), "{table}{said}");
+    let (code, table, err) = run(folder.path(), "audit -t runs,base --corpus order1 --bases 5k --probes 2");
+    assert!(code == Some(0) && table.contains("runs"), "{table}{err}");
 }
 
 #[test]
 fn a_comparison_trains_and_scores_it() {
     let folder = tempfile::tempdir().unwrap();
-    let question = "tokenizers = ['base', 'runs']\ncorpus = 'order1'\nseeds = 1\nencoder = { from = 'tiny', layers = 1 }\n\
+    let spec = "tokenizers = ['base', 'runs']\ncorpus = 'order1'\nseeds = 1\nencoder = { from = 'tiny', layers = 1 }\n\
                     [training]\nbases = 4000\nwindow = 120\nbatch = 4\n[scoring]\nbases = 1200\n";
-    std::fs::write(folder.path().join("question.toml"), question).unwrap();
-    let (code, table, said) = run(folder.path(), "compare question.toml");
-    assert_eq!(code, Some(0), "{said}");
+    std::fs::write(folder.path().join("runs.toml"), spec).unwrap();
+    let (code, table, err) = run(folder.path(), "compare runs.toml");
+    assert_eq!(code, Some(0), "{err}");
     assert!(table.contains("runs") && table.contains("bits per base"), "{table}");
     let records = std::fs::read_to_string(folder.path().join("tokbench-results/comparison/records.jsonl")).unwrap();
     assert_eq!(records.lines().filter(|line| line.contains("\"tokenizer\":\"runs\"")).count(), 1);

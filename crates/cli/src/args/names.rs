@@ -5,23 +5,23 @@ use tokenize::families::file::PREFIX;
 use crate::failure::{DATA, Failure};
 use crate::workspace::file_of;
 
-/// The names in a list. `a,b/t.json`, with `file:` before it or without, is one name if that file exists, and two if it does not.
+/// The names in a list. `a,b/t.json`, with or without the prefix `file:`, is one name if that file exists, and two otherwise.
 pub(super) fn names(text: &str) -> Result<Vec<String>, Failure> {
-    let pieces: Vec<&str> = text.split(',').collect();
+    let parts: Vec<&str> = text.split(',').collect();
     let exists = |name: &str| {
         let path = file_of(name);
         path.exists() && !path.is_dir()
     };
     let mut names = Vec::new();
     let mut at = 0;
-    while at < pieces.len() {
-        let end = (at + 2..=pieces.len()).rev().find(|&end| exists(&pieces[at..end].join(","))).unwrap_or(at + 1);
-        let name = pieces[at..end].join(",");
-        // What follows reads on as a path does.
-        let reads_on = |next: &str| !next.trim_start().starts_with(PREFIX) && next.contains(['/', '.']);
+    while at < parts.len() {
+        let end = (at + 2..=parts.len()).rev().find(|&end| exists(&parts[at..end].join(","))).unwrap_or(at + 1);
+        let name = parts[at..end].join(",");
+        // The next part may be the rest of a path with a comma.
+        let continues_path = |next: &str| !next.trim_start().starts_with(PREFIX) && next.contains(['/', '.']);
         if (name.trim_start().starts_with(PREFIX) || name.contains('/'))
             && !exists(&name)
-            && let Some(next) = pieces.get(end).filter(|next| reads_on(next))
+            && let Some(next) = parts.get(end).filter(|next| continues_path(next))
         {
             let path = format!("{},{next}", name.trim_start().trim_start_matches(PREFIX));
             return Err(Failure::new(
