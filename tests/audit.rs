@@ -26,7 +26,7 @@ fn noise_has_the_numbers_of_noise() {
     for text in ["corpus", "order 2", "uniform"] {
         near(value("base", text, "bits_per_base"), 2.0, 0.01);
         near(value("kmer6-nonoverlap", text, "bits_per_base"), 2.0, 0.03);
-        // Calibrated elsewhere: 2.141 bits, of which 0.14 are lost to the cut.
+        // Calibrated elsewhere: 2.141 bits, of which 0.14 are lost to the segmentation.
         near(value("bpe64", text, "bits_per_base"), 2.141, 0.03);
         near(value("bpe64", text, "bases_per_token"), 2.52, 0.1);
         assert_eq!(value("base", text, "reverse_kappa"), None);

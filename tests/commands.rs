@@ -1,11 +1,11 @@
-//! Commands that end well.
+//! Commands that succeed.
 
 use std::process::Stdio;
 
 use crate::house::{House, small};
 
 #[test]
-fn compare_tells_everything_and_the_second_time_takes_seconds() {
+fn compare_shows_everything_and_repeating_it_takes_seconds() {
     let house = House::new();
     house.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
     let first = house.run(&["compare", "q.toml"]).well();
@@ -68,7 +68,7 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
         said.err
     );
     assert!(said.err.contains("4 runs"), "the cost of the grid is counted: {}", said.err);
-    // All runs are published; the table shows the chosen ones and says what the others cost.
+    // All runs are published; the table shows the chosen ones and the cost of the others.
     assert_eq!(house.records("out").len(), 4);
     let table = std::fs::read_to_string(house.path("out/table.txt")).unwrap();
     for word in ["learning rates 0.000001 and 0.001 were tried for every tokenizer", "the 2 runs at other rates"] {
@@ -79,7 +79,7 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
 }
 
 #[test]
-fn published_records_are_continued() {
+fn published_records_are_reused() {
     let house = House::new();
     house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
     house.run(&["compare", "q.toml", "--output", "one"]).well();
@@ -93,7 +93,7 @@ fn published_records_are_continued() {
 }
 
 #[test]
-fn plan_says_what_it_would_cost_and_decide() {
+fn plan_estimates_cost_and_power() {
     let house = House::new();
     let said = house.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).well();
     for word in ["36 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
@@ -109,7 +109,7 @@ fn plan_says_what_it_would_cost_and_decide() {
 }
 
 #[test]
-fn look_aligns_every_cut_under_the_bases() {
+fn look_aligns_every_segmentation_under_the_bases() {
     let house = House::new();
     let said = house
         .run(&[
@@ -166,7 +166,7 @@ fn manual_pages() {
     house.run(&["man", "--output", "file"]).failed(2, &["file is a file, not a folder", "help:"]);
 }
 
-/// `tokbench ... | head`: whoever reads may stop, and the program ends well.
+/// `tokbench ... | head`: the reader may close the pipe, and the program succeeds.
 #[test]
 fn a_closed_pipe_is_no_error() {
     let house = House::new();
@@ -188,7 +188,7 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn what_cannot_be_is_told_before_anything_is_computed() {
+fn impossible_requests_are_refused_before_anything_is_computed() {
     let house = House::new();
     house.write("q.toml", small("'base'", "order1", 4_000, 1));
     house.write("short.fa", format!(">one\n{}\n", "ACGT".repeat(80)));
@@ -206,7 +206,7 @@ fn what_cannot_be_is_told_before_anything_is_computed() {
     house.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);
 }
 
-/// Folders that are not there are made, whatever the command; a file in their place is named.
+/// Every command creates missing output folders, and names a file that is in their place.
 #[test]
 fn folders_of_results() {
     let house = House::new();

@@ -72,7 +72,7 @@ impl Page {
         found
     }
 
-    /// What stands between backticks in its prose.
+    /// Text between backticks in its prose.
     fn code(&self) -> Vec<String> {
         self.prose().split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }

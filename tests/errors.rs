@@ -1,4 +1,4 @@
-//! Wrong input: a clear error, its remedy, its exit code.
+//! Invalid input: a clear error, its remedy, its exit code.
 
 use crate::house::{House, gzip, small};
 
@@ -60,7 +60,7 @@ fn bad_labelled_files() {
 }
 
 #[test]
-fn experiments_that_mean_nothing() {
+fn invalid_experiments() {
     let house = House::new();
     house.run(&["compare", "absent.toml"]).failed(3, &["absent.toml"]);
     house.write("key.toml", small("'base'", "order1", 10_000, 1) + "tokeniser = 'x'\n");

@@ -48,7 +48,7 @@ fn the_sentences_in_the_readme_are_those_of_the_records() {
     }
 }
 
-/// One locus of the default corpus as each tokenizer cuts it.
+/// One locus of the default corpus, segmented by each tokenizer.
 #[test]
 fn the_committed_locus_is_what_look_draws() {
     let house = House::new();

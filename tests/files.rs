@@ -1,4 +1,4 @@
-//! Tokenizer files written by hand: they mean what they say, or are refused.
+//! Tokenizer files written by hand: they are followed exactly, or refused.
 
 use crate::house::House;
 
@@ -34,7 +34,7 @@ fn letters_without_an_id_are_neither_dropped_nor_move_others() {
     }
     assert!(!house.names().iter().any(|name| name.starts_with("x.")));
     assert_eq!(house.run(&["tokenizer", "encode", "-t", "t.json", "plain.fa"]).well().out, "0 1 2 3 0\n");
-    // In front of a model N is [UNK], and what follows stands where it stands.
+    // For a model N is [UNK], and the following tokens keep their positions.
     let look = house.run(&["look", "-t", "base,file:t.json", "--sequence", "ACGNNTACGT", "--json"]).well().out;
     let look: serde_json::Value = serde_json::from_str(&look).unwrap();
     let spans: Vec<String> = look["cuts"].as_array().unwrap().iter().map(|row| row["spans"].to_string()).collect();
@@ -190,7 +190,7 @@ fn settings_that_make_bases_depend_on_their_place_are_named() {
     }
 }
 
-/// Where a file joins unknown letters, their number is not in the ids: that is said, and spans tell it.
+/// Where a file merges unknown letters, their number is lost in the ids: a note says so, and spans keep it.
 #[test]
 fn letters_that_a_file_joins_are_counted() {
     let house = House::new();

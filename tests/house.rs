@@ -1,4 +1,4 @@
-//! A fresh folder, a command, what came out.
+//! A fresh folder, the program run in it, and its output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use experiment::{Record, read_jsonl};
 
-/// A folder that goes away with its value.
+/// A temporary folder, removed when the value is dropped.
 pub(crate) struct House {
     folder: tempfile::TempDir,
 }
@@ -27,7 +27,7 @@ impl House {
         path
     }
 
-    /// What lies in the folder, in order.
+    /// Names in the folder, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).expect("a folder");
         let mut names: Vec<String> =
@@ -36,7 +36,7 @@ impl House {
         names
     }
 
-    /// The program, to be run in the folder, untouched by the caller's environment.
+    /// The program, to be run in the folder without the caller's environment variables.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokbench"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -50,13 +50,13 @@ impl House {
         Said::new(&self.command(args).output().expect("the program starts"))
     }
 
-    /// The records that `compare` left.
+    /// The records that `compare` wrote.
     pub(crate) fn records(&self, output: &str) -> Vec<Record> {
         read_jsonl(self.path(output).join("records.jsonl")).expect("records")
     }
 }
 
-/// What a command said.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -73,14 +73,14 @@ impl Said {
         }
     }
 
-    /// Fails unless the program ended well.
+    /// Fails unless the exit code is 0.
     #[track_caller]
     pub(crate) fn well(self) -> Said {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self
     }
 
-    /// Fails unless the program ended with `code` and an error that holds all of `words`.
+    /// Fails unless the exit code is `code` and the error contains all of `words`.
     #[track_caller]
     pub(crate) fn failed(self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
@@ -107,12 +107,12 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().expect("memory")
 }
 
-/// The workspace.
+/// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder of genomes and public tokenizers; only ignored tests ask for it.
+/// The folder of genomes and public tokenizers; only ignored tests need it.
 pub(crate) fn data() -> PathBuf {
     let folder = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     let there = folder.join("tokenizers").is_dir() && folder.join("genomes").is_dir();

@@ -1,4 +1,4 @@
-//! No letter is lost: random files through the whole program, beside a slow obvious reader.
+//! No letter is lost: random files through the whole program, compared with a slow and obvious reader.
 
 use crate::house::{House, gzip};
 
@@ -24,7 +24,7 @@ enum Form {
     Csv,
 }
 
-/// The letters that may stand in a file, and what they mean.
+/// The base that a letter of a file stands for.
 fn meaning(letter: char) -> char {
     match letter.to_ascii_uppercase() {
         'U' => 'T',

@@ -1,10 +1,10 @@
-//! `masking.unit = "tokens"`: the published way, which no two tokenizers share, beside the plan in bases that all do.
+//! `masking.unit = "tokens"`: masking as published, different for each tokenizer, beside the plan in bases that all share.
 
 use experiment::record::{Outcome, Pretrained};
 
 use crate::house::{House, small};
 
-/// What came out under one way of masking: table and results, in the order of the records.
+/// Table and results under one unit of masking, in the order of the records.
 fn trained(unit: &str) -> (String, Vec<(String, String, Pretrained)>) {
     let house = House::new();
     let spec = small("'kmer3-nonoverlap', 'bpe64'", "order1", 12_000, 1);
@@ -29,7 +29,7 @@ fn tokens_are_masked_on_request_and_scores_stay_comparable() {
         assert_eq!(scored(left), scored(right), "{name}: the same bases are scored");
         let total = |result: &Pretrained| result.blocks.iter().map(experiment::record::BlockScore::total).sum::<f64>();
         assert!((total(left) - total(right)).abs() > 1e-6, "{name}: another model");
-        // 30 % of the tokens of 12,000 bases; what is not shown as [MASK] is paid for as well.
+        // 30 % of the tokens of 12,000 bases; tokens that are not replaced by [MASK] are predicted as well.
         let planned = right.planned_bases;
         assert!((3_200..4_000).contains(&planned), "{name}: {planned}");
         assert_eq!(right.hidden_bases, planned, "{name}");

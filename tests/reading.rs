@@ -1,4 +1,4 @@
-//! Files as people have them: line ends of old systems, marks, padding, names that do not tell records apart, other kinds of files.
+//! Files as they are found in practice: line ends of old systems, byte order marks, padding, duplicate names, other kinds of files.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -29,7 +29,7 @@ fn a_carriage_return_ends_a_line_everywhere() {
 }
 
 #[test]
-fn padding_behind_gzip_is_read_and_other_bytes_are_told() {
+fn padding_after_gzip_is_skipped_and_other_bytes_are_refused() {
     let house = House::new();
     let packed = gzip(b">a\nACGT\n");
     house.write("pad.fa.gz", [&packed[..], &[0; 512]].concat());
@@ -40,7 +40,7 @@ fn padding_behind_gzip_is_read_and_other_bytes_are_told() {
 }
 
 #[test]
-fn records_of_one_name_and_without_one_are_told_apart() {
+fn duplicate_and_missing_record_names_are_made_unique() {
     let house = House::new();
     house.write("d.fa", ">chr1 x\nAC\n>chr2\nGG\n>chr1 y\nTT\n>\nA\n");
     house.write("e.fa", ">chr1.2\nC\n");
@@ -152,7 +152,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
 }
 
 #[test]
-fn errors_do_nothing_to_a_terminal() {
+fn control_characters_in_errors_are_escaped() {
     let house = House::new();
     house.write("c.fa", format!(">\u{1b}[31m{}\nAC-T\n", "x".repeat(1_000_000)));
     let name = format!("\u{1b}[2J{}\u{7}", "y".repeat(100_000));

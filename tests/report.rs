@@ -1,4 +1,4 @@
-//! `report`: from the records alone, whatever has become of the files behind them.
+//! `report`: from the records alone, even if the files of the experiment are gone.
 
 use crate::house::{House, small};
 
@@ -46,7 +46,7 @@ fn records_alone_are_enough() {
 }
 
 #[test]
-fn two_files_of_one_name_are_told_apart_or_refused() {
+fn files_with_the_same_name_are_distinguished_or_refused() {
     let house = files();
     house.write("p.toml", small("'base', 'file:one/words.json', 'file:two/words.json'", "my.fa", 1_000, 2));
     house.run(&["compare", "p.toml", "--mock", "--output", "out"]).well();

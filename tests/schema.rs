@@ -164,7 +164,7 @@ fn what_does_not_fit_is_refused() {
     assert!(schema.check(&missing).is_err());
 }
 
-/// The page names every field, and every object says what it is.
+/// The page names every field, and every field has a description.
 #[test]
 fn every_field_is_described() {
     let schema = Schema::read();

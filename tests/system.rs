@@ -1,4 +1,4 @@
-//! What the system does to a program: signals, limits, links, long names, pipes, threads that cannot be started.
+//! Interaction with the system: signals, limits, links, long names, pipes, threads that cannot be started.
 #![cfg(unix)]
 
 use std::io::Write;
@@ -19,7 +19,7 @@ fn genome(records: usize) -> String {
     (0..records).map(|number| format!(">r{number}\n{}\n", (0..3000).map(|_| base()).collect::<String>())).collect()
 }
 
-/// A file of gzip members that tell their size, as bgzip writes it.
+/// A file of gzip members with their sizes, as bgzip writes it.
 fn bgzf(content: &[u8]) -> Vec<u8> {
     let block = |content: &[u8]| {
         let plain = gzip(content);
@@ -93,7 +93,7 @@ fn a_limit_on_the_size_of_files_is_an_error() {
     assert_eq!(house.names(), ["g.fa"]);
 }
 
-/// Ids without the offsets that belong to them would be misread without a sign.
+/// Ids with the offsets of another file would be misread without an error.
 #[test]
 fn arrays_get_their_names_together() {
     let house = House::new();
@@ -211,7 +211,7 @@ fn wait_until_it_listens(child: &Child) {
 }
 
 #[test]
-fn an_interrupt_is_heeded_at_any_moment() {
+fn an_interrupt_takes_effect_at_any_moment() {
     let house = House::new();
     assert!(Command::new("mkfifo").arg(house.path("t.pipe")).status().expect("mkfifo").success());
     for (signal, args) in [
@@ -246,7 +246,7 @@ fn an_interrupt_is_heeded_at_any_moment() {
 }
 
 #[test]
-fn an_interrupted_comparison_goes_on() {
+fn an_interrupted_comparison_is_resumed() {
     let house = House::new();
     house.write("q.toml", small("'base', 'kmer3'", "order1", 60_000, 2));
     let args = ["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"];

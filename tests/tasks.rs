@@ -1,4 +1,4 @@
-//! Labelled tasks, and what is refused before anything is computed.
+//! Classification tasks, and what is refused before anything is computed.
 
 use std::process::Stdio;
 
@@ -21,7 +21,7 @@ fn question(tokenizers: &str) -> String {
 }
 
 #[test]
-fn tables_of_one_file_name_are_told_apart() {
+fn tables_with_the_same_file_name_get_unique_names() {
     let house = House::new();
     for (folder, seed) in [("H3", 0), ("H4", 77_777)] {
         std::fs::create_dir(house.path(folder)).unwrap();
@@ -77,7 +77,7 @@ fn hashes_of_tasks_with_numbers_stay() {
 }
 
 #[test]
-fn words_are_classes_and_the_metric_judges() {
+fn labels_may_be_class_names_and_the_metric_is_used() {
     let house = House::new();
     let word = |row: u32| if row.is_multiple_of(3) { "promoter" } else { "non-promoter" }.to_owned();
     house.write("words.csv", table(0, 150, 40, word));
@@ -119,7 +119,7 @@ fn a_name_that_is_no_file_of_the_kind_is_called_what_it_is() {
     plan("--corpus", "rows.csv").failed(3, &["rows.csv: a table, not FASTA or FASTQ", "--task rows.csv"]);
     plan("--task", "rows.fa")
         .failed(3, &["rows.fa: sequences (FASTA or FASTQ), not a table", "are a corpus: --corpus "]);
-    // A folder that happens to have the name of something built in is in nobody's way.
+    // A folder with the name of a built-in corpus does not hide it.
     std::fs::create_dir(house.path("order1")).unwrap();
     plan("--corpus", "order1").well();
 }

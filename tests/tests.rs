@@ -1,4 +1,4 @@
-//! The program as a user meets it: a fresh folder and a command each.
+//! Tests of the whole program: each runs commands in a fresh folder.
 
 mod audit;
 mod commands;

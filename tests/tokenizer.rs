@@ -15,7 +15,7 @@ fn genome() -> String {
 }
 
 #[test]
-fn a_learned_vocabulary_goes_round() {
+fn a_trained_vocabulary_round_trips() {
     let house = House::new();
     house.write("g.fa", genome());
     house.write("f.fa", FASTA);
@@ -44,7 +44,7 @@ fn a_learned_vocabulary_goes_round() {
 }
 
 #[test]
-fn both_strands_and_canonical_words() {
+fn both_strands_and_canonical_kmers() {
     let house = House::new();
     house.write("f.fa", ">a\nGGTAN\n");
     let encode = |more: &[&str]| house.run(&[&["tokenizer", "encode", "f.fa", "-t"], more].concat());
@@ -60,7 +60,7 @@ fn both_strands_and_canonical_words() {
     encode(&["kmer2", "--both-strands", "--format", "parquet", "--output", "x.parquet"]).well();
     let table = std::fs::read(house.path("x.parquet")).unwrap();
     assert!(table.windows(4).any(|bytes| bytes == b"a/rc"));
-    // Words that are too long for a model, and back.
+    // K-mers that are too many for a model, and decoded.
     let long = encode(&["kmer12", "--output", "ids"]).well();
     assert!(long.err.contains("2 tokens"), "{}", long.err);
     assert_eq!(house.run(&["tokenizer", "decode", "-t", "kmer12", "ids"]).well().out, "GGTAN\n");
@@ -78,7 +78,7 @@ fn both_strands_and_canonical_words() {
     file["post_processor"] = serde_json::Value::Null;
     house.write("bare.json", file.to_string());
     encode(&["bare.json"]).well();
-    // As in the tokenizers crate: a file that puts nothing around a sequence gives its ids alone.
+    // As in the tokenizers crate: without special tokens around a sequence there are only its ids.
     let specials = encode(&["bare.json", "--specials"]).well();
     assert_eq!(specials.out, encode(&["bare.json"]).well().out);
     assert!(specials.err.contains("adds no special tokens"), "{}", specials.err);
@@ -98,7 +98,7 @@ fn formats_of_tokens() {
         house.run(&args).well()
     };
     let text = encode(&["f.fa"]);
-    // ACG is the seventh word of three letters, T the last of one; the specials are 0 to 4.
+    // ACG is the seventh 3-mer, T the last 1-mer; special tokens are 0 to 4.
     assert_eq!(text.out.lines().next(), Some("11 88 0 0 11 11 88"));
     assert!(
         text.err.contains("2 records, 23 bases; 4 lower-case letters raised; 1 U read as T; 2 N; 11 tokens"),
@@ -215,7 +215,7 @@ fn what_cannot_be_converted() {
 }
 
 #[test]
-fn standard_input_tables_and_overlapping_words() {
+fn standard_input_tables_and_overlapping_kmers() {
     let house = House::new();
     let mut command = house.command(&["tokenizer", "encode", "--tokenizer", "kmer4", "-"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -368,7 +368,7 @@ fn ids_that_are_no_text() {
     decode.failed(3, &["ids: line 2: not text (UTF-8)", "help: give lines of ids"]);
 }
 
-/// A letter without an id is refused with its place; words must overlap; what cannot be kept is not continued.
+/// A letter without an id is refused with its position; k-mers must overlap; training continues no file whose settings would be lost.
 #[test]
 fn what_would_be_lost_is_refused() {
     let house = House::new();
@@ -402,7 +402,7 @@ fn a_tokenizer_on_standard_input() {
         let mut command = house.command(&[&["tokenizer"], args].concat());
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
-        // Whoever refuses does not read.
+        // A command that refuses does not read.
         let _ = child.stdin.take().unwrap().write_all(bytes);
         let output = child.wait_with_output().unwrap();
         let said = if output.status.success() { output.stdout } else { output.stderr };
