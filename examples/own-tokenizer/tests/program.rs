@@ -41,7 +41,7 @@ fn a_comparison_trains_and_scores_it() {
     std::fs::write(folder.path().join("runs.toml"), spec).unwrap();
     let (code, table, err) = run(folder.path(), "compare runs.toml");
     assert_eq!(code, Some(0), "{err}");
-    assert!(table.contains("runs") && table.contains("bits per base"), "{table}");
+    assert!(table.contains("runs") && table.contains("bits per masked base"), "{table}");
     let records = std::fs::read_to_string(folder.path().join("tokbench-results/comparison/records.jsonl")).unwrap();
     assert_eq!(records.lines().filter(|line| line.contains("\"tokenizer\":\"runs\"")).count(), 1);
 }
