@@ -5,6 +5,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use experiment::config::Training;
 
 /// Settings of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +18,13 @@ pub struct Settings {
     pub epsilon: f64,
     /// Decoupled weight decay, multiplied by the learning rate.
     pub weight_decay: f64,
+}
+
+impl From<&Training> for Settings {
+    fn from(training: &Training) -> Settings {
+        let Training { beta1, beta2, epsilon, weight_decay, .. } = *training;
+        Settings { beta1, beta2, epsilon, weight_decay }
+    }
 }
 
 /// The optimizer of a run.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use dataset::{Corpus, Split, stream};
 use experiment::config::MaskingUnit;
@@ -114,15 +115,9 @@ pub fn train(
     folder: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<Trained, Error> {
-    let training = &pretrain.training;
-    let tape = device.clone().autodiff();
-    let settings = Settings {
-        beta1: training.beta1,
-        beta2: training.beta2,
-        epsilon: training.epsilon,
-        weight_decay: training.weight_decay,
-    };
-    let mut model = Model::new(&ModelConfig::of(pretrain, fitted), seed, &tape);
+    let mut steps = Steps::new(seed, pretrain, corpus, fitted, device);
+    let settings = Settings::from(&pretrain.training);
+    let mut model = Model::new(&ModelConfig::of(pretrain, fitted), seed, &steps.tape);
     let mut optimizer = optimize::adamw(&settings);
     let (mut state, mut notes) = (State::default(), Vec::new());
     if let Some(found) = checkpoint::load(folder, &model, || optimize::adamw(&settings), &mut notes) {
@@ -130,38 +125,17 @@ pub fn train(
         state.resumed += 1;
     }
     let saved_step = state.step;
-    let steps = steps(pretrain);
-    let points = curve_steps(pretrain.scoring.curve_points, steps);
-    let mut sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
-    let ids = match pretrain.masking.unit {
-        MaskingUnit::Bases => sets.ids(),
-        MaskingUnit::Tokens => 0..sets.vocabulary(),
-    };
+    let all = steps.number;
+    let points = curve_steps(pretrain.scoring.curve_points, all);
     let (mut clock, mut saved) = (Stopwatch::start(), Instant::now());
-    while state.step < steps {
+    while state.step < all {
         if watch.stopped() {
             state.seconds += clock.lap();
             checkpoint::save(folder, &model, &optimizer, None, &state)?;
-            return Err(Error::Interrupted { step: state.step, steps });
+            return Err(Error::Interrupted { step: state.step, steps: all });
         }
-        let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
-        let batch = Batch::new(&layouts, &tape);
-        if !batch.rows.is_empty() {
-            let legal = batch::legal(&layouts, &mut sets, &tape);
-            let (loss, value) = batch_loss(&model, &batch, &ids, legal, &Noise { seed, step: state.step });
-            if !value.is_finite() {
-                return Err(Error::Diverged { step: state.step, steps, loss: value });
-            }
-            let rate = optimize::rate(training.learning_rate, training.warmup, state.step, steps);
-            model = optimize::descend(model, &mut optimizer, &loss, training.clip, rate);
-            state.loss += value;
-            state.loss_steps += 1;
-        }
-        state.bases += seen;
-        state.planned += planned;
-        state.hidden += batch.hidden as u64;
-        state.step += 1;
-        watch.tell("train", state.bases, (state.bases as f64 * steps as f64 / state.step as f64) as u64);
+        model = steps.take(model, &mut optimizer, &mut state)?;
+        watch.tell("train", state.bases, (state.bases as f64 * all as f64 / state.step as f64) as u64);
         if points.contains(&state.step) {
             state.seconds += clock.lap();
             let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
@@ -169,7 +143,7 @@ pub fn train(
             (state.loss, state.loss_steps) = (0.0, 0);
             clock = Stopwatch::start();
         }
-        if saved.elapsed() >= watch.checkpoint_every && state.step < steps {
+        if saved.elapsed() >= watch.checkpoint_every && state.step < all {
             state.seconds += clock.lap();
             checkpoint::save(folder, &model, &optimizer, None, &state)?;
             saved = Instant::now();
@@ -180,7 +154,55 @@ pub fn train(
     if saved_step != state.step {
         checkpoint::save(folder, &model, &optimizer, None, &state)?;
     }
-    Ok(Trained { model, state, steps, notes })
+    Ok(Trained { model, state, steps: all, notes })
+}
+
+/// The steps of a run: what does not change from one to the next.
+struct Steps<'a> {
+    seed: u64,
+    pretrain: &'a Pretrain,
+    corpus: &'a Corpus,
+    fitted: &'a Fitted,
+    tape: Device,
+    sets: LegalSets,
+    /// The ids that the softmax runs over, where they are legal.
+    ids: Range<usize>,
+    number: u64,
+}
+
+impl<'a> Steps<'a> {
+    fn new(seed: u64, pretrain: &'a Pretrain, corpus: &'a Corpus, fitted: &'a Fitted, device: &Device) -> Steps<'a> {
+        let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
+        let ids = match pretrain.masking.unit {
+            MaskingUnit::Bases => sets.ids(),
+            MaskingUnit::Tokens => 0..sets.vocabulary(),
+        };
+        let tape = device.clone().autodiff();
+        Steps { seed, pretrain, corpus, fitted, tape, sets, ids, number: steps(pretrain) }
+    }
+
+    /// Takes the next step.
+    fn take(&mut self, model: Model, optimizer: &mut ModuleOptimizer, state: &mut State) -> Result<Model, Error> {
+        let (seed, step, steps, training) = (self.seed, state.step, self.number, &self.pretrain.training);
+        let (layouts, seen, planned) = step_layouts(seed, step, self.pretrain, self.corpus, self.fitted)?;
+        let batch = Batch::new(&layouts, &self.tape);
+        state.bases += seen;
+        state.planned += planned;
+        state.hidden += batch.hidden as u64;
+        state.step += 1;
+        if batch.rows.is_empty() {
+            return Ok(model);
+        }
+        let legal = batch::legal(&layouts, &mut self.sets, &self.tape);
+        let (loss, value) = batch_loss(&model, &batch, &self.ids, legal, &Noise { seed, step });
+        if !value.is_finite() {
+            return Err(Error::Diverged { step, steps, loss: value });
+        }
+        state.loss += value;
+        state.loss_steps += 1;
+        let rate = optimize::rate(training.learning_rate, training.warmup, step, steps);
+        Ok(optimize::descend(model, optimizer, &loss, training.clip, rate))
+    }
 }
 
 /// The loss of a batch in nats per hidden base, with the auxiliary loss to be trained on, without it to be told.
