@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use experiment::config::MaskingUnit;
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
-use protocol::score::{COMPONENTS, FLOOR, Role, Score};
+use protocol::score::{COMPONENTS, Component, FLOOR, Role, Score};
 
 use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
 use super::records::{RecordGroup, Runs};
@@ -178,20 +178,17 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
     let overall =
         |value: &dyn Fn(&BlockScore) -> f64| mean(&records.iter().map(|r| over_species(r, value)).collect::<Vec<_>>());
     let components = records.iter().find_map(|r| pretrained(r)?.blocks.first()).map(|b| b.score.components());
-    let means = |mean: &dyn Fn(&dyn Fn(&BlockScore) -> f64) -> f64| {
-        let mut means = Score::over(components.unwrap_or(COMPONENTS));
-        for component in means.components() {
-            let mean = mean(&|b| b.score.bits(*component));
-            means.set(*component, (component.role != Role::Floor || mean.is_finite()).then_some(mean));
-        }
-        means
-    };
+    let components = components.unwrap_or(COMPONENTS);
     let one = |(at, name): (usize, &String)| {
         let seeds: Vec<f64> = records.iter().map(|r| rate(r, name, BlockScore::total)).collect();
         let each = |value: &dyn Fn(&BlockScore) -> f64| {
             mean(&records.iter().map(|r| rate(r, name, value)).collect::<Vec<_>>())
         };
-        SpeciesBits { species: name.clone(), total: estimate(seeds, draws.species(place, at)), score: means(&each) }
+        SpeciesBits {
+            species: name.clone(),
+            total: estimate(seeds, draws.species(place, at)),
+            score: means(components, |c| each(&|b| b.score.bits(c))),
+        }
     };
     let done: Vec<&Pretrained> = records.iter().filter_map(|r| pretrained(r)).collect();
     let mut lengths: Vec<u64> = Vec::new();
@@ -206,12 +203,22 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
     Bits {
         total: estimate(records.iter().map(|r| over_species(r, &BlockScore::total)).collect(), draws.total(place)),
         species: species.iter().enumerate().map(one).collect(),
-        score: means(&overall),
+        score: means(components, |c| overall(&|b| b.score.bits(c))),
         curves: done.iter().map(curve).collect(),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         lengths,
         cost: cost(records, &done),
     }
+}
+
+/// A score of means by component; a floor that is not known in every block is not known.
+fn means(components: &'static [Component], mean: impl Fn(Component) -> f64) -> Score {
+    let mut means = Score::over(components);
+    for &component in components {
+        let mean = mean(component);
+        means.set(component, (component.role != Role::Floor || mean.is_finite()).then_some(mean));
+    }
+    means
 }
 
 fn cost(records: &[&Record], done: &[&Pretrained]) -> Cost {
