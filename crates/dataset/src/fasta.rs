@@ -14,7 +14,7 @@
 
 use crate::error::{Error, Result, printable};
 use crate::input::{self, Fault, Input};
-use dna::policy::{Counts, normalise};
+use dna::policy::{Counts, normalize};
 use needletail::errors::{ParseError, ParseErrorKind};
 use needletail::parser::{self, FastxReader, Format};
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn read_record(
     let mut bases = Vec::with_capacity(record.raw_seq().len());
     for (i, line) in record.raw_seq().split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        normalise(line, &mut bases, counts).map_err(|offence| Error::Letter {
+        normalize(line, &mut bases, counts).map_err(|offence| Error::Letter {
             path: path.to_owned(),
             record: name.clone(),
             line: header_line + 1 + i as u64,

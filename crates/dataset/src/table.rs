@@ -5,7 +5,7 @@ use crate::error::{Error, Result, printable};
 use crate::input::{Fault, Input};
 use crate::label::{Label, is_missing};
 use crate::lines::Newlines;
-use dna::policy::{Counts, normalise};
+use dna::policy::{Counts, normalize};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ impl Table {
             return Err(Error::MissingValue { path: path(), record: number.to_string(), line, found });
         }
         let mut sequence = Vec::with_capacity(raw.len());
-        if let Err(offence) = normalise(raw, &mut sequence, &mut self.counts) {
+        if let Err(offence) = normalize(raw, &mut sequence, &mut self.counts) {
             let letter = printable(offence.letter);
             return Err(Error::Letter { path: path(), record: number.to_string(), line, letter });
         }

@@ -17,7 +17,7 @@ pub fn is_dna(letters: &[u8]) -> bool {
     letters.iter().all(|&letter| is_base(letter))
 }
 
-/// Number of a base: `A C G T` are 0 1 2 3, anything else is `None`.
+/// Code of a base in alphabetical order: 0, 1, 2, 3 for A, C, G, T; `None` for any other letter.
 #[inline(always)]
 #[must_use]
 pub const fn code(base: u8) -> Option<usize> {
@@ -30,7 +30,7 @@ pub const fn code(base: u8) -> Option<usize> {
     }
 }
 
-/// As [`code`], for a letter that is known to be a base: no branch on what else it could be. (Another letter counts as T.)
+/// As [`code`], for a letter that is known to be A, C, G or T: not checked. (Any other letter gives the code of T.)
 #[inline(always)]
 #[must_use]
 pub const fn digit(base: u8) -> u8 {
@@ -42,7 +42,7 @@ pub const fn digit(base: u8) -> u8 {
     }
 }
 
-/// The base on the other strand; a letter that is no base stays.
+/// The complementary base; any other letter is returned unchanged.
 #[inline(always)]
 #[must_use]
 pub const fn complement(letter: u8) -> u8 {
@@ -55,7 +55,7 @@ pub const fn complement(letter: u8) -> u8 {
     }
 }
 
-/// The other strand, read forwards; letters that are no base stay, so `N` stays `N`.
+/// The reverse complement; letters other than A, C, G, T are kept, so `N` stays `N`.
 ///
 /// ```
 /// assert_eq!(dna::reverse_complement(b"AACGN"), b"NCGTT");
@@ -71,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn codes_are_places_in_the_alphabet() {
+    fn codes_are_in_alphabetical_order() {
         for letter in 0..=255 {
             let place = BASES.iter().position(|&base| base == letter);
             assert_eq!((code(letter), is_base(letter)), (place, place.is_some()));

@@ -1,13 +1,13 @@
-//! The alphabet that everything else is written in: bases, their numbers, both strands, and named random streams.
+//! DNA primitives: bases and their codes, reverse complement, the policy for other letters, and named random streams.
 //!
 //! | | |
 //! |---|---|
-//! | [`is_base`], [`is_dna`] | A, C, G, T in upper case, and nothing else |
-//! | [`code`], [`digit`] | A 0, C 1, G 2, T 3: the one numbering of bases, the alphabetical one |
-//! | [`complement`], [`reverse_complement`] | the other strand; whatever is no base stays what it is |
-//! | [`policy`] | how any byte of any input becomes one of A, C, G, T, N, and what is counted |
-//! | [`letters`] | the same questions about many bases at once, by vector instructions |
-//! | [`stream()`], [`shuffle`] | random numbers that depend on a seed and on what they are for |
+//! | [`is_base`], [`is_dna`] | whether letters are A, C, G, T in upper case |
+//! | [`code`], [`digit`] | codes of bases in alphabetical order: A 0, C 1, G 2, T 3 |
+//! | [`complement`], [`reverse_complement`] | the other strand; letters other than A, C, G, T are kept |
+//! | [`policy`] | how input letters are mapped to A, C, G, T, N, and what is counted |
+//! | [`letters`] | the same for many bases at once, with vector instructions |
+//! | [`stream()`], [`shuffle`] | random numbers determined by a seed and a purpose |
 //!
 //! ```
 //! assert_eq!(b"ACGTN".map(dna::code), [Some(0), Some(1), Some(2), Some(3), None]);
@@ -15,7 +15,7 @@
 //! assert!(dna::is_dna(b"ACGT") && !dna::is_dna(b"ACGTN") && !dna::is_dna(b"acgt"));
 //! ```
 //!
-//! What does not live here: files (`dataset`) and tokens (`tokenize`).
+//! Files are in the crate `dataset`, tokens in `tokenize`.
 
 mod alphabet;
 pub mod letters;

@@ -1,7 +1,7 @@
-//! Named random streams: every draw in the project comes from `stream(seed, name)`.
+//! Named random streams: every random number of the project comes from `stream(seed, name)`.
 //!
-//! A stream depends on the run's seed and on *what it is for*, never on how many numbers somebody else drew before.
-//! So two tokenizers that need different amounts of randomness still see the same windows and the same spans.
+//! A stream is determined by the seed of the run and by its purpose, never by how many numbers other parts have drawn. Two tokenizers
+//! that need different amounts of randomness therefore get the same windows and the same masked spans.
 //!
 //! ```
 //! use rand::Rng;
@@ -23,8 +23,7 @@ pub fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }
 
-/// Puts `items` into a random order (Fisher and Yates). Written out: the order that a stream gives must not depend on the version of
-/// `rand`.
+/// Shuffles `items` (Fisher-Yates). Implemented here so that the order does not depend on the version of `rand`.
 pub fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
     for i in (1..items.len()).rev() {
         items.swap(i, rng.random_range(0..=i));
@@ -36,8 +35,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_numbers_are_fixed_for_ever() {
-        // Records are compared across machines and years: if this changes, raise PROTOCOL.
+    fn the_first_numbers_never_change() {
+        // Records are compared across machines and versions: if this changes, increase PROTOCOL.
         let mut numbers = stream(0, "windows");
         assert_eq!((numbers.next_u64(), numbers.next_u64()), FIRST);
     }
@@ -53,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shuffle_is_fixed_for_ever_and_loses_nothing() {
+    fn a_shuffle_never_changes_and_is_a_permutation() {
         let mut items = [0, 1, 2, 3, 4, 5, 6, 7];
         shuffle(&mut items, &mut stream(0, "order"));
         assert_eq!(items, ORDER);

@@ -74,7 +74,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Look) -> Result<u8, Failu
 /// The bases of `--sequence`.
 fn given(text: &str) -> Result<Vec<u8>, Failure> {
     let mut bases = Vec::new();
-    dataset::policy::normalise(text.as_bytes(), &mut bases, &mut dataset::Counts::default()).map_err(|_| {
+    dataset::policy::normalize(text.as_bytes(), &mut bases, &mut dataset::Counts::default()).map_err(|_| {
         Failure::new(
             USAGE,
             format!("{text:?} is not a DNA sequence"),
