@@ -26,7 +26,7 @@ fn tokenizers_that_do_not_fit() {
     compare("bpe4").failed(2, &["smaller than the alphabet"]);
     compare("file:nowhere.json").failed(3, &["nowhere.json", "help:"]);
     house.write("wrong.json", "{\"hello\": 1}");
-    compare("file:wrong.json").failed(3, &["wrong.json", "no \"model\" in it"]);
+    compare("file:wrong.json").failed(3, &["wrong.json", "missing \"model\""]);
     house.run(&["compare", "--tokenizers", "kmer6,kmer6-stride1"]).failed(2, &["once"]);
 }
 

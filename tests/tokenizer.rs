@@ -198,13 +198,13 @@ fn what_cannot_be_converted() {
     convert(&["t.json", "--vocab-size", "-3"]).failed(2, &["positive integer"]);
     convert(&["bpe64"]).failed(2, &["bpe64 must be trained first"]);
     convert(&["nowhere/t.json"]).failed(3, &["nowhere/t.json", "no such file"]);
-    convert(&["bad.json"]).failed(3, &["bad.json", "a list, not an object"]);
+    convert(&["bad.json"]).failed(3, &["bad.json", "expected an object, found an array"]);
     convert(&["half"]).failed(3, &["half/merges.txt"]);
-    convert(&["no_ids"]).failed(3, &["vocab.json", "\"A\" has \"one\" in place of an id"]);
+    convert(&["no_ids"]).failed(3, &["vocab.json", "invalid id of \"A\": \"one\""]);
     convert(&["twice"]).failed(3, &["vocab.json", "same id 0"]);
     convert(&["absent"]).failed(3, &["merges.txt, line 2", "\"AC\" is not in vocab.json"]);
-    convert(&["three"]).failed(3, &["merges.txt, line 1", "not two tokens"]);
-    convert(&["letters"]).failed(3, &["letters", "single base(s) G, T"]);
+    convert(&["three"]).failed(3, &["merges.txt, line 1", "expected two tokens"]);
+    convert(&["letters"]).failed(3, &["letters", "single bases: G, T"]);
     convert(&["t.json", "--to", "merges"]).failed(2, &["huggingface, vocab-merges, text"]);
     let to = |args: &[&str]| house.run(&[&["tokenizer", "convert", "t.json", "--output"], args].concat());
     to(&["-", "--to", "vocab-merges"]).failed(2, &["two files", "folder"]);
@@ -244,7 +244,7 @@ fn wrong_input_leaves_nothing_behind() {
     encode(&["bpe64", "g.fa"]).failed(2, &["bpe64 must be trained first", "tokenizer train"]);
     encode(&["mxdna", "g.fa"]).failed(2, &["mxdna is a learned front end"]);
     encode(&["kmr6", "g.fa"]).failed(2, &["did you mean \"kmer6\"?"]);
-    encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "not JSON"]);
+    encode(&["bad.json", "g.fa"]).failed(3, &["bad.json", "invalid JSON"]);
     encode(&["kmer6", "g.fa", "--format", "npy"]).failed(2, &["--output"]);
     encode(&["kmer6", "g.fa", "--format", "csv"]).failed(2, &["text, npy, bed, parquet"]);
     encode(&[".", "g.fa"]).failed(3, &[". is a folder", "the tokenizer.json in it"]);
@@ -331,7 +331,7 @@ fn training_continues_samples_and_counts_both_strands() {
         .failed(2, &["--piece-length"]);
     train(&["--vocab-size", "20", "-o", "w.json", "--continue", "small.json", "g.fa"])
         .failed(3, &["30 entries are known"]);
-    train(&["--vocab-size", "60", "-o", "w.json", "--continue", "g.fa", "g.fa"]).failed(3, &["not JSON"]);
+    train(&["--vocab-size", "60", "-o", "w.json", "--continue", "g.fa", "g.fa"]).failed(3, &["invalid JSON"]);
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn a_tokenizer_on_standard_input() {
     assert!(said.lines().skip(1).eq(of_file.lines().skip(1)), "{said}{of_file}");
     let (code, said) = run(&["inspect", "-"], b"{\"model\"");
     assert_eq!(code, Some(3));
-    assert!(said.contains("standard input") && said.contains("not JSON"), "{said}");
+    assert!(said.contains("standard input") && said.contains("invalid JSON"), "{said}");
 
     let ids = house.run(&["tokenizer", "encode", "-t", "t.json", "f.fa"]).well().out;
     assert_eq!(run(&["encode", "-t", "-", "f.fa"], &json), (Some(0), ids.clone()));

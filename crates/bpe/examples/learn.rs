@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [fasta, size, output] = arguments.as_slice() else { return Err("usage: learn FASTA SIZE OUTPUT".into()) };
     let text = std::fs::read_to_string(fasta)?.to_ascii_uppercase();
-    // One record a sequence; every letter other than A, C, G, T splits it.
+    // One record per sequence; every letter other than A, C, G, T splits it.
     let records = text.split('>').skip(1).map(|record| {
         let (_header, sequence) = record.split_once('\n').unwrap_or((record, ""));
         sequence.split_whitespace().collect::<String>()

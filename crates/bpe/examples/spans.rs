@@ -1,4 +1,4 @@
-//! Cuts a sequence with a `tokenizer.json` and prints the span and the id of every token, as BED.
+//! Encodes sequences with a `tokenizer.json` and prints the span and the id of every token as BED.
 //!
 //! ```text
 //! cargo run --release -p tokbench-bpe --example spans -- tokenizer.json ACGTACGTTGCA
@@ -10,9 +10,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, sequences @ ..] = arguments.as_slice() else { return Err("usage: spans TOKENIZER SEQUENCE...".into()) };
     let tokenizer = HuggingFace::from_json(file.clone(), &std::fs::read(file)?, file)?;
-    let plain = sequences.iter().all(|sequence| tokenizer.engine_for(sequence.as_bytes()).is_some());
-    match tokenizer.engine().filter(|_| plain) {
-        // Many sequences at once: the buffers of a batch are used again and again.
+    let supported = sequences.iter().all(|sequence| tokenizer.engine_for(sequence.as_bytes()).is_some());
+    match tokenizer.engine().filter(|_| supported) {
+        // Many sequences at once: the buffers of a batch are reused.
         Some(engine) => {
             let mut batch = EncodedBatch::default();
             engine.encode_spans(sequences.iter(), &mut batch);
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        // Any other file, and texts that its normalizer would change.
+        // Other files, and texts that the normalizer changes.
         None => {
             let mut tokens: Vec<Token> = Vec::new();
             for (number, sequence) in sequences.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! [`Engine`]: from merges to ids.
+//! [`Engine`]: byte-pair encoding of A, C, G, T from a list of merges.
 //!
-//! Greedy merging over four letters is a finite automaton: `engine/automaton.rs` has the idea, `engine/merges.rs` why it is exact,
-//! `engine/lanes.rs` how ten stretches are read in lockstep.
+//! Greedy merging over four letters is a finite automaton: `engine/automaton.rs` describes it, `engine/merges.rs` proves that it is
+//! exact, and `engine/interleaved.rs` runs it on several chunks at a time.
 
 mod automaton;
-mod border;
-mod lanes;
+mod boundary;
+mod interleaved;
 mod long;
 mod merges;
 mod pairs;
@@ -18,50 +18,51 @@ use dna::is_base;
 use dna::letters::{self, ascii_bits, leading_bases};
 
 use automaton::Automaton;
-use lanes::{Stretch, Tables};
+use interleaved::{Chunk, Tables};
 use merges::Merges;
 use pairs::Pairs;
 
-/// Bases in front of a place in which a border is looked for.
-pub(crate) const EDGE: usize = 8192;
-/// Shortest stretch that is cut in parts (`engine/long.rs`).
-const LONG: usize = 1 << 18;
-/// Bases of a piece of a long stretch: pieces are walked side by side.
-const PIECE: usize = 2048;
-/// Bases read behind a piece to arrive at its end in the right state. If they do not suffice, the piece is read again.
-const BEYOND: usize = 128;
-/// A batch is worked on in parts of about so many bases, so that its buffers stay in the caches.
-const PART: usize = 1 << 15;
+/// Window in bases in which a token boundary is searched for.
+pub(crate) const WINDOW: usize = 8192;
+/// Minimum length in bases of a segment that is encoded in blocks (`engine/long.rs`).
+const LONG_SEGMENT: usize = 1 << 18;
+/// Bases of a chunk of a long segment. Chunks are processed as interleaved streams.
+const CHUNK: usize = 2048;
+/// Bases read after a chunk, so that the automaton reaches the end of the chunk in the correct state. If they do not suffice, the
+/// chunk is read again.
+const LOOKAHEAD: usize = 128;
+/// Sequences are processed in groups of about this many bases, so that the buffers stay in the caches.
+const BATCH_BASES: usize = 1 << 15;
 
-/// The automaton is made after V * V / `PAYS` bases for V ids: making it takes 14 ms for 4,096 ids and 0.8 s for 32,000, so about as
-/// V squared, and as long as the walk over pairs takes for so many bases (10 to 16 Mb/s).
-const PAYS: usize = 128;
-/// Pairs of bases that idle lanes walk between two looks at the work.
-const PAUSE: usize = 128;
+/// The automaton is compiled after V * V / `AMORTIZATION` bases for a vocabulary of V. Compilation takes 14 ms for 4,096 ids and
+/// 0.8 s for 32,000, about proportional to V squared: the time in which the pair search encodes this many bases (10 to 16 Mb/s).
+const AMORTIZATION: usize = 128;
+/// Pairs of bases that an idle stream processes before it is given the next chunk.
+const IDLE_PAIRS: usize = 128;
 
 /// A byte-pair encoding over A, C, G, T.
 ///
-/// It begins with the walk over pairs, which needs no preparation, and makes the automaton when so much has been encoded that
-/// it pays: after about 130 thousand bases for a vocabulary of 4,096, about 8 million for one of 32,000. Both give the
-/// same ids. [`Engine::compile`] makes it at once.
+/// Encoding starts with a search based on the pair rule, which needs no preparation. The automaton is compiled once its cost is
+/// amortized: after about 130 thousand bases for a vocabulary of 4,096, and about 8 million for one of 32,000. Both give the same
+/// ids. [`Engine::compile`] compiles it immediately.
 #[derive(Debug)]
 pub struct Engine {
     pairs: Pairs,
     lengths: Vec<u16>,
-    /// Bases of the longest token.
+    /// Length of the longest token in bases.
     longest: usize,
     unknown: u16,
-    most_states: usize,
-    machine: OnceLock<Option<Tables>>,
+    max_states: usize,
+    automaton: OnceLock<Option<Tables>>,
     encoded: AtomicUsize,
 }
 
-/// Tables of the automaton of some merges; `None` if it would need too many states.
-fn machine(merges: &Merges, lengths: &[u16], most_states: usize) -> Option<Tables> {
-    Some(Tables::new(&Automaton::new(merges, most_states)?.by_heat(), lengths.to_vec()))
+/// The tables of the automaton of `merges`; `None` if it would have more than `max_states` states.
+fn automaton(merges: &Merges, lengths: &[u16], max_states: usize) -> Option<Tables> {
+    Some(Tables::new(&Automaton::new(merges, max_states)?.by_frequency(), lengths.to_vec()))
 }
 
-/// Sequences cut into tokens; buffers are kept from batch to batch.
+/// The tokens of a batch of sequences. Buffers are reused from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct EncodedBatch {
     ids: Vec<u16>,
@@ -75,23 +76,23 @@ struct Work {
     pairs: Vec<u8>,
     entries: Vec<u32>,
     ids: Vec<u16>,
-    stretches: Vec<Stretch>,
-    parts: Vec<Part>,
+    chunks: Vec<Chunk>,
+    segments: Vec<Segment>,
     letters: Vec<u8>,
-    /// Bases of the present sequence that are cut already.
+    /// Bases of the current sequence that have been encoded.
     start: u32,
 }
 
 impl Work {
-    /// Lays in what idle lanes walk, if nothing is there yet.
-    fn idle(&mut self) {
-        if self.stretches.is_empty() {
-            self.stretches.push(Stretch { bases: 2 * PAUSE, ..Stretch::default() });
-            self.pairs.extend((0..PAUSE).map(|i| (i * 7 % 16) as u8));
+    /// Adds the chunk that idle streams process, if the buffers are empty.
+    fn add_idle_chunk(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks.push(Chunk { bases: 2 * IDLE_PAIRS, ..Chunk::default() });
+            self.pairs.extend((0..IDLE_PAIRS).map(|i| (i * 7 % 16) as u8));
         }
     }
 
-    fn make_room(&mut self) {
+    fn reserve(&mut self) {
         let room = 2 * self.pairs.len();
         if self.entries.len() < room {
             self.entries.resize(room, 0);
@@ -99,26 +100,26 @@ impl Work {
         }
     }
 
-    /// Cuts what lies in the buffers.
-    fn cut(&mut self, machine: &Tables) {
-        machine.cut(&self.pairs, &mut self.entries, &mut self.ids, &mut self.stretches);
+    /// Tokenizes the chunks in the buffers.
+    fn tokenize(&mut self, automaton: &Tables) {
+        automaton.tokenize(&self.pairs, &mut self.entries, &mut self.ids, &mut self.chunks);
     }
 
     fn clear(&mut self) {
         self.pairs.clear();
-        self.stretches.clear();
-        self.parts.clear();
+        self.chunks.clear();
+        self.segments.clear();
     }
 }
 
-/// What a sequence consists of.
+/// A segment of the input.
 #[derive(Clone, Copy, Debug)]
-enum Part {
-    /// A base that is none of A, C, G, T.
+enum Segment {
+    /// One letter other than A, C, G, T.
     Unknown,
-    /// So many stretches that continue each other.
-    Stretches(usize),
-    /// The sequence ends.
+    /// A run of A, C, G, T, as this many consecutive chunks.
+    Chunks(usize),
+    /// End of a sequence.
     End,
 }
 
@@ -149,7 +150,7 @@ impl EncodedBatch {
         &self.ids[self.range(sequence)]
     }
 
-    /// Where the tokens of a sequence begin, in bases from 0; empty without spans ([`Engine::encode`]).
+    /// Start positions of the tokens of a sequence, in bases from 0; empty if no spans were computed ([`Engine::encode`]).
     ///
     /// # Panics
     /// If there is no such sequence.
@@ -160,11 +161,11 @@ impl EncodedBatch {
 }
 
 impl Engine {
-    /// From merges `(left, right, token)`, in order of rank, over `tokens` (id -> spelling; ids may be unused by DNA).
-    /// `unknown` is the id of a base that is none of A, C, G, T.
+    /// Builds an engine from merges `(left, right, token)` in order of rank over `tokens` (id -> spelling; ids that are not DNA are
+    /// allowed). `unknown` is the id of a letter other than A, C, G, T.
     ///
-    /// `None` if this is no encoding of the kind: a base without a token, more than 65,536 ids, a token of more than 65,535
-    /// bases, or merges that do not come in the order in which their parts are made.
+    /// `None` if the engine does not support the encoding: a base without a token, more than 65,536 ids, a token of more than
+    /// 65,535 bases, or a merge that precedes the merges of its parts.
     #[must_use]
     pub fn new<T: AsRef<[u8]>>(tokens: &[T], merges: &[(u32, u32, u32)], unknown: u32) -> Option<Engine> {
         let unknown = u16::try_from(unknown).ok()?;
@@ -177,7 +178,7 @@ impl Engine {
             .map(|token| dna(token.as_ref()).then(|| token.as_ref().iter().map(|&base| ascii_bits(base)).collect()))
             .collect();
         let known = |id: u32| spelling.get(id as usize).is_some_and(Option::is_some);
-        // Merges with other letters never touch a stretch of A, C, G, T.
+        // Merges with other letters never apply to A, C, G, T.
         let merges: Vec<(u32, u32, u32)> = merges
             .iter()
             .copied()
@@ -193,47 +194,47 @@ impl Engine {
             longest: lengths.iter().copied().max().map_or(1, usize::from),
             lengths,
             unknown,
-            most_states: automaton::MOST_STATES,
-            machine: OnceLock::new(),
+            max_states: automaton::MAX_STATES,
+            automaton: OnceLock::new(),
             encoded: AtomicUsize::new(0),
         })
     }
 
-    /// The same with at most `states` states, however much is encoded; 0: always the walk over pairs.
+    /// Limits the automaton to `states` states; 0: always use the search based on the pair rule.
     #[must_use]
-    pub fn with_most_states(self, states: usize) -> Engine {
-        Engine { most_states: states, machine: OnceLock::new(), ..self }
+    pub fn with_max_states(self, states: usize) -> Engine {
+        Engine { max_states: states, automaton: OnceLock::new(), ..self }
     }
 
-    /// Makes the automaton now. Gives its number of states and the bytes of its tables; `None` if it would need too many: then
-    /// the cut is found from pairs.
+    /// Compiles the automaton now. Returns its number of states and the bytes of its tables; `None` if it would have too many
+    /// states, in which case tokens are found by the pair rule.
     pub fn compile(&self) -> Option<(usize, usize)> {
-        let made = self.machine.get_or_init(|| machine(self.pairs.merges(), &self.lengths, self.most_states));
-        made.as_ref().map(|machine| (machine.states(), machine.bytes()))
+        let made = self.automaton.get_or_init(|| automaton(self.pairs.merges(), &self.lengths, self.max_states));
+        made.as_ref().map(|automaton| (automaton.states(), automaton.bytes()))
     }
 
-    /// The automaton, if it is there or pays for so many bases more.
-    fn machine(&self, bases: usize) -> Option<&Tables> {
-        if self.machine.get().is_none() {
+    /// The automaton, if it is compiled or its compilation is amortized by `bases` further bases.
+    fn automaton(&self, bases: usize) -> Option<&Tables> {
+        if self.automaton.get().is_none() {
             let encoded = self.encoded.load(Ordering::Relaxed) + bases;
-            if encoded < self.lengths.len() * self.lengths.len() / PAYS {
+            if encoded < self.lengths.len() * self.lengths.len() / AMORTIZATION {
                 return None;
             }
             self.compile();
         }
-        self.machine.get()?.as_ref()
+        self.automaton.get()?.as_ref()
     }
 
-    /// As [`Engine::machine`]; if it is not there yet, the bases count towards it.
-    pub(crate) fn machine_for(&self, bases: usize) -> Option<&Tables> {
-        let machine = self.machine(bases);
-        if machine.is_none() {
+    /// As [`Engine::automaton`]; if it is not compiled yet, `bases` count towards its amortization.
+    pub(crate) fn automaton_for(&self, bases: usize) -> Option<&Tables> {
+        let automaton = self.automaton(bases);
+        if automaton.is_none() {
             self.encoded.fetch_add(bases, Ordering::Relaxed);
         }
-        machine
+        automaton
     }
 
-    /// Whether `second` can stand right after `first` in a cut.
+    /// Pair rule: whether `second` can directly follow `first` in a tokenization.
     #[must_use]
     pub fn may_follow(&self, first: u32, second: u32) -> bool {
         let merges = self.pairs.merges();
@@ -241,13 +242,13 @@ impl Engine {
         known(first) && known(second) && merges.may_follow(first, second)
     }
 
-    /// Bases of a token; 0 for an id that is no DNA.
+    /// Length of a token in bases; 0 for an id that is not DNA.
     #[must_use]
     pub fn length(&self, id: u16) -> usize {
         self.lengths.get(usize::from(id)).map_or(0, |&length| usize::from(length))
     }
 
-    /// Cuts sequences; ids only. Bases other than A, C, G, T give the unknown id, one each.
+    /// Encodes sequences to ids. Each letter other than A, C, G, T gives the unknown id.
     pub fn encode<'a, S: AsRef<[u8]> + ?Sized + 'a>(
         &self,
         sequences: impl IntoIterator<Item = &'a S>,
@@ -256,7 +257,7 @@ impl Engine {
         self.run(sequences, batch, false);
     }
 
-    /// Cuts sequences; ids and where tokens begin. (A token ends where the next one begins.)
+    /// Encodes sequences to ids and start positions. (A token ends where the next one starts.)
     pub fn encode_spans<'a, S: AsRef<[u8]> + ?Sized + 'a>(
         &self,
         sequences: impl IntoIterator<Item = &'a S>,
@@ -278,56 +279,56 @@ impl Engine {
         batch.work.clear();
         for sequence in sequences {
             self.push(sequence.as_ref(), batch, spans);
-            if 2 * batch.work.pairs.len() >= PART {
+            if 2 * batch.work.pairs.len() >= BATCH_BASES {
                 self.finish(batch, spans);
             }
         }
-        if !batch.work.parts.is_empty() {
+        if !batch.work.segments.is_empty() {
             self.finish(batch, spans);
         }
     }
 
-    /// Lays a sequence into the buffers; long stretches are cut at once.
+    /// Adds a sequence to the buffers; long segments are encoded immediately.
     fn push(&self, sequence: &[u8], batch: &mut EncodedBatch, spans: bool) {
         let mut rest = sequence;
         while !rest.is_empty() {
             let known = leading_bases(rest);
             if known == 0 {
-                batch.work.parts.push(Part::Unknown);
+                batch.work.segments.push(Segment::Unknown);
                 rest = &rest[1..];
                 continue;
             }
-            let (mut stretch, mut count) = (&rest[..known], 0);
+            let (mut segment, mut count) = (&rest[..known], 0);
             rest = &rest[known..];
-            if known >= LONG
-                && let Some(machine) = self.machine(known)
+            if known >= LONG_SEGMENT
+                && let Some(automaton) = self.automaton(known)
             {
                 self.finish(batch, spans);
                 let first = batch.ids.len();
-                if self.long(machine, stretch, batch) {
+                if self.encode_long(automaton, segment, batch) {
                     if spans {
-                        self.place(&batch.ids[first..], &mut batch.starts, &mut batch.work.start);
+                        self.push_starts(&batch.ids[first..], &mut batch.starts, &mut batch.work.start);
                     }
                     continue;
                 }
             }
             let work = &mut batch.work;
-            work.idle();
-            while !stretch.is_empty() {
-                let bases = if stretch.len() > PIECE + BEYOND { PIECE } else { stretch.len() };
-                let beyond = BEYOND.min(stretch.len() - bases);
-                work.stretches.push(Stretch { from: work.pairs.len(), bases, beyond, ..Stretch::default() });
-                letters::pairs(&stretch[..bases + beyond], &mut work.pairs);
-                stretch = &stretch[bases..];
+            work.add_idle_chunk();
+            while !segment.is_empty() {
+                let bases = if segment.len() > CHUNK + LOOKAHEAD { CHUNK } else { segment.len() };
+                let lookahead = LOOKAHEAD.min(segment.len() - bases);
+                work.chunks.push(Chunk { from: work.pairs.len(), bases, lookahead, ..Chunk::default() });
+                letters::pairs(&segment[..bases + lookahead], &mut work.pairs);
+                segment = &segment[bases..];
                 count += 1;
             }
-            work.parts.push(Part::Stretches(count));
+            work.segments.push(Segment::Chunks(count));
         }
-        batch.work.parts.push(Part::End);
+        batch.work.segments.push(Segment::End);
     }
 
-    /// Appends where each of `ids` begins; they continue a sequence that is cut up to `start`.
-    fn place(&self, ids: &[u16], starts: &mut Vec<u32>, start: &mut u32) {
+    /// Appends the start positions of `ids`, which continue a sequence that has been encoded up to `start`.
+    fn push_starts(&self, ids: &[u16], starts: &mut Vec<u32>, start: &mut u32) {
         starts.extend(ids.iter().map(|&id| {
             let here = *start;
             *start += u32::from(self.lengths[usize::from(id)]);
@@ -335,51 +336,51 @@ impl Engine {
         }));
     }
 
-    /// Cuts what lies in the buffers and appends it to the batch.
+    /// Tokenizes the chunks in the buffers and appends the result to the batch.
     fn finish(&self, batch: &mut EncodedBatch, spans: bool) {
         let EncodedBatch { ids, starts, ends, work } = batch;
-        work.make_room();
+        work.reserve();
         let bases = 2 * work.pairs.len();
-        let machine = self.machine_for(bases);
-        if let Some(machine) = machine.filter(|_| !work.stretches.is_empty()) {
-            work.cut(machine);
+        let automaton = self.automaton_for(bases);
+        if let Some(automaton) = automaton.filter(|_| !work.chunks.is_empty()) {
+            work.tokenize(automaton);
         }
-        let mut stretches = work.stretches.iter().skip(1);
+        let mut chunks = work.chunks.iter().skip(1);
         let mut start = work.start;
-        for part in &work.parts {
-            match *part {
-                Part::Unknown => {
+        for segment in &work.segments {
+            match *segment {
+                Segment::Unknown => {
                     ids.push(self.unknown);
                     if spans {
                         starts.push(start);
                     }
                     start += 1;
                 }
-                Part::End => {
+                Segment::End => {
                     ends.push(ids.len());
                     start = 0;
                 }
-                Part::Stretches(count) => {
-                    // Where the tokens so far end, counted from the beginning of the present stretch.
-                    let (first, mut place) = (ids.len(), 0);
-                    match machine {
-                        Some(machine) => {
-                            for stretch in stretches.by_ref().take(count) {
-                                place = self.join(machine, stretch, place, work, ids);
+                Segment::Chunks(count) => {
+                    // End of the tokens so far, relative to the start of the current chunk.
+                    let (first, mut position) = (ids.len(), 0);
+                    match automaton {
+                        Some(automaton) => {
+                            for chunk in chunks.by_ref().take(count) {
+                                position = self.join(automaton, chunk, position, work, ids);
                             }
                         }
                         None => {
                             work.letters.clear();
-                            for stretch in stretches.by_ref().take(count) {
-                                let pairs = &work.pairs[stretch.from..][..stretch.bases.div_ceil(2)];
+                            for chunk in chunks.by_ref().take(count) {
+                                let pairs = &work.pairs[chunk.from..][..chunk.bases.div_ceil(2)];
                                 let letters = pairs.iter().flat_map(|&pair| [pair >> 2, pair & 3]);
-                                work.letters.extend(letters.take(stretch.bases));
+                                work.letters.extend(letters.take(chunk.bases));
                             }
-                            self.pairs.cut(&work.letters, ids);
+                            self.pairs.tokenize(&work.letters, ids);
                         }
                     }
                     if spans {
-                        self.place(&ids[first..], starts, &mut start);
+                        self.push_starts(&ids[first..], starts, &mut start);
                     }
                 }
             }
@@ -388,26 +389,27 @@ impl Engine {
         work.clear();
     }
 
-    /// Appends the tokens of a stretch whose text is cut up to `place` already; gives where the next stretch is cut up to. The
-    /// stretch was walked from its beginning: its tokens count from where both walks meet.
-    fn join(&self, machine: &Tables, stretch: &Stretch, mut place: usize, work: &Work, ids: &mut Vec<u16>) -> usize {
-        let own = &work.ids[2 * stretch.from..][..stretch.tokens];
+    /// Appends the tokens of a chunk whose text is already tokenized up to `position`; returns the position in the next chunk up to
+    /// which that is tokenized. The tokens of the chunk were found from its start on; they are valid from the first boundary that
+    /// both tokenizations share.
+    fn join(&self, automaton: &Tables, chunk: &Chunk, mut position: usize, work: &Work, ids: &mut Vec<u16>) -> usize {
+        let own = &work.ids[2 * chunk.from..][..chunk.tokens];
         let (mut skipped, mut at) = (0, 0);
-        while at != place && place < stretch.bases {
-            if at < place {
-                // Its own tokens may end before the walk has arrived: then it is followed to the end.
+        while at != position && position < chunk.bases {
+            if at < position {
+                // If its own tokens end before the position is reached, the states are followed to the end.
                 at = own.get(skipped).map_or(usize::MAX, |&id| at + self.length(id));
                 skipped += 1;
                 continue;
             }
-            let id = machine.token(&work.entries, stretch.from, place);
+            let id = automaton.token(&work.entries, chunk.from, position);
             ids.push(id);
-            place += self.length(id);
+            position += self.length(id);
         }
-        if place >= stretch.bases {
-            return place - stretch.bases;
+        if position >= chunk.bases {
+            return position - chunk.bases;
         }
         ids.extend_from_slice(&own[skipped..]);
-        stretch.reached - stretch.bases
+        chunk.reached - chunk.bases
     }
 }

@@ -1,44 +1,44 @@
-//! What can go wrong when vocabularies are learned and files are read.
+//! Errors of learning vocabularies and of reading tokenizer files.
 
 use thiserror::Error as ThisError;
 
-/// An error of this crate. `Display` is the cause; [`Error::remedy`] says what to do.
+/// An error of this crate. `Display` gives the cause, [`Error::remedy`] the suggested fix.
 #[derive(Debug, ThisError, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// A vocabulary that cannot be learned from the given text.
+    /// A vocabulary cannot be learned from the given text.
     #[error("cannot learn {name:?}: {reason}")]
     Learn {
-        /// What was to be learned.
+        /// Name of the vocabulary.
         name: String,
-        /// Why not.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
-    /// A tokenizer that cannot be what is asked for.
+    /// A tokenizer does not support the requested operation.
     #[error("tokenizer {name:?}: {reason}")]
     Unsuited {
-        /// Its name, or that of its file.
+        /// Name of the tokenizer or of its file.
         name: String,
-        /// Why not.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
-    /// A tokenizer file that cannot be used.
+    /// A tokenizer file is not usable.
     #[error("{path}: {reason}")]
     File {
-        /// The file, as written.
+        /// The file, as given by the caller.
         path: String,
-        /// Why not.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// The suggested fix, printed after `help:`.
     #[must_use]
     pub fn remedy(&self) -> &str {
         match self {

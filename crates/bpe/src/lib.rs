@@ -1,9 +1,9 @@
 //! Byte-pair encoding of DNA, exact and fast; and any Hugging Face `tokenizer.json`.
 //!
-//! [`Engine`] gives the ids that the `tokenizers` crate gives, faster on plain DNA by a factor that `tokenize/bench` measures: greedy merging
-//! over four letters is a finite automaton (see `engine/automaton.rs` for the idea, `engine/merges.rs` for why it is exact).
-//! [`train::train`] learns the merges that its trainer learns, from records of any length. [`HuggingFace`] reads every file of that
-//! crate whose tokens spell DNA, and uses the engine where it may.
+//! [`Engine`] gives the ids of the `tokenizers` crate; on DNA it is faster by the factor measured in `tokenize/bench`. Greedy
+//! merging over four letters is a finite automaton (`engine/automaton.rs` describes it, `engine/merges.rs` proves that it is
+//! exact). [`train::train`] learns the merges that the trainer of that crate learns, from records of any length. [`HuggingFace`]
+//! reads every file of that crate whose tokens spell DNA, and uses the engine where it gives the same ids.
 //!
 //! ```
 //! use bpe::{EncodedBatch, Engine};
@@ -15,7 +15,7 @@
 //! assert_eq!(batch.ids(1), [9, 1, 2]);
 //! ```
 //!
-//! What does not live here: names and registries of tokenizers, k-mers, learning of unigram and WordPiece vocabularies (`tokenize`).
+//! Names and registry of tokenizers, k-mers, and training of Unigram and WordPiece vocabularies are in the crate `tokenize`.
 
 mod engine;
 mod error;

@@ -1,6 +1,6 @@
-//! A token.
+//! [`Token`].
 
-/// A token: what it is and which bases it stands for.
+/// A token: its id and the span of bases that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     /// Id in the tokenizer's [`crate::Vocabulary`]; special ids are the same for every tokenizer.

@@ -1,14 +1,15 @@
-//! A prefix tree of tokens: which of them stand at a place of a text. Unigram and WordPiece models, and random cuts, cut with it.
+//! A prefix tree of tokens, which finds the tokens at a position of a text. Unigram and WordPiece models and random segmentation
+//! use it.
 
 use crate::vocabulary::Vocabulary;
 
 /// No child, no token.
 const NONE: u32 = u32::MAX;
 
-/// Tokens by their letters: A, C, G, T, and whatever other ASCII letters occur in them.
+/// Tokens by their letters: A, C, G, T, and any other ASCII letters that they contain.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// Number of each letter; beyond `width`: it occurs in no token.
+    /// Index of each letter; `width` or more: it occurs in no token.
     numbers: [u8; 256],
     width: usize,
     /// Children of all nodes, `width` each.
@@ -18,22 +19,22 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree of tokens, each with its letters. Those with anything but ASCII letters in them are left out.
+    /// A tree of tokens with their letters. Tokens with other characters than ASCII letters are omitted.
     #[must_use]
     pub fn new<T: AsRef<[u8]>>(tokens: &[(u32, T)]) -> Tree {
         let mut numbers = [u8::MAX; 256];
         let mut width = 0;
-        let mut name = |letter: u8| {
+        let mut add = |letter: u8| {
             if numbers[usize::from(letter)] == u8::MAX {
                 numbers[usize::from(letter)] = width;
                 width += 1;
             }
         };
-        b"ACGT".iter().for_each(|&base| name(base));
+        b"ACGT".iter().for_each(|&base| add(base));
         let spelled = |token: &[u8]| !token.is_empty() && token.iter().all(u8::is_ascii_alphabetic);
         for (_, token) in tokens {
             let token = token.as_ref();
-            token.iter().filter(|_| spelled(token)).for_each(|&letter| name(letter));
+            token.iter().filter(|_| spelled(token)).for_each(|&letter| add(letter));
         }
         let width = usize::from(width);
         let mut tree = Tree { numbers, width, children: vec![NONE; width], tokens: vec![NONE] };
@@ -45,7 +46,7 @@ impl Tree {
         tree
     }
 
-    /// A tree of those tokens that consist of A, C, G, T.
+    /// A tree of the tokens that consist of A, C, G, T.
     #[must_use]
     pub fn of_dna(vocabulary: &Vocabulary) -> Tree {
         let dna = vocabulary.ids().filter(|&id| vocabulary.is_dna(id));
@@ -55,18 +56,18 @@ impl Tree {
     fn insert(&mut self, id: u32, token: &[u8]) {
         let mut node = 0;
         for &letter in token {
-            let place = node * self.width + usize::from(self.numbers[usize::from(letter)]);
-            if self.children[place] == NONE {
-                self.children[place] = self.tokens.len() as u32;
+            let position = node * self.width + usize::from(self.numbers[usize::from(letter)]);
+            if self.children[position] == NONE {
+                self.children[position] = self.tokens.len() as u32;
                 self.tokens.push(NONE);
                 self.children.resize(self.children.len() + self.width, NONE);
             }
-            node = self.children[place] as usize;
+            node = self.children[position] as usize;
         }
         self.tokens[node] = id;
     }
 
-    /// Tokens with which the text begins, shortest first: id and letters.
+    /// Tokens that are a prefix of the text, shortest first: id and length.
     pub fn at<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (u32, usize)> + 'a {
         let mut node = 0;
         let nodes = text.iter().map_while(move |&letter| {

@@ -1,12 +1,12 @@
-//! The engine against the `tokenizers` crate: ids, spans and merges, one by one.
+//! The engine compared with the `tokenizers` crate: ids, spans and merges.
 //!
-//! `crates/bpe/tests/full` runs everything and keeps what it said in `full.log` (`TOKBENCH_FULL=1`); without it a sample
-//! is taken. Tests that need the public tokenizers and genomes of `TOKBENCH_DATA` are ignored; `-- --ignored` runs them.
+//! `crates/bpe/tests/full` runs everything (`TOKBENCH_FULL=1`) and writes `full.log`; otherwise a sample is tested. Tests that need
+//! the public tokenizers and genomes of `TOKBENCH_DATA` are ignored; `-- --ignored` runs them.
 
 use std::path::{Path, PathBuf};
 
 use bpe::Token;
-use bpe::huggingface::{HuggingFace, known, to_json};
+use bpe::huggingface::{HuggingFace, initial_merges, to_json};
 use bpe::train::{Options, train};
 use bpe::vocabulary::{SPECIAL_NAMES, SPECIALS, UNK};
 use bpe::{EncodedBatch, Engine};
@@ -21,7 +21,7 @@ fn full() -> bool {
     std::env::var_os("TOKBENCH_FULL").is_some_and(|value| value != "0")
 }
 
-/// Public tokenizers and genomes; only ignored tests ask for them.
+/// Public tokenizers and genomes; used by ignored tests only.
 fn data() -> PathBuf {
     let folder = std::env::var_os("TOKBENCH_DATA").map(PathBuf::from).expect("TOKBENCH_DATA names the data");
     assert!(folder.join("tokenizers").is_dir(), "no public tokenizers in {} (set TOKBENCH_DATA)", folder.display());
@@ -32,7 +32,7 @@ fn random(length: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     (0..length).map(|_| b"ACGT"[rng.random_range(0..4)]).collect()
 }
 
-/// Text with structure: repeats, runs, and biased composition, as in genomes.
+/// Text with repeats, runs and biased composition, as in genomes.
 fn structured(length: usize, seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut text: Vec<u8> = random(200, &mut rng);
@@ -55,32 +55,32 @@ fn structured(length: usize, seed: u64) -> Vec<u8> {
     text
 }
 
-/// What is learned from a text, as a tokenizer.
+/// A tokenizer learned from a text.
 fn learned(text: &[u8], size: usize) -> HuggingFace {
     let options = Options { vocabulary: size, ..Options::default() };
     let json = to_json(&train(text.chunks(10_000), &options, &mut |_| true).unwrap());
     HuggingFace::from_json(format!("bpe{size}"), &json, "test").unwrap()
 }
 
-/// The same engine twice: with its automaton made, and walking over pairs.
+/// The same engine with its automaton compiled, and with the search based on the pair rule.
 fn both(tokenizer: &HuggingFace, json: &[u8]) -> [HuggingFace; 2] {
     assert!(tokenizer.engine().is_some(), "{} has no engine", tokenizer.name());
     let again = || HuggingFace::from_json(tokenizer.name().to_owned(), json, "test").unwrap();
     let compiled = again();
     compiled.engine().unwrap().compile().expect("an automaton");
-    let walked = again().with_most_states(0);
-    assert_eq!(walked.engine().unwrap().compile(), None);
-    [compiled, walked]
+    let by_pairs = again().with_max_states(0);
+    assert_eq!(by_pairs.engine().unwrap().compile(), None);
+    [compiled, by_pairs]
 }
 
-/// Theirs: ids in our vocabulary and where tokens begin.
+/// Output of the `tokenizers` crate: ids in our vocabulary and start positions.
 fn theirs(tokenizer: &HuggingFace, text: &[u8]) -> (Vec<u32>, Vec<u32>) {
     let encoding = tokenizer.inner().encode(std::str::from_utf8(text).unwrap(), false).unwrap();
     let id = |token: &String| {
         let found = tokenizer.vocabulary().ids().find(|&id| tokenizer.vocabulary().bases(id) == Some(token.as_bytes()));
         found.unwrap_or(UNK)
     };
-    // The specials of all files here are ours, so ids are equal but for files with further added tokens.
+    // The special ids of all files here are ours, so ids are equal except for files with further added tokens.
     let ids = match encoding
         .get_tokens()
         .iter()
@@ -93,7 +93,7 @@ fn theirs(tokenizer: &HuggingFace, text: &[u8]) -> (Vec<u32>, Vec<u32>) {
     (ids, encoding.get_offsets().iter().map(|&(start, _)| start as u32).collect())
 }
 
-/// Ids and starts of `engines` are those of the `tokenizers` crate; gives the number of bases compared.
+/// Asserts that ids and start positions of `engines` equal those of the `tokenizers` crate; returns the number of bases compared.
 #[track_caller]
 fn equal(tokenizer: &HuggingFace, engines: &[&Engine], texts: &[Vec<u8>]) -> usize {
     let expected: Vec<_> = texts.par_iter().map(|text| theirs(tokenizer, text)).collect();
@@ -139,7 +139,7 @@ fn check(tokenizer: &HuggingFace, json: &[u8]) {
     println!("{}: every text of up to {longest} bases and {number} others, {bases} bases, equal", tokenizer.name());
 }
 
-/// The text of a genome, records side by side.
+/// The text of a genome, with records separated by N.
 fn genome(path: &Path) -> Vec<u8> {
     let mut text = String::new();
     let file = std::fs::File::open(path).unwrap();
@@ -147,9 +147,9 @@ fn genome(path: &Path) -> Vec<u8> {
     text.lines().map(|line| if line.starts_with('>') { "N" } else { line }).collect::<String>().into_bytes()
 }
 
-/// A text in one piece, as a stream, and in parts that are cut on their own.
+/// Asserts that a text gives the same ids as a whole, as a stream, and in separately encoded segments.
 #[track_caller]
-fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
+fn whole_equals_stream_and_segments(engine: &Engine, text: &[u8]) {
     let (mut batch, mut ids, mut stream) = (EncodedBatch::default(), Vec::new(), engine.stream().with_step(50_000));
     for bases in text.chunks(7_001) {
         stream.push(bases, &mut ids);
@@ -157,10 +157,14 @@ fn whole_equals_bits_and_parts(engine: &Engine, text: &[u8]) {
     stream.finish(&mut ids);
     engine.encode([text], &mut batch);
     assert!(ids == batch.ids(0), "a stream");
-    let parts: Vec<&[u8]> = engine.parts(text, 30_000).into_iter().map(|part| &text[part]).collect();
-    let mut apart = EncodedBatch::default();
-    engine.encode(parts.iter().copied(), &mut apart);
-    assert!((0..apart.len()).flat_map(|part| apart.ids(part)).eq(batch.ids(0)), "{} parts", parts.len());
+    let segments: Vec<&[u8]> = engine.segments(text, 30_000).into_iter().map(|segment| &text[segment]).collect();
+    let mut separate = EncodedBatch::default();
+    engine.encode(segments.iter().copied(), &mut separate);
+    assert!(
+        (0..separate.len()).flat_map(|segment| separate.ids(segment)).eq(batch.ids(0)),
+        "{} segments",
+        segments.len()
+    );
 }
 
 #[test]
@@ -193,7 +197,7 @@ fn file_equals_the_tokenizers_crate(path: &Path) {
     check(&tokenizer, &json);
 }
 
-/// Every genome at hand, in pieces of 10 kb: longer ones are more than the crate can do in reasonable time.
+/// Every available genome, in chunks of 10 kb: longer ones take that crate too long.
 #[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
 fn genomes_equal_the_tokenizers_crate() {
@@ -208,17 +212,17 @@ fn genomes_equal_the_tokenizers_crate() {
         for path in &genomes {
             let mut text = genome(path);
             text.truncate(if full() { usize::MAX } else { 100_000 });
-            // What stands for an N differs between these files; how it is cut is asked elsewhere.
-            let stretches = text.split(|base| !b"ACGT".contains(base)).flat_map(|stretch| stretch.chunks(10_000));
-            let pieces: Vec<Vec<u8>> = stretches.map(<[u8]>::to_vec).collect();
-            bases += equal(&tokenizer, &[tokenizer.engine().unwrap()], &pieces);
-            whole_equals_bits_and_parts(tokenizer.engine().unwrap(), &text);
+            // The token of N differs between these files; other tests cover it.
+            let runs = text.split(|base| !b"ACGT".contains(base)).flat_map(|run| run.chunks(10_000));
+            let chunks: Vec<Vec<u8>> = runs.map(<[u8]>::to_vec).collect();
+            bases += equal(&tokenizer, &[tokenizer.engine().unwrap()], &chunks);
+            whole_equals_stream_and_segments(tokenizer.engine().unwrap(), &text);
         }
         println!("{file}: {} genomes, {bases} bases, equal", genomes.len());
     }
 }
 
-/// Every other base is allowed for, and long stretches are cut in pieces that are joined again.
+/// Letters other than A, C, G, T, and long segments that are encoded in chunks.
 #[test]
 fn unknown_bases_and_long_texts() {
     let text = structured(400_000, 11);
@@ -237,8 +241,8 @@ fn unknown_bases_and_long_texts() {
     }
 }
 
-/// What a larger engine left in the buffers must not be read by a smaller one, also not by lanes that have nothing to do: here
-/// all are read at the same time, and end at different ones.
+/// Entries that a larger engine left in the buffers must not be read by a smaller one, including by idle streams: here all are read
+/// at the same time, and end at different positions.
 #[test]
 fn a_batch_serves_one_engine_after_another() {
     let text = structured(400_000, 21);
@@ -246,30 +250,30 @@ fn a_batch_serves_one_engine_after_another() {
     let [large, small] = [&large, &small].map(|tokenizer| tokenizer.engine().unwrap());
     large.compile().expect("an automaton");
     small.compile().expect("an automaton");
-    for lanes in [1, 8, 10, 12, 20, 40] {
+    for reads_per_batch in [1, 8, 10, 12, 20, 40] {
         let mut batch = EncodedBatch::default();
         for length in [50, 300, 301, 2_000] {
-            let reads: Vec<&[u8]> = text.chunks(length).take(lanes).collect();
+            let reads: Vec<&[u8]> = text.chunks(length).take(reads_per_batch).collect();
             let mut fresh = EncodedBatch::default();
             small.encode_spans(reads.iter().copied(), &mut fresh);
-            large.encode(text.chunks(777).take(lanes + 3), &mut batch);
+            large.encode(text.chunks(777).take(reads_per_batch + 3), &mut batch);
             small.encode_spans(reads.iter().copied(), &mut batch);
-            for read in 0..lanes {
+            for read in 0..reads_per_batch {
                 assert_eq!((batch.ids(read), batch.starts(read)), (fresh.ids(read), fresh.starts(read)));
             }
         }
     }
 }
 
-/// A tokenizer with merges of other letters too, learned by the crate's own trainer, behind a normalizer.
+/// A tokenizer with merges of other letters, trained by the `tokenizers` crate, with a normalizer.
 fn learned_with_others(text: &[u8], size: usize, normalizer: serde_json::Value) -> HuggingFace {
     let mut trainer = BpeTrainerBuilder::new()
         .vocab_size(size)
         .show_progress(false)
         .special_tokens(SPECIAL_NAMES.map(|name| AddedToken::from(name, true)).to_vec())
         .build();
-    let pieces: Vec<&str> = text.chunks(600).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
-    trainer.feed(pieces.iter(), |piece| Ok(vec![(*piece).to_owned()])).unwrap();
+    let chunks: Vec<&str> = text.chunks(600).map(|chunk| std::str::from_utf8(chunk).unwrap()).collect();
+    trainer.feed(chunks.iter(), |chunk| Ok(vec![(*chunk).to_owned()])).unwrap();
     let mut model = BPE::builder().unk_token("[UNK]".to_owned()).build().unwrap();
     trainer.train(&mut model).unwrap();
     let model: serde_json::Value = serde_json::to_value(&model).unwrap();
@@ -280,11 +284,11 @@ fn learned_with_others(text: &[u8], size: usize, normalizer: serde_json::Value) 
     HuggingFace::from_json("others".to_owned(), json.to_string().as_bytes(), "test").unwrap()
 }
 
-/// A text with letters that the engine may not cut is taken apart around them; its tokens are those of the whole.
+/// A text with letters that the engine does not support is split around them; its tokens are those of the whole.
 #[test]
-fn texts_with_tokens_of_other_letters_are_taken_apart() {
+fn texts_with_tokens_of_other_letters_are_segmented() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    // Other letters stand in words that come again, so that long tokens hold them.
+    // Other letters are part of repeated strings, so that long tokens contain them.
     let words: Vec<Vec<u8>> = (0..6)
         .map(|_| {
             let mut word = random(rng.random_range(5..20), &mut rng);
@@ -293,14 +297,14 @@ fn texts_with_tokens_of_other_letters_are_taken_apart() {
             word
         })
         .collect();
-    let mut text = |stretches: &[usize]| -> Vec<u8> {
-        let mut text = structured(stretches[0], rng.random());
-        for &stretch in &stretches[1..] {
+    let mut text = |runs: &[usize]| -> Vec<u8> {
+        let mut text = structured(runs[0], rng.random());
+        for &run in &runs[1..] {
             match rng.random_range(0..4) {
                 0 => text.extend(vec![b'N'; rng.random_range(1..50)]),
                 _ => text.extend_from_slice(&words[rng.random_range(0..words.len())]),
             }
-            text.extend(structured(stretch, rng.random()));
+            text.extend(structured(run, rng.random()));
         }
         text
     };
@@ -339,20 +343,20 @@ fn texts_with_tokens_of_other_letters_are_taken_apart() {
                 let found = seen(&tokens, 0);
                 let differ = found.iter().zip(expected).position(|(one, other)| one != other);
                 assert!(found == *expected, "{size}, compiled: {compiled}, token {differ:?}");
-                let parts = tokenizer.parts(text, 20_000);
-                assert!(parts.len() > 4 || !compiled, "{parts:?}");
-                assert_eq!((parts[0].start, parts[parts.len() - 1].end), (0, text.len()));
-                assert!(parts.windows(2).all(|two| two[0].end == two[1].start));
-                let fast: usize = parts
+                let segments = tokenizer.segments(text, 20_000);
+                assert!(segments.len() > 4 || !compiled, "{segments:?}");
+                assert_eq!((segments[0].start, segments[segments.len() - 1].end), (0, text.len()));
+                assert!(segments.windows(2).all(|two| two[0].end == two[1].start));
+                let fast: usize = segments
                     .iter()
-                    .filter(|part| tokenizer.engine_for(&text[(*part).clone()]).is_some())
+                    .filter(|segment| tokenizer.engine_for(&text[(*segment).clone()]).is_some())
                     .map(ExactSizeIterator::len)
                     .sum();
                 assert!(2 * fast > text.len() || !compiled, "{fast} of {}", text.len());
                 let mut joined = Vec::new();
-                for part in parts {
-                    tokenizer.encode(&text[part.clone()], &mut tokens);
-                    joined.extend(seen(&tokens, part.start));
+                for segment in segments {
+                    tokenizer.encode(&text[segment.clone()], &mut tokens);
+                    joined.extend(seen(&tokens, segment.start));
                 }
                 assert!(joined == *expected, "{size}");
             }
@@ -360,9 +364,9 @@ fn texts_with_tokens_of_other_letters_are_taken_apart() {
     }
 }
 
-/// Long stretches are cut in parts; repeats over the border of two parts must not change the cut.
+/// Long segments are encoded in blocks; repeats across a block boundary must not change the tokens.
 #[test]
-fn long_texts_are_cut_as_short_ones() {
+fn long_texts_equal_short_ones() {
     let text: Vec<u8> = structured(200_000, 3).into_iter().chain([b'A'; 50_000]).chain(b"AC".repeat(20_000)).collect();
     let tokenizer = learned(&text, 600);
     let ways = both(&tokenizer, &tokenizer.json().to_vec());
@@ -395,27 +399,27 @@ fn long_texts_are_cut_as_short_ones() {
     }
 }
 
-/// Runs and short repeats have no place at which a walk forgets what it saw: pieces must be read again, and time stays linear.
+/// In runs and short repeats the state never becomes independent of the start: chunks are read again, and time stays linear.
 #[test]
-fn ten_million_bases_without_structure() {
-    // A vocabulary with long tokens of runs.
+fn ten_million_bases_of_repeats() {
+    // A vocabulary with long tokens that are runs.
     let text: Vec<u8> = structured(200_000, 3).into_iter().chain([b'A'; 50_000]).chain(b"AC".repeat(20_000)).collect();
     let tokenizer = learned(&text, 600);
-    let [compiled, walked] = both(&tokenizer, &tokenizer.json().to_vec());
-    for (way, length) in [(compiled, 10_000_000), (walked, 500_000)] {
+    let [compiled, by_pairs] = both(&tokenizer, &tokenizer.json().to_vec());
+    for (way, length) in [(compiled, 10_000_000), (by_pairs, 500_000)] {
         for unit in [b"A".as_slice(), b"AC", b"AAC", b"ACGGT"] {
             let long: Vec<u8> = unit.iter().copied().cycle().take(length).collect();
             let mut batch = EncodedBatch::default();
             way.engine().unwrap().encode([&long], &mut batch);
             let bases: usize = batch.ids(0).iter().map(|&id| way.engine().unwrap().length(id)).sum();
             assert_eq!(bases, long.len());
-            // The same as one short enough for the slow way, at both ends.
+            // A prefix short enough for the `tokenizers` crate gives the same ids.
             equal(&tokenizer, &[way.engine().unwrap()], &[long[..20_000].to_vec()]);
         }
     }
 }
 
-fn merges_of_the_tokenizers_crate(pieces: &[&[u8]], size: usize, longest: usize) -> Vec<[String; 2]> {
+fn merges_of_the_tokenizers_crate(chunks: &[&[u8]], size: usize, longest: usize) -> Vec<[String; 2]> {
     let trainer = BpeTrainerBuilder::new()
         .show_progress(false)
         .vocab_size(size)
@@ -426,8 +430,8 @@ fn merges_of_the_tokenizers_crate(pieces: &[&[u8]], size: usize, longest: usize)
         0 => trainer.build(),
         longest => trainer.max_token_length(Some(longest)).build(),
     };
-    let pieces = pieces.iter().map(|piece| std::str::from_utf8(piece).unwrap());
-    trainer.feed(pieces, |piece| Ok(vec![piece.to_owned()])).unwrap();
+    let chunks = chunks.iter().map(|chunk| std::str::from_utf8(chunk).unwrap());
+    trainer.feed(chunks, |chunk| Ok(vec![chunk.to_owned()])).unwrap();
     let mut model = BPE::default();
     trainer.train(&mut model).unwrap();
     let model = serde_json::to_value(&model).unwrap();
@@ -435,15 +439,15 @@ fn merges_of_the_tokenizers_crate(pieces: &[&[u8]], size: usize, longest: usize)
 }
 
 #[track_caller]
-fn same_merges(text: &[u8], size: usize, piece: usize, longest: usize) -> usize {
-    let options = Options { vocabulary: size, piece, max_token_length: longest, ..Options::default() };
+fn same_merges(text: &[u8], size: usize, chunk_length: usize, longest: usize) -> usize {
+    let options = Options { vocabulary: size, chunk_length, max_token_length: longest, ..Options::default() };
     let ours = train([text], &options, &mut |_| true).unwrap();
-    let width = if piece == 0 { text.len() } else { piece };
-    let stretches = text.split(|base| !b"ACGT".contains(base));
-    let pieces: Vec<&[u8]> = stretches.flat_map(|stretch| stretch.chunks(width)).collect();
+    let width = if chunk_length == 0 { text.len() } else { chunk_length };
+    let runs = text.split(|base| !b"ACGT".contains(base));
+    let chunks: Vec<&[u8]> = runs.flat_map(|run| run.chunks(width)).collect();
     let spelling = |id: u32| String::from_utf8(ours.tokens[(id - SPECIALS) as usize].clone()).unwrap();
     let own: Vec<[String; 2]> = ours.merges.iter().map(|&(left, right)| [spelling(left), spelling(right)]).collect();
-    assert_eq!(own, merges_of_the_tokenizers_crate(&pieces, size, longest), "{size} {piece} {longest}");
+    assert_eq!(own, merges_of_the_tokenizers_crate(&chunks, size, longest), "{size} {chunk_length} {longest}");
     own.len()
 }
 
@@ -480,7 +484,7 @@ fn merges_equal(corpora: &[Vec<u8>]) {
             println!("corpus {number}, {} bases, vocabulary of {size}: {merges} merges, equal", corpus.len());
         }
         same_merges(corpus, 512, 100, 7);
-        // Whole records are more than the crate can do at length.
+        // Whole long records take the `tokenizers` crate too long.
         same_merges(&corpus[..20_000], 300, 0, 0);
     }
 }
@@ -504,36 +508,41 @@ fn every_smaller_vocabulary_is_a_prefix() {
 #[test]
 fn a_vocabulary_can_be_continued() {
     let text = structured(300_000, 21);
-    for (piece, longest, both_strands) in [(512, 0, false), (100, 9, true), (0, 0, false)] {
-        let options =
-            |size| Options { vocabulary: size, piece, max_token_length: longest, both_strands, ..Options::default() };
+    for (chunk_length, longest, both_strands) in [(512, 0, false), (100, 9, true), (0, 0, false)] {
+        let options = |size| Options {
+            vocabulary: size,
+            chunk_length,
+            max_token_length: longest,
+            both_strands,
+            ..Options::default()
+        };
         let at_once = train([text.as_slice()], &options(1_000), &mut |_| true).unwrap();
         for first in [10, 64, 700] {
             let begun = train([text.as_slice()], &options(first), &mut |_| true).unwrap();
-            let known = known(&to_json(&begun), "begun").unwrap();
+            let known = initial_merges(&to_json(&begun), "begun").unwrap();
             assert_eq!(known, begun.merges);
-            let options = Options { known, ..options(1_000) };
+            let options = Options { initial_merges: known, ..options(1_000) };
             let continued = train([text.as_slice()], &options, &mut |_| true).unwrap();
-            assert_eq!(continued.merges, at_once.merges, "{piece} {longest} {first}");
+            assert_eq!(continued.merges, at_once.merges, "{chunk_length} {longest} {first}");
             assert_eq!(continued.tokens, at_once.tokens);
         }
     }
     let refused = |known: Vec<(u32, u32)>, vocabulary, words: &str| {
-        let options = Options { known, vocabulary, ..Options::default() };
+        let options = Options { initial_merges: known, vocabulary, ..Options::default() };
         let error = train([b"ACGT"], &options, &mut |_| true).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     };
-    refused(vec![(5, 9)], 20, "the known merge of 5 and 9");
-    refused(vec![(5, 6), (5, 7)], 10, "11 entries are known already");
+    refused(vec![(5, 9)], 20, "the initial merge of 5 and 9");
+    refused(vec![(5, 6), (5, 7)], 10, "already has 11 entries");
 }
 
 #[test]
 fn both_strands_are_the_text_and_its_reverse_complement() {
     let text = structured(100_000, 22);
     let complement = |base: &u8| b"TGCA"[b"ACGT".iter().position(|b| b == base).unwrap()];
-    let pieces = text.chunks(512);
-    let turned = pieces.clone().map(|piece| piece.iter().rev().map(complement).collect::<Vec<u8>>());
-    let both: Vec<Vec<u8>> = pieces.map(<[u8]>::to_vec).zip(turned).flat_map(|(one, other)| [one, other]).collect();
+    let chunks = text.chunks(512);
+    let reversed = chunks.clone().map(|chunk| chunk.iter().rev().map(complement).collect::<Vec<u8>>());
+    let both: Vec<Vec<u8>> = chunks.map(<[u8]>::to_vec).zip(reversed).flat_map(|(one, other)| [one, other]).collect();
     let options = Options { vocabulary: 600, ..Options::default() };
     let added = train(&both, &options, &mut |_| true).unwrap();
     let counted = train([&text], &Options { both_strands: true, ..options }, &mut |_| true).unwrap();

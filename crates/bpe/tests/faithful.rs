@@ -1,23 +1,23 @@
-//! Files as others may make them, at random: whatever can be loaded gives the ids of the `tokenizers` crate at true places, and its
-//! ids alone give the text again; or the text is refused.
+//! Random tokenizer files: every file that loads gives the ids of the `tokenizers` crate with correct spans, and its ids decode to
+//! the text; or the text is refused.
 
 use std::collections::BTreeMap;
 
 use bpe::Token;
 use bpe::huggingface::file::File;
-use bpe::huggingface::{HuggingFace, Why};
+use bpe::huggingface::{HuggingFace, RefusalReason};
 use bpe::vocabulary::UNK;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
-/// One of these.
+/// A random element.
 fn one<T: Clone>(rng: &mut ChaCha8Rng, of: &[T]) -> T {
     of[rng.random_range(0..of.len())].clone()
 }
 
-/// Each of these with this chance.
+/// Each element with this probability.
 fn some<T: Clone>(rng: &mut ChaCha8Rng, of: &[T], chance: f64) -> Vec<T> {
     of.iter().filter(|_| rng.random_bool(chance)).cloned().collect()
 }
@@ -122,7 +122,7 @@ fn post_processor(rng: &mut ChaCha8Rng, ids: &BTreeMap<String, u64>) -> Value {
     }
 }
 
-/// A file, and the kind of its model; `bare`: with nothing but it that changes the cut.
+/// A file and its model type; `bare`: without other steps that affect tokenization.
 fn file(rng: &mut ChaCha8Rng, bare: bool) -> (&'static str, Value) {
     let kind = one(rng, &["BPE", "BPE", "BPE", "Unigram", "Unigram", "WordPiece", "WordLevel"]);
     let names = ["[UNK]", "<unk>", "[CLS]", "<s>", "[SEP]", "</s>", "<eos>", "[PAD]", "[MASK]", "[BOS]"];
@@ -209,7 +209,7 @@ fn bases(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(|letter| b"ACGT".contains(letter)).collect()
 }
 
-/// Tokens lie in order inside the text. Gives which letters are in one.
+/// Asserts that tokens are in order and inside the text. Returns which letters they cover.
 #[track_caller]
 fn covered(tokens: &[Token], text: &str, what: &str) -> Vec<bool> {
     let (mut end, mut covered) = (0, vec![false; text.len()]);
@@ -224,7 +224,7 @@ fn covered(tokens: &[Token], text: &str, what: &str) -> Vec<bool> {
     covered
 }
 
-/// What must hold of a text that is not refused.
+/// Asserts the properties of a text that is not refused.
 fn check(tokenizer: &HuggingFace, theirs: &HfTokenizer, text: &str, what: &str) {
     let mut tokens = Vec::new();
     tokenizer.encode(text.as_bytes(), &mut tokens);
@@ -233,7 +233,7 @@ fn check(tokenizer: &HuggingFace, theirs: &HfTokenizer, text: &str, what: &str) 
     let ids: Vec<u32> = tokens.iter().map(|token| tokenizer.file_ids()[token.id as usize].expect(what)).collect();
     let expected = theirs.encode(text, false).expect(what);
     assert_eq!(ids, expected.get_ids(), "{what}");
-    // Ids alone.
+    // Decoding from ids alone.
     let own: Vec<u32> = ids.iter().map(|&id| tokenizer.own_id(id).expect(what)).collect();
     assert!(own.iter().eq(tokens.iter().map(|token| &token.id)), "{what}");
     let decoded: Vec<u8> = own.iter().flat_map(|&id| tokenizer.spelling(id).to_vec()).collect();
@@ -244,7 +244,7 @@ fn check(tokenizer: &HuggingFace, theirs: &HfTokenizer, text: &str, what: &str) 
     };
     let odd = |token: &AddedToken| !token.normalized || normal(token.content.as_bytes()) != token.content.as_bytes();
     if theirs.get_normalizer().is_none() || !theirs.get_added_tokens_decoder().values().any(odd) {
-        // What is put in front and left out again is not there.
+        // A prefix that is added and removed again is not in the result.
         let (expected, again) = (normal(text.as_bytes()), normal(&decoded));
         let right = |found: &[u8]| bases(found) == bases(&expected) && (own.contains(&UNK) || found == expected);
         assert!(right(&decoded) || right(&again), "{what}: {}", String::from_utf8_lossy(&decoded));
@@ -258,8 +258,8 @@ fn check(tokenizer: &HuggingFace, theirs: &HfTokenizer, text: &str, what: &str) 
     }
 }
 
-/// Special ids around one sequence and two.
-fn framed(tokenizer: &HuggingFace, theirs: &HfTokenizer, texts: [&str; 2], what: &str) -> usize {
+/// Compares model inputs for one sequence and for two.
+fn compare_model_inputs(tokenizer: &HuggingFace, theirs: &HfTokenizer, texts: [&str; 2], what: &str) -> usize {
     let mut compared = 0;
     let listed = |encoding: tokenizers::Encoding| -> Vec<(u32, u32)> {
         encoding.get_ids().iter().copied().zip(encoding.get_type_ids().iter().copied()).collect()
@@ -279,10 +279,10 @@ fn framed(tokenizer: &HuggingFace, theirs: &HfTokenizer, texts: [&str; 2], what:
 }
 
 #[test]
-fn ids_of_the_crate_at_true_places_or_a_refusal() {
+fn ids_equal_the_tokenizers_crate_or_the_text_is_refused() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut loaded: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut accepted, mut framings, mut whys) = (0, 0, Vec::new());
+    let (mut accepted, mut inputs, mut reasons) = (0, 0, Vec::new());
     for _ in 0..6_000 {
         let (kind, json) = file(&mut rng, false);
         let bytes = json.to_string().into_bytes();
@@ -300,8 +300,8 @@ fn ids_of_the_crate_at_true_places_or_a_refusal() {
                     whole.push(text);
                 }
                 Some(refusal) => {
-                    assert!(refusal.place < text.len(), "{what}");
-                    whys.push(refusal.why);
+                    assert!(refusal.position < text.len(), "{what}");
+                    reasons.push(refusal.reason);
                     let mut tokens = Vec::new();
                     tokenizer.encode(text.as_bytes(), &mut tokens);
                     covered(&tokens, &text, &what);
@@ -314,20 +314,21 @@ fn ids_of_the_crate_at_true_places_or_a_refusal() {
             }
         }
         if let [.., first, second] = whole.as_slice() {
-            framings += framed(&tokenizer, &theirs, [first, second], &json.to_string());
+            inputs += compare_model_inputs(&tokenizer, &theirs, [first, second], &json.to_string());
         }
     }
-    println!("{loaded:?}, {accepted} texts accepted, {} refused, {framings} framed", whys.len());
+    println!("{loaded:?}, {accepted} texts accepted, {} refused, {inputs} model inputs", reasons.len());
     assert!(["BPE", "Unigram", "WordPiece", "WordLevel"].iter().all(|kind| loaded[kind] > 20), "{loaded:?}");
-    assert!(accepted > 10_000 && framings > 1_000, "{accepted} {framings}");
-    for why in [Why::NoToken, Why::Swallows, Why::LeftOut, Why::Changed] {
-        assert!(whys.contains(&why), "{why:?}");
+    assert!(accepted > 10_000 && inputs > 1_000, "{accepted} {inputs}");
+    for reason in [RefusalReason::NoToken, RefusalReason::AbsorbsBases, RefusalReason::Dropped, RefusalReason::Changed]
+    {
+        assert!(reasons.contains(&reason), "{reason:?}");
     }
 }
 
-/// Our ids are one for one with those of the file, and all tokens are listed.
+/// Our ids map one to one to those of the file, and all tokens are listed.
 #[test]
-fn every_form_of_a_file_has_its_ids_or_is_refused() {
+fn every_format_of_a_file_has_its_ids_or_is_refused() {
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let mut forms: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let same = |one: &HuggingFace, other: &HuggingFace, texts: &[String], what: &str| {

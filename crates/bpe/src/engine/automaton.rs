@@ -1,22 +1,21 @@
 //! Greedy byte-pair encoding over four letters as a finite automaton.
 //!
-//! # The idea in ten lines
-//! A rest of a cut is the cut of the rest ([`super::merges`]). So read the text from right to left and ask at every place only
-//! for the *first token* of what lies to the right: it is the one token that spells the text there and may stand before the first
-//! token of what follows it. To answer at all later places, all that must be remembered of the text already read is the
-//! set of *open tokens*: tokens of which an end has been read and that may stand before what follows that end. Reading one
-//! more base to the left drops the open tokens that do not have it, completes exactly one, and opens all tokens that may
-//! stand before the completed one. Such sets are the states. There are finitely many, a few thousand for a vocabulary of
-//! 4,096: they are found once, numbered, and reading becomes a table look-up. A second walk, from left to right, jumps
-//! from token to token.
+//! # Overview
+//! A suffix of a tokenization is the tokenization of the suffix ([`super::merges`]). The text is therefore read from right to left,
+//! and at every position only the *first token* of the remaining text is determined: the one token that spells the text there and
+//! may precede the first token of what follows it. What must be remembered of the text already read is the set of *open tokens*:
+//! tokens of which a suffix has been read and that may precede the token after that suffix. Reading the next base to the left
+//! removes the open tokens without it, completes exactly one, and opens all tokens that may precede the completed one. These sets
+//! are the states. Their number is finite, a few thousand for a vocabulary of 4,096: they are enumerated once, and each step is
+//! then a table look-up. A second pass, from left to right, jumps from token to token.
 //!
-//! No two states do the same: where one has an open token that the other one lacks, the letters that this token still needs
-//! complete it in the one and another one in the other. So there is nothing to minimise.
+//! The automaton is minimal: if an open token is in one of two states only, the letters that it still needs complete it in one
+//! state and another token in the other.
 //!
 //! # Example
-//! Merges AC, then ACG (AC + G). Reading `ACG` from the right: after `G` the token `G` is complete, and `ACG` is open with the
-//! end `G` (it may stand before the end of the text). After `C`: `C` is complete and `ACG` still open. After `A`: `ACG` completes,
-//! and neither `A` (A may not stand before C: they merge) nor `AC` (AC may not stand before G).
+//! Merges AC, then ACG (AC + G). Reading `ACG` from the right: after `G`, the token `G` is complete, and `ACG` is open with the
+//! suffix `G` (it may precede the end of the text). After `C`, `C` is complete and `ACG` still open. After `A`, `ACG` is complete,
+//! but neither `A` (A may not precede C: they merge) nor `AC` (AC may not precede G).
 
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
@@ -25,55 +24,55 @@ use rustc_hash::FxHashMap as HashMap;
 
 use super::merges::{Merges, NONE};
 
-/// Most states that are made: their tables take 12 MiB. Public vocabularies of 32,000 have some 150 thousand.
-pub(crate) const MOST_STATES: usize = 1 << 19;
-/// Most bytes of the sets of open tokens, while states are found.
-const MOST_BYTES: usize = 192 << 20;
+/// Maximum number of states: their tables take 12 MiB. Public vocabularies of 32,000 have about 150 thousand.
+pub(crate) const MAX_STATES: usize = 1 << 19;
+/// Maximum size in bytes of the sets of open tokens during construction.
+const MAX_BYTES: usize = 192 << 20;
 
-/// A reader from right to left: per state and letter the next state and the first token.
+/// Transition table of the right-to-left pass: per state and letter the next state and the first token.
 #[derive(Clone, Debug)]
 pub(crate) struct Automaton {
-    /// `[state][letter]`: the state after it.
+    /// `[state][letter]`: the next state.
     pub(crate) next: Vec<[u32; 4]>,
-    /// `[state][letter]`: the first token of what has then been read.
+    /// `[state][letter]`: the first token of the text read so far.
     pub(crate) first: Vec<[u32; 4]>,
 }
 
 /// The state at the end of a text.
 pub(crate) const END: u32 = 0;
 
-/// A node of the tree of ends: a word that tokens end with. A child has one more letter in front.
+/// A node of the suffix tree: a string with which tokens end. A child has one more letter in front.
 #[derive(Clone, Copy, Debug)]
 struct End {
     children: [u32; 4],
-    /// The token that is exactly this word.
+    /// The token that equals this string.
     token: u32,
-    /// Longer tokens with this end: a range of `Builder::by_end`.
+    /// Longer tokens with this suffix: a range of `Builder::by_end`.
     longer: (u32, u32),
 }
 
 struct Builder<'a> {
     merges: &'a Merges,
     ends: Vec<End>,
-    /// Places (see `place`) of all tokens, ordered so that those with a common end lie side by side.
+    /// Positions (see `place`) of all tokens, ordered so that tokens with a common suffix are adjacent.
     by_end: Vec<u32>,
-    /// token -> its place in an order of the tree of right parts in which what a merge forbids is an interval.
+    /// token -> its position in an order of the tree of right parts in which the tokens that a merge excludes form an interval.
     place: Vec<u32>,
-    /// token -> merges that have it as right part: rank, and the interval of places that it forbids.
+    /// token -> merges with it as right part: rank, and the interval of positions that it excludes.
     forbids: HashMap<u32, Vec<(u32, u32, u32)>>,
-    /// first token of a rest -> which tokens (by place) may stand before it; `NONE` stands for the end of the text.
+    /// first token of a remaining text -> the tokens (by position) that may precede it; `NONE` is the end of the text.
     before: HashMap<u32, Box<[u64]>>,
     bytes: usize,
-    /// end of many tokens -> their places as bits.
+    /// suffix of many tokens -> their positions as bits.
     masks: HashMap<u32, Box<[u64]>>,
-    /// (end, first token behind it) -> class of open tokens.
+    /// (suffix, first token after it) -> class of open tokens.
     classes: HashMap<(u32, u32), u32>,
-    /// End and hash of the open tokens -> class. (The sets themselves would take a byte for every 8 pairs of tokens; where a hash is
-    /// met again they are compared.)
+    /// Suffix and hash of the open tokens -> class. (Storing the sets would take a bit per pair of tokens; where hashes are equal
+    /// the sets are computed again and compared.)
     known: HashMap<(u32, u64), u32>,
-    /// class -> the end and a token behind it that stands for all of the class.
+    /// class -> the suffix and one following token that represents the class.
     representative: Vec<(u32, u32)>,
-    /// Working space: the open tokens of two classes, as bits.
+    /// Scratch space: the open tokens of two classes, as bits.
     open: [Vec<u64>; 2],
 }
 
@@ -81,8 +80,8 @@ struct Builder<'a> {
 const CLOSED: u32 = NONE;
 
 impl Automaton {
-    /// Finds all states; `None` if there are too many.
-    pub(crate) fn new(merges: &Merges, most_states: usize) -> Option<Automaton> {
+    /// Enumerates all states; `None` if there are too many.
+    pub(crate) fn new(merges: &Merges, max_states: usize) -> Option<Automaton> {
         let mut builder = Builder::new(merges);
         let mut numbers: HashMap<Box<[u32]>, u32> = HashMap::default();
         let mut states: Vec<Box<[u32]>> = Vec::new();
@@ -130,7 +129,7 @@ impl Automaton {
                 to[letter] = number(open, &mut states);
                 tokens[letter] = complete;
             }
-            if states.len() > most_states {
+            if states.len() > max_states {
                 return None;
             }
             next.push(to);
@@ -140,17 +139,18 @@ impl Automaton {
     }
 }
 
-/// Letters read to find out which states are frequent.
+/// Letters of the random text that is used to count visits of states.
 const SAMPLE: usize = 1 << 20;
 
 impl Automaton {
-    /// Numbers states by how often they are met, so that the tables of the frequent ones lie side by side; the end stays 0.
-    pub(crate) fn by_heat(self) -> Automaton {
+    /// Numbers states by their frequency in random text, so that the entries of frequent ones are close in memory; the end state
+    /// stays 0.
+    pub(crate) fn by_frequency(self) -> Automaton {
         let states = self.next.len();
         let mut heat = vec![0u32; states];
         let (mut state, mut random) = (END, 0x9E37_79B9_7F4A_7C15u64);
         for _ in 0..SAMPLE {
-            // Any even text will do (xorshift64, Marsaglia 2003).
+            // Any uniform text works (xorshift64, Marsaglia 2003).
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
@@ -208,9 +208,9 @@ impl<'a> Builder<'a> {
         builder
     }
 
-    /// Orders tokens along the tree in which the parent of a token is its right part: the children of a token by the rank
-    /// at which they swallow it, then the token itself. A merge (a, b) of rank r forbids before b exactly `a` and whatever
-    /// ends in `a` and swallows it only after r: an interval that ends with `a`.
+    /// Orders tokens along the tree in which the parent of a token is its right part: the children of a token by the rank of the
+    /// merge that absorbs it, then the token itself. A merge (a, b) of rank r excludes before b exactly `a` and every token that
+    /// ends with `a` and absorbs it only after r: an interval that ends with `a`.
     fn order_right_parts(&mut self) {
         let mut children: HashMap<u32, Vec<(u32, u32)>> = HashMap::default();
         let mut roots = Vec::new();
@@ -225,7 +225,7 @@ impl<'a> Builder<'a> {
         children.values_mut().for_each(|list| list.sort_unstable());
         let mut begins = vec![0u32; self.merges.len()];
         let mut next = 0;
-        // Depth can reach the longest token: no recursion.
+        // The depth is up to the length of the longest token: no recursion.
         let mut stack: Vec<(u32, usize)> = roots.into_iter().map(|id| (id, 0)).collect();
         while let Some((id, child)) = stack.pop() {
             if child == 0 {
@@ -267,24 +267,24 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Which tokens (by place) may stand before `behind`.
+    /// The tokens (by position) that may precede `behind`.
     fn before(&mut self, behind: u32) -> Option<&[u64]> {
         if !self.before.contains_key(&behind) {
-            let words = (self.by_end.len()).div_ceil(64);
-            self.bytes += words * 8;
-            if self.bytes > MOST_BYTES {
+            let blocks = (self.by_end.len()).div_ceil(64);
+            self.bytes += blocks * 8;
+            if self.bytes > MAX_BYTES {
                 return None;
             }
-            let mut bits = vec![u64::MAX; words];
-            let (mut piece, mut until) = (behind, NONE);
-            while piece != NONE {
-                for &(rank, from, last) in self.forbids.get(&piece).map_or(&[][..], Vec::as_slice) {
+            let mut bits = vec![u64::MAX; blocks];
+            let (mut part, mut until) = (behind, NONE);
+            while part != NONE {
+                for &(rank, from, last) in self.forbids.get(&part).map_or(&[][..], Vec::as_slice) {
                     if rank <= until {
                         clear(&mut bits, from as usize, last as usize);
                     }
                 }
-                let made = self.merges.made(piece);
-                (piece, until) = (made.left, made.rank);
+                let made = self.merges.made(part);
+                (part, until) = (made.left, made.rank);
             }
             self.before.insert(behind, bits.into());
         }
@@ -296,7 +296,7 @@ impl<'a> Builder<'a> {
         self.before(behind).map(|bits| bits[place / 64] >> (place % 64) & 1 == 1)
     }
 
-    /// The class of the open tokens with an `end` before `behind`.
+    /// The class of the open tokens with this suffix (`end`) before `behind`.
     fn class(&mut self, end: u32, behind: u32) -> Option<u32> {
         if let Some(&class) = self.classes.get(&(end, behind)) {
             return Some(class);
@@ -310,7 +310,7 @@ impl<'a> Builder<'a> {
         Some(class)
     }
 
-    /// The class of the tokens `open[0]`; a new one if they have not been met yet.
+    /// The class of the tokens `open[0]`; a new one if they are not known yet.
     fn known(&mut self, end: u32, behind: u32, open: &mut [Vec<u64>; 2]) -> u32 {
         let mut key = (end, rustc_hash::FxBuildHasher.hash_one(&open[0]));
         loop {
@@ -328,14 +328,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The open tokens with an `end` before `behind`, which has been asked for before, as bits.
+    /// The open tokens with this suffix (`end`) before `behind`, as bits. `before(behind)` must have been computed.
     fn open(&mut self, end: u32, behind: u32, open: &mut Vec<u64>) {
         let bits = &self.before[&behind];
         let (from, to) = self.ends[end as usize].longer;
         let places = &self.by_end[from as usize..to as usize];
         open.clear();
         if places.len() > 2 * bits.len() {
-            // Many tokens: all places at once, those with another end masked out.
+            // Many tokens: all positions at once, masked to those with this suffix.
             let mask = self.masks.entry(end).or_insert_with(|| {
                 let mut mask = vec![0u64; bits.len()];
                 places.iter().for_each(|&place| mask[place as usize / 64] |= 1 << (place % 64));
@@ -372,9 +372,9 @@ mod tests {
     use crate::vocabulary::SPECIALS;
     use dna::letters::ascii_bits;
 
-    /// Splits states by what they answer until nothing splits any more (Moore 1956): each is a class of its own.
+    /// Partition refinement by output (Moore 1956): every state is its own class, so the automaton is minimal.
     #[test]
-    fn no_two_states_do_the_same() {
+    fn the_automaton_is_minimal() {
         let mut random = 7u64;
         let mut base = || {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -387,7 +387,7 @@ mod tests {
             vec![None; SPECIALS as usize].into_iter().chain(learned.tokens.iter().map(letters)).collect();
         let merges = learned.merges.iter().zip(SPECIALS + 4..).map(|(&(left, right), token)| (left, right, token));
         let merges = Merges::new(&spelling, &merges.collect::<Vec<_>>()).unwrap();
-        let Automaton { next, first } = Automaton::new(&merges, MOST_STATES).unwrap();
+        let Automaton { next, first } = Automaton::new(&merges, MAX_STATES).unwrap();
         assert!(next.len() > 100, "{} states", next.len());
         let mut class = vec![0; next.len()];
         loop {
@@ -395,8 +395,8 @@ mod tests {
             let mut numbers = HashMap::default();
             let finer = (0..next.len()).map(|state| {
                 let fresh = numbers.len() as u32;
-                let answers = (first[state], next[state].map(|to| class[to as usize]), class[state]);
-                *numbers.entry(answers).or_insert(fresh)
+                let output = (first[state], next[state].map(|to| class[to as usize]), class[state]);
+                *numbers.entry(output).or_insert(fresh)
             });
             class = finer.collect();
             if numbers.len() == before.len() {

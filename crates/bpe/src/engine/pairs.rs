@@ -1,19 +1,19 @@
-//! The cut of DNA found from the rule of pairs alone: linear time, any vocabulary, no tables. The fall-back where an automaton
-//! would be too large, and the twin that the automaton is tested against.
+//! Tokenization by the pair rule alone: linear time, any vocabulary, no tables. It is used until the automaton is compiled or where
+//! it would be too large, and it is the reference in tests of the automaton.
 
 use std::sync::OnceLock;
 
 use super::merges::{Merges, NONE};
 
-/// Tokens by spelling, for walks from a place to the right, and to the left where those are asked for.
+/// Prefix tree of tokens, and, built on first use, the tree of reversed tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Pairs {
     merges: Merges,
-    tree: Tree,
-    backwards: OnceLock<Tree>,
+    prefixes: Tree,
+    suffixes: OnceLock<Tree>,
 }
 
-/// Children by letter, and the token that ends here.
+/// Per node: children by letter, and the token that ends here.
 type Tree = Vec<([u32; 4], u32)>;
 
 fn tree<'a>(tokens: impl Iterator<Item = (u32, impl Iterator<Item = &'a u8>)>) -> Tree {
@@ -37,10 +37,10 @@ fn tree<'a>(tokens: impl Iterator<Item = (u32, impl Iterator<Item = &'a u8>)>) -
 }
 
 impl Pairs {
-    /// For a set of merges.
+    /// The search for a set of merges.
     pub(crate) fn new(merges: Merges) -> Pairs {
-        let tree = tree(merges.tokens().map(|id| (id, merges.letters(id).iter())));
-        Pairs { merges, tree, backwards: OnceLock::new() }
+        let prefixes = tree(merges.tokens().map(|id| (id, merges.letters(id).iter())));
+        Pairs { merges, prefixes, suffixes: OnceLock::new() }
     }
 
     /// The merges.
@@ -48,69 +48,71 @@ impl Pairs {
         &self.merges
     }
 
-    /// The cut of `letters` (0 to 3), appended to `ids`. From the right: the first token at a place is the one that may stand
-    /// before the first token behind it. O(letters x longest token) at worst.
-    pub(crate) fn cut(&self, letters: &[u8], ids: &mut Vec<u16>) {
+    /// Appends the tokenization of `letters` (0 to 3) to `ids`. From the right: the first token at a position is the one that may
+    /// precede the first token after it. O(letters x longest token) in the worst case.
+    pub(crate) fn tokenize(&self, letters: &[u8], ids: &mut Vec<u16>) {
         let mut first = vec![NONE; letters.len() + 1];
-        for place in (0..letters.len()).rev() {
+        for position in (0..letters.len()).rev() {
             let mut node = 0;
-            for (end, &letter) in (place + 1..).zip(&letters[place..]) {
-                node = self.tree[node as usize].0[letter as usize];
+            for (end, &letter) in (position + 1..).zip(&letters[position..]) {
+                node = self.prefixes[node as usize].0[letter as usize];
                 if node == NONE {
                     break;
                 }
-                let token = self.tree[node as usize].1;
+                let token = self.prefixes[node as usize].1;
                 if token != NONE && (first[end] == NONE || self.merges.may_follow(token, first[end])) {
-                    first[place] = token;
+                    first[position] = token;
                     break;
                 }
             }
         }
-        let mut place = 0;
-        while place < letters.len() {
-            let token = first[place];
+        let mut position = 0;
+        while position < letters.len() {
+            let token = first[position];
             ids.push(token as u16);
-            place += self.merges.letters(token).len();
+            position += self.merges.letters(token).len();
         }
     }
 
-    /// The last place at which every text that begins with `letters` is cut; 0 if there is none behind its beginning. No token may
-    /// have more than `longest` letters. As [`Pairs::cut`], from left to right: the last token of a beginning of the text is the
-    /// one that may follow the last token of what is in front of it.
-    pub(crate) fn border(&self, letters: &[u8], longest: usize) -> usize {
+    /// The last position at which every text that starts with `letters` has a boundary; 0 if none is certain. No token may have
+    /// more than `longest` letters. As [`Pairs::tokenize`], from left to right: the last token of a prefix is the one that may
+    /// follow the last token of the text before it.
+    pub(crate) fn boundary(&self, letters: &[u8], longest: usize) -> usize {
         if letters.len() < longest {
             return 0;
         }
         let merges = &self.merges;
-        let tree = self.backwards.get_or_init(|| tree(merges.tokens().map(|id| (id, merges.letters(id).iter().rev()))));
+        let suffixes =
+            self.suffixes.get_or_init(|| tree(merges.tokens().map(|id| (id, merges.letters(id).iter().rev()))));
         let mut last = vec![NONE; letters.len() + 1];
         for end in 1..=letters.len() {
             let mut node = 0;
-            for place in (0..end).rev() {
-                node = tree[node as usize].0[letters[place] as usize];
+            for position in (0..end).rev() {
+                node = suffixes[node as usize].0[letters[position] as usize];
                 if node == NONE {
                     break;
                 }
-                let token = tree[node as usize].1;
-                if token != NONE && (place == 0 || merges.may_follow(last[place], token)) {
+                let token = suffixes[node as usize].1;
+                if token != NONE && (position == 0 || merges.may_follow(last[position], token)) {
                     last[end] = token;
                     break;
                 }
             }
         }
-        // The cut of the whole goes on from one of the last places; where all of them come from, it has been.
-        let mut here = vec![false; letters.len() + 1];
-        here[letters.len() + 1 - longest..].fill(true);
-        let mut ways = longest;
-        for place in (1..=letters.len()).rev() {
-            if !here[place] {
+        // The tokenization of the whole text contains one of the last positions; a position through which the paths from all of
+        // them pass is a boundary.
+        let mut reached = vec![false; letters.len() + 1];
+        reached[letters.len() + 1 - longest..].fill(true);
+        let mut paths = longest;
+        for position in (1..=letters.len()).rev() {
+            if !reached[position] {
                 continue;
             }
-            if ways == 1 {
-                return place;
+            if paths == 1 {
+                return position;
             }
-            let before = &mut here[place - merges.letters(last[place]).len()];
-            ways -= usize::from(*before);
+            let before = &mut reached[position - merges.letters(last[position]).len()];
+            paths -= usize::from(*before);
             *before = true;
         }
         0

@@ -1,4 +1,4 @@
-//! Many texts at a time: which of them the engine may cut.
+//! Many texts at a time: which of them the engine encodes.
 
 use dna::letters::leading_bases;
 
@@ -6,13 +6,13 @@ use super::tokenizer::HuggingFace;
 use crate::engine::Engine;
 
 impl HuggingFace {
-    /// The engine, if it cuts this text as the `tokenizers` crate would; `None`: ask [`HuggingFace::encode`]. So that many
-    /// texts can be cut in one batch, several of them at a time ([`Engine::encode`], [`Engine::encode_spans`]).
+    /// The engine, if it gives this text the ids of the `tokenizers` crate; `None`: use [`HuggingFace::encode`]. Accepted texts can
+    /// be encoded in one batch, several at a time ([`Engine::encode`], [`Engine::encode_spans`]).
     ///
     /// ```
     /// use bpe::EncodedBatch;
     /// # use bpe::train::{Options, train};
-    /// # let options = Options { vocabulary: 10, piece: 0, ..Options::default() };
+    /// # let options = Options { vocabulary: 10, chunk_length: 0, ..Options::default() };
     /// # let json = bpe::huggingface::to_json(&train([b"ACACACAC".as_slice()], &options, &mut |_| true).unwrap());
     /// let tokenizer = bpe::huggingface::HuggingFace::from_json("mine".to_owned(), &json, "example").unwrap();
     /// assert!(tokenizer.engine_for(b"AC GT").is_none());
@@ -22,9 +22,9 @@ impl HuggingFace {
     /// ```
     #[must_use]
     pub fn engine_for(&self, text: &[u8]) -> Option<&Engine> {
-        // The first look is fast, and most texts need no other.
+        // The vectorized check is fast, and suffices for most texts.
         let known = leading_bases(text);
-        let plain = self.plain.is_plain(&text[..known.min(1)]) && self.plain.is_plain(&text[known..]);
-        self.engine.as_ref().filter(|_| plain)
+        let accepted = self.fast_path.accepts(&text[..known.min(1)]) && self.fast_path.accepts(&text[known..]);
+        self.engine.as_ref().filter(|_| accepted)
     }
 }

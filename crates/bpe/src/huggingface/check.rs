@@ -1,5 +1,5 @@
-//! Reads a `tokenizer.json` and looks for what makes it no tokenizer, so that the message names the place and what to do. What
-//! is left, the `tokenizers` crate finds.
+//! Parses and validates a `tokenizer.json`, so that errors name the place in the file and the fix. Remaining errors are found by
+//! the `tokenizers` crate.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use tokenizers::Tokenizer as HfTokenizer;
 
 use super::ids::is_name;
 
-/// Words that become unknown must be longer than this: a record of DNA is one word.
+/// Minimum of `max_input_chars_per_word`: a sequence of DNA is one word, and longer words become unknown.
 const LEAST_LONGEST_WORD: u64 = 1_000_000;
 
-/// What is wrong with a file, and what to do.
+/// An error in a file, with a suggested fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) reason: String,
@@ -26,10 +26,10 @@ fn flaw(reason: impl Into<String>, remedy: impl Into<String>) -> Flaw {
     Flaw { reason: reason.into(), remedy: remedy.into() }
 }
 
-/// Models that can be read.
+/// Supported model types.
 const KINDS: [&str; 4] = ["BPE", "Unigram", "WordPiece", "WordLevel"];
 
-/// The kind of a model; older files do not say it.
+/// The type of a model; older files do not name it.
 pub(super) fn kind(model: &Value) -> &str {
     match model["type"].as_str() {
         Some(kind) => kind,
@@ -40,31 +40,31 @@ pub(super) fn kind(model: &Value) -> &str {
     }
 }
 
-/// The file, if nothing is wrong with it.
+/// Parses a file; the first error, if it is not valid.
 pub(super) fn read(json: &[u8]) -> Result<Value, Flaw> {
     if json.starts_with(b"\xff\xfe") || json.starts_with(b"\xfe\xff") {
         return Err(flaw("it is UTF-16, not UTF-8", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > NEW)"));
     }
     let file = serde_json::from_slice::<Strict>(json).map_err(|error| not_json(&error))?.0;
-    let whole = "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)";
+    let whole = "use a Hugging Face tokenizer.json (\"version\", \"model\", ...)";
     if !file.is_object() {
-        return Err(flaw(format!("it holds {}, not an object", what(&file)), whole));
+        return Err(flaw(format!("expected an object, found {}", what(&file)), whole));
     }
     let model = match &file["model"] {
-        Value::Null => return Err(flaw("no \"model\" in it", whole)),
+        Value::Null => return Err(flaw("missing \"model\"", whole)),
         model if model.is_object() => model,
-        other => return Err(flaw(format!("its \"model\" is {}, not an object", what(other)), whole)),
+        other => return Err(flaw(format!("\"model\": expected an object, found {}", what(other)), whole)),
     };
-    let known = || format!("models that can be read: {}", KINDS.join(", "));
+    let known = || format!("use a model of one of these types: {}", KINDS.join(", "));
     match &model["type"] {
         Value::Null => {}
         Value::String(kind) if KINDS.contains(&kind.as_str()) => {}
-        Value::String(kind) => return Err(flaw(format!("its model is of the unknown type {kind:?}"), known())),
-        other => return Err(flaw(format!("the \"type\" of its model is {}, not a text", what(other)), known())),
+        Value::String(kind) => return Err(flaw(format!("unknown model type {kind:?}"), known())),
+        other => return Err(flaw(format!("model \"type\": expected a string, found {}", what(other)), known())),
     }
     if model["dropout"].as_f64().is_some_and(|dropout| dropout > 0.0) {
         return Err(flaw(
-            "BPE dropout makes every cut a random one, so no two runs would see the same tokens",
+            "BPE dropout makes the tokenization random, so runs would not be reproducible",
             "set \"dropout\" to null in the file",
         ));
     }
@@ -85,34 +85,37 @@ fn not_json(error: &serde_json::Error) -> Flaw {
     let at = format!("line {} column {}", error.line(), error.column());
     match error.classify() {
         Category::Eof => flaw(
-            format!("not JSON: it ends at {at} in the middle of a value"),
-            "the file is cut off: copy or download it again",
+            format!("invalid JSON: unexpected end of file at {at}"),
+            "the file is truncated: copy or download it again",
         ),
-        Category::Data => flaw(error.to_string(), "keep one of the two: most readers silently take the last"),
-        _ => flaw(format!("not JSON: {error}"), "a Hugging Face tokenizer.json is needed"),
+        Category::Data => flaw(error.to_string(), "keep one of the two: most parsers silently use the last one"),
+        _ => flaw(format!("invalid JSON: {error}"), "use a Hugging Face tokenizer.json"),
     }
 }
 
-/// A vocabulary of tokens with their ids.
+/// Validates a vocabulary of tokens with ids.
 fn numbered(vocabulary: &Value) -> Result<HashMap<&str, u64>, Flaw> {
     let Some(entries) = vocabulary.as_object() else {
-        return Err(flaw(wrong_vocabulary(vocabulary, "an object"), "it must look like {\"[UNK]\": 0, \"A\": 5, ...}"));
+        return Err(flaw(
+            wrong_vocabulary(vocabulary, "an object"),
+            "the expected form is {\"[UNK]\": 0, \"A\": 5, ...}",
+        ));
     };
     let mut ids = HashMap::with_capacity(entries.len());
     let mut owners: HashMap<u64, &str> = HashMap::with_capacity(entries.len());
     for (token, id) in entries {
-        let remedy = format!("ids are whole numbers from 0 to {}", u32::MAX);
+        let remedy = format!("use integers from 0 to {} as ids", u32::MAX);
         let Some(number) = id.as_u64() else {
             let id = if id.is_number() { id.to_string() } else { what(id).to_owned() };
-            return Err(flaw(format!("the id of {token:?} is {id}, not a whole number from 0 on"), remedy));
+            return Err(flaw(format!("id of {token:?}: expected a non-negative integer, found {id}"), remedy));
         };
         if number > u64::from(u32::MAX) {
-            return Err(flaw(format!("the id of {token:?} is {number}, which does not fit 32 bits"), remedy));
+            return Err(flaw(format!("id of {token:?}: {number} exceeds u32"), remedy));
         }
         if let Some(other) = owners.insert(number, token) {
             return Err(flaw(
                 format!("{other:?} and {token:?} have the same id, {number}"),
-                "give each token an id of its own",
+                "use a distinct id for each token",
             ));
         }
         ids.insert(token.as_str(), number);
@@ -120,24 +123,27 @@ fn numbered(vocabulary: &Value) -> Result<HashMap<&str, u64>, Flaw> {
     Ok(ids)
 }
 
-/// A vocabulary of tokens with their scores; the place is the id.
+/// Validates a vocabulary of tokens with scores; the index of an entry is its id.
 fn scored(vocabulary: &Value) -> Result<HashMap<&str, u64>, Flaw> {
-    let shape = "it must look like [[\"[UNK]\", 0.0], [\"A\", -1.5], ...]";
+    let shape = "the expected form is [[\"[UNK]\", 0.0], [\"A\", -1.5], ...]";
     let Some(entries) = vocabulary.as_array() else {
-        return Err(flaw(wrong_vocabulary(vocabulary, "a list of tokens and scores"), shape));
+        return Err(flaw(wrong_vocabulary(vocabulary, "an array of tokens and scores"), shape));
     };
     let mut ids = HashMap::with_capacity(entries.len());
     for (id, entry) in (0..).zip(entries) {
         let (token, score) = match entry.as_array().map(Vec::as_slice) {
             Some([Value::String(token), score]) => (token, score),
-            _ => return Err(flaw(format!("entry {id} of its vocabulary is no token with a score"), shape)),
+            _ => return Err(flaw(format!("vocabulary entry {id}: expected a token and a score"), shape)),
         };
         if !score.is_number() {
-            return Err(flaw(format!("the score of {token:?} (entry {id}) is {}, not a number", what(score)), shape));
+            return Err(flaw(
+                format!("score of {token:?} (entry {id}): expected a number, found {}", what(score)),
+                shape,
+            ));
         }
         if let Some(other) = ids.insert(token.as_str(), id) {
             return Err(flaw(
-                format!("the token {token:?} stands twice in its vocabulary, as entries {other} and {id}"),
+                format!("duplicate token {token:?} in the vocabulary: entries {other} and {id}"),
                 "keep one of the two",
             ));
         }
@@ -147,21 +153,21 @@ fn scored(vocabulary: &Value) -> Result<HashMap<&str, u64>, Flaw> {
 
 fn wrong_vocabulary(vocabulary: &Value, needed: &str) -> String {
     match vocabulary {
-        Value::Null => "no \"vocab\" in its model".to_owned(),
-        other => format!("the \"vocab\" of its model is {}, not {needed}", what(other)),
+        Value::Null => "missing \"vocab\" in the model".to_owned(),
+        other => format!("\"vocab\": expected {needed}, found {}", what(other)),
     }
 }
 
-/// The merges of a BPE, counted from 1.
+/// Validates the merges of a BPE; errors count them from 1.
 fn merges(model: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
-    let shape = "merges must look like [[\"A\", \"C\"], ...] or [\"A C\", ...]";
+    let shape = "the expected form of merges is [[\"A\", \"C\"], ...] or [\"A C\", ...]";
     let list = match &model["merges"] {
         Value::Array(list) => list,
-        Value::Null => return Err(flaw("no \"merges\" in its model, which is a BPE", shape)),
-        other => return Err(flaw(format!("the \"merges\" of its model are {}, not a list", what(other)), shape)),
+        Value::Null => return Err(flaw("missing \"merges\" in the BPE model", shape)),
+        other => return Err(flaw(format!("\"merges\": expected an array, found {}", what(other)), shape)),
     };
     let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default();
-    let again = "the vocabulary and the merges are not of one tokenizer: take both from the same file";
+    let again = "vocabulary and merges belong to different tokenizers: use both from the same file";
     let mut seen: HashMap<(&str, &str), usize> = HashMap::with_capacity(list.len());
     for (number, merge) in (1..).zip(list) {
         let pair = match merge {
@@ -174,7 +180,10 @@ fn merges(model: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
             _ => None,
         };
         let Some((left, right)) = pair.filter(|_| merge.is_string() == list[0].is_string()) else {
-            return Err(flaw(format!("merge {number} is {merge}, not two tokens like the others"), shape));
+            return Err(flaw(
+                format!("merge {number}: expected two tokens in the form of the first merge, found {merge}"),
+                shape,
+            ));
         };
         for token in [left, right] {
             if !ids.contains_key(token) {
@@ -186,17 +195,17 @@ fn merges(model: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
         }
         let Some(rest) = right.strip_prefix(prefix) else {
             return Err(flaw(
-                format!("merge {number} joins {left:?} and {right:?}, but the latter does not begin with {prefix:?}"),
-                "tokens that continue a word begin with \"continuing_subword_prefix\"",
+                format!("merge {number} joins {left:?} and {right:?}, but the latter does not start with {prefix:?}"),
+                "tokens that continue a word must start with \"continuing_subword_prefix\"",
             ));
         };
         let joined = format!("{left}{rest}");
         if !ids.contains_key(joined.as_str()) {
-            return Err(flaw(format!("merge {number} makes {joined:?}, which is not in the vocabulary"), again));
+            return Err(flaw(format!("merge {number} creates {joined:?}, which is not in the vocabulary"), again));
         }
         if let Some(other) = seen.insert((left, right), number) {
             return Err(flaw(
-                format!("merges {other} and {number} are the same: {left:?} and {right:?}"),
+                format!("merges {other} and {number} are identical: {left:?} and {right:?}"),
                 "keep the first of the two",
             ));
         }
@@ -204,40 +213,40 @@ fn merges(model: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
     whole_words(model)
 }
 
-/// Whether the tokens of a BPE spell the same wherever they stand in a word.
+/// Validates that the tokens of a BPE spell the same bases at every position of a word.
 fn whole_words(model: &Value) -> Result<(), Flaw> {
     let set = |key: &&str| model[*key].as_str().is_some_and(|text| !text.is_empty());
     match ["continuing_subword_prefix", "end_of_word_suffix"].into_iter().find(set) {
         None => Ok(()),
         Some(key) => Err(flaw(
             format!(
-                "its model sets {key:?} to {}, so the same bases are other tokens at other places of a word",
+                "the model sets {key:?} to {}, so tokens of the same bases differ by their position in a word",
                 model[key]
             ),
-            format!("train a byte-pair vocabulary without it ({key:?}: null); a record of DNA is one word"),
+            format!("train a byte-pair vocabulary without it ({key:?}: null): a sequence of DNA is one word"),
         )),
     }
 }
 
-/// What only a WordPiece has.
+/// Validates the settings of a WordPiece model.
 fn words(model: &Value) -> Result<(), Flaw> {
     if !model["continuing_subword_prefix"].is_string() {
-        return Err(flaw("no \"continuing_subword_prefix\" in its model, which is a WordPiece", "it is mostly \"##\""));
+        return Err(flaw("missing \"continuing_subword_prefix\" in the WordPiece model", "set it, usually to \"##\""));
     }
     match model["max_input_chars_per_word"].as_u64() {
         None => Err(flaw(
-            "its model has no number as \"max_input_chars_per_word\"",
-            format!("set it to {}: a stretch of DNA is one word", u32::MAX),
+            "\"max_input_chars_per_word\": expected a number",
+            format!("set it to {}: a sequence of DNA is one word", u32::MAX),
         )),
         Some(most) if most < LEAST_LONGEST_WORD => Err(flaw(
-            format!("it makes every stretch of more than {most} bases unknown (\"max_input_chars_per_word\")"),
-            format!("set it to {} in the file: a stretch of DNA is one word", u32::MAX),
+            format!("sequences of more than {most} bases become unknown (\"max_input_chars_per_word\")"),
+            format!("set it to {} in the file: a sequence of DNA is one word", u32::MAX),
         )),
         Some(_) => Ok(()),
     }
 }
 
-/// Whether each base is a token.
+/// Validates that every base is a token.
 fn alphabet(file: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
     let model = &file["model"];
     let added: Vec<&str> =
@@ -251,14 +260,14 @@ fn alphabet(file: &Value, ids: &HashMap<&str, u64>) -> Result<(), Flaw> {
         return Ok(());
     }
     Err(flaw(
-        format!("no token for the single base(s) {}, so not every sequence can be cut", needed.join(", ")),
-        "a tokenizer of upper-case DNA is needed, with A, C, G and T in its vocabulary",
+        format!("missing tokens for single bases: {}", needed.join(", ")),
+        "use a tokenizer of upper-case DNA with A, C, G and T in its vocabulary",
     ))
 }
 
-/// The text of a file for the `tokenizers` crate, in which special tokens that are no names are looked for in a text as other added
-/// tokens are. That crate looks for all special tokens or for none, and a text that spells the name of one is text.
-pub(super) fn letters_as_text<'a>(file: &Value, json: &'a [u8]) -> Cow<'a, [u8]> {
+/// The file as given to the `tokenizers` crate: special tokens that are not names are changed to ordinary added tokens. That crate
+/// searches texts for all special tokens or for none, and a text that spells the name of a special token is ordinary text.
+pub(super) fn unname_letter_tokens<'a>(file: &Value, json: &'a [u8]) -> Cow<'a, [u8]> {
     let letters =
         |token: &Value| token["special"] == json!(true) && token["content"].as_str().is_some_and(|name| !is_name(name));
     let Some(added) = file["added_tokens"].as_array().filter(|added| added.iter().any(letters)) else {
@@ -276,35 +285,35 @@ pub(super) fn letters_as_text<'a>(file: &Value, json: &'a [u8]) -> Cow<'a, [u8]>
     Cow::Owned(changed.to_string().into_bytes())
 }
 
-/// Whether added tokens have the ids that the file says they have.
+/// Validates that added tokens have the ids that the file gives them.
 pub(super) fn added(file: &Value, inner: &HfTokenizer) -> Result<(), Flaw> {
     for token in file["added_tokens"].as_array().into_iter().flatten() {
-        let (Some(content), Some(said)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
-        if let Some(id) = inner.token_to_id(content).filter(|&id| u64::from(id) != said) {
+        let (Some(content), Some(listed)) = (token["content"].as_str(), token["id"].as_u64()) else { continue };
+        if let Some(id) = inner.token_to_id(content).filter(|&id| u64::from(id) != listed) {
             return Err(flaw(
                 format!(
-                    "the added token {content:?} is said to have the id {said}, and the tokenizers crate gives it {id}"
+                    "the file gives the added token {content:?} the id {listed}, but the tokenizers crate gives it {id}"
                 ),
-                "give it that id, or put it into the vocabulary with its own",
+                "use that id, or add the token to the vocabulary with its own id",
             ));
         }
     }
     Ok(())
 }
 
-/// A value in words.
+/// The type of a value, for messages.
 fn what(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a yes or no",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }
 
-/// JSON in which no object has the same key twice: `serde_json` alone would keep the last one.
+/// JSON without duplicate keys: `serde_json` alone would keep the last value.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -358,7 +367,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {key:?} stands twice in one object")));
+                return Err(de::Error::custom(format_args!("duplicate key {key:?} in one object")));
             }
             let Strict(value) = entries.next_value()?;
             object.insert(key, value);
@@ -367,7 +376,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Both parts of a merge, in either way of writing it.
+/// Both parts of a merge, in either notation.
 pub(super) fn merge_parts(merge: &Value) -> Option<[&str; 2]> {
     match merge {
         Value::String(text) => text.split_once(' ').map(|(left, right)| [left, right]),
@@ -376,7 +385,7 @@ pub(super) fn merge_parts(merge: &Value) -> Option<[&str; 2]> {
     }
 }
 
-/// A text without the byte order mark that some editors put in front.
+/// Removes a byte order mark.
 pub(super) fn unmarked(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }

@@ -1,9 +1,9 @@
-//! Tokenizer files and what they can be turned into: a `tokenizer.json`, the pair `vocab.json` and `merges.txt`, a list of tokens.
+//! Conversion of tokenizer files: `tokenizer.json`, the pair `vocab.json` and `merges.txt`, and lists of tokens.
 //!
 //! ```
 //! use bpe::huggingface::file::File;
-//! let file = File::of_words(3, "words of three bases");
-//! let theirs = bpe::huggingface::HuggingFace::from_json("words".to_owned(), &file.to_json(), "example").unwrap();
+//! let file = File::of_kmers(3, "3-mers");
+//! let theirs = bpe::huggingface::HuggingFace::from_json("kmers".to_owned(), &file.to_json(), "example").unwrap();
 //! let encoding = theirs.inner().encode("ACGTNNAC", false).unwrap();
 //! assert_eq!(encoding.get_tokens(), ["ACG", "T", "[UNK]", "[UNK]", "AC"]);
 //! ```
@@ -19,7 +19,7 @@ use super::write::tokenizer_json;
 use crate::error::Error;
 use crate::vocabulary::{SPECIAL_NAMES, Vocabulary};
 
-/// The content of a `tokenizer.json`, and where it came from.
+/// The content of a `tokenizer.json` and its origin.
 #[derive(Clone, Debug)]
 pub struct File {
     value: Value,
@@ -30,40 +30,40 @@ pub struct File {
 const VERSION: &str = "#version: 0.2";
 
 impl File {
-    /// From the text of a `tokenizer.json`.
+    /// Parses a `tokenizer.json`.
     ///
     /// # Errors
     /// If it has no vocabulary.
     pub fn parse(text: &[u8], origin: &str) -> Result<File, Error> {
-        let failed = |reason: String| {
-            wrong(origin, reason, "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)")
-        };
+        let failed =
+            |reason: String| wrong(origin, reason, "use a Hugging Face tokenizer.json (\"version\", \"model\", ...)");
         let value: Value =
-            serde_json::from_slice(unmarked(text)).map_err(|error| failed(format!("not JSON: {error}")))?;
+            serde_json::from_slice(unmarked(text)).map_err(|error| failed(format!("invalid JSON: {error}")))?;
         let file = File { value, origin: origin.to_owned() };
         if file.tokens().is_empty() {
-            return Err(failed("no vocabulary in its model".to_owned()));
+            return Err(failed("missing vocabulary in the model".to_owned()));
         }
         Ok(file)
     }
 
-    /// From `vocab.json` and `merges.txt`. Tokens in brackets (`[UNK]`, `<s>`) are special ones; the text around is cut at blanks.
+    /// Builds a file from `vocab.json` and `merges.txt`. Tokens in brackets (`[UNK]`, `<s>`) are special; the pre-tokenizer splits
+    /// at whitespace.
     ///
     /// # Errors
-    /// If they are not such files, or do not belong together.
+    /// If they are not valid, or do not belong together.
     pub fn from_vocab_merges(vocab: &[u8], merges: &str, origin: &str) -> Result<File, Error> {
         let failed = |file: &str, reason: String| {
-            let remedy = "needed are {\"TOKEN\": ID, ...}, and a line \"LEFT RIGHT\" for each merge, in order";
+            let remedy = "the expected forms are {\"TOKEN\": ID, ...}, and one line \"LEFT RIGHT\" per merge, in order";
             wrong(&format!("{origin}: {file}"), reason, remedy)
         };
         let value: Value = serde_json::from_slice(unmarked(vocab))
-            .map_err(|error| failed("vocab.json", format!("not JSON: {error}")))?;
-        let no_object = || failed("vocab.json", "it is no object of tokens and ids".to_owned());
+            .map_err(|error| failed("vocab.json", format!("invalid JSON: {error}")))?;
+        let no_object = || failed("vocab.json", "expected an object of tokens and ids".to_owned());
         let vocabulary = value.as_object().filter(|object| !object.is_empty()).ok_or_else(no_object)?;
         let mut ids = BTreeMap::new();
         for (token, id) in vocabulary {
             let number = id.as_u64().filter(|&id| id <= u64::from(u32::MAX));
-            let id = number.ok_or_else(|| failed("vocab.json", format!("{token:?} has {id} in place of an id")))?;
+            let id = number.ok_or_else(|| failed("vocab.json", format!("invalid id of {token:?}: {id}")))?;
             if let Some(other) = ids.insert(id, token) {
                 return Err(failed("vocab.json", format!("{other:?} and {token:?} have the same id {id}")));
             }
@@ -77,7 +77,7 @@ impl File {
             let (left, right) = line
                 .split_once(' ')
                 .filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '))
-                .ok_or_else(|| failed(&place(), format!("{line:?} is not two tokens")))?;
+                .ok_or_else(|| failed(&place(), format!("expected two tokens, found {line:?}")))?;
             let both = [left, right].concat();
             let absent = [left, right, both.as_str()].into_iter().find(|token| !vocabulary.contains_key(*token));
             if let Some(token) = absent {
@@ -110,42 +110,42 @@ impl File {
         Ok(File { value, origin: origin.to_owned() })
     }
 
-    /// Words of `k` bases side by side as a `tokenizer.json` that gives the ids of [`Vocabulary::words`]: a pattern cuts the text, a
-    /// table holds the words. `origin` names them in errors.
+    /// Non-overlapping k-mers as a `tokenizer.json` that gives the ids of [`Vocabulary::kmers`]: a pattern splits the text into
+    /// k-mers, a word-level model lists them. `origin` names the file in errors.
     #[must_use]
-    pub fn of_words(k: usize, origin: &str) -> File {
-        let vocabulary = Vocabulary::words(k);
+    pub fn of_kmers(k: usize, origin: &str) -> File {
+        let vocabulary = Vocabulary::kmers(k);
         let special = (0u32..).zip(SPECIAL_NAMES.map(str::to_owned));
-        let words = vocabulary
+        let kmers = vocabulary
             .ids()
             .map(|id| (id, String::from_utf8_lossy(vocabulary.bases(id).unwrap_or_default()).into_owned()));
-        let vocab: Map<String, Value> = special.chain(words).map(|(id, word)| (word, json!(id))).collect();
-        // What no pattern meets would stay together: so every other letter is met alone.
-        let cut = json!({
+        let vocab: Map<String, Value> = special.chain(kmers).map(|(id, token)| (token, json!(id))).collect();
+        // Letters without a match would stay together, so each of them has a match of its own.
+        let pre_tokenizer = json!({
             "type": "Split", "pattern": {"Regex": format!("[ACGT]{{1,{k}}}|[^ACGT]")}, "behavior": "Isolated",
             "invert": false,
         });
         let model = json!({"type": "WordLevel", "vocab": vocab, "unk_token": SPECIAL_NAMES[0]});
-        let value = tokenizer_json(&model, &cut, &Value::Null);
+        let value = tokenizer_json(&model, &pre_tokenizer, &Value::Null);
         File { value, origin: origin.to_owned() }
     }
 
-    /// The text of a `tokenizer.json`.
+    /// Serializes the file as a `tokenizer.json`.
     ///
     /// # Panics
-    /// Never: it is plain data.
+    /// Never: plain data always serializes.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(&self.value).expect("plain data")
     }
 
-    /// All tokens by id, added ones included.
+    /// All tokens by id, including added ones.
     #[must_use]
     pub fn tokens(&self) -> BTreeMap<u64, &str> {
         let vocabulary = &self.value["model"]["vocab"];
         let numbered = vocabulary.as_object().into_iter().flatten();
         let numbered = numbered.filter_map(|(token, id)| Some((id.as_u64()?, token.as_str())));
-        // Those of a Unigram are numbered by their places.
+        // The id of a Unigram token is its index.
         let listed = (0..).zip(vocabulary.as_array().into_iter().flatten());
         let listed = listed.filter_map(|(id, entry)| Some((id, entry[0].as_str()?)));
         let added = self.value["added_tokens"].as_array().into_iter().flatten();
@@ -153,9 +153,9 @@ impl File {
         numbered.chain(listed).chain(added).collect()
     }
 
-    /// What the file says about the cut of a text that its vocabulary and its merges do not say: `back` is what
-    /// [`File::from_vocab_merges`] makes of these.
-    fn unsaid(&self, back: &File) -> Option<String> {
+    /// A setting that affects tokenization and that vocabulary and merges do not express; `back` is the result of
+    /// [`File::from_vocab_merges`] for these.
+    fn unrepresented(&self, back: &File) -> Option<String> {
         let [own, other] = [&self.value["model"], &back.value["model"]];
         let unset = |value: &Value| [Value::Null, json!(false), json!("")].contains(value);
         let settings = [
@@ -171,25 +171,25 @@ impl File {
             return Some(format!("\"{key}\": {}", own[key]));
         }
         if !self.value["normalizer"].is_null() {
-            return Some("its \"normalizer\"".to_owned());
+            return Some("the \"normalizer\"".to_owned());
         }
-        // These leave words of letters whole, as the one that is written does.
-        let splitter = &self.value["pre_tokenizer"];
-        let whole = match splitter["type"].as_str() {
+        // These keep words of letters whole, as the written pre-tokenizer does.
+        let pre_tokenizer = &self.value["pre_tokenizer"];
+        let whole = match pre_tokenizer["type"].as_str() {
             Some("Whitespace" | "WhitespaceSplit" | "BertPreTokenizer") => true,
-            Some("ByteLevel") => splitter["add_prefix_space"] == json!(false),
-            _ => splitter.is_null(),
+            Some("ByteLevel") => pre_tokenizer["add_prefix_space"] == json!(false),
+            _ => pre_tokenizer.is_null(),
         };
         if !whole {
-            return Some("its \"pre_tokenizer\"".to_owned());
+            return Some("the \"pre_tokenizer\"".to_owned());
         }
         let added = self.value["added_tokens"].as_array().into_iter().flatten();
         let letters = added.filter_map(|token| token["content"].as_str()).find(|token| !is_name(token));
-        letters.map(|token| format!("that {token:?} is an added token"))
+        letters.map(|token| format!("the added token {token:?}"))
     }
 
-    /// Whether the ids that its `post_processor` puts around sequences are those of the file that [`File::from_vocab_merges`] makes of
-    /// its vocabulary and its merges.
+    /// Whether the special ids that its `post_processor` adds are those of the file that [`File::from_vocab_merges`] builds from
+    /// its vocabulary and merges.
     #[must_use]
     pub fn keeps_specials(&self) -> bool {
         let own = &self.value["post_processor"];
@@ -197,7 +197,7 @@ impl File {
         own.is_null() || pair.is_ok_and(|back| back.value["post_processor"] == *own)
     }
 
-    /// Both parts of every merge; `None` if this is no byte-pair encoding.
+    /// Both parts of every merge; `None` if the model is not a BPE.
     fn merges(&self) -> Option<Vec<[&str; 2]>> {
         let model = &self.value["model"];
         if model["type"].as_str().is_some_and(|kind| kind != "BPE") {
@@ -211,21 +211,20 @@ impl File {
     fn no_merges(&self, what: &str, remedy: &str) -> Error {
         Error::Unsuited {
             name: self.origin.clone(),
-            reason: format!("it is no byte-pair encoding, so it has no merges {what}"),
+            reason: format!("it is not a byte-pair encoding, so it has no merges {what}"),
             remedy: remedy.to_owned(),
         }
     }
 
-    /// The encoding of its first merges: `entries` tokens, with the ids that they had. What training would have given, had it
-    /// ended there.
+    /// The tokenizer of its first merges: `entries` tokens with unchanged ids. This equals training with a smaller vocabulary.
     ///
     /// # Errors
-    /// If it is no byte-pair encoding, or has fewer tokens, or more before its first merge.
+    /// If it is not a BPE, has fewer tokens, or has more tokens before its first merge.
     pub fn first(&self, entries: usize) -> Result<File, Error> {
         let merges = self
             .merges()
-            .ok_or_else(|| self.no_merges("to leave away", "keep its whole vocabulary (no --vocab-size)"))?;
-        // Added tokens are there without merges.
+            .ok_or_else(|| self.no_merges("to remove", "keep its whole vocabulary (omit --vocab-size)"))?;
+        // Added tokens do not need merges.
         let added: HashSet<&str> = self.value["added_tokens"]
             .as_array()
             .into_iter()
@@ -239,11 +238,14 @@ impl File {
         if !(fewest..=all.len()).contains(&entries) {
             return Err(Error::Unsuited {
                 name: self.origin.clone(),
-                reason: format!("it has {} entries, {fewest} of them before its first merge, not {entries}", all.len()),
-                remedy: format!("ask for a --vocab-size from {fewest} to {}", all.len()),
+                reason: format!(
+                    "a vocabulary of {entries} is not possible: it has {} entries, {fewest} of them before its first merge",
+                    all.len()
+                ),
+                remedy: format!("use a --vocab-size from {fewest} to {}", all.len()),
             });
         }
-        // Two merges may make the same token.
+        // Two merges can create the same token.
         let (mut kept, mut number) = (HashSet::new(), 0);
         for pair in &merges {
             if fewest + kept.len() == entries {
@@ -263,29 +265,29 @@ impl File {
         Ok(File { value, origin: self.origin.clone() })
     }
 
-    /// The texts of `vocab.json` and `merges.txt`, from which [`File::from_vocab_merges`] makes a file that gives sequences of
+    /// The contents of `vocab.json` and `merges.txt`, from which [`File::from_vocab_merges`] builds a file that gives sequences of
     /// letters the same ids.
     ///
     /// # Errors
-    /// If it is no byte-pair encoding that these two files can hold.
+    /// If it is not a BPE that these two files can represent.
     ///
     /// # Panics
-    /// Never: it is plain data.
+    /// Never: plain data always serializes.
     pub fn to_vocab_merges(&self) -> Result<[Vec<u8>; 2], Error> {
         let (vocab, merges) = self.pair()?;
         let failed = |reason: String| wrong(&self.origin, reason, "keep it as a tokenizer.json");
         let back = File::from_vocab_merges(&vocab, &merges, &self.origin)?;
         let read = |file: &File| HuggingFace::from_json(self.origin.clone(), &file.to_json(), &self.origin);
         if read(self)?.refused != read(&back)?.refused {
-            return Err(failed("vocab.json and merges.txt cannot say which letters have no token".to_owned()));
+            return Err(failed("vocab.json and merges.txt cannot represent which letters have no token".to_owned()));
         }
-        match self.unsaid(&back) {
-            Some(unsaid) => Err(failed(format!("vocab.json and merges.txt cannot say {unsaid}"))),
+        match self.unrepresented(&back) {
+            Some(setting) => Err(failed(format!("vocab.json and merges.txt cannot represent {setting}"))),
             None => Ok([vocab, merges.into_bytes()]),
         }
     }
 
-    /// Vocabulary and merges, whatever else the file says.
+    /// Vocabulary and merges, whatever the other settings.
     fn pair(&self) -> Result<(Vec<u8>, String), Error> {
         let merges =
             self.merges().ok_or_else(|| self.no_merges("to write", "write it as \"huggingface\" or \"text\""))?;
@@ -293,7 +295,7 @@ impl File {
         let mut text = format!("{VERSION}\n");
         for [left, right] in merges {
             if [left, right].iter().any(|token| token.contains([' ', '\n'])) {
-                return Err(failed(format!("a merge of {left:?} and {right:?} cannot stand in merges.txt")));
+                return Err(failed(format!("merges.txt cannot represent the merge of {left:?} and {right:?}")));
             }
             text.extend([left, " ", right, "\n"]);
         }
@@ -302,14 +304,14 @@ impl File {
         Ok((serde_json::to_vec(&vocab).expect("plain data"), text))
     }
 
-    /// One token a line, in order of ids. Lines are numbers of ids where these leave no gap.
+    /// One token per line, in order of ids. Line numbers equal ids if these have no gaps.
     ///
     /// # Errors
-    /// If a token holds the end of a line.
+    /// If a token contains a line break.
     pub fn to_lines(&self) -> Result<String, Error> {
         let tokens = self.tokens();
         if let Some((id, token)) = tokens.iter().find(|(_, token)| token.contains(['\n', '\r'])) {
-            let reason = format!("the token {token:?} (id {id}) does not fit in a line");
+            let reason = format!("the token {token:?} (id {id}) contains a line break");
             return Err(wrong(&self.origin, reason, "keep it as a tokenizer.json"));
         }
         Ok(tokens.values().flat_map(|token| [*token, "\n"]).collect())

@@ -1,4 +1,4 @@
-//! Ids of a file and ours, one for one, and what an id stands for where nothing but ids is left.
+//! The mapping between ids of a file and our ids, and the letters for which an id stands.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,22 +7,23 @@ use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::vocabulary::{CLS, MASK, PAD, SEP, SPECIALS, UNK, Vocabulary};
 
-/// Ids of a file and ours. Every token of the file has an id of ours; our special ids have one of the file where it has such a token.
+/// The mapping between ids of a file and our ids. Every token of the file has one of our ids; our special ids have an id of the
+/// file where it has such a token.
 #[derive(Debug)]
 pub(super) struct Ids {
-    /// From theirs to ours.
+    /// From ids of the file to our ids.
     pub(super) ours: HashMap<u32, u32>,
-    /// Theirs by ours; `None` for special ids that the file lacks.
+    /// Ids of the file by our ids; `None` for special ids that the file lacks.
     theirs: Vec<Option<u32>>,
-    /// Ours of tokens that are special by their name or by the file.
+    /// Our ids of tokens that are special by their name or marked as special in the file.
     special: HashSet<u32>,
-    /// Ours of names, which spell nothing of a sequence.
-    silent: HashSet<u32>,
-    /// Bytes that tokens of `byte_fallback` stand for, by ours.
+    /// Our ids of names, which spell no letter of a sequence.
+    names: HashSet<u32>,
+    /// Bytes of `byte_fallback` tokens, by our ids.
     bytes: HashMap<u32, u8>,
 }
 
-/// The meaning of a token by its name.
+/// The special id of a token name.
 fn meaning(token: &str) -> Option<u32> {
     match token {
         "[UNK]" | "<unk>" => Some(UNK),
@@ -34,13 +35,13 @@ fn meaning(token: &str) -> Option<u32> {
     }
 }
 
-/// Whether a token is a name (`[CLS]`, `<s>`), which no sequence of letters spells.
+/// Whether a token is a name (`[CLS]`, `<s>`), which does not occur in a sequence.
 pub(super) fn is_name(token: &str) -> bool {
     let within = |open, close| token.len() > 2 && token.starts_with(open) && token.ends_with(close);
     within('[', ']') || within('<', '>')
 }
 
-/// The token that a model gives for what it has no other for, if its vocabulary has it.
+/// The unknown token of a model, if it is in its vocabulary.
 pub(super) fn unknown<'a>(model: &'a Value, kind: &str) -> Option<&'a str> {
     match kind {
         "Unigram" => model["vocab"][usize::try_from(model["unk_id"].as_u64()?).ok()?][0].as_str(),
@@ -56,8 +57,8 @@ fn byte(token: &str) -> Option<u8> {
 }
 
 impl Ids {
-    /// Numbers the tokens of a file: our special ids, then all other tokens in the order of their ids. The reason why not, if two
-    /// tokens have one id.
+    /// Assigns our ids to the tokens of a file: the special ids, then all other tokens in the order of their ids. The reason why
+    /// not, if two tokens have the same id.
     pub(super) fn new(inner: &HfTokenizer, file: &Value, kind: &str) -> Result<(Ids, Vocabulary), String> {
         let model = &file["model"];
         let mut all: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
@@ -66,7 +67,8 @@ impl Ids {
             let (id, one, other) = (two[0].0, &two[0].1, &two[1].1);
             return Err(format!("the tokenizers crate gives {one:?} and {other:?} the same id, {id}"));
         }
-        // Of several tokens with one meaning the model's own unknown token counts, else the first; the others stay what they are.
+        // If several tokens have one meaning, the unknown token of the model has priority, else the first one; the others remain
+        // ordinary tokens.
         let unknown = unknown(model, kind);
         let mut theirs: Vec<Option<u32>> = vec![None; SPECIALS as usize];
         for (id, token) in &all {
@@ -89,7 +91,7 @@ impl Ids {
             ours: HashMap::with_capacity(all.len()),
             theirs,
             special: HashSet::new(),
-            silent: (CLS..SPECIALS).collect(),
+            names: (CLS..SPECIALS).collect(),
             bytes: HashMap::new(),
         };
         let mut tokens = Vec::with_capacity(all.len());
@@ -105,7 +107,7 @@ impl Ids {
                 tokens.push(prefix.and_then(|prefix| token.strip_prefix(prefix)).unwrap_or(token));
                 match byte(token).filter(|_| fallback) {
                     Some(byte) => drop(ids.bytes.insert(own, byte)),
-                    None if is_name(token) => drop(ids.silent.insert(own)),
+                    None if is_name(token) => drop(ids.names.insert(own)),
                     None => {}
                 }
             }
@@ -113,32 +115,32 @@ impl Ids {
         Ok((ids, Vocabulary::new(tokens)))
     }
 
-    /// Theirs by ours.
+    /// Ids of the file by our ids.
     pub(super) fn theirs(&self) -> &[Option<u32>] {
         &self.theirs
     }
 
-    /// Ours of one of theirs.
+    /// Our id of an id of the file.
     pub(super) fn of(&self, theirs: u32) -> Option<u32> {
         self.ours.get(&theirs).copied()
     }
 
-    /// Whether an id of ours is one of a special token that the file has.
+    /// Whether one of our ids is that of a special token of the file.
     pub(super) fn is_special(&self, own: u32) -> bool {
         self.special.contains(&own)
     }
 
-    /// The byte that a token of `byte_fallback` stands for.
+    /// The byte of a `byte_fallback` token.
     pub(super) fn byte(&self, own: u32) -> Option<u8> {
         self.bytes.get(&own).copied()
     }
 
-    /// The letters that an id of ours alone stands for: N for what is unknown, none for names.
+    /// The letters for which one of our ids stands: N for unknown, none for names.
     pub(super) fn spelling<'a>(&'a self, own: u32, vocabulary: &'a Vocabulary) -> &'a [u8] {
         match self.bytes.get(&own) {
             Some(byte) => std::slice::from_ref(byte),
             None if own == UNK => b"N",
-            None if self.silent.contains(&own) => b"",
+            None if self.names.contains(&own) => b"",
             None => vocabulary.bases(own).unwrap_or_default(),
         }
     }

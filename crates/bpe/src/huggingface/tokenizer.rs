@@ -5,101 +5,102 @@ use std::cell::RefCell;
 use tokenizers::Tokenizer as HfTokenizer;
 
 use super::check;
-use super::frame::Frames;
+use super::fast_path::{self, FastPath};
 use super::ids::Ids;
-use super::plain::{self, Plain};
-use super::walk::{Parts, Walk};
+use super::native::{ModelParts, NativeModel};
+use super::post_processor::Templates;
 use crate::engine::{EncodedBatch, Engine};
 use crate::error::Error;
 use crate::token::Token;
 use crate::vocabulary::{SPECIAL_NAMES, Vocabulary};
 
-/// A tokenizer of the `tokenizers` crate, its ids mapped so that special ids are those of [`crate::vocabulary`].
+/// A tokenizer of the `tokenizers` crate, with ids mapped so that special ids are those of [`crate::vocabulary`].
 #[derive(Debug)]
 pub struct HuggingFace {
     pub(super) name: String,
     pub(super) json: Vec<u8>,
     pub(super) inner: HfTokenizer,
     pub(super) ids: Ids,
-    pub(super) frames: Frames,
+    pub(super) templates: Templates,
     pub(super) vocabulary: Vocabulary,
     pub(super) engine: Option<Engine>,
-    pub(super) walk: Option<Box<dyn Walk>>,
-    pub(super) plain: Plain,
-    /// Most letters of a token that has another letter than A, C, G, T, and how far it can reach into a stretch of them.
-    pub(super) reach: usize,
-    /// Letters for which it has neither a token nor an unknown token, where they stand alone.
+    pub(super) native: Option<Box<dyn NativeModel>>,
+    pub(super) fast_path: FastPath,
+    /// Length of the longest token with a letter other than A, C, G, T: a bound on how far it extends into a run of A, C, G, T.
+    pub(super) max_other_token: usize,
+    /// Letters that have neither a token nor an unknown token when they are encoded alone.
     pub(super) refused: Vec<u8>,
 }
 
 impl HuggingFace {
-    /// From the text of a `tokenizer.json`; `origin` names it in errors.
+    /// Loads a `tokenizer.json`; `origin` names it in errors.
     ///
     /// # Errors
-    /// If it is not one.
+    /// If the file is not valid, or is not a tokenizer of DNA.
     pub fn from_json(name: String, json: &[u8], origin: &str) -> Result<Self, Error> {
         let json = check::unmarked(json);
         let failed =
             |reason: String, remedy: &str| Error::File { path: origin.to_owned(), reason, remedy: remedy.to_owned() };
-        let needed = "a Hugging Face tokenizer.json is needed (\"version\", \"model\", ...)";
+        let needed = "use a Hugging Face tokenizer.json (\"version\", \"model\", ...)";
         let file = check::read(json).map_err(|flaw| failed(flaw.reason, &flaw.remedy))?;
         let model = &file["model"];
         let kind = check::kind(model);
-        let mut inner = HfTokenizer::from_bytes(check::letters_as_text(&file, json).as_ref())
-            .map_err(|e| failed(format!("not a tokenizer: {e}"), needed))?;
-        // What a file says of truncation and padding is about models, not about the cut: nothing is left out here.
+        let mut inner = HfTokenizer::from_bytes(check::unname_letter_tokens(&file, json).as_ref())
+            .map_err(|e| failed(format!("not a valid tokenizer: {e}"), needed))?;
+        // Truncation and padding concern the model input, not the tokenization: no base is dropped here.
         inner.with_truncation(None).map_err(|e| failed(e.to_string(), needed))?;
         inner.with_padding(None);
-        // And a text that spells the name of a special token is no special token.
+        // A text that spells the name of a special token is ordinary text.
         inner.set_encode_special_tokens(true);
-        let again = "give each token an id of its own, and added tokens the ids that they have in the vocabulary";
+        let again = "use a distinct id for each token, and for added tokens the ids of the vocabulary";
         check::added(&file, &inner).map_err(|flaw| failed(flaw.reason, &flaw.remedy))?;
         let (ids, vocabulary) = Ids::new(&inner, &file, kind).map_err(|reason| failed(reason, again))?;
-        let apart = "set \"normalized\" of such a token to false, or leave it out";
-        let looked_for = plain::looked_for(&inner).map_err(|reason| failed(reason, apart))?;
+        let added_remedy = "set \"normalized\" of this token to false, or remove the token";
+        let normalized_added_tokens =
+            fast_path::normalized_added_tokens(&inner).map_err(|reason| failed(reason, added_remedy))?;
         let processor = "correct its \"post_processor\", or set it to null";
-        let frames = Frames::new(&inner, &ids, &vocabulary).map_err(|reason| failed(reason, processor))?;
-        let walk = plain::walk(kind, &Parts { model, vocabulary: &vocabulary, ours: &ids.ours });
-        let plain = Plain::new(&file, kind, &vocabulary, &looked_for);
-        if kind == "WordPiece" && (walk.is_none() || !plain.leaves_dna_alone()) {
+        let templates = Templates::new(&inner, &ids, &vocabulary).map_err(|reason| failed(reason, processor))?;
+        let native = fast_path::native(kind, &ModelParts { model, vocabulary: &vocabulary, ours: &ids.ours });
+        let fast_path = FastPath::new(&file, kind, &vocabulary, &normalized_added_tokens);
+        if kind == "WordPiece" && (native.is_none() || !fast_path.preserves_dna()) {
             let reason =
-                "its normalizer or pre-tokenizer is not known to leave A, C, G, T alone, as WordPiece needs it";
+                "WordPiece requires a normalizer and a pre-tokenizer that are known to keep A, C, G, T unchanged";
             return Err(failed(reason.to_owned(), "use the pre-tokenizer \"Whitespace\" and no normalizer"));
         }
-        let engine = plain::engine(model, &vocabulary);
+        let engine = fast_path::engine(model, &vocabulary);
         let others = vocabulary.ids().filter(|&id| !vocabulary.is_dna(id));
         let lengths = others.filter_map(|id| vocabulary.bases(id)).map(<[u8]>::len);
-        let reach = lengths.chain(looked_for.iter().map(String::len)).max().unwrap_or(0);
+        let max_other_token = lengths.chain(normalized_added_tokens.iter().map(String::len)).max().unwrap_or(0);
         let mut tokenizer = HuggingFace {
             name,
             json: json.to_vec(),
             inner,
             ids,
-            frames,
+            templates,
             vocabulary,
             engine,
-            walk,
-            plain,
-            reach,
+            native,
+            fast_path,
+            max_other_token,
             refused: Vec::new(),
         };
         tokenizer.refused = tokenizer.refused_alone();
-        match tokenizer.wrong_cut() {
+        match tokenizer.dna_mismatch() {
             Some((text, token)) => Err(failed(
-                format!("it cuts plain DNA into unknown tokens or leaves bases out: {text} begins with {token}"),
-                "its normalizer, pre-tokenizer and vocabulary must cut upper-case A, C, G, T into tokens that spell them",
+                format!("it encodes DNA as unknown tokens or drops bases: the first token of {text} is {token}"),
+                "normalizer, pre-tokenizer and vocabulary must encode upper-case A, C, G, T as tokens that spell them",
             )),
             None => Ok(tokenizer),
         }
     }
 
-    /// Where plain DNA does not become tokens of A, C, G, T that lie side by side and stand for exactly their bases: the text
-    /// from there on, and the token that the file gives.
-    fn wrong_cut(&self) -> Option<(String, String)> {
-        // A de Bruijn-like text: every word of three letters stands in it.
+    /// Finds DNA that the file does not encode as adjacent tokens of A, C, G, T that spell their bases: the text from there on, and
+    /// the token that the file gives.
+    fn dna_mismatch(&self) -> Option<(String, String)> {
+        // A text that contains every 3-mer.
         let text: Vec<u8> = (0..64usize).flat_map(|i| [16, 4, 1].map(|place| b"ACGT"[i / place % 4])).collect();
         let mut tokens = Vec::new();
-        self.encode_slowly(&text, 0, &mut tokens);
+        self.encode_fallback(&text, 0, &mut tokens);
         let mut covered = 0;
         let mut right = |token: &Token| {
             let here = token.start as usize == covered;
@@ -113,7 +114,7 @@ impl HuggingFace {
             None => covered as u32,
         };
         let token = match wrong.map(|number| tokens[number]) {
-            None => "nothing".to_owned(),
+            None => "none".to_owned(),
             Some(token) => match self.vocabulary.bases(token.id) {
                 None => SPECIAL_NAMES[token.id as usize].to_owned(),
                 Some(bases) => format!("{:?}", String::from_utf8_lossy(bases)),
@@ -124,8 +125,8 @@ impl HuggingFace {
         Some((shown, token))
     }
 
-    /// The ids of the file by our ids: the same but for files whose special ids are others. `None`: a special id that the file has
-    /// no token for.
+    /// Ids of the file by our ids: equal except for files with other special ids. `None`: a special id for which the file has no
+    /// token.
     #[must_use]
     pub fn file_ids(&self) -> &[Option<u32>] {
         self.ids.theirs()
@@ -137,31 +138,31 @@ impl HuggingFace {
         self.ids.of(of_file)
     }
 
-    /// The letters that an id of ours alone stands for: those of its token, N for unknown ones, none for names such as \[CLS\].
+    /// The letters for which one of our ids stands: those of its token, N for unknown ids, none for names such as \[CLS\].
     #[must_use]
     pub fn spelling(&self, id: u32) -> &[u8] {
         self.ids.spelling(id, &self.vocabulary)
     }
 
-    /// Whether an id of ours is one of a special token that the file has: by its name, or because the file says so.
+    /// Whether one of our ids is that of a special token of the file: by its name, or marked as special in the file.
     #[must_use]
     pub fn is_special(&self, id: u32) -> bool {
         self.ids.is_special(id)
     }
 
-    /// The fast engine, where there is one for this file. Ids are those of this [`Vocabulary`].
+    /// The engine, if it supports this file. Its ids are those of this [`Vocabulary`].
     #[must_use]
     pub fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()
     }
 
-    /// The same with an engine of at most `states` states; 0: always the walk over pairs.
+    /// Limits the automaton of the engine to `states` states; 0: always use the search based on the pair rule.
     #[must_use]
-    pub fn with_most_states(self, states: usize) -> HuggingFace {
-        HuggingFace { engine: self.engine.map(|engine| engine.with_most_states(states)), ..self }
+    pub fn with_max_states(self, states: usize) -> HuggingFace {
+        HuggingFace { engine: self.engine.map(|engine| engine.with_max_states(states)), ..self }
     }
 
-    /// The `tokenizers` crate's own object.
+    /// The underlying tokenizer of the `tokenizers` crate.
     #[must_use]
     pub fn inner(&self) -> &HfTokenizer {
         &self.inner
@@ -169,39 +170,39 @@ impl HuggingFace {
 }
 
 impl HuggingFace {
-    /// Its name, as given.
+    /// The name given to [`HuggingFace::from_json`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its tokens by our ids.
+    /// The tokens by our ids.
     #[must_use]
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
 
-    /// Cuts `bases` into tokens that lie side by side. `out` is cleared first. No special tokens, no padding. What has no id in the
-    /// file ([`HuggingFace::refusal`]) is \[UNK\], one by one.
+    /// Encodes `bases` as adjacent tokens. `out` is cleared first. No special tokens, no padding. Each letter without an id in the
+    /// file ([`HuggingFace::refusal`]) is \[UNK\].
     pub fn encode(&self, bases: &[u8], out: &mut Vec<Token>) {
         out.clear();
-        match (&self.engine, &self.walk) {
-            (Some(engine), _) if self.plain.is_plain(bases) => cut(engine, bases, 0, out),
+        match (&self.engine, &self.native) {
+            (Some(engine), _) if self.fast_path.accepts(bases) => encode_with(engine, bases, 0, out),
             (Some(engine), _) => {
                 let mut done = 0;
-                for inner in self.inner_stretches(bases) {
-                    self.encode_slowly(&bases[done..inner.start], done, out);
-                    cut(engine, &bases[inner.clone()], inner.start, out);
+                for inner in self.dna_segments(bases) {
+                    self.encode_fallback(&bases[done..inner.start], done, out);
+                    encode_with(engine, &bases[inner.clone()], inner.start, out);
                     done = inner.end;
                 }
-                self.encode_slowly(&bases[done..], done, out);
+                self.encode_fallback(&bases[done..], done, out);
             }
-            (None, Some(walk)) if self.plain.is_plain(bases) => walk.cut(bases, out),
-            (None, _) => self.encode_slowly(bases, 0, out),
+            (None, Some(native)) if self.fast_path.accepts(bases) => native.tokenize(bases, out),
+            (None, _) => self.encode_fallback(bases, 0, out),
         }
     }
 
-    /// Whether `second` can stand right after `first` in a cut.
+    /// Pair rule: whether `second` can directly follow `first` in a tokenization.
     #[must_use]
     pub fn may_follow(&self, first: u32, second: u32) -> bool {
         if let Some(engine) = &self.engine
@@ -214,22 +215,22 @@ impl HuggingFace {
             return false;
         };
         let text = [a, b].concat();
-        if let Some(walk) = self.walk.as_ref().filter(|_| self.plain.leaves_dna_alone()) {
-            return walk.may_follow(first, second, &text);
+        if let Some(native) = self.native.as_ref().filter(|_| self.fast_path.preserves_dna()) {
+            return native.may_follow(first, second, &text);
         }
         let mut out = Vec::new();
         self.encode(&text, &mut out);
         out.len() == 2 && out[0].id == first && out[1].id == second
     }
 
-    /// Whether a token is always the first of a stretch (`Some(true)`) or never (`Some(false)`), where the vocabulary tells:
-    /// WordPiece spells the same bases in two ways. `None`: it can stand anywhere.
+    /// Whether a token occurs only at the start of a word (`Some(true)`) or never (`Some(false)`), for vocabularies that
+    /// distinguish the two: WordPiece has two spellings of the same bases. `None`: no distinction.
     #[must_use]
-    pub fn stands_first(&self, id: u32) -> Option<bool> {
-        self.walk.as_ref()?.stands_first(id)
+    pub fn is_word_initial(&self, id: u32) -> Option<bool> {
+        self.native.as_ref()?.is_word_initial(id)
     }
 
-    /// The text of the file, without a byte order mark.
+    /// The content of the file, without a byte order mark.
     #[must_use]
     pub fn json(&self) -> &[u8] {
         &self.json
@@ -237,12 +238,12 @@ impl HuggingFace {
 }
 
 thread_local! {
-    /// Buffers of the engine, one set for each thread.
+    /// Buffers of the engine, one set per thread.
     static BATCH: RefCell<EncodedBatch> = RefCell::default();
 }
 
-/// Appends the tokens of a text that begins at a place of a longer one, as the engine cuts it.
-fn cut(engine: &Engine, bases: &[u8], from: usize, out: &mut Vec<Token>) {
+/// Appends the tokens that the engine gives for `bases`, which start at `from` of a longer text.
+fn encode_with(engine: &Engine, bases: &[u8], from: usize, out: &mut Vec<Token>) {
     BATCH.with_borrow_mut(|batch| {
         engine.encode_spans([bases], batch);
         out.extend(batch.ids(0).iter().zip(batch.starts(0)).map(|(&id, &start)| {

@@ -1,24 +1,24 @@
-//! Unigram language models: the cut with the highest sum of scores.
+//! Unigram language models: the segmentation with the highest sum of scores.
 
 use std::cell::RefCell;
 
 use dna::is_base;
 
-use super::walk::{Parts, Walk};
+use super::native::{ModelParts, NativeModel};
 use crate::token::Token;
 use crate::tree::Tree;
 use crate::vocabulary::UNK;
 
-/// Sums of scores that are multiples of one over this are exact.
-const GRAIN: f64 = 65_536.0;
+/// Scores that are multiples of 1 over this have exact sums.
+const STEPS: f64 = 65_536.0;
 
 /// The nearest multiple of 2^-16.
-fn grain(score: f64) -> f64 {
-    (score * GRAIN).round() / GRAIN
+fn quantize(score: f64) -> f64 {
+    (score * STEPS).round() / STEPS
 }
 
-/// The walk of a unigram language model.
-pub(super) fn walk(parts: &Parts) -> Option<Box<dyn Walk>> {
+/// The native implementation of a unigram language model.
+pub(super) fn native(parts: &ModelParts) -> Option<Box<dyn NativeModel>> {
     let vocabulary = parts.vocabulary;
     let mut scores = vec![0.0; vocabulary.len()];
     for (theirs, entry) in (0..).zip(parts.model["vocab"].as_array()?) {
@@ -26,11 +26,11 @@ pub(super) fn walk(parts: &Parts) -> Option<Box<dyn Walk>> {
     }
     let lengths = (0..vocabulary.len() as u32).map(|id| vocabulary.length(id) as u32).collect();
     let mut dna = vocabulary.ids().filter(|&id| vocabulary.is_dna(id));
-    let exact = dna.all(|id| grain(scores[id as usize]) == scores[id as usize]);
+    let exact = dna.all(|id| quantize(scores[id as usize]) == scores[id as usize]);
     Some(Box::new(Viterbi { tree: Tree::of_dna(vocabulary), scores, lengths, exact }))
 }
 
-/// The cut with the highest sum of scores; of equal ones that whose last token is longest, and so on to the left.
+/// The segmentation with the highest sum of scores; of equal ones the one whose last token is longest, and so on to the left.
 #[derive(Debug)]
 struct Viterbi {
     tree: Tree,
@@ -41,23 +41,23 @@ struct Viterbi {
     exact: bool,
 }
 
-/// Sums within this of each other can be taken for equal, or the wrong way round, where they are not exact.
+/// If sums are not exact, scores that differ by less than this are treated as equal.
 const ROUNDING: f64 = 1e-6;
 
 thread_local! {
-    /// The last token of the best cut up to each place, and its score.
+    /// Score and last token of the best segmentation up to each position.
     static BEST: RefCell<Vec<(f64, u32)>> = RefCell::default();
 }
 
 impl Viterbi {
-    /// Cuts a stretch of A, C, G, T that begins at `from`; gives the sum of scores.
-    fn stretch(&self, stretch: &[u8], from: usize, out: &mut Vec<Token>) -> f64 {
+    /// Segments a run of A, C, G, T that starts at `from`; returns the sum of scores.
+    fn segment(&self, run: &[u8], from: usize, out: &mut Vec<Token>) -> f64 {
         BEST.with_borrow_mut(|best| {
             best.clear();
-            best.resize(stretch.len() + 1, (0.0, UNK));
-            for start in 0..stretch.len() {
+            best.resize(run.len() + 1, (0.0, UNK));
+            for start in 0..run.len() {
                 let before = best[start].0;
-                for (id, length) in self.tree.at(&stretch[start..]) {
+                for (id, length) in self.tree.at(&run[start..]) {
                     let total = self.scores[id as usize] + before;
                     let end = &mut best[start + length];
                     if end.1 == UNK || total > end.0 {
@@ -65,7 +65,7 @@ impl Viterbi {
                     }
                 }
             }
-            let (first, mut end) = (out.len(), stretch.len());
+            let (first, mut end) = (out.len(), run.len());
             while end > 0 {
                 let id = best[end].1;
                 let start = end.saturating_sub(self.lengths[id as usize].max(1) as usize);
@@ -73,27 +73,27 @@ impl Viterbi {
                 end = start;
             }
             out[first..].reverse();
-            best[stretch.len()].0
+            best[run.len()].0
         })
     }
 }
 
-impl Walk for Viterbi {
-    fn cut(&self, text: &[u8], out: &mut Vec<Token>) {
+impl NativeModel for Viterbi {
+    fn tokenize(&self, text: &[u8], out: &mut Vec<Token>) {
         let mut from = 0;
         for (i, &base) in text.iter().enumerate() {
             if !is_base(base) {
-                self.stretch(&text[from..i], from, out);
+                self.segment(&text[from..i], from, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;
             }
         }
-        self.stretch(&text[from..], from, out);
+        self.segment(&text[from..], from, out);
     }
 
     fn may_follow(&self, first: u32, second: u32, text: &[u8]) -> bool {
         let mut out = Vec::new();
-        let best = self.stretch(text, 0, &mut out);
+        let best = self.segment(text, 0, &mut out);
         let own = self.scores[first as usize] + self.scores[second as usize];
         out.iter().map(|token| token.id).eq([first, second]) || (!self.exact && own >= best - ROUNDING)
     }

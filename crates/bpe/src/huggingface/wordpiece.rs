@@ -1,13 +1,13 @@
-//! WordPiece: the longest token first, from left to right. The `tokenizers` crate tries the whole rest of a word first; here a prefix tree
-//! is walked.
+//! WordPiece: greedy longest match from left to right. The `tokenizers` crate tries the whole rest of a word first; here a prefix
+//! tree is searched.
 
-use super::walk::{Parts, Walk};
+use super::native::{ModelParts, NativeModel};
 use crate::token::Token;
 use crate::tree::Tree;
 use crate::vocabulary::UNK;
 
-/// The walk of a WordPiece model.
-pub(super) fn walk(parts: &Parts) -> Option<Box<dyn Walk>> {
+/// The native implementation of a WordPiece model.
+pub(super) fn native(parts: &ModelParts) -> Option<Box<dyn NativeModel>> {
     let prefix = parts.model["continuing_subword_prefix"].as_str()?;
     let mut first = vec![None; parts.vocabulary.len()];
     let (mut begin, mut continuing) = (Vec::new(), Vec::new());
@@ -27,26 +27,26 @@ pub(super) fn walk(parts: &Parts) -> Option<Box<dyn Walk>> {
     Some(Box::new(Greedy { begin: Tree::new(&begin), continuing: Tree::new(&continuing), first }))
 }
 
-/// The longest token first, from left to right.
+/// Greedy longest match from left to right.
 #[derive(Debug)]
 struct Greedy {
-    /// Tokens that begin a word, and tokens that continue one.
+    /// Tokens at the start of a word, and tokens that continue one.
     begin: Tree,
     continuing: Tree,
-    /// By id: whether a token begins a word; `None`: it does both.
+    /// By id: whether a token starts a word; `None`: it can also continue one.
     first: Vec<Option<bool>>,
 }
 
 impl Greedy {
-    /// The longest token at the beginning of a text.
+    /// The longest token that is a prefix of a text.
     fn longest(&self, text: &[u8], first: bool) -> Option<(u32, usize)> {
         let tree = if first { &self.begin } else { &self.continuing };
         tree.at(text).last()
     }
 }
 
-impl Walk for Greedy {
-    fn cut(&self, text: &[u8], out: &mut Vec<Token>) {
+impl NativeModel for Greedy {
+    fn tokenize(&self, text: &[u8], out: &mut Vec<Token>) {
         let (mut start, mut first) = (0, true);
         while start < text.len() {
             // A letter without a token is a word of its own.
@@ -60,11 +60,11 @@ impl Walk for Greedy {
 
     fn may_follow(&self, first: u32, second: u32, text: &[u8]) -> bool {
         let begins = self.first[first as usize] != Some(false);
-        let cut = self.longest(text, begins).filter(|(id, _)| *id == first);
-        cut.is_some_and(|(_, length)| self.longest(&text[length..], false) == Some((second, text.len() - length)))
+        let found = self.longest(text, begins).filter(|(id, _)| *id == first);
+        found.is_some_and(|(_, length)| self.longest(&text[length..], false) == Some((second, text.len() - length)))
     }
 
-    fn stands_first(&self, id: u32) -> Option<bool> {
+    fn is_word_initial(&self, id: u32) -> Option<bool> {
         self.first.get(id as usize).copied().flatten()
     }
 }

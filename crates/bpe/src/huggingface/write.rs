@@ -1,14 +1,14 @@
-//! Learned vocabularies as the text of a `tokenizer.json`.
+//! Serialization of learned vocabularies as `tokenizer.json`.
 
 use serde_json::{Value, json};
 
 use crate::train::Learned;
 use crate::vocabulary::{CLS, SEP, SPECIAL_NAMES, SPECIALS};
 
-/// A learned vocabulary as a `tokenizer.json`, with DNABERT-2's special ids, pre-tokenizer and template.
+/// A learned vocabulary as a `tokenizer.json` with the special ids, pre-tokenizer and template of DNABERT-2.
 ///
 /// # Panics
-/// Never: it is plain data.
+/// Never: plain data always serializes.
 #[must_use]
 pub fn to_json(learned: &Learned) -> Vec<u8> {
     to_bytes(&tokenizer_json(&model(learned), &json!({"type": "Whitespace"}), &Value::Null))
@@ -31,22 +31,22 @@ fn model(learned: &Learned) -> Value {
     })
 }
 
-/// A pre-tokenizer by which every letter other than A, C, G, T is a word of its own.
+/// A pre-tokenizer that makes every letter other than A, C, G, T a word of its own.
 #[must_use]
-pub fn letters_apart() -> Value {
+pub fn split_non_dna() -> Value {
     json!({"type": "Split", "pattern": {"Regex": "[^ACGT]"}, "behavior": "Isolated", "invert": false})
 }
 
-/// The text of a file.
+/// Serializes a file.
 ///
 /// # Panics
-/// Never: it is plain data.
+/// Never: plain data always serializes.
 #[must_use]
 pub fn to_bytes(file: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(file).expect("plain data")
 }
 
-/// A `tokenizer.json` with DNABERT-2's special ids and template around `model`.
+/// A `tokenizer.json` with the special ids and the template of DNABERT-2 around `model`.
 #[must_use]
 pub fn tokenizer_json(model: &Value, pre_tokenizer: &Value, decoder: &Value) -> Value {
     let added: Vec<Value> = SPECIAL_NAMES

@@ -1,20 +1,20 @@
-//! What is to be learned, and what was.
+//! Options and result of training.
 
-/// What is to be learned.
+/// Options of training.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Entries of the vocabulary: special ids, four bases, merges.
+    /// Vocabulary size: special ids, four bases, merges.
     pub vocabulary: usize,
-    /// A pair that stands at fewer places is not merged.
+    /// Minimum count of a pair that is merged.
     pub min_frequency: u64,
-    /// Tokens have fewer bases than this, as in the `tokenizers` crate; 0: no bound.
+    /// Exclusive maximum token length in bases, as in the `tokenizers` crate; 0: no limit.
     pub max_token_length: usize,
-    /// Bases of a piece; records are cut into such pieces, and no token reaches over a border. 0: whole records.
-    pub piece: usize,
-    /// Counts every piece on both strands: the same as adding its reverse complement. Doubles text and memory.
+    /// Records are split into chunks of this many bases, and no token crosses a chunk boundary. 0: whole records.
+    pub chunk_length: usize,
+    /// Also counts the reverse complement of every chunk. Doubles text and memory.
     pub both_strands: bool,
-    /// Merges that are there already, in order (see [`crate::huggingface::known`]): learning goes on from them.
-    pub known: Vec<(u32, u32)>,
+    /// Merges of an existing vocabulary, in order (see [`crate::huggingface::initial_merges`]), from which training continues.
+    pub initial_merges: Vec<(u32, u32)>,
 }
 
 impl Default for Options {
@@ -23,22 +23,22 @@ impl Default for Options {
             vocabulary: 4096,
             min_frequency: 2,
             max_token_length: 0,
-            piece: 512,
+            chunk_length: 512,
             both_strands: false,
-            known: Vec::new(),
+            initial_merges: Vec::new(),
         }
     }
 }
 
-/// A vocabulary that was learned.
+/// A learned vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learned {
-    /// Spelling of every id from [`crate::vocabulary::SPECIALS`] on: A, C, G, T, then one token a merge.
+    /// Spelling of every id from [`crate::vocabulary::SPECIALS`] on: A, C, G, T, then one token per merge.
     pub tokens: Vec<Vec<u8>>,
-    /// Left and right id of every merge. The first n of them are the vocabulary that is smaller by the others.
+    /// Left and right id of every merge. The first n merges are those of the vocabulary with n merges.
     pub merges: Vec<(u32, u32)>,
-    /// Places at which each merge was made; 0 for those that were known before.
+    /// Number of occurrences of each merge when it was made; 0 for initial merges.
     pub counts: Vec<u64>,
-    /// Bases learned from: A, C, G, T in pieces, each base once.
+    /// Number of A, C, G, T in the training text, each counted once.
     pub bases: u64,
 }

@@ -1,27 +1,27 @@
-//! Merges of frequent pairs: a sweep over the whole text.
+//! Merges of frequent pairs: one sweep over the whole text each.
 
-use super::learner::{BORDER, Learner, Pair};
+use super::learner::{Learner, Pair, SEPARATOR};
 
 impl Learner {
-    /// One sweep: merges the pair everywhere and closes the gaps.
+    /// Merges a pair everywhere and compacts the text.
     pub(super) fn sweep(&mut self, text: &mut Vec<u16>, pair: Pair, new: u16) {
         let (mut read, mut write) = (0, 0);
         while let Some(found) = find(&text[read..], pair) {
             text.copy_within(read..read + found, write);
             (read, write) = (read + found, write + found);
-            let before = if write == 0 { BORDER } else { text[write - 1] };
-            // The text ends with a border.
-            self.note(before, text[read + 2]);
+            let before = if write == 0 { SEPARATOR } else { text[write - 1] };
+            // The text ends with a separator.
+            self.count_neighbors(before, text[read + 2]);
             text[write] = new;
             (read, write) = (read + 2, write + 1);
         }
         text.copy_within(read.., write);
         text.truncate(write + text.len() - read);
-        self.settle(pair, new, None);
+        self.apply(pair, new, None);
     }
 }
 
-/// Where a pair stands next. Looks at many places at once.
+/// The next occurrence of a pair. Compares many positions at once.
 fn find(text: &[u16], (left, right): Pair) -> Option<usize> {
     const WIDTH: usize = 32;
     let mut from = 0;

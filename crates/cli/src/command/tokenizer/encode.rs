@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, ScopedJoinHandle};
 
-use bpe::huggingface::{Place, Refusal};
+use bpe::huggingface::{Refusal, TemplateItem};
 use dataset::Counts;
 use dataset::text::excerpt;
 use rayon::prelude::*;
@@ -151,8 +151,8 @@ fn frame(args: &args::EncodeFiles, loaded: &Loaded) -> Result<[Vec<u32>; 2], Fai
     let mut side = 0;
     for place in file.single()? {
         match *place {
-            Place::Special { id, .. } => frame[side].push(id),
-            Place::Sequence { .. } => side = 1,
+            TemplateItem::Special { id, .. } => frame[side].push(id),
+            TemplateItem::Sequence { .. } => side = 1,
         }
     }
     if frame.iter().all(Vec::is_empty) {
@@ -165,14 +165,14 @@ fn frame(args: &args::EncodeFiles, loaded: &Loaded) -> Result<[Vec<u32>; 2], Fai
 fn refused(args: &args::EncodeFiles, sequence: &Sequence, refusal: &Refusal) -> Failure {
     let bases = &sequence.record.bases;
     let (place, strand) = match sequence.strand {
-        Strand::Reverse(length) => (length as usize - refusal.place, " on the reverse strand"),
-        Strand::Only | Strand::Forward => (refusal.place + 1, ""),
+        Strand::Reverse(length) => (length as usize - refusal.position, " on the reverse strand"),
+        Strand::Only | Strand::Forward => (refusal.position + 1, ""),
     };
     let name = &sequence.record.name;
     let named = if name.is_empty() { String::new() } else { format!("record {:?}, ", excerpt(name)) };
     let record = format!("{}: {named}base {place}{strand}", args.files[sequence.file].display());
-    let reason = refusal.why.of(bases[refusal.place], &args.tokenizer);
-    Failure::new(DATA, format!("{record}: {reason}"), refusal.why.remedy())
+    let reason = refusal.reason.describe(bases[refusal.position], &args.tokenizer);
+    Failure::new(DATA, format!("{record}: {reason}"), refusal.reason.remedy())
 }
 
 /// Encodes sequences on all threads and passes the results on in order; `false`: the receiver has stopped.

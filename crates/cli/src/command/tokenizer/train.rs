@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bpe::huggingface::{self, known};
+use bpe::huggingface::{self, initial_merges};
 use bpe::train::{Learned, Options, train};
 use dataset::{Counts, sequences};
 use tokenize::vocabulary::SPECIALS;
@@ -36,11 +36,11 @@ pub(crate) fn run(args: &args::TrainTokenizer) -> Result<u8, Failure> {
 }
 
 fn options(args: &args::TrainTokenizer) -> Result<Options, Failure> {
-    let known = match &args.continue_from {
-        Some(path) if is_standard_input(path) => known(&standard_input()?, STANDARD_INPUT)?,
+    let initial_merges = match &args.continue_from {
+        Some(path) if is_standard_input(path) => initial_merges(&standard_input()?, STANDARD_INPUT)?,
         Some(path) => {
             let json = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-            known(&json, &path.display().to_string())?
+            initial_merges(&json, &path.display().to_string())?
         }
         None => Vec::new(),
     };
@@ -48,9 +48,9 @@ fn options(args: &args::TrainTokenizer) -> Result<Options, Failure> {
         vocabulary: args.vocab_size as usize,
         min_frequency: args.min_frequency,
         max_token_length: args.max_token_length,
-        piece: args.piece_length,
+        chunk_length: args.piece_length,
         both_strands: args.both_strands,
-        known,
+        initial_merges,
     })
 }
 

@@ -51,8 +51,8 @@ impl<'a> SequenceEncoder<'a> {
         let bases = &sequence.record.bases[..];
         let ranges: Vec<Range<usize>> = match self.kmer {
             _ if bases.len() < 2 * CHUNK => Vec::new(),
-            Some(kmer) => kmer.parts(bases, CHUNK),
-            None => self.file.map_or_else(Vec::new, |file| file.parts(bases, CHUNK)),
+            Some(kmer) => kmer.segments(bases, CHUNK),
+            None => self.file.map_or_else(Vec::new, |file| file.segments(bases, CHUNK)),
         };
         let ranges = if ranges.is_empty() { iter::once(0..bases.len()).collect() } else { ranges };
         let last = ranges.len() - 1;
@@ -171,7 +171,7 @@ mod tests {
 
     /// A trained tokenizer; `split`: with a pre-tokenizer under which the engine may not encode texts with N.
     fn learned(split: bool) -> Loaded {
-        let options = Options { vocabulary: 60, piece: 0, ..Options::default() };
+        let options = Options { vocabulary: 60, chunk_length: 0, ..Options::default() };
         let records = records();
         let learned = train(records.iter().map(|record| &record.bases), &options, &mut |_| true).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&to_json(&learned)).unwrap();
