@@ -11,7 +11,7 @@
 //! assert!(report::audit::csv(&sheet).starts_with("tokenizer,species,text,metric,value\n"));
 //! ```
 
-use tokenize::audit::{Block, Metric, Unit};
+use tokenize::audit::{AuditMetric, Block, Unit};
 
 use crate::table::grid::{Grid, bold, chunked, wrap};
 use crate::table::{WIDTH, name};
@@ -69,7 +69,7 @@ pub struct Sheet {
     /// Names of the tokenizers.
     pub tokenizers: Vec<String>,
     /// The metrics.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<AuditMetric>,
     /// The numbers.
     pub cells: Vec<Cell>,
 }
@@ -88,7 +88,7 @@ impl Sheet {
     /// Place and form of the metrics that are shown in some way, in the order that they ask for.
     pub(crate) fn shown<F, K: Ord>(
         &self,
-        form: impl Fn(&Metric) -> Option<F>,
+        form: impl Fn(&AuditMetric) -> Option<F>,
         place: impl Fn(&F) -> K,
     ) -> Vec<(usize, F)> {
         let all = self.metrics.iter().enumerate();

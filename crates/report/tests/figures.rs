@@ -265,8 +265,8 @@ fn files_are_those_that_are_written() {
 /// An audit metric of one's own is one entry: it is in the table, in the file of all numbers and in the figure.
 #[test]
 fn a_toy_metric_is_one_entry() {
-    use tokenize::audit::{Audit, Block, METRICS, Metric, Unit};
-    let toy = Metric::new("toy", "a toy", Unit::Decimals(1), |audit| audit.windows as f64 + 0.5)
+    use tokenize::audit::{Audit, AuditMetric, Block, METRICS, Unit};
+    let toy = AuditMetric::new("toy", "a toy", Unit::Decimals(1), |audit| audit.windows as f64 + 0.5)
         .column(Block::Stability, "toys")
         .panel(99, "toys of a text")
         .by_species(99, "toys, by species");

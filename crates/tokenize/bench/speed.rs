@@ -1,7 +1,6 @@
-//! Speed beside the `tokenizers` crate, in one run. `bench/ratios.py` prints the ratios.
+//! Speed compared with the `tokenizers` crate, in one run. `bench/ratios.py` prints the ratios.
 //!
-//! Public tokenizers and genomes are taken from `TOKBENCH_DATA`; where it is absent, text is made up and vocabularies are
-//! learned from it.
+//! Public tokenizers and genomes are read from `TOKBENCH_DATA`; without it, text is random and vocabularies are learned from it.
 
 use std::hint::black_box;
 use std::io::Read;
@@ -15,15 +14,15 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use tokenize::kmer::words::{Strand, words};
+use tokenize::kmer::codes::{Strand, codes};
 use tokenize::vocabulary::SPECIAL_NAMES;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::{AddedToken, Trainer};
 
 /// Bases of a read.
 const READ: usize = 300;
-/// Bases of a piece that the competitor gets of a chromosome.
-const PIECE: usize = 10_000;
+/// Bases per chunk in which the `tokenizers` crate gets a chromosome.
+const CHUNK: usize = 10_000;
 
 fn data(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TOKBENCH_DATA")
@@ -31,7 +30,7 @@ fn data(name: &str) -> Option<PathBuf> {
     Some(folder.join(name)).filter(|path| path.exists())
 }
 
-/// The bases of a genome, or as many made up.
+/// The bases of a genome, or as many random ones.
 fn genome() -> Vec<u8> {
     let Some(path) = data("genomes/ecoli_k12_mg1655.fa.gz") else {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -44,7 +43,7 @@ fn genome() -> Vec<u8> {
 
 fn tokenizer(file: &str, size: usize, genome: &[u8]) -> HuggingFace {
     let json = data(&format!("tokenizers/{file}.json")).map_or_else(
-        || tokenize::families::bpe::train("bpe", size, &mut genome.chunks(PIECE)).unwrap(),
+        || tokenize::families::bpe::train("bpe", size, &mut genome.chunks(CHUNK)).unwrap(),
         |path| std::fs::read(path).unwrap(),
     );
     let tokenizer = HuggingFace::from_json(file.to_owned(), &json, file).unwrap();
@@ -52,9 +51,9 @@ fn tokenizer(file: &str, size: usize, genome: &[u8]) -> HuggingFace {
     tokenizer
 }
 
-/// The candidate of their next version, checked to give the same ids.
+/// The release candidate of the next version of the `tokenizers` crate, verified to give the same ids.
 fn candidate(tokenizer: &HuggingFace, texts: &[&str]) -> PipelineTokenizer {
-    let json = String::from_utf8(tokenizer.save().unwrap()).unwrap();
+    let json = String::from_utf8(tokenizer.json().to_vec()).unwrap();
     let candidate = candidate::from_json(&candidate::canonicalize_str(&json).unwrap()).unwrap();
     let mut out = Vec::new();
     for text in texts {
@@ -78,7 +77,7 @@ fn encoding(criterion: &mut Criterion) {
     let text = |bases: &'static [u8]| std::str::from_utf8(bases).unwrap();
     let genome: &'static [u8] = Vec::leak(genome.clone());
     let texts: Vec<&str> = reads.iter().map(|read| std::str::from_utf8(read).unwrap()).collect();
-    let pieces: Vec<&str> = genome.chunks(PIECE).map(text).collect();
+    let chunks: Vec<&str> = genome.chunks(CHUNK).map(text).collect();
     for (file, size) in [("dnabert2_bpe4096", 4096), ("gena_t2t_1000h_multi_32k", 32_000)] {
         let tokenizer = tokenizer(file, size, genome);
         let (engine, theirs) = (tokenizer.engine().unwrap(), tokenizer.inner());
@@ -93,7 +92,7 @@ fn encoding(criterion: &mut Criterion) {
         group.bench_function("tokenizers ids", |b| {
             b.iter(|| few.iter().map(|read| theirs.encode_fast(*read, false).unwrap().len()).sum::<usize>());
         });
-        // It keeps what it has cut before, so it gets other reads each time, as from a file.
+        // It caches earlier results, so it gets other reads each time, as from a file.
         group.bench_function("tokenizers 1.0 ids", |b| {
             let (theirs, options) = (candidate(&tokenizer, few), EncodeOptions::no_specials());
             let (mut out, mut shift) = (Vec::new(), 0);
@@ -115,10 +114,10 @@ fn encoding(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("encode/{file}/chromosome"));
         group.throughput(Throughput::Bytes(genome.len() as u64));
         group.bench_function("ids", |b| b.iter(|| engine.encode([black_box(genome)], &mut batch)));
-        let few = &pieces[..pieces.len().min(40)];
-        group.throughput(Throughput::Bytes(few.iter().map(|piece| piece.len() as u64).sum()));
+        let few = &chunks[..chunks.len().min(40)];
+        group.throughput(Throughput::Bytes(few.iter().map(|chunk| chunk.len() as u64).sum()));
         group.bench_function("tokenizers ids", |b| {
-            b.iter(|| few.iter().map(|piece| theirs.encode_fast(*piece, false).unwrap().len()).sum::<usize>());
+            b.iter(|| few.iter().map(|chunk| theirs.encode_fast(*chunk, false).unwrap().len()).sum::<usize>());
         });
         group.finish();
     }
@@ -132,7 +131,7 @@ fn from_file(criterion: &mut Criterion, reads: &[&[u8]], genome: &[u8]) {
     let fasta = |reads: &[&[u8]]| -> Vec<u8> {
         reads.iter().flat_map(|read| [b">read\n".as_slice(), read, b"\n"].concat()).collect()
     };
-    let cut = |fasta: &[u8]| -> Vec<Vec<u8>> {
+    let read = |fasta: &[u8]| -> Vec<Vec<u8>> {
         let mut reader = needletail::parse_fastx_reader(std::io::Cursor::new(fasta.to_vec())).unwrap();
         let mut reads = Vec::new();
         while let Some(record) = reader.next() {
@@ -145,7 +144,7 @@ fn from_file(criterion: &mut Criterion, reads: &[&[u8]], genome: &[u8]) {
     group.throughput(Throughput::Bytes((reads.len() * READ) as u64));
     group.bench_function("ids", |b| {
         b.iter(|| {
-            cut(&all)
+            read(&all)
                 .par_chunks(256)
                 .map_init(EncodedBatch::default, |batch, reads| {
                     engine.encode(reads, batch);
@@ -157,7 +156,7 @@ fn from_file(criterion: &mut Criterion, reads: &[&[u8]], genome: &[u8]) {
     group.throughput(Throughput::Bytes((reads.len() / 10 * READ) as u64));
     group.bench_function("tokenizers ids", |b| {
         b.iter(|| {
-            let reads = cut(&few);
+            let reads = read(&few);
             let one = |read: &Vec<u8>| theirs.encode_fast(std::str::from_utf8(read).unwrap(), false).unwrap().len();
             reads.par_iter().map(one).sum::<usize>()
         });
@@ -168,7 +167,7 @@ fn from_file(criterion: &mut Criterion, reads: &[&[u8]], genome: &[u8]) {
 fn training(criterion: &mut Criterion) {
     let genome = genome();
     let text = &genome[..2_000_000];
-    let pieces: Vec<&str> = text.chunks(512).map(|piece| std::str::from_utf8(piece).unwrap()).collect();
+    let chunks: Vec<&str> = text.chunks(512).map(|chunk| std::str::from_utf8(chunk).unwrap()).collect();
     let mut group = criterion.benchmark_group("train/4096 on 2 Mb in pieces of 512");
     group.sample_size(10).throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("merges", |b| b.iter(|| train([text], &Options::default(), &mut |_| true).unwrap()));
@@ -185,7 +184,7 @@ fn training(criterion: &mut Criterion) {
         b.iter_batched(
             trainer,
             |mut trainer| {
-                trainer.feed(pieces.iter(), |piece| Ok(vec![piece.to_owned()])).unwrap();
+                trainer.feed(chunks.iter(), |chunk| Ok(vec![chunk.to_owned()])).unwrap();
                 trainer.train(&mut BPE::default()).unwrap();
             },
             BatchSize::PerIteration,
@@ -194,9 +193,9 @@ fn training(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The obvious way: one base after the other, two bits each.
-fn rolling(bases: &[u8], k: usize, numbers: &mut Vec<u16>) {
-    numbers.clear();
+/// The straightforward rolling implementation: base by base, two bits each.
+fn rolling(bases: &[u8], k: usize, out: &mut Vec<u16>) {
+    out.clear();
     let (mask, mut number) = ((1u32 << (2 * k)) - 1, 0u32);
     for (place, base) in bases.iter().enumerate() {
         let digit = match base {
@@ -207,21 +206,21 @@ fn rolling(bases: &[u8], k: usize, numbers: &mut Vec<u16>) {
         };
         number = (number << 2 | digit) & mask;
         if place + 1 >= k {
-            numbers.push(number as u16);
+            out.push(number as u16);
         }
     }
 }
 
-/// Words of 6 bases of a text four times as large as most last-level caches.
+/// 6-mers of a text four times as large as most last-level caches.
 fn kmers(criterion: &mut Criterion) {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let text: Vec<u8> = (0..128 << 20).map(|_| b"ACGT"[rng.random_range(0..4)]).collect();
-    let mut numbers = Vec::with_capacity(text.len());
+    let mut out = Vec::with_capacity(text.len());
     let mut group = criterion.benchmark_group("kmer6 of 128 Mb");
     group.sample_size(10).throughput(Throughput::Bytes(3 * text.len() as u64));
-    group.bench_function("ids", |b| b.iter(|| words(black_box(&text), 6, Strand::Given, &mut numbers)));
-    group.bench_function("rolling ids", |b| b.iter(|| rolling(black_box(&text), 6, &mut numbers)));
-    // As many bytes read and written as there are: the machine's own speed.
+    group.bench_function("ids", |b| b.iter(|| codes(black_box(&text), 6, Strand::Given, &mut out)));
+    group.bench_function("rolling ids", |b| b.iter(|| rolling(black_box(&text), 6, &mut out)));
+    // A copy of the same number of bytes: the memory speed of the machine.
     let source = vec![1u8; 3 * text.len() / 2];
     let mut target = vec![0u8; source.len()];
     group.bench_function("copy", |b| b.iter(|| black_box(&mut target).copy_from_slice(black_box(&source))));

@@ -1,6 +1,6 @@
-//! One training, to be measured from outside: processor seconds and peak memory.
+//! One training run, with its CPU time and peak memory.
 //!
-//! usage: train ours|theirs PIECE FILE...     (PIECE 0: whole records; plain FASTA)
+//! usage: train ours|theirs CHUNK FILE...     (CHUNK: bases per chunk, 0: whole records; plain FASTA)
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ fn status(key: &str) -> f64 {
     line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap_or(f64::NAN)
 }
 
-/// Processor seconds of this process (ticks are hundredths of a second on Linux).
+/// CPU seconds of this process (ticks are hundredths of a second on Linux).
 fn seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -24,7 +24,7 @@ fn seconds() -> f64 {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (who, piece) = (arguments[0].as_str(), arguments[1].parse::<usize>().unwrap());
+    let (who, chunk) = (arguments[0].as_str(), arguments[1].parse::<usize>().unwrap());
     let mut records: Vec<Vec<u8>> = Vec::new();
     for file in &arguments[2..] {
         let mut reader = needletail::parse_fastx_file(file).unwrap();
@@ -35,7 +35,7 @@ fn main() {
     let bases: usize = records.iter().flatten().filter(|base| b"ACGT".contains(base)).count();
     let (read, before, began) = (status("VmRSS") / 1024.0, seconds(), Instant::now());
     let merges = if who == "ours" {
-        train(&records, &Options { piece, ..Options::default() }, &mut |_| true).unwrap().merges.len()
+        train(&records, &Options { chunk_length: chunk, ..Options::default() }, &mut |_| true).unwrap().merges.len()
     } else {
         let mut trainer = BpeTrainerBuilder::new()
             .show_progress(false)
@@ -44,11 +44,10 @@ fn main() {
             .initial_alphabet(['A', 'C', 'G', 'T'].into())
             .special_tokens(SPECIAL_NAMES.map(|token| AddedToken::from(token, true)).to_vec())
             .build();
-        let stretches = records.iter().flat_map(|record| record.split(|base| !b"ACGT".contains(base)));
-        let pieces =
-            stretches.flat_map(|stretch| stretch.chunks(if piece == 0 { stretch.len().max(1) } else { piece }));
-        let texts = pieces.map(|piece| std::str::from_utf8(piece).unwrap());
-        trainer.feed(texts, |piece| Ok(vec![piece.to_owned()])).unwrap();
+        let segments = records.iter().flat_map(|record| record.split(|base| !b"ACGT".contains(base)));
+        let chunks = segments.flat_map(|segment| segment.chunks(if chunk == 0 { segment.len().max(1) } else { chunk }));
+        let texts = chunks.map(|chunk| std::str::from_utf8(chunk).unwrap());
+        trainer.feed(texts, |chunk| Ok(vec![chunk.to_owned()])).unwrap();
         let mut model = BPE::default();
         trainer.train(&mut model).unwrap();
         model.get_vocab_size() - SPECIAL_NAMES.len() - 4

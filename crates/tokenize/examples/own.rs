@@ -1,4 +1,4 @@
-//! A tokenizer of one's own: runs of one base become one token of up to four bases. Then what it does to a text.
+//! A custom tokenizer, in which runs of one base are tokens of up to four bases, and its audit on a text.
 //!
 //! ```text
 //! cargo run --release -p tokbench-tokenize --example own
@@ -11,7 +11,7 @@ use tokenize::audit::{Audit, METRICS};
 use tokenize::vocabulary::{SPECIALS, UNK};
 use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary, decode, registry};
 
-/// The family: everything that a registry must know.
+/// The family, with all that the registry needs.
 pub const RUNS: Family = Family {
     stem: "runs",
     pattern: "runs",
@@ -19,13 +19,13 @@ pub const RUNS: Family = Family {
     examples: &["runs"],
     resolve: |name| {
         let plain = name.number.is_none() && name.words.is_empty();
-        // A span of a hundred bases may be a hundred tokens; a run has 1.3 bases in the mean of random text.
+        // A masked span can have one token per base; in random text the mean length of a run is 1.3 bases.
         let recipe = || Recipe { bases_per_token: 1, tokens_per_base: 0.75, ..Recipe::fixed(Arc::new(Runs::new())) };
         plain.then(|| Ok(recipe()))
     },
 };
 
-/// Longest run that is one token.
+/// Longest run that is one token, in bases.
 const LONGEST: usize = 4;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Tokenizer for Runs {
     }
 
     fn reading(&self) -> Reading {
-        // Side by side, of varying length.
+        // Non-overlapping tokens of variable length.
         Reading::Tiling(None)
     }
 
@@ -68,14 +68,14 @@ impl Tokenizer for Runs {
     }
 
     fn may_follow(&self, first: u32, second: u32) -> bool {
-        // A run is cut as late as possible, so a shorter one is never followed by the same base.
+        // A run is split only after four bases, so a shorter one is never followed by the same base.
         let [a, b] = [first, second].map(|id| self.0.bases(id).unwrap_or_default());
         a.first() != b.first() || a.len() == LONGEST
     }
 }
 
 fn main() {
-    // The registry of a program that knows it: every other name is there too.
+    // A registry with the new family in addition to the built-in ones.
     let registry = registry::builtin().with(RUNS);
     let runs = registry.parse("runs").unwrap().fit(&mut std::iter::empty()).unwrap();
     let mut tokens = Vec::new();

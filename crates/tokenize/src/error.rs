@@ -1,38 +1,38 @@
-//! What can go wrong when tokenizers are named, fitted and loaded.
+//! Errors of naming, fitting and loading tokenizers.
 
 use thiserror::Error as ThisError;
 
-/// An error of this crate. `Display` is the cause; [`Error::remedy`] says what to do.
+/// An error of this crate. `Display` gives the cause, [`Error::remedy`] the suggested fix.
 #[derive(Debug, ThisError, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// A name that no tokenizer has.
+    /// Unknown tokenizer name.
     #[error("unknown tokenizer {name:?}")]
     Unknown {
-        /// As written.
+        /// The name as given.
         name: String,
         /// The nearest known name.
         nearest: Option<String>,
     },
-    /// A known stem with a number or word that does not fit.
+    /// A known stem with an invalid number or suffix.
     #[error("tokenizer {name:?}: {reason}")]
     Name {
-        /// As written.
+        /// The name as given.
         name: String,
-        /// What is wrong.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
-    /// A tokenizer that does not fit the masking plan.
+    /// A tokenizer that is incompatible with the masking plan.
     #[error("tokenizer {name:?} does not fit masked spans of {span} bases: {reason}")]
     Span {
         /// Canonical name.
         name: String,
         /// Bases per span.
         span: usize,
-        /// Why.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
     /// A vocabulary that cannot be learned from the given text.
@@ -40,25 +40,25 @@ pub enum Error {
     Fit {
         /// Canonical name.
         name: String,
-        /// Why.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
-    /// A tokenizer file that cannot be used.
+    /// A tokenizer file that is not usable.
     #[error("{path}: {reason}")]
     File {
-        /// The file, as written.
+        /// The file, as given.
         path: String,
-        /// Why.
+        /// The cause.
         reason: String,
-        /// What to do.
+        /// The suggested fix.
         remedy: String,
     },
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// The suggested fix, printed after `help:`.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match self {

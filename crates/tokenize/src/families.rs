@@ -1,4 +1,4 @@
-//! The families of tokenizers: a file each, which says everything about its names.
+//! The families of tokenizers, one file each.
 
 pub mod bpe;
 pub mod file;

@@ -1,10 +1,10 @@
-//! A family of tokenizers, as a registry has it.
+//! [`Family`]: tokenizers that share a stem.
 
 use crate::error::Error;
 use crate::name::Name;
 use crate::recipe::Recipe;
 
-/// A family of names: plain data, so that a family of one's own is a constant too.
+/// A family of tokenizer names. Plain data, so that a family of another crate is a constant too.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::recipe::Recipe;
 /// const CODONS: Family = Family {
 ///     stem: "codons",
 ///     pattern: "codons",
-///     help: "tokens of three bases side by side",
+///     help: "non-overlapping tokens of three bases",
 ///     examples: &["codons"],
 ///     resolve: |_| Some(Ok(Recipe::fixed(Arc::new(Kmer::new("codons".to_owned(), 3, 3))))),
 /// };
@@ -23,14 +23,14 @@ use crate::recipe::Recipe;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
-    /// Stem of its names.
+    /// Common stem of its names.
     pub stem: &'static str,
-    /// How its names are written.
+    /// Pattern of its names, shown in help.
     pub pattern: &'static str,
-    /// One line for people.
+    /// One-line description, shown in help.
     pub help: &'static str,
-    /// Names that tests, benches and suggestions use.
+    /// Example names, used by tests, benchmarks and suggestions.
     pub examples: &'static [&'static str],
-    /// From a parsed name with this stem to a recipe; `None`: not one of mine.
+    /// From a parsed name with this stem to a recipe; `None` if the name belongs to another family.
     pub resolve: fn(&Name) -> Option<Result<Recipe, Error>>,
 }

@@ -1,15 +1,15 @@
 //! Names of tokenizers: `NAME := STEM [NUMBER] ("-" WORD [NUMBER])*`, parsed once.
 
-/// A name in parts: `kmer6-stride3` is stem `kmer`, number 6, words `[(stride, 3)]`.
+/// A parsed name: `kmer6-stride3` has the stem `kmer`, the number 6, and the words `[(stride, 3)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// As written.
+    /// The name as given.
     pub written: String,
     /// The stem, lower case.
     pub stem: String,
     /// The stem's number.
     pub number: Option<u64>,
-    /// Further words, each with its number.
+    /// The words after the stem, each with its number.
     pub words: Vec<(String, Option<u64>)>,
 }
 
@@ -17,14 +17,14 @@ impl Name {
     /// Parses a name; `None` if it is not of that form.
     #[must_use]
     pub fn parse(written: &str) -> Option<Name> {
-        let mut parts = written.trim().split('-').map(part);
+        let mut parts = written.trim().split('-').map(parse_word);
         let (stem, number) = parts.next()??;
         let words = parts.collect::<Option<Vec<_>>>()?;
         Some(Name { written: written.trim().to_owned(), stem, number, words })
     }
 }
 
-fn part(text: &str) -> Option<(String, Option<u64>)> {
+fn parse_word(text: &str) -> Option<(String, Option<u64>)> {
     let split = text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
     let (word, digits) = text.split_at(split);
     if word.is_empty() || !word.chars().all(|c| c.is_ascii_alphabetic()) {
@@ -39,7 +39,7 @@ mod tests {
     use super::Name;
 
     #[test]
-    fn parts_of_a_name() {
+    fn names_are_parsed() {
         let name = Name::parse("kmer6-stride3").unwrap();
         assert_eq!((name.stem.as_str(), name.number), ("kmer", Some(6)));
         assert_eq!(name.words, [("stride".to_owned(), Some(3))]);

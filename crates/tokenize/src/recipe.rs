@@ -1,54 +1,55 @@
-//! What there is to know of one tokenizer before it is built: all that others ask about it, said by its family.
+//! [`Recipe`]: everything that is known of a tokenizer before it is built, as its family defines it.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::frontend::Frontend;
+use crate::frontend::FrontendConfig;
 use crate::token::{Reading, Tokenizer};
 
-/// Largest K in front of a model: 4^8 tokens still fit an embedding matrix.
+/// Largest k for a model: 4^8 tokens still fit an embedding matrix.
 pub const MAX_K_OF_MODELS: usize = 8;
-/// Tokens per base of a byte-pair encoding of 4096 entries: what is taken for every tokenizer of variable length that says nothing else.
+/// Tokens per base of a byte-pair encoding with 4096 entries: the default estimate for tokenizers of variable length.
 const TOKENS_PER_BASE: f64 = 0.21;
-/// Bases of a token in a masked span at the least, in the mean of the span, likewise.
+/// Lower estimate of the mean token length in masked spans: the default for tokenizers of variable length.
 const BASES_PER_TOKEN: usize = 3;
 
 type Fit = dyn Fn(&mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync;
 type Load = dyn Fn(&[u8]) -> Result<Arc<dyn Tokenizer>, Error> + Send + Sync;
 
-/// How to get a tokenizer: its canonical name, its front end, how its vocabulary comes about, and what is known of it before. Families
-/// begin with [`Recipe::fixed`] or [`Recipe::learned`] and say what is otherwise: `Recipe { controls, ..Recipe::fixed(tokenizer) }`.
+/// How to build a tokenizer, and what is known of it before: canonical name, front end, reading, sizes for estimates, controls.
+/// Families start from [`Recipe::fixed`] or [`Recipe::learned`] and override fields: `Recipe { controls, ..Recipe::fixed(tokenizer)
+/// }`.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Canonical name: what is hashed, never the spelling.
+    /// Canonical name, which is part of run keys; spellings are not.
     pub name: String,
-    /// Short name for legends; several tokenizers may have the same.
+    /// Short name for legends; need not be unique.
     pub label: String,
-    /// Stem of its family; the registry fills it in.
+    /// Stem of its family; set by the registry.
     pub family: &'static str,
-    /// What stands between its ids and the encoder.
-    pub frontend: Frontend,
-    /// How it reads a sequence.
+    /// Front end between its ids and the encoder.
+    pub frontend: FrontendConfig,
+    /// How it reads a sequence: tiling or sliding.
     pub reading: Reading,
     /// Whether its vocabulary is learned on training text.
     pub learned_vocabulary: bool,
-    /// Entries of its vocabulary, special ids included; the number asked for where it is learned.
+    /// Vocabulary size, special ids included; the requested size if it is learned.
     pub vocabulary: usize,
     /// Encoder tokens per base, for estimates (1 for `base`, about 0.2 for BPE).
     pub tokens_per_base: f64,
-    /// Bases of a token in a masked span at the least, in the mean of the span, for estimates.
+    /// Lower estimate of the mean token length in masked spans, in bases.
     pub bases_per_token: usize,
-    /// Canonical names of the tokenizers that stand beside it as controls, where controls are asked for.
+    /// Canonical names of its controls, which are added if controls are requested.
     pub controls: Vec<String>,
-    /// The file that it was read from, where it was.
+    /// The file from which it was loaded, if any.
     pub location: Option<PathBuf>,
-    /// How it is built. Opaque: [`Recipe::fixed`] and [`Recipe::learned`] make it.
+    /// How it is built. Opaque: set by [`Recipe::fixed`] and [`Recipe::learned`].
     pub build: Build,
 }
 
-/// How a tokenizer is built: from training text, or from what was saved.
+/// How a tokenizer is built: from training text, or from saved data.
 #[derive(Clone)]
 pub struct Build {
     fingerprint: String,
@@ -74,8 +75,8 @@ impl Recipe {
         Recipe { learned_vocabulary: false, ..Recipe::new(name, reading, vocabulary, build) }
     }
 
-    /// A tokenizer whose vocabulary of `size` entries is learned. `settings`: whatever determines, beside its name and the training
-    /// text, what is learned; the family says it, from the constants that it uses.
+    /// A tokenizer with a learned vocabulary of `size` entries. `settings` names everything except its name and the training text
+    /// that determines the vocabulary; families build it from the constants that they use.
     pub fn learned(
         name: String,
         reading: Reading,
@@ -89,7 +90,7 @@ impl Recipe {
         Recipe::new(name, reading, size, build)
     }
 
-    /// With what follows from a name and a reading.
+    /// Defaults that follow from name and reading.
     fn new(name: String, reading: Reading, vocabulary: usize, build: Build) -> Recipe {
         let tokens_per_base = match reading {
             Reading::Tiling(Some(k)) => 1.0 / k as f64,
@@ -100,7 +101,7 @@ impl Recipe {
             label: name.clone(),
             name,
             family: "",
-            frontend: Frontend::Lookup,
+            frontend: FrontendConfig::Lookup,
             reading,
             learned_vocabulary: true,
             vocabulary,
@@ -112,48 +113,48 @@ impl Recipe {
         }
     }
 
-    /// Tokens that are scored in a masked span of `span` bases, at most, for estimates.
+    /// Estimated maximum number of tokens that are scored in a masked span of `span` bases.
     #[must_use]
     pub fn tokens_per_span(&self, span: usize) -> usize {
         span.div_ceil(self.bases_per_token.max(1))
     }
 
-    /// Whether its code length is that of the bases. Tokens of a fixed length spell a span in one way only; of a tokenizer of variable
-    /// length only the one segmentation that it gives is scored, so its code length is an upper bound.
+    /// Whether its code length equals that of the bases. Tokens of fixed length spell a span in one way only; for variable length
+    /// only the tokenizer's own segmentation is scored, so the code length is an upper bound.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.reading.fixed().is_some()
     }
 
-    /// Its name and whatever else determines its vocabulary, the training text aside: two recipes with one fingerprint learn the
-    /// same from the same text.
+    /// Its name and everything except the training text that determines its vocabulary: two recipes with equal fingerprints learn
+    /// the same vocabulary from the same text.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.build.fingerprint
     }
 
-    /// Builds the tokenizer, learning its vocabulary from `pieces` of training text where it needs one.
+    /// Builds the tokenizer and learns its vocabulary from `texts` of the training split if necessary.
     ///
     /// # Errors
-    /// If the text cannot give such a vocabulary.
-    pub fn fit(&self, pieces: &mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> {
-        (self.build.fit)(pieces)
+    /// If the text does not suffice for such a vocabulary.
+    pub fn fit(&self, texts: &mut dyn Iterator<Item = &[u8]>) -> Result<Arc<dyn Tokenizer>, Error> {
+        (self.build.fit)(texts)
     }
 
-    /// Builds the tokenizer from what [`Tokenizer::save`] gave.
+    /// Restores the tokenizer from the result of [`Tokenizer::save`].
     ///
     /// # Errors
-    /// If the bytes are not such a tokenizer.
+    /// If the bytes are not a tokenizer of this kind.
     pub fn load(&self, saved: &[u8]) -> Result<Arc<dyn Tokenizer>, Error> {
         (self.build.load)(saved)
     }
 
-    /// Checks that this tokenizer can stand in front of a model, and that hidden spans of `span` bases can be paid for exactly once
+    /// Checks that the tokenizer can be used with a model and that masked spans of `span` bases can be coded exactly once
     /// (`docs/protocol.md#each-masked-base-is-coded-once`).
     ///
     /// # Errors
-    /// If its vocabulary is larger than an embedding can be, if K does not divide the span (names one that it does), or if the stride
-    /// does not divide K.
+    /// If its vocabulary is too large for an embedding matrix, if k does not divide the span (the error suggests a valid span), or
+    /// if the stride does not divide k.
     pub fn check_span(&self, span: usize) -> Result<(), Error> {
         let refuse =
             |reason: String, remedy: String| Err(Error::Span { name: self.name.clone(), span, reason, remedy });
@@ -161,8 +162,8 @@ impl Recipe {
             let most = MAX_K_OF_MODELS;
             return Err(Error::Name {
                 name: self.name.clone(),
-                reason: format!("no model here embeds every word of {k} bases"),
-                remedy: format!("use K of at most {most} in front of a model, or \"bpe4096\" for longer tokens"),
+                reason: format!("a vocabulary of all {k}-mers is too large for a model"),
+                remedy: format!("use K <= {most} with a model, or \"bpe4096\" for longer tokens"),
             });
         }
         if let Reading::Sliding { k, stride } = self.reading
@@ -175,7 +176,7 @@ impl Recipe {
         }
         match self.reading.fixed() {
             Some(k) if !span.is_multiple_of(k) => refuse(
-                format!("K = {k} does not divide it"),
+                format!("K = {k} does not divide the span"),
                 format!("set masking.span = {} for all tokenizers", lcm(span, k)),
             ),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! The registry: names of tokenizers to recipes. A value, so that a program can have more tokenizers than [`builtin`] lists.
+//! The registry maps names of tokenizers to recipes. It is a value, so that a program can add tokenizers to [`builtin`].
 //!
 //! ```
 //! let registry = tokenize::registry::builtin();
@@ -16,11 +16,11 @@ use crate::name::Name;
 use crate::recipe::Recipe;
 use crate::token::Reading;
 
-/// Families of tokenizers. Parsing, help, tests and legends iterate over them. Cheap to clone.
+/// The registered families. Parsing, help, tests and legends iterate over them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<[Family]>);
 
-/// The families of this crate, in the order in which people should see them.
+/// The families of this crate, in display order.
 #[must_use]
 pub fn builtin() -> Registry {
     Registry(Arc::new([
@@ -37,59 +37,59 @@ pub fn builtin() -> Registry {
 }
 
 impl Registry {
-    /// The same with one more family, the last one shown. It takes the place of a family with its stem and its pattern. Where several
-    /// families share a stem, the one that was added last is asked first.
+    /// Adds a family, shown last. It replaces a family with the same stem and pattern. If several families share a stem, the one
+    /// that was added last has priority.
     #[must_use]
-    pub fn with(self, kind: Family) -> Registry {
-        let mut kinds = self.0.to_vec();
-        match kinds.iter_mut().find(|other| (other.stem, other.pattern) == (kind.stem, kind.pattern)) {
-            Some(other) => *other = kind,
-            None => kinds.push(kind),
+    pub fn with(self, family: Family) -> Registry {
+        let mut families = self.0.to_vec();
+        match families.iter_mut().find(|other| (other.stem, other.pattern) == (family.stem, family.pattern)) {
+            Some(other) => *other = family,
+            None => families.push(family),
         }
-        Registry(kinds.into())
+        Registry(families.into())
     }
 
-    /// Every family.
+    /// All families.
     #[must_use]
     pub fn families(&self) -> &[Family] {
         &self.0
     }
 
-    /// Every example name of every family.
+    /// The example names of all families.
     pub fn examples(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let kinds = Arc::clone(&self.0);
-        (0..kinds.len()).flat_map(move |at| kinds[at].examples.iter().copied())
+        let families = Arc::clone(&self.0);
+        (0..families.len()).flat_map(move |at| families[at].examples.iter().copied())
     }
 
-    /// From a name, or the path of a `tokenizer.json` with or without `file:` before it, to a recipe. The file is read now, and kept
-    /// in the recipe.
+    /// Parses a name, or the path of a `tokenizer.json` with or without the prefix `file:`, to a recipe. A file is read now, and
+    /// its content is kept in the recipe.
     ///
     /// # Errors
-    /// For a name that no family knows (with the nearest known one) or whose number or word does not fit.
+    /// If the name is unknown (the error suggests the nearest known name) or its number or suffix is invalid.
     pub fn parse(&self, name: &str) -> Result<Recipe, Error> {
         if let Some(path) = self.path_in(name) {
             return Ok(Recipe { family: file::FILE.stem, ..file::open(path)? });
         }
         if let Some(parsed) = Name::parse(name) {
-            for kind in self.0.iter().rev().filter(|kind| kind.stem == parsed.stem) {
-                if let Some(recipe) = (kind.resolve)(&parsed) {
-                    return Ok(Recipe { family: kind.stem, ..recipe? });
+            for family in self.0.iter().rev().filter(|family| family.stem == parsed.stem) {
+                if let Some(recipe) = (family.resolve)(&parsed) {
+                    return Ok(Recipe { family: family.stem, ..recipe? });
                 }
             }
         }
         Err(Error::Unknown { name: name.to_owned(), nearest: self.nearest(name) })
     }
 
-    /// The path of a file that a name is, with `file:` before it or left out: no family has such letters in its names, or there is
-    /// such a file and no such family.
+    /// The path, if a name is one: it starts with `file:`, it contains characters that no family uses in names, or such a file
+    /// exists and no such family.
     #[must_use]
     pub fn path_in<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let known = || Name::parse(name).is_some_and(|name| self.0.iter().any(|kind| kind.stem == name.stem));
+        let known = || Name::parse(name).is_some_and(|name| self.0.iter().any(|family| family.stem == name.stem));
         let bare = || name.contains(['/', '\\', '.']) || Path::new(name).exists() && !known();
         name.trim().strip_prefix(file::PREFIX).or_else(|| bare().then_some(name))
     }
 
-    /// How a tokenizer reads, by its canonical name alone, as records have it: the file of a `file:` name need not be there.
+    /// How a tokenizer reads sequences, from its canonical name alone, as in records: the file of a `file:` name need not exist.
     #[must_use]
     pub fn reading(&self, canonical: &str) -> Option<Reading> {
         match file::stem_of(canonical) {

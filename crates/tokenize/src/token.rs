@@ -1,4 +1,4 @@
-//! The contract of a tokenizer, and what follows from it alone.
+//! The trait [`Tokenizer`] and functions on its tokens.
 
 use std::any::Any;
 
@@ -9,7 +9,7 @@ use dna::is_base;
 /// How a tokenizer reads a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// Tokens lie side by side. `Some(k)`: every token inside a masked span has k bases.
+    /// Tokens are adjacent and do not overlap. `Some(k)`: every token inside a masked span has k bases.
     Tiling(Option<usize>),
     /// Tokens of `k` bases start every `stride` bases and overlap.
     Sliding {
@@ -21,7 +21,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// The length of every token inside a masked span, where it is fixed.
+    /// The length of every token inside a masked span, if it is fixed.
     #[must_use]
     pub fn fixed(self) -> Option<usize> {
         match self {
@@ -31,9 +31,9 @@ impl Reading {
     }
 }
 
-/// A fixed way to cut DNA. Pure: the same bases give the same tokens, whatever was encoded before.
+/// A tokenizer of DNA. Pure: the same bases always give the same tokens.
 ///
-/// Whoever has a faster way for one kind of tokenizer asks for it: `let any: Arc<dyn Any + Send + Sync> = tokenizer;` can be downcast.
+/// Code with a faster implementation for one type of tokenizer can downcast: `let any: Arc<dyn Any + Send + Sync> = tokenizer;`.
 pub trait Tokenizer: Any + Send + Sync + std::fmt::Debug {
     /// Canonical name, as in the registry.
     fn name(&self) -> &str;
@@ -41,33 +41,33 @@ pub trait Tokenizer: Any + Send + Sync + std::fmt::Debug {
     /// The vocabulary, special ids included.
     fn vocabulary(&self) -> &Vocabulary;
 
-    /// How the sequence is read.
+    /// How sequences are read.
     fn reading(&self) -> Reading;
 
-    /// Cuts `bases` (upper case; anything but A, C, G, T becomes \[UNK\]) into tokens, in order of their starts. `out` is
-    /// cleared first. No special tokens, no padding.
+    /// Encodes `bases` (upper case; every letter other than A, C, G, T becomes \[UNK\]) as tokens sorted by start. `out` is cleared
+    /// first. No special tokens, no padding.
     fn encode(&self, bases: &[u8], out: &mut Vec<Token>);
 
-    /// Whether `second` can stand right after `first` in a cut: `encode(first second) = [first, second]`, or for a `first` that
-    /// never stands first, the same behind something else. Always true where the cut has no such rule (fixed lengths, random
-    /// cuts).
+    /// Pair rule: whether `second` can directly follow `first` in a tokenization, that is `encode(first second) = [first, second]`,
+    /// or for a `first` that is never word-initial, the same after another token. Always true for tokenizers without such a rule
+    /// (fixed lengths, random segmentation).
     fn may_follow(&self, _first: u32, _second: u32) -> bool {
         true
     }
 
-    /// Whether a token is always the first of a stretch (`Some(true)`) or never (`Some(false)`), where the vocabulary tells:
-    /// WordPiece spells the same bases in two ways. `None`: it can stand anywhere.
-    fn stands_first(&self, _id: u32) -> Option<bool> {
+    /// Whether a token occurs only at the start of a word (`Some(true)`) or never (`Some(false)`), for vocabularies that
+    /// distinguish the two: WordPiece has two spellings of the same bases. `None`: no distinction.
+    fn is_word_initial(&self, _id: u32) -> Option<bool> {
         None
     }
 
-    /// What [`crate::registry::Recipe::load`] needs to build the tokenizer again, for learned vocabularies.
+    /// The data from which [`crate::registry::Recipe::load`] restores the tokenizer, for learned vocabularies.
     fn save(&self) -> Option<Vec<u8>> {
         None
     }
 }
 
-/// The bases that `tokens` stand for; \[UNK\] gives `N`s. Inverse of [`Tokenizer::encode`] up to [`normalise`].
+/// The bases of `tokens`; \[UNK\] gives `N`. Inverse of [`Tokenizer::encode`] up to [`normalize`].
 #[must_use]
 pub fn decode(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::new();
@@ -84,9 +84,9 @@ pub fn decode(tokens: &[Token], vocabulary: &Vocabulary) -> Vec<u8> {
     out
 }
 
-/// What a tokenizer can tell of a sequence: A, C, G, T stay, every other byte becomes `N`. (Lower case, U and IUPAC codes
-/// are the reader's business: it upper-cases and counts before a tokenizer sees them.)
+/// The sequence as far as tokens can represent it: A, C, G, T are kept, every other byte becomes `N`. (Readers convert lower case,
+/// U and IUPAC codes before.)
 #[must_use]
-pub fn normalise(bases: &[u8]) -> Vec<u8> {
+pub fn normalize(bases: &[u8]) -> Vec<u8> {
     bases.iter().map(|&b| if is_base(b) { b } else { b'N' }).collect()
 }

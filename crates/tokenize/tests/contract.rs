@@ -1,5 +1,4 @@
-//! The contract of a tokenizer, held by every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`), and by one that was
-//! added to it.
+//! The contract of [`Tokenizer`], for every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`) and for a custom one.
 
 mod toy;
 
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::vocabulary::UNK;
-use tokenize::{Reading, Token, Tokenizer, decode, normalise};
+use tokenize::{Reading, Token, Tokenizer, decode, normalize};
 use tokenize::{Recipe, registry};
 
 fn dna(length: usize, seed: u64) -> Vec<u8> {
@@ -77,7 +76,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(part, 0..120).prop_map(|parts| parts.concat())
 }
 
-/// White space, which the pre-tokenizer of a BPE leaves out, as DNABERT-2's does. No reader lets it through.
+/// Whitespace, which the pre-tokenizer of a BPE removes, as in DNABERT-2. Readers reject it.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0B
 }
@@ -86,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_bytes_become_tokens_of_the_contract(text in any_bytes()) {
+    fn any_bytes_give_valid_tokens(text in any_bytes()) {
         for (recipe, tokenizer) in fitted() {
             let mut tokens = Vec::new();
             tokenizer.encode(&text, &mut tokens);
@@ -101,13 +100,13 @@ proptest! {
             }
             prop_assert!(text[covered..].iter().all(|&byte| is_space(byte)), "{}: a base is lost", recipe.name);
             if !text.iter().any(|&byte| is_space(byte)) {
-                prop_assert_eq!(decode(&tokens, tokenizer.vocabulary()), normalise(&text), "{}", recipe.name);
+                prop_assert_eq!(decode(&tokens, tokenizer.vocabulary()), normalize(&text), "{}", recipe.name);
             }
         }
     }
 
     #[test]
-    fn spans_in_order_and_round_trip(text in any_text()) {
+    fn spans_are_in_order_and_decoding_restores_the_text(text in any_text()) {
         for (recipe, tokenizer) in fitted() {
             let mut tokens = vec![Token { id: 9, start: 9, end: 9 }];
             tokenizer.encode(&text, &mut tokens);
@@ -121,14 +120,14 @@ proptest! {
                 (start, covered) = (token.start, token.end);
             }
             prop_assert_eq!(covered as usize, text.len());
-            prop_assert_eq!(decode(&tokens, tokenizer.vocabulary()), normalise(&text), "{}", recipe.name);
+            prop_assert_eq!(decode(&tokens, tokenizer.vocabulary()), normalize(&text), "{}", recipe.name);
         }
     }
 }
 
-/// What stands in a cut must be legal: else the true token could not be paid for.
+/// Adjacent tokens of a tokenization must satisfy the pair rule: otherwise the true token could not be coded.
 #[test]
-fn neighbours_in_a_cut_may_follow_each_other() {
+fn adjacent_tokens_satisfy_the_pair_rule() {
     let repeats = [b"A".as_slice(), b"AC", b"AAT", b"TATAAACACA"].map(|unit| unit.repeat(2_000));
     let texts: Vec<Vec<u8>> = repeats.into_iter().chain([dna(20_000, 21), dna(20_000, 22)]).collect();
     for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_none()) {
@@ -136,7 +135,7 @@ fn neighbours_in_a_cut_may_follow_each_other() {
         for text in &texts {
             tokenizer.encode(text, &mut tokens);
             for (number, token) in tokens.iter().enumerate() {
-                let place = tokenizer.stands_first(token.id);
+                let place = tokenizer.is_word_initial(token.id);
                 assert!(place.is_none_or(|first| first == (number == 0)), "{}: {token:?}", recipe.name);
             }
             for pair in tokens.windows(2) {
@@ -146,9 +145,9 @@ fn neighbours_in_a_cut_may_follow_each_other() {
     }
 }
 
-/// Nothing, and one byte, whichever it is.
+/// The empty sequence, and every single byte.
 #[test]
-fn the_shortest_records() {
+fn the_shortest_sequences() {
     for (recipe, tokenizer) in fitted() {
         let mut tokens = vec![Token { id: 9, start: 9, end: 9 }];
         tokenizer.encode(b"", &mut tokens);
@@ -166,9 +165,9 @@ fn the_shortest_records() {
     }
 }
 
-/// Text without structure must not cost more than other text: ten million bases, but one million where every token is drawn.
+/// Repeats must not take more time than other text: ten million bases, but one million for random segmentation.
 #[test]
-fn long_repeats_come_to_an_end() {
+fn long_repeats_take_linear_time() {
     for (recipe, tokenizer) in fitted() {
         let length = if recipe.name.starts_with("randomcut") { 1_000_000 } else { 10_000_000 };
         let mut tokens = Vec::new();
@@ -180,7 +179,7 @@ fn long_repeats_come_to_an_end() {
     }
 }
 
-/// The pair rule, found by walking back through the merges, equals encoding the two tokens together.
+/// The pair rule, evaluated on the merges, equals encoding the two tokens together.
 #[test]
 fn pair_rule_equals_encoding() {
     let exact = |name: &str| name.starts_with("bpe") || name.starts_with("unigram");
@@ -203,9 +202,9 @@ fn pair_rule_equals_encoding() {
 }
 
 #[test]
-fn random_cut_has_the_lengths_of_bpe() {
+fn random_segmentation_has_the_token_lengths_of_bpe() {
     let text = dna(60_000, 9);
-    let share = |name: &str| {
+    let fractions = |name: &str| {
         let (_, tokenizer) = fitted().iter().find(|(recipe, _)| recipe.name == name).unwrap();
         let (mut counts, mut tokens) = (vec![0.0f64; 40], Vec::new());
         for window in text.chunks(240) {
@@ -215,10 +214,10 @@ fn random_cut_has_the_lengths_of_bpe() {
         let total: f64 = counts.iter().sum();
         counts.iter().map(|c| c / total).collect::<Vec<_>>()
     };
-    let (bpe, random) = (share("bpe512"), share("randomcut512"));
+    let (bpe, random) = (fractions("bpe512"), fractions("randomcut512"));
     let distance: f64 = bpe.iter().zip(&random).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
     assert!(distance < 0.03, "total variation {distance}");
-    // And it is another cut.
+    // But the segmentations differ.
     assert_ne!(bpe, random);
 }
 
@@ -232,12 +231,12 @@ fn names_and_their_errors() {
     assert_eq!(registry::builtin().parse("kmer1").unwrap().name, "base");
     assert_eq!(message("kmr6"), "unknown tokenizer \"kmr6\" / did you mean \"kmer6\"? \"tokbench list\" shows all");
     assert!(message("kmer13").contains("K = 13 is not between 1 and 12"));
-    let words = registry::builtin().parse("kmer9").unwrap().check_span(18).unwrap_err();
-    assert!(words.to_string().contains("no model here embeds every word of 9 bases"));
+    let large = registry::builtin().parse("kmer9").unwrap().check_span(18).unwrap_err();
+    assert!(large.to_string().contains("a vocabulary of all 9-mers is too large for a model"));
     assert!(message("kmer6-stride7").contains("would skip bases"));
     assert!(message("bpe4").contains("smaller than the alphabet"));
     assert!(message("kmer").contains("missing"));
-    assert!(message("mxdna-max99").contains("not offered"));
+    assert!(message("mxdna-max99").contains("not supported"));
     assert!(message("file:/nowhere/tokenizer.json").contains("/nowhere/tokenizer.json"));
     let stride = registry::builtin().parse("kmer6-stride4").unwrap().check_span(12).unwrap_err();
     assert!(stride.to_string().contains("the stride 4 does not divide K = 6"));

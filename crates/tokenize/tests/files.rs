@@ -1,4 +1,4 @@
-//! A `tokenizer.json` that is no tokenizer of DNA: what the message says, and that nothing panics.
+//! Invalid `tokenizer.json` files: error messages, and that nothing panics.
 
 use bpe::train::{Options, train};
 use rand::{RngExt, SeedableRng};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokenize::huggingface::{HuggingFace, to_json};
 use tokenize::{Error, decode, registry};
 
-/// A file of this kind as it should be.
+/// A valid file of this family.
 fn file(name: &str) -> Value {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let text: Vec<u8> = (0..20_000).map(|_| b"AATTACGTTA"[rng.random_range(0..10)]).collect();
@@ -19,49 +19,52 @@ fn read(bytes: &[u8]) -> Result<HuggingFace, Error> {
     Ok(HuggingFace::from_json("mine".to_owned(), bytes, "mine.json")?)
 }
 
-/// The message and the remedy of a file.
+/// The error and the help of an invalid file.
 #[track_caller]
-fn said(bytes: &[u8]) -> String {
-    let error = read(bytes).expect_err("no tokenizer");
+fn error_of(bytes: &[u8]) -> String {
+    let error = read(bytes).expect_err("an error");
     let remedy = error.remedy().expect("a remedy");
     assert!(error.to_string().starts_with("mine.json: "), "{error}");
     assert!(remedy.len() > 10, "{remedy}");
     format!("{error} / {remedy}")
 }
 
-/// The message after a change to a file.
+/// The error after a change to a valid file.
 #[track_caller]
 fn changed(name: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut json = file(name);
     change(&mut json);
-    said(json.to_string().as_bytes())
+    error_of(json.to_string().as_bytes())
 }
 
 #[track_caller]
-fn holds(said: &str, words: &[&str]) {
+fn contains(message: &str, words: &[&str]) {
     for word in words {
-        assert!(said.contains(word), "{word:?} is not in {said:?}");
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
 }
 
 #[test]
-fn what_is_not_json() {
-    holds(&said(b""), &["not JSON", "line 1 column 0", "cut off"]);
-    holds(&said(b"{\n  \"model\": {\"type\": \"B"), &["ends at line 2 column 22 in the middle", "download it again"]);
-    holds(&said(b"{\"version\": \"1.0\",\n}"), &["not JSON", "line 2 column 1"]);
-    holds(&said(b">chr1\nACGT\n"), &["not JSON", "line 1 column 1", "tokenizer.json"]);
-    holds(&said(b"\xFF\xFE{\0"), &["it is UTF-16", "iconv -f UTF-16"]);
-    holds(&said(b"\xFA{"), &["not JSON"]);
-    holds(&said(&[b'['; 100_000]), &["not JSON", "recursion limit"]);
-    holds(&said(b"{} {}"), &["not JSON", "trailing characters at line 1 column 4"]);
+fn invalid_json() {
+    contains(&error_of(b""), &["invalid JSON", "line 1 column 0", "truncated"]);
+    contains(
+        &error_of(b"{\n  \"model\": {\"type\": \"B"),
+        &["unexpected end of file at line 2 column 22", "download it again"],
+    );
+    contains(&error_of(b"{\"version\": \"1.0\",\n}"), &["invalid JSON", "line 2 column 1"]);
+    contains(&error_of(b">chr1\nACGT\n"), &["invalid JSON", "line 1 column 1", "tokenizer.json"]);
+    contains(&error_of(b"\xFF\xFE{\0"), &["it is UTF-16", "iconv -f UTF-16"]);
+    contains(&error_of(b"\xFA{"), &["invalid JSON"]);
+    contains(&error_of(&[b'['; 100_000]), &["invalid JSON", "recursion limit"]);
+    contains(&error_of(b"{} {}"), &["invalid JSON", "trailing characters at line 1 column 4"]);
 }
 
-/// What a file has neither a token nor an unknown token for is refused where ids of the file are wanted, and takes no base with it.
+/// A letter with neither a token nor an unknown token is refused where ids of the file are needed, and does not affect adjacent bases.
 #[test]
 fn letters_without_an_id() {
     for name in ["bpe64", "wordpiece64", "unigram64"] {
         let whole = read(file(name).to_string().as_bytes()).unwrap();
-        assert_eq!(whole.refuses(b"ACGNTTA"), None, "{name}");
+        assert_eq!(whole.first_refused(b"ACGNTTA"), None, "{name}");
         let mut json = file(name);
         let model = &mut json["model"];
         match name {
@@ -69,25 +72,25 @@ fn letters_without_an_id() {
             _ => model["unk_token"] = json!("[NOPE]"),
         }
         let Ok(tokenizer) = read(json.to_string().as_bytes()) else { continue };
-        assert_eq!(tokenizer.refuses(b"ACGTTA"), None, "{name}");
-        assert_eq!(tokenizer.refuses(b"ACGNTTA"), Some(3), "{name}");
+        assert_eq!(tokenizer.first_refused(b"ACGTTA"), None, "{name}");
+        assert_eq!(tokenizer.first_refused(b"ACGNTTA"), Some(3), "{name}");
         let mut tokens = Vec::new();
         tokenizer.encode(b"ACGNTTA", &mut tokens);
         assert_eq!(decode(&tokens, tokenizer.vocabulary()), b"ACGNTTA", "{name}");
     }
     let mut json = file("bpe64");
     json["model"]["unk_token"] = json!("[NOPE]");
-    assert!(read(json.to_string().as_bytes()).unwrap().refuses(b"N").is_some());
-    // What becomes of a letter depends on its neighbours.
+    assert!(read(json.to_string().as_bytes()).unwrap().first_refused(b"N").is_some());
+    // The result for a letter depends on its neighbors.
     let mut json = file("unigram64");
     json["model"]["unk_id"] = Value::Null;
     json["model"]["vocab"].as_array_mut().unwrap().push(json!(["-", -3.0]));
     json["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": "N{2,}"}, "content": "-"});
     let tokenizer = read(json.to_string().as_bytes()).unwrap();
-    assert_eq!((tokenizer.refuses(b"ACGNNAC"), tokenizer.refuses(b"ACGNAC")), (None, Some(3)));
+    assert_eq!((tokenizer.first_refused(b"ACGNNAC"), tokenizer.first_refused(b"ACGNAC")), (None, Some(3)));
 }
 
-/// Whatever a file does with other letters is what the `tokenizers` crate does.
+/// Other letters have the ids of the `tokenizers` crate, whatever the file.
 #[test]
 fn other_letters_as_in_the_tokenizers_crate() {
     let replace = |pattern: Value, content: &str| json!({"type": "Replace", "pattern": pattern, "content": content});
@@ -127,7 +130,7 @@ fn other_letters_as_in_the_tokenizers_crate() {
     assert!(compared > 300, "{compared}");
 }
 
-/// Added tokens are looked for as they are after the normalizer.
+/// Added tokens are searched for in their normalized form.
 #[test]
 fn added_tokens_that_become_dna() {
     let normalizers = [
@@ -155,9 +158,9 @@ fn added_tokens_that_become_dna() {
     }
 }
 
-/// What the `tokenizers` crate never ends with, leaves to chance, numbers otherwise than the file says, or repeats.
+/// Files with which the `tokenizers` crate would not terminate, would be ambiguous, would change ids, or would repeat a sequence.
 #[test]
-fn added_tokens_and_post_processors_that_cannot_be_followed() {
+fn unsupported_added_tokens_and_post_processors() {
     let added = |tokens: &[(&str, u64)], normalizer: Value| {
         changed("bpe64", |file| {
             file["normalizer"] = normalizer;
@@ -169,25 +172,25 @@ fn added_tokens_and_post_processors_that_cannot_be_followed() {
         })
     };
     let replace = |content: &str| json!({"type": "Replace", "pattern": {"String": "R"}, "content": content});
-    holds(&added(&[("R", 64)], replace("")), &["empty text of an added token", "\"normalized\""]);
-    holds(&added(&[("R", 64), ("N", 65)], replace("N")), &["makes \"N\" of two added tokens", "\"normalized\""]);
-    holds(&added(&[("R", 70)], Value::Null), &["\"R\" is said to have the id 70", "gives it 64"]);
+    contains(&added(&[("R", 64)], replace("")), &["empty text of an added token", "\"normalized\""]);
+    contains(&added(&[("R", 64), ("N", 65)], replace("N")), &["changes two added tokens to \"N\"", "\"normalized\""]);
+    contains(&added(&[("R", 70)], Value::Null), &["gives the added token \"R\" the id 70", "gives it 64"]);
     let single =
         |parts: &[Value]| changed("bpe64", |file| file["post_processor"]["single"] = parts.iter().cloned().collect());
     let part = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
-    holds(&single(&[]), &["has sequence A 0 times, not once", "set it to null"]);
-    holds(&single(&[part("A"), part("A")]), &["has sequence A 2 times, not once"]);
-    holds(&single(&[part("A"), part("B")]), &["wants a second sequence in the template for one"]);
-    // What cannot be followed with special ids can be without them.
+    contains(&single(&[]), &["contains sequence A 0 times, not once", "set it to null"]);
+    contains(&single(&[part("A"), part("A")]), &["contains sequence A 2 times, not once"]);
+    contains(&single(&[part("A"), part("B")]), &["uses a second sequence in the template for one"]);
+    // Unsupported with special ids, but supported without them.
     let mut json = file("bpe64");
     json["post_processor"]["special_tokens"] = json!({});
     let tokenizer = read(json.to_string().as_bytes()).unwrap();
-    let said = tokenizer.single().unwrap_err().to_string();
-    assert!(said.contains("names \"[CLS]\""), "{said}");
+    let message = tokenizer.single().unwrap_err().to_string();
+    assert!(message.contains("uses \"[CLS]\""), "{message}");
     assert!(tokenizer.pair().is_err() && tokenizer.input(b"ACGT", None).is_err());
 }
 
-/// An unknown token that is part of merges takes letters beside it into it.
+/// An unknown token that occurs in merges absorbs adjacent letters.
 #[test]
 fn unknown_tokens_that_are_merged_are_refused() {
     let mut json = file("bpe64");
@@ -197,7 +200,7 @@ fn unknown_tokens_that_are_merged_are_refused() {
     json["model"]["merges"].as_array_mut().unwrap().insert(0, json!(["N", "A"]));
     let tokenizer = read(json.to_string().as_bytes()).unwrap();
     assert_eq!(
-        (tokenizer.refuses(b"CNAC"), tokenizer.refuses(b"CRCA"), tokenizer.refuses(b"CRAC")),
+        (tokenizer.first_refused(b"CNAC"), tokenizer.first_refused(b"CRCA"), tokenizer.first_refused(b"CRAC")),
         (None, None, Some(1))
     );
     let theirs = tokenizer.inner().encode("CRCNA", false).unwrap();
@@ -209,10 +212,10 @@ fn unknown_tokens_that_are_merged_are_refused() {
     assert_eq!(decode(&tokens, tokenizer.vocabulary()), b"CNACA");
 }
 
-/// A token of a million bases is read as fast as any other.
+/// A token of a million bases.
 #[test]
 fn very_long_tokens() {
-    let options = Options { vocabulary: 29, piece: 0, ..Options::default() };
+    let options = Options { vocabulary: 29, chunk_length: 0, ..Options::default() };
     let learned = train([vec![b'A'; 3_000_000]], &options, &mut |_| true).unwrap();
     let json = to_json(&learned);
     let tokenizer = read(&json).unwrap();
@@ -228,39 +231,48 @@ fn very_long_tokens() {
 }
 
 #[test]
-fn what_is_no_tokenizer() {
-    holds(&said(b"[]"), &["it holds a list, not an object"]);
-    holds(&said(b"{\"hello\": 1}"), &["no \"model\" in it"]);
-    holds(&said(b"{\"model\": \"BPE\"}"), &["its \"model\" is a text, not an object"]);
+fn files_that_are_not_tokenizers() {
+    contains(&error_of(b"[]"), &["expected an object, found an array"]);
+    contains(&error_of(b"{\"hello\": 1}"), &["missing \"model\""]);
+    contains(&error_of(b"{\"model\": \"BPE\"}"), &["\"model\": expected an object, found a string"]);
     let kind = changed("bpe64", |file| file["model"]["type"] = json!("BytePair"));
-    holds(&kind, &["unknown type \"BytePair\"", "BPE, Unigram, WordPiece, WordLevel"]);
-    holds(&changed("bpe64", |file| file["model"]["type"] = json!(7)), &["\"type\" of its model is a number"]);
-    holds(&changed("bpe64", |file| file["added_tokens"] = json!(3)), &["not a tokenizer"]);
-    holds(&changed("bpe64", |file| file["normalizer"] = json!({"type": "None"})), &["not a tokenizer"]);
+    contains(&kind, &["unknown model type \"BytePair\"", "BPE, Unigram, WordPiece, WordLevel"]);
+    contains(
+        &changed("bpe64", |file| file["model"]["type"] = json!(7)),
+        &["model \"type\": expected a string, found a number"],
+    );
+    contains(&changed("bpe64", |file| file["added_tokens"] = json!(3)), &["not a valid tokenizer"]);
+    contains(&changed("bpe64", |file| file["normalizer"] = json!({"type": "None"})), &["not a valid tokenizer"]);
 }
 
 #[test]
 fn vocabularies() {
     let vocab = |name: &str, vocab: Value| changed(name, |file| file["model"]["vocab"] = vocab);
     for name in ["bpe64", "wordpiece64"] {
-        holds(&vocab(name, json!(3)), &["the \"vocab\" of its model is a number, not an object", "\"A\": 5"]);
-        holds(&vocab(name, json!([])), &["is a list, not an object"]);
-        holds(&vocab(name, Value::Null), &["no \"vocab\" in its model"]);
+        contains(&vocab(name, json!(3)), &["\"vocab\": expected an object, found a number", "\"A\": 5"]);
+        contains(&vocab(name, json!([])), &["expected an object, found an array"]);
+        contains(&vocab(name, Value::Null), &["missing \"vocab\" in the model"]);
         let id = |id: Value| changed(name, |file| file["model"]["vocab"]["A"] = id);
-        holds(&id(json!("5")), &["the id of \"A\" is a text, not a whole number", "from 0 to 4294967295"]);
-        holds(&id(json!(-3)), &["the id of \"A\" is -3"]);
-        holds(&id(json!(2.5)), &["the id of \"A\" is 2.5"]);
-        holds(&id(json!(4_294_967_296u64)), &["the id of \"A\" is 4294967296, which does not fit 32 bits"]);
-        holds(&id(json!(6)), &["\"A\" and \"C\" have the same id, 6", "an id of its own"]);
+        contains(
+            &id(json!("5")),
+            &["id of \"A\": expected a non-negative integer, found a string", "from 0 to 4294967295"],
+        );
+        contains(&id(json!(-3)), &["id of \"A\": expected a non-negative integer, found -3"]);
+        contains(&id(json!(2.5)), &["id of \"A\": expected a non-negative integer, found 2.5"]);
+        contains(&id(json!(4_294_967_296u64)), &["id of \"A\": 4294967296 exceeds u32"]);
+        contains(&id(json!(6)), &["\"A\" and \"C\" have the same id, 6", "a distinct id"]);
     }
-    holds(&vocab("unigram64", json!({"A": 5})), &["is an object, not a list of tokens and scores", "[\"A\", -1.5]"]);
-    holds(&vocab("unigram64", Value::Null), &["no \"vocab\" in its model"]);
+    contains(
+        &vocab("unigram64", json!({"A": 5})),
+        &["expected an array of tokens and scores, found an object", "[\"A\", -1.5]"],
+    );
+    contains(&vocab("unigram64", Value::Null), &["missing \"vocab\" in the model"]);
     let entry = |entry: Value| changed("unigram64", |file| file["model"]["vocab"][7] = entry);
-    holds(&entry(json!("A")), &["entry 7 of its vocabulary is no token with a score"]);
-    holds(&entry(json!(["A"])), &["entry 7"]);
-    holds(&entry(json!(["A", "high"])), &["the score of \"A\" (entry 7) is a text, not a number"]);
-    holds(&entry(json!(["A", null])), &["is null, not a number"]);
-    holds(&entry(json!(["[CLS]", -1.0])), &["\"[CLS]\" stands twice in its vocabulary, as entries 1 and 7"]);
+    contains(&entry(json!("A")), &["vocabulary entry 7: expected a token and a score"]);
+    contains(&entry(json!(["A"])), &["entry 7"]);
+    contains(&entry(json!(["A", "high"])), &["score of \"A\" (entry 7): expected a number, found a string"]);
+    contains(&entry(json!(["A", null])), &["expected a number, found null"]);
+    contains(&entry(json!(["[CLS]", -1.0])), &["duplicate token \"[CLS]\" in the vocabulary: entries 1 and 7"]);
 }
 
 #[test]
@@ -271,45 +283,45 @@ fn gaps_between_ids_are_no_error() {
 }
 
 #[test]
-fn keys_that_stand_twice() {
+fn duplicate_keys() {
     let json = serde_json::to_string_pretty(&file("bpe64")).unwrap();
     let twice = json.replacen("\"A\": 5,", "\"A\": 5,\n      \"A\": 9000,", 1);
     assert_ne!(json, twice);
     let line = twice.lines().position(|line| line.contains("9000")).unwrap() + 1;
-    holds(&said(twice.as_bytes()), &["the key \"A\" stands twice in one object", &format!("line {line}"), "keep one"]);
-    // However it is written.
+    contains(&error_of(twice.as_bytes()), &["duplicate key \"A\" in one object", &format!("line {line}"), "keep one"]);
+    // Also with an escape sequence.
     let twice = json.replacen("\"A\": 5,", "\"A\": 5,\n      \"\\u0041\": 5,", 1);
-    holds(&said(twice.as_bytes()), &["the key \"A\" stands twice"]);
+    contains(&error_of(twice.as_bytes()), &["duplicate key \"A\""]);
     let model = json.replacen("\"version\"", "\"model\": {},\n  \"version\"", 1);
-    holds(&said(model.as_bytes()), &["the key \"model\" stands twice"]);
+    contains(&error_of(model.as_bytes()), &["duplicate key \"model\""]);
 }
 
 #[test]
 fn merges() {
     let merges = |merges: Value| changed("bpe64", |file| file["model"]["merges"] = merges);
     let merge = |number: usize, merge: Value| changed("bpe64", |file| file["model"]["merges"][number] = merge);
-    holds(&merges(Value::Null), &["no \"merges\" in its model, which is a BPE", "[\"A\", \"C\"]"]);
-    holds(&merges(json!("A C")), &["the \"merges\" of its model are a text, not a list"]);
-    holds(&merge(2, json!(7)), &["merge 3 is 7, not two tokens"]);
-    holds(&merge(2, json!(["A", "C", "G"])), &["merge 3 is [\"A\",\"C\",\"G\"]"]);
-    holds(&merge(2, json!("A C")), &["merge 3 is \"A C\", not two tokens like the others"]);
-    holds(&merges(json!(["A A", "A C G"])), &["merge 2 is \"A C G\""]);
+    contains(&merges(Value::Null), &["missing \"merges\" in the BPE model", "[\"A\", \"C\"]"]);
+    contains(&merges(json!("A C")), &["\"merges\": expected an array, found a string"]);
+    contains(&merge(2, json!(7)), &["merge 3: expected two tokens", "found 7"]);
+    contains(&merge(2, json!(["A", "C", "G"])), &["merge 3: expected two tokens", "found [\"A\",\"C\",\"G\"]"]);
+    contains(&merge(2, json!("A C")), &["merge 3: expected two tokens in the form of the first merge, found \"A C\""]);
+    contains(&merges(json!(["A A", "A C G"])), &["merge 2: expected two tokens", "found \"A C G\""]);
     let unknown = merge(2, json!(["A", "X"]));
-    holds(&unknown, &["merge 3 joins \"A\" and \"X\", but \"X\" is not in the vocabulary", "from the same file"]);
-    holds(&merge(0, json!(["X", "A"])), &["merge 1", "\"X\" is not in the vocabulary"]);
+    contains(&unknown, &["merge 3 joins \"A\" and \"X\", but \"X\" is not in the vocabulary", "from the same file"]);
+    contains(&merge(0, json!(["X", "A"])), &["merge 1", "\"X\" is not in the vocabulary"]);
     let result = changed("bpe64", |file| {
         file["model"]["vocab"].as_object_mut().unwrap().remove("TTA");
         file["model"]["merges"] = json!([["T", "T"], ["TT", "A"]]);
     });
-    holds(&result, &["merge 2 makes \"TTA\", which is not in the vocabulary"]);
+    contains(&result, &["merge 2 creates \"TTA\", which is not in the vocabulary"]);
     let twice = changed("bpe64", |file| {
         let first = file["model"]["merges"][0].clone();
         file["model"]["merges"].as_array_mut().unwrap().push(first);
     });
-    holds(&twice, &["merges 1 and 56 are the same", "keep the first"]);
+    contains(&twice, &["merges 1 and 56 are identical", "keep the first"]);
     let prefix = changed("bpe64", |file| file["model"]["continuing_subword_prefix"] = json!("##"));
-    holds(&prefix, &["merge 1 joins", "does not begin with \"##\""]);
-    // As older files write them.
+    contains(&prefix, &["merge 1 joins", "does not start with \"##\""]);
+    // The notation of older files.
     let mut json = file("bpe64");
     json["model"]["merges"] = json!(["#version: 0.2", "T T", "A A"]);
     read(json.to_string().as_bytes()).unwrap();
@@ -323,40 +335,49 @@ fn alphabets() {
             file["model"]["merges"] = json!([]);
         })
     };
-    holds(&without("bpe64", "G"), &["no token for the single base(s) G", "upper-case DNA"]);
-    holds(&without("wordpiece64", "G"), &["no token for the single base(s) G,"]);
-    holds(&without("wordpiece64", "##G"), &["no token for the single base(s) ##G"]);
+    contains(&without("bpe64", "G"), &["missing tokens for single bases: G", "upper-case DNA"]);
+    contains(&without("wordpiece64", "G"), &["missing tokens for single bases: G,"]);
+    contains(&without("wordpiece64", "##G"), &["missing tokens for single bases: ##G"]);
     let lower = changed("unigram64", |file| {
         for entry in file["model"]["vocab"].as_array_mut().unwrap().iter_mut().skip(5) {
             entry[0] = json!(entry[0].as_str().unwrap().to_lowercase());
         }
     });
-    holds(&lower, &["no token for the single base(s) A, C, G, T"]);
+    contains(&lower, &["missing tokens for single bases: A, C, G, T"]);
 }
 
 #[test]
-fn cuts_that_do_not_spell_the_text() {
+fn tokens_that_do_not_spell_the_text() {
     let lower = |name: &str| changed(name, |file| file["normalizer"] = json!({"type": "Lowercase"}));
     for name in ["bpe64", "unigram64"] {
-        holds(&lower(name), &["cuts plain DNA into unknown tokens or leaves bases out", "AAAAACAA begins with [UNK]"]);
+        contains(
+            &lower(name),
+            &["encodes DNA as unknown tokens or drops bases", "the first token of AAAAACAA is [UNK]"],
+        );
     }
     let metaspace = json!({"type": "Metaspace", "replacement": "_", "prepend_scheme": "always", "split": true});
-    holds(&changed("bpe64", |file| file["pre_tokenizer"] = metaspace), &["cuts plain DNA", "begins with"]);
+    contains(
+        &changed("bpe64", |file| file["pre_tokenizer"] = metaspace),
+        &["encodes DNA as unknown tokens", "the first token of"],
+    );
     let digits = json!({"type": "Split", "pattern": {"Regex": "A"}, "behavior": "Removed", "invert": false});
-    holds(&changed("bpe64", |file| file["pre_tokenizer"] = digits), &["cuts plain DNA", "begins with"]);
-    // A WordPiece makes whole words unknown, so it must be known what a word is.
-    holds(&lower("wordpiece64"), &["not known to leave A, C, G, T alone", "\"Whitespace\""]);
+    contains(
+        &changed("bpe64", |file| file["pre_tokenizer"] = digits),
+        &["encodes DNA as unknown tokens", "the first token of"],
+    );
+    // A WordPiece model makes whole words unknown, so word boundaries must be known.
+    contains(&lower("wordpiece64"), &["known to keep A, C, G, T unchanged", "\"Whitespace\""]);
     let most = |most: Value| changed("wordpiece64", |file| file["model"]["max_input_chars_per_word"] = most);
-    holds(&most(json!(100)), &["every stretch of more than 100 bases unknown", "set it to 4294967295"]);
-    holds(&most(Value::Null), &["no number as \"max_input_chars_per_word\""]);
+    contains(&most(json!(100)), &["sequences of more than 100 bases become unknown", "set it to 4294967295"]);
+    contains(&most(Value::Null), &["\"max_input_chars_per_word\": expected a number"]);
     let prefix = changed("wordpiece64", |file| file["model"]["continuing_subword_prefix"] = json!(1));
-    holds(&prefix, &["no \"continuing_subword_prefix\""]);
-    holds(&changed("bpe64", |file| file["model"]["dropout"] = json!(0.1)), &["dropout", "null"]);
+    contains(&prefix, &["missing \"continuing_subword_prefix\""]);
+    contains(&changed("bpe64", |file| file["model"]["dropout"] = json!(0.1)), &["dropout", "null"]);
 }
 
-/// A pattern that may be empty stands between all bases, so that no token of two is ever cut.
+/// A pattern that can be empty matches between all bases, so that there are no tokens of two bases.
 #[test]
-fn a_pattern_that_may_be_empty_is_not_left_to_the_engine() {
+fn a_pattern_that_can_be_empty_is_not_supported_by_the_engine() {
     let mut json = file("bpe64");
     json["pre_tokenizer"] =
         json!({"type": "Split", "pattern": {"Regex": "N{0,3}"}, "behavior": "Isolated", "invert": false});
@@ -367,7 +388,7 @@ fn a_pattern_that_may_be_empty_is_not_left_to_the_engine() {
     assert_eq!(ours.iter().map(|token| token.id).collect::<Vec<_>>(), theirs.get_ids());
 }
 
-/// Whatever becomes of a file: an error or a tokenizer, never a panic.
+/// A damaged file gives an error or a tokenizer, never a panic.
 #[test]
 fn damaged_files_never_panic() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
@@ -377,10 +398,10 @@ fn damaged_files_never_panic() {
         let whole = read(&bytes).unwrap();
         assert_eq!(whole.vocabulary().len(), 64);
         for length in 0..bytes.len() {
-            let error = read(&bytes[..length]).expect_err("a part of a file");
-            assert!(error.to_string().contains("not JSON"), "{error}");
+            let error = read(&bytes[..length]).expect_err("a truncated file");
+            assert!(error.to_string().contains("invalid JSON"), "{error}");
         }
-        let mut read_well = 0;
+        let mut valid = 0;
         for _ in 0..3_000 {
             let mut bytes = bytes.clone();
             for _ in 0..rng.random_range(1..4) {
@@ -398,7 +419,7 @@ fn damaged_files_never_panic() {
                 }
             }
             if let Ok(tokenizer) = read(&bytes) {
-                read_well += 1;
+                valid += 1;
                 let mut tokens = Vec::new();
                 tokenizer.encode(b"ACGTTACGATTACANACG\xFFTACGTTAAAAAAAAA", &mut tokens);
                 assert!(tokens.windows(2).all(|pair| pair[0].start <= pair[1].start));
@@ -407,8 +428,8 @@ fn damaged_files_never_panic() {
                 }
             }
         }
-        println!("{name}: {read_well} of 3000 are tokenizers still");
-        // Other values at every place of the file.
+        println!("{name}: {valid} of 3000 are still tokenizers");
+        // Other values at every position of the file.
         for value in
             [Value::Null, json!(true), json!(-1), json!(1e300), json!("A"), json!([]), json!({}), json!([["A"]])]
         {
@@ -421,7 +442,7 @@ fn damaged_files_never_panic() {
     }
 }
 
-/// Every place of a file, as JSON pointers; of long lists the first few.
+/// JSON pointers to every value of a file; of long arrays the first few.
 fn paths(value: &Value) -> Vec<String> {
     let children: Vec<(String, &Value)> = match value {
         Value::Array(list) => list.iter().take(8).enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
@@ -435,9 +456,9 @@ fn paths(value: &Value) -> Vec<String> {
     std::iter::once(String::new()).chain(below).collect()
 }
 
-/// As GENA's files do with a run of N: one token, which stands for all of it.
+/// As in GENA's files, where one token stands for a run of N.
 #[test]
-fn letters_that_a_normalizer_joins_are_not_lost() {
+fn letters_joined_by_a_normalizer_are_not_lost() {
     let mut json = file("bpe64");
     json["normalizer"] = json!({"type": "Replace", "pattern": {"Regex": "N{3,}"}, "content": "-"});
     json["pre_tokenizer"] =
@@ -454,7 +475,7 @@ fn letters_that_a_normalizer_joins_are_not_lost() {
 }
 
 #[test]
-fn files_that_cannot_cut_dna_are_refused() {
+fn files_that_cannot_encode_dna_are_refused() {
     let mut json = file("bpe64");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -467,7 +488,7 @@ fn files_that_cannot_cut_dna_are_refused() {
     };
     assert!(open(&json).unwrap().starts_with("file:tokenizer@"));
     json["normalizer"] = json!({"type": "Lowercase"});
-    assert!(open(&json).unwrap_err().contains("cuts plain DNA into unknown tokens"));
+    assert!(open(&json).unwrap_err().contains("encodes DNA as unknown tokens"));
     json["normalizer"] = Value::Null;
     json["model"]["dropout"] = json!(0.1);
     assert!(open(&json).unwrap_err().contains("dropout"));

@@ -1,4 +1,4 @@
-//! The registry as a value: one more family, and nothing else has to know.
+//! The registry as a value: adding a family changes nothing else.
 
 mod toy;
 
@@ -9,7 +9,7 @@ fn with_runs() -> Registry {
 }
 
 #[test]
-fn a_family_of_a_stranger_is_one_of_the_registry() {
+fn a_custom_family_is_part_of_the_registry() {
     let registry = with_runs();
     let recipe = registry.parse("Runs").unwrap();
     assert_eq!((recipe.name.as_str(), recipe.family, recipe.label.as_str()), ("runs", "runs", "runs"));
@@ -19,7 +19,7 @@ fn a_family_of_a_stranger_is_one_of_the_registry() {
     assert!(registry.examples().any(|name| name == "runs"));
     assert_eq!(registry.families().last().unwrap().pattern, "runs");
     assert_eq!(registry.path_in("runs"), None);
-    // What is left of it are typing errors, and the registry without it.
+    // Misspelled names, and the registry without it.
     assert_eq!(
         registry.parse("rums").unwrap_err().remedy().unwrap(),
         "did you mean \"runs\"? \"tokbench list\" shows all"
@@ -32,12 +32,12 @@ fn a_family_of_a_stranger_is_one_of_the_registry() {
 }
 
 #[test]
-fn what_is_added_last_is_asked_first() {
+fn the_family_added_last_has_priority() {
     fn codons(_: &tokenize::name::Name) -> Option<Result<Recipe, tokenize::Error>> {
         Some(Ok(Recipe::fixed(std::sync::Arc::new(tokenize::kmer::Kmer::new("codons".to_owned(), 3, 3)))))
     }
     let before = registry::builtin().families().len();
-    // The same stem and pattern: in its place. The same stem alone: beside it, and before it when a name is looked up.
+    // Same stem and pattern: replaces the family. Same stem only: added, with priority in look-ups.
     let base = registry::builtin().families()[0];
     let replaced = registry::builtin().with(Family { help: "codons", resolve: codons, ..base });
     assert_eq!((replaced.families().len(), replaced.families()[0].help), (before, "codons"));
@@ -54,7 +54,7 @@ fn what_is_added_last_is_asked_first() {
 }
 
 #[test]
-fn a_registry_goes_anywhere() {
+fn a_registry_can_be_cloned_and_sent() {
     fn anywhere<T: Clone + Send + Sync + std::fmt::Debug + 'static>(_: &T) {}
     let registry = with_runs();
     anywhere(&registry);
@@ -63,9 +63,9 @@ fn a_registry_goes_anywhere() {
     assert_eq!(names.join().unwrap(), registry.examples().count());
 }
 
-/// What others were told by the digits and the letters of a name, the recipe says.
+/// Sizes and controls are fields of the recipe and need not be parsed from the name.
 #[test]
-fn recipes_say_what_there_is_to_know() {
+fn recipes_contain_sizes_and_controls() {
     let registry = registry::builtin();
     let of = |name: &str| registry.parse(name).unwrap();
     let numbers = |name: &str| {
@@ -106,15 +106,15 @@ fn recipes_say_what_there_is_to_know() {
 fn a_file_is_read_once_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.json");
-    let words = tokenize::kmer::named("kmer2-nonoverlap").unwrap();
-    std::fs::write(&path, words.to_file().unwrap().to_json()).unwrap();
+    let kmers = tokenize::kmer::named("kmer2-nonoverlap").unwrap();
+    std::fs::write(&path, kmers.to_file().unwrap().to_json()).unwrap();
     let recipe = registry::builtin().parse(path.to_str().unwrap()).unwrap();
     assert!(recipe.name.starts_with("file:mine@"), "{}", recipe.name);
     assert_eq!(
         (recipe.label.as_str(), recipe.family, recipe.location.as_deref()),
         ("mine", "file", Some(path.as_path()))
     );
-    assert_eq!(recipe.vocabulary, words.vocabulary().len());
+    assert_eq!(recipe.vocabulary, kmers.vocabulary().len());
     assert_eq!(registry::builtin().reading("file:gone@0123456789ab"), Some(Reading::Tiling(None)));
     assert_eq!(registry::builtin().reading("kmer6-nonoverlap"), Some(Reading::Tiling(Some(6))));
     assert_eq!(registry::builtin().reading("kmr6"), None);

@@ -1,4 +1,4 @@
-//! `unigram<V>` and `wordpiece<V>` against the `tokenizers` crate, and as files.
+//! `unigram<V>` and `wordpiece<V>` compared with the `tokenizers` crate, and as files.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tokenize::huggingface::HuggingFace;
-use tokenize::{Token, Tokenizer, decode, normalise, registry};
+use tokenize::{Token, Tokenizer, decode, normalize, registry};
 use tokenizers::models::unigram::UnigramTrainer;
 use tokenizers::models::wordpiece::WordPieceTrainer;
 use tokenizers::pre_tokenizers::whitespace::Whitespace;
@@ -32,7 +32,7 @@ fn fit(name: &str, text: &[u8]) -> Arc<dyn Tokenizer> {
     registry::builtin().parse(name).unwrap().fit(&mut text.chunks(10_000)).unwrap()
 }
 
-fn cut(tokenizer: &dyn Tokenizer, text: &[u8]) -> Vec<Token> {
+fn encode(tokenizer: &dyn Tokenizer, text: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
     tokenizer.encode(text, &mut tokens);
     tokens
@@ -73,16 +73,16 @@ fn the_saved_file_gives_the_same_ids_in_the_tokenizers_crate() {
         assert_eq!(file.get_vocab_size(true), tokenizer.vocabulary().len());
         assert_eq!(format!("{}{}", name.trim_end_matches(char::is_numeric), tokenizer.vocabulary().len()), name);
         for text in short_texts() {
-            assert_eq!(cut(&*tokenizer, &text), theirs(&file, &text), "{name}: {}", String::from_utf8_lossy(&text));
+            assert_eq!(encode(&*tokenizer, &text), theirs(&file, &text), "{name}: {}", String::from_utf8_lossy(&text));
         }
         let again = registry::builtin().parse(name).unwrap().load(&saved).unwrap();
         let long = text(20_000, 9);
-        assert_eq!(cut(&*again, &long), cut(&*tokenizer, &long));
+        assert_eq!(encode(&*again, &long), encode(&*tokenizer, &long));
         assert_eq!(again.save().unwrap(), saved);
     }
 }
 
-/// As a file it is the same tokenizer, but for its name.
+/// Loaded from its file it is the same tokenizer, except for its name.
 #[test]
 fn files_of_both_kinds_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,21 +94,21 @@ fn files_of_both_kinds_can_be_read() {
         let recipe = registry::builtin().parse(&format!("file:{}", path.display())).unwrap();
         assert!(recipe.name.starts_with(&format!("file:{name}@")));
         let file = recipe.fit(&mut std::iter::empty()).unwrap();
-        assert_eq!(cut(&*file, &long), cut(&*tokenizer, &long));
-        assert_eq!(decode(&cut(&*file, &long), file.vocabulary()), long);
+        assert_eq!(encode(&*file, &long), encode(&*tokenizer, &long));
+        assert_eq!(decode(&encode(&*file, &long), file.vocabulary()), long);
     }
 }
 
-/// Files as other people make them: the crate's own trainers, another order of special tokens, letters N in the vocabulary.
+/// Files from other sources: trainers of the `tokenizers` crate, another order of special tokens, N in the vocabulary.
 #[test]
-fn files_that_the_tokenizers_crate_trained() {
+fn files_trained_by_the_tokenizers_crate() {
     let training = String::from_utf8([text(30_000, 1), b"NNNN".to_vec(), text(30_000, 2)].concat()).unwrap();
-    let pieces: Vec<&str> = training.as_bytes().chunks(300).map(|p| std::str::from_utf8(p).unwrap()).collect();
+    let chunks: Vec<&str> = training.as_bytes().chunks(300).map(|p| std::str::from_utf8(p).unwrap()).collect();
     let specials: Vec<AddedToken> =
         ["<pad>", "[UNK]", "<s>", "</s>"].map(|token| AddedToken::from(token, true)).to_vec();
     let mut wordpiece =
         WordPieceTrainer::builder().show_progress(false).vocab_size(200).special_tokens(specials.clone()).build();
-    wordpiece.feed(pieces.iter(), |piece| Ok(vec![piece.to_owned()])).unwrap();
+    wordpiece.feed(chunks.iter(), |chunk| Ok(vec![chunk.to_owned()])).unwrap();
     let mut model = tokenizers::models::wordpiece::WordPiece::default();
     wordpiece.train(&mut model).unwrap();
     model.max_input_chars_per_word = 1_000_000;
@@ -117,7 +117,7 @@ fn files_that_the_tokenizers_crate_trained() {
     unigram.show_progress(false).vocab_size(200).special_tokens(specials).unk_token(Some("[UNK]".to_owned()));
     let unigram = unigram.build().unwrap();
     let mut model = tokenizers::models::unigram::Unigram::default();
-    unigram.do_train(pieces.iter().map(|piece| ((*piece).to_owned(), 1)).collect(), &mut model).unwrap();
+    unigram.do_train(chunks.iter().map(|chunk| ((*chunk).to_owned(), 1)).collect(), &mut model).unwrap();
     let by_unigram = HfTokenizer::new(model);
     for mut hf in [by_wordpiece, by_unigram] {
         hf.with_pre_tokenizer(Some(Whitespace {}));
@@ -127,13 +127,13 @@ fn files_that_the_tokenizers_crate_trained() {
         let others =
             [b"ACGTNACGTRACGT".as_slice(), b"N", b"NN", b"R", b"RR", b"ACRRGT", b"acgtACGT", b"ACG TNA", b"RN-ACGT"];
         for text in short_texts().into_iter().chain(others.map(<[u8]>::to_vec)) {
-            let mut ours = cut(&tokenizer, &text);
+            let mut ours = encode(&tokenizer, &text);
             ours.iter_mut().for_each(|token| token.id = ids[token.id as usize].unwrap());
             assert_eq!(ours, theirs(&hf, &text), "{}", String::from_utf8_lossy(&text));
         }
-        // A letter that has a token is no [UNK].
-        let n = cut(&tokenizer, b"ACGTNACGTNNACGT");
-        assert_eq!(decode(&n, tokenizer.vocabulary()), normalise(b"ACGTNACGTNNACGT"));
+        // A letter with a token is not [UNK].
+        let n = encode(&tokenizer, b"ACGTNACGTNNACGT");
+        assert_eq!(decode(&n, tokenizer.vocabulary()), normalize(b"ACGTNACGTNNACGT"));
         assert!(
             n.iter().any(|token| tokenizer.vocabulary().bases(token.id).is_some_and(|bases| bases.contains(&b'N')))
         );
@@ -149,7 +149,7 @@ fn learning_does_not_depend_on_threads() {
             pool.install(|| fit(name, &training).save().unwrap())
         };
         let one = with(1);
-        // Several times: hash tables of the trainer lie differently each time.
+        // Several times: the order of the trainer's hash tables varies.
         for threads in [1, 1, 2, 2, 3, 8] {
             assert!(with(threads) == one, "{name} with {threads} threads");
         }
@@ -157,7 +157,7 @@ fn learning_does_not_depend_on_threads() {
 }
 
 #[test]
-fn a_vocabulary_that_the_text_cannot_give_is_refused() {
+fn a_vocabulary_that_is_too_large_for_the_text_is_an_error() {
     for name in ["unigram4096", "wordpiece4096"] {
         let error = registry::builtin().parse(name).unwrap().fit(&mut text(2_000, 1).chunks(500)).unwrap_err();
         assert!(error.to_string().contains("gives only") && error.remedy().unwrap().contains("smaller vocabulary"));
@@ -171,24 +171,25 @@ fn a_vocabulary_that_the_text_cannot_give_is_refused() {
     assert!(message("wordpiece70000").contains("too large"));
 }
 
-/// The same bases can be two tokens: one that begins a stretch, and one that continues it.
+/// The same bases can be two tokens: one that starts a word, and one that continues it.
 #[test]
-fn wordpiece_marks_what_stands_first() {
+fn wordpiece_marks_word_initial_tokens() {
     let tokenizer = fit("wordpiece100", &text(100_000, 1));
-    let cut = cut(&*tokenizer, b"ACGTTANACGTTA");
+    let tokens = encode(&*tokenizer, b"ACGTTANACGTTA");
     let bases = |token: &Token| tokenizer.vocabulary().bases(token.id).unwrap_or(b"N").to_vec();
-    assert_eq!(cut.iter().flat_map(bases).collect::<Vec<u8>>(), b"ACGTTANACGTTA");
-    let n = cut.iter().position(|token| token.id == 0).unwrap();
+    assert_eq!(tokens.iter().flat_map(bases).collect::<Vec<u8>>(), b"ACGTTANACGTTA");
+    let n = tokens.iter().position(|token| token.id == 0).unwrap();
     let ids = |part: &[Token]| part.iter().map(|token| token.id).collect::<Vec<_>>();
-    assert_eq!(ids(&cut[..n]), ids(&cut[n + 1..]));
-    let first: Vec<Option<bool>> = cut[..n].iter().map(|token| tokenizer.stands_first(token.id)).collect();
+    assert_eq!(ids(&tokens[..n]), ids(&tokens[n + 1..]));
+    let first: Vec<Option<bool>> = tokens[..n].iter().map(|token| tokenizer.is_word_initial(token.id)).collect();
     assert_eq!(first[0], Some(true));
     assert!(first.len() > 1 && first[1..].iter().all(|first| *first == Some(false)));
 }
 
-/// Scores that are no multiples of 2^-16: rounding decides between equal cuts, so pairs that are as good must stay legal.
+/// With scores that are not multiples of 2^-16, rounding decides between segmentations of equal score, so pairs of equal score must
+/// satisfy the pair rule.
 #[test]
-fn rounding_never_makes_a_cut_illegal() {
+fn rounding_never_violates_the_pair_rule() {
     let mut json: Value = serde_json::from_slice(&fit("unigram100", &text(100_000, 1)).save().unwrap()).unwrap();
     for (number, entry) in json["model"]["vocab"].as_array_mut().unwrap().iter_mut().enumerate().skip(5) {
         entry[1] = json!(entry[1].as_f64().unwrap() - number as f64 / 7e5);
@@ -197,7 +198,7 @@ fn rounding_never_makes_a_cut_illegal() {
     for unit in [b"A".as_slice(), b"T", b"AC", b"AAT", b"TTA"] {
         for length in 1..600 {
             let text: Vec<u8> = unit.iter().copied().cycle().take(length).collect();
-            for pair in cut(&tokenizer, &text).windows(2) {
+            for pair in encode(&tokenizer, &text).windows(2) {
                 assert!(tokenizer.may_follow(pair[0].id, pair[1].id), "{pair:?} in {}", String::from_utf8_lossy(&text));
             }
         }
@@ -220,7 +221,7 @@ fn a_trained_wordpiece_has_the_entries_of_the_trainer() {
     assert_eq!(first[5..], ["A", "C", "G", "T", "##A", "##C", "##G", "##T"]);
     let file = HfTokenizer::from_bytes(tokenizer.save().unwrap()).unwrap();
     assert_eq!(file.get_model().get_vocab_size(), 64);
-    // What the crate spells again is the text.
+    // The decoder of the `tokenizers` crate restores the text.
     let encoding = file.encode("ACGTTACGATTACA", false).unwrap();
     assert_eq!(file.decode(encoding.get_ids(), true).unwrap(), "ACGTTACGATTACA");
 }

@@ -10,7 +10,7 @@ use report::audit::{Cell, Sheet, Text};
 use report::figure::FigureKind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
-use tokenize::{Frontend, Recipe, Tokenizer};
+use tokenize::{FrontendConfig, Recipe, Tokenizer};
 
 use crate::args;
 use crate::failure::{Failure, USAGE};
@@ -75,7 +75,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
 
 fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
     let recipe = builtin.tokenizers.parse(name)?;
-    if recipe.frontend == Frontend::Lookup {
+    if recipe.frontend == FrontendConfig::Lookup {
         return Ok(recipe);
     }
     Err(Failure::new(

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bpe::HuggingFace;
 use experiment::files::Draft;
 use tokenize::kmer::Kmer;
-use tokenize::{Frontend, Registry, Tokenizer};
+use tokenize::{FrontendConfig, Registry, Tokenizer};
 
 use crate::args::{self, TokenizerCommand};
 use crate::failure::{DATA, Failure, USAGE};
@@ -114,7 +114,7 @@ fn open(tokenizers: &Registry, name: &str) -> Result<Loaded, Failure> {
             "train a BPE with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then name that file",
         ));
     }
-    if recipe.frontend != Frontend::Lookup {
+    if recipe.frontend != FrontendConfig::Lookup {
         return Err(Failure::new(
             USAGE,
             format!(

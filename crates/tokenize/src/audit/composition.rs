@@ -1,4 +1,4 @@
-//! Counts of tokens and what follows from them. All logarithms are to base 2.
+//! Token counts and derived statistics. Entropies are in bits.
 
 use crate::Token;
 use crate::token::{Reading, Tokenizer};
@@ -7,18 +7,18 @@ use crate::vocabulary::SPECIALS;
 /// The order of the Rényi entropy (Zouhar et al., ACL 2023).
 const ALPHA: f64 = 2.5;
 
-/// How often each token stands in a text.
+/// Counts of the tokens of a text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Composition {
     /// Bases of the text.
     pub bases: u64,
-    /// Tokens by id; special ids too (\[UNK\] stands for an unknown base).
+    /// Number of tokens by id, special ids included (\[UNK\] is an unknown base).
     pub counts: Vec<u64>,
-    /// Tokens by length in bases, index 0 = one base.
+    /// Number of tokens by length in bases; index 0 is one base.
     pub lengths: Vec<u64>,
-    /// Ids that can stand in the middle of a text: no special ids, and of fixed-length words no shorter ones for tails.
+    /// Ids that can occur inside a text: no special ids, and for k-mers no shorter tokens of sequence ends.
     regular: Vec<bool>,
-    /// Bases of a token where tokens overlap.
+    /// k of overlapping k-mers.
     sliding: Option<usize>,
 }
 
@@ -71,37 +71,37 @@ impl Composition {
         self.counts.iter().sum()
     }
 
-    /// Bases divided by tokens. Overlapping tokens: about their stride.
+    /// Bases divided by tokens. For overlapping k-mers about the stride.
     #[must_use]
     pub fn bases_per_token(&self) -> f64 {
         self.bases as f64 / self.tokens() as f64
     }
 
-    /// Bases inside tokens divided by bases: 1 where tokens lie side by side.
+    /// Mean number of tokens that cover a base: 1 for tiling tokenizers.
     #[must_use]
     pub fn overlap(&self) -> f64 {
         let inside: u64 = self.lengths.iter().zip(1..).map(|(count, length)| count * length).sum();
         inside as f64 / self.bases as f64
     }
 
-    /// Entries of the vocabulary that can stand in the middle of a text.
+    /// Number of entries of the vocabulary that can occur inside a text.
     fn nominal(&self) -> f64 {
         self.regular.iter().filter(|&&regular| regular).count() as f64
     }
 
-    /// Share of the vocabulary (special ids and words for tails left out) that stands in the text at least `times` times.
+    /// Fraction of the vocabulary (without special ids and shorter tokens of sequence ends) that occurs at least `times` times.
     #[must_use]
     pub fn used(&self, times: u64) -> f64 {
         let counts = self.counts.iter().zip(&self.regular);
         counts.filter(|&(&count, &regular)| regular && count >= times.max(1)).count() as f64 / self.nominal()
     }
 
-    /// The fewest types that make up `share` of the tokens.
+    /// The smallest number of distinct tokens that make up the fraction `fraction` of all tokens.
     #[must_use]
-    pub fn covering(&self, share: f64) -> f64 {
+    pub fn covering(&self, fraction: f64) -> f64 {
         let mut counts: Vec<u64> = self.counts.iter().copied().filter(|&count| count > 0).collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
-        let wanted = share * counts.iter().sum::<u64>() as f64;
+        let wanted = fraction * counts.iter().sum::<u64>() as f64;
         let mut sum = 0;
         let enough = |count: &u64| {
             sum += count;
@@ -110,8 +110,9 @@ impl Composition {
         counts.iter().position(enough).map_or(f64::NAN, |at| at as f64 + 1.0)
     }
 
-    /// Entropy of the tokens in bits, with the correction of Miller (1955) and Madow for finite samples: (K - 1) / (2 N ln 2)
-    /// for K types among N tokens. It holds for overlapping words too: their counts vary as those of independent ones (Good 1953).
+    /// Entropy of the token distribution in bits per token, with the Miller-Madow correction for finite samples (Miller 1955): (K -
+    /// 1) / (2 N ln 2) for K distinct tokens among N. It also holds for overlapping k-mers, whose counts vary as those of
+    /// independent ones (Good 1953).
     #[must_use]
     pub fn entropy(&self) -> f64 {
         if self.tokens() == 0 {
@@ -123,15 +124,16 @@ impl Composition {
         plain + (used().count() as f64 - 1.0) / (2.0 * all * std::f64::consts::LN_2)
     }
 
-    /// The share of tokens of more such text that would be of types not met in this one: types met once, of all tokens (Turing's
-    /// estimate; Good 1953). Where it is large, the entropy is too low, whatever the correction.
+    /// Unseen mass: the estimated fraction of further tokens of the same text source that would be distinct from all observed ones
+    /// (Good-Turing: tokens observed once divided by all tokens; Good 1953). If it is large, the entropy is underestimated despite
+    /// the correction.
     #[must_use]
     pub fn unseen(&self) -> f64 {
         self.counts.iter().filter(|&&count| count == 1).count() as f64 / self.tokens() as f64
     }
 
-    /// Rényi efficiency of order 2.5: H_α / log |V| over the tokens that can stand in the middle of a text, |V| their nominal
-    /// number. To be read beside a null only: it can be raised at will without any gain (Cognetta et al., 2024).
+    /// Rényi efficiency of order 2.5: H_α / log |V| over the tokens that can occur inside a text, where |V| is their number. To be
+    /// compared with a baseline only: it can be increased arbitrarily without any gain (Cognetta et al., 2024).
     #[must_use]
     pub fn renyi(&self) -> f64 {
         let counts = || self.counts.iter().zip(&self.regular).filter(|(_, regular)| **regular).map(|(&count, _)| count);
@@ -143,8 +145,9 @@ impl Composition {
         sum.log2() / (1.0 - ALPHA) / self.nominal().log2()
     }
 
-    /// Bits per base of a code that knows the frequencies of the tokens only: entropy times tokens over bases. Of overlapping
-    /// words of K every K-th would do: entropy over K. What is above the entropy of the source is lost to the cut.
+    /// Bits per base of a unigram code, which knows the frequencies of tokens only: entropy times tokens per base. For overlapping
+    /// k-mers, entropy / k, since every k-th token suffices. The excess over the entropy of the source is the cost of the
+    /// tokenization.
     #[must_use]
     pub fn bits_per_base(&self) -> f64 {
         match self.sliding {

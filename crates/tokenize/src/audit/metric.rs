@@ -1,10 +1,10 @@
-//! The numbers of an audit: what each is called, how it is computed, and where and how it is shown.
+//! The metrics of an audit: names, definitions, and presentation in tables and figures.
 //!
-//! One list, [`METRICS`]; tables, files and figures iterate over it. Adding a metric = one entry.
+//! Tables, files and figures iterate over one list, [`METRICS`]. A new metric is one new entry.
 //!
 //! ```
-//! use tokenize::audit::{Audit, Block, Metric, Unit};
-//! let windows = Metric::new("windows", "windows asked", Unit::Count, |audit| audit.windows as f64)
+//! use tokenize::audit::{Audit, Block, AuditMetric, Unit};
+//! let windows = AuditMetric::new("windows", "number of windows", Unit::Count, |audit| audit.windows as f64)
 //!     .column(Block::Composition, "windows")
 //!     .panel(10, "windows");
 //! assert_eq!((windows.value)(&Audit::default()), 0.0);
@@ -12,36 +12,36 @@
 
 use super::measured::Audit;
 
-/// How a number is written for people.
+/// Number format of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A share, in per cent.
+    /// A fraction, shown in percent.
     Percent,
-    /// A whole number.
+    /// An integer.
     Count,
-    /// With so many decimals.
+    /// Fixed number of decimals.
     Decimals(usize),
 }
 
 /// The tables of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// What the text consists of.
+    /// Token counts and derived statistics.
     Composition,
-    /// How the cut answers to small changes.
+    /// Stability under small changes.
     Stability,
 }
 
 impl Block {
-    /// All of them, in the order in which they are shown.
+    /// All tables in display order.
     pub const ALL: [Block; 2] = [Block::Composition, Block::Stability];
 
-    /// What stands above the table.
+    /// The title of the table.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Block::Composition => "what the text consists of",
-            Block::Stability => "what a small change does to the cut",
+            Block::Composition => "token composition",
+            Block::Stability => "stability under small changes",
         }
     }
 }
@@ -49,18 +49,18 @@ impl Block {
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Which table.
+    /// The table.
     pub block: Block,
-    /// What stands above the column: a few letters.
+    /// The column heading, short.
     pub heading: &'static str,
 }
 
 /// A panel of the figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panel {
-    /// Panels stand in the order of this number.
+    /// Panels are sorted by this number.
     pub place: u8,
-    /// What stands above the panel.
+    /// The panel heading.
     pub heading: &'static str,
     /// Whether its axis is logarithmic.
     pub log: bool,
@@ -69,127 +69,154 @@ pub struct Panel {
 /// A table of the metric by species.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpeciesTable {
-    /// Tables stand in the order of this number.
+    /// Tables are sorted by this number.
     pub place: u8,
-    /// What stands above the table.
+    /// The title of the table.
     pub heading: &'static str,
 }
 
-/// One number of an [`Audit`].
+/// A metric of an [`Audit`].
 #[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Name in files.
+pub struct AuditMetric {
+    /// Machine-readable name, used in files.
     pub name: &'static str,
-    /// What it is, for people.
+    /// Title in tables and figures.
     pub title: &'static str,
-    /// How it is written.
+    /// Number format.
     pub unit: Unit,
-    /// The number; not finite where it is not defined.
+    /// The value; NaN if undefined.
     pub value: fn(&Audit) -> f64,
-    /// Its column in a table, if it has one.
+    /// Its column in a table, if any.
     pub column: Option<Column>,
-    /// Its panel in the figure, if it has one.
+    /// Its panel in the figure, if any.
     pub panel: Option<Panel>,
-    /// Its table by species, if it has one.
+    /// Its table by species, if any.
     pub by_species: Option<SpeciesTable>,
-    /// Whether the number is too low where the text is too short for the vocabulary ([`Audit::undersampled`]).
+    /// Whether the value is too low if the text is too short for the vocabulary ([`Audit::undersampled`]).
     pub low_if_undersampled: bool,
 }
 
-impl Metric {
-    /// A metric that is in files only.
+impl AuditMetric {
+    /// A metric that is written to files only.
     #[must_use]
-    pub const fn new(name: &'static str, title: &'static str, unit: Unit, value: fn(&Audit) -> f64) -> Metric {
-        Metric { name, title, unit, value, column: None, panel: None, by_species: None, low_if_undersampled: false }
+    pub const fn new(name: &'static str, title: &'static str, unit: Unit, value: fn(&Audit) -> f64) -> AuditMetric {
+        AuditMetric {
+            name,
+            title,
+            unit,
+            value,
+            column: None,
+            panel: None,
+            by_species: None,
+            low_if_undersampled: false,
+        }
     }
 
-    /// With a column in a table.
+    /// Adds a column in a table.
     #[must_use]
-    pub const fn column(mut self, block: Block, heading: &'static str) -> Metric {
+    pub const fn column(mut self, block: Block, heading: &'static str) -> AuditMetric {
         self.column = Some(Column { block, heading });
         self
     }
 
-    /// With a panel in the figure.
+    /// Adds a panel in the figure.
     #[must_use]
-    pub const fn panel(mut self, place: u8, heading: &'static str) -> Metric {
+    pub const fn panel(mut self, place: u8, heading: &'static str) -> AuditMetric {
         self.panel = Some(Panel { place, heading, log: false });
         self
     }
 
-    /// With a panel whose axis is logarithmic.
+    /// Adds a panel with a logarithmic axis.
     #[must_use]
-    pub const fn log_panel(mut self, place: u8, heading: &'static str) -> Metric {
+    pub const fn log_panel(mut self, place: u8, heading: &'static str) -> AuditMetric {
         self.panel = Some(Panel { place, heading, log: true });
         self
     }
 
-    /// With a table by species.
+    /// Adds a table by species.
     #[must_use]
-    pub const fn by_species(mut self, place: u8, heading: &'static str) -> Metric {
+    pub const fn by_species(mut self, place: u8, heading: &'static str) -> AuditMetric {
         self.by_species = Some(SpeciesTable { place, heading });
         self
     }
 
-    /// Too low where the text is too short.
+    /// Marks the metric as too low on short texts.
     #[must_use]
-    pub const fn low_if_undersampled(mut self) -> Metric {
+    pub const fn low_if_undersampled(mut self) -> AuditMetric {
         self.low_if_undersampled = true;
         self
     }
 }
 
-/// All numbers, in the order in which files and tables show them.
-pub const METRICS: &[Metric] = &[
-    Metric::new("bases_per_token", "bases per token", Unit::Decimals(2), |a| a.composition.bases_per_token())
+/// All metrics, in the order of files and tables.
+pub const METRICS: &[AuditMetric] = &[
+    AuditMetric::new("bases_per_token", "bases per token", Unit::Decimals(2), |a| a.composition.bases_per_token())
         .column(Block::Composition, "bases/token")
         .panel(1, "bases per token")
         .by_species(2, "bases per token, by species"),
-    Metric::new("overlap", "tokens over a base", Unit::Decimals(2), |a| a.composition.overlap()),
-    Metric::new("used", "share of the vocabulary used", Unit::Percent, |a| a.composition.used(1))
+    AuditMetric::new("overlap", "tokens per base position", Unit::Decimals(2), |a| a.composition.overlap()),
+    AuditMetric::new("used", "fraction of the vocabulary used", Unit::Percent, |a| a.composition.used(1))
         .column(Block::Composition, "used")
         .panel(2, "vocabulary used")
         .low_if_undersampled(),
-    Metric::new("used_100", "share used 100 times or more", Unit::Percent, |a| a.composition.used(100)),
-    Metric::new("types_50", "types covering half of the tokens", Unit::Count, |a| a.composition.covering(0.5))
-        .column(Block::Composition, "50 % in")
-        .low_if_undersampled(),
-    Metric::new("types_90", "types covering 90 % of the tokens", Unit::Count, |a| a.composition.covering(0.9))
-        .column(Block::Composition, "90 % in")
-        .log_panel(3, "types in 90 % of tokens")
-        .low_if_undersampled(),
-    Metric::new("types_99", "types covering 99 % of the tokens", Unit::Count, |a| a.composition.covering(0.99)),
-    Metric::new("entropy", "entropy, bits per token", Unit::Decimals(3), |a| a.composition.entropy())
+    AuditMetric::new("used_100", "fraction of the vocabulary used at least 100 times", Unit::Percent, |a| {
+        a.composition.used(100)
+    }),
+    AuditMetric::new("types_50", "vocabulary entries covering 50 % of the tokens", Unit::Count, |a| {
+        a.composition.covering(0.5)
+    })
+    .column(Block::Composition, "50 % in")
+    .low_if_undersampled(),
+    AuditMetric::new("types_90", "vocabulary entries covering 90 % of the tokens", Unit::Count, |a| {
+        a.composition.covering(0.9)
+    })
+    .column(Block::Composition, "90 % in")
+    .log_panel(3, "entries covering 90 % of tokens")
+    .low_if_undersampled(),
+    AuditMetric::new("types_99", "vocabulary entries covering 99 % of the tokens", Unit::Count, |a| {
+        a.composition.covering(0.99)
+    }),
+    AuditMetric::new("entropy", "entropy, bits per token", Unit::Decimals(3), |a| a.composition.entropy())
         .column(Block::Composition, "bits/token")
         .low_if_undersampled(),
-    Metric::new("unseen", "share of tokens of types not met (Turing)", Unit::Percent, |a| a.composition.unseen()),
-    Metric::new("renyi", "Rényi efficiency (2.5)", Unit::Decimals(3), |a| a.composition.renyi())
+    AuditMetric::new("unseen", "unseen mass (Good-Turing)", Unit::Percent, |a| a.composition.unseen()),
+    AuditMetric::new("renyi", "Rényi efficiency (2.5)", Unit::Decimals(3), |a| a.composition.renyi())
         .column(Block::Composition, "Rényi")
         .panel(5, "Rényi efficiency (2.5)")
         .low_if_undersampled(),
-    Metric::new("bits_per_base", "unigram bits per base", Unit::Decimals(3), |a| a.composition.bits_per_base())
+    AuditMetric::new("bits_per_base", "unigram bits per base", Unit::Decimals(3), |a| a.composition.bits_per_base())
         .column(Block::Composition, "unigram")
         .panel(4, "unigram bits per base")
         .by_species(1, "unigram bits per base, by species")
         .low_if_undersampled(),
-    Metric::new("reverse_jaccard", "strand agreement", Unit::Decimals(3), |a| a.stability.reverse.jaccard()),
-    Metric::new("reverse_kappa", "strand agreement over chance", Unit::Decimals(3), |a| a.stability.reverse.kappa())
-        .column(Block::Stability, "strand κ")
-        .panel(6, "strand agreement (κ)"),
-    Metric::new("shift_jaccard", "shift agreement", Unit::Decimals(3), |a| a.stability.shift.jaccard())
+    AuditMetric::new("reverse_jaccard", "strand agreement (Jaccard)", Unit::Decimals(3), |a| {
+        a.stability.reverse.jaccard()
+    }),
+    AuditMetric::new("reverse_kappa", "strand agreement beyond chance (κ)", Unit::Decimals(3), |a| {
+        a.stability.reverse.kappa()
+    })
+    .column(Block::Stability, "strand κ")
+    .panel(6, "strand agreement (κ)"),
+    AuditMetric::new("shift_jaccard", "shift agreement (Jaccard)", Unit::Decimals(3), |a| a.stability.shift.jaccard())
         .column(Block::Stability, "shift J")
-        .panel(7, "agreement after a shift"),
-    Metric::new("shift_kappa", "shift agreement over chance", Unit::Decimals(3), |a| a.stability.shift.kappa())
-        .column(Block::Stability, "shift κ"),
-    Metric::new("resync", "bases until the cut is found again", Unit::Count, |a| a.stability.resync())
+        .panel(7, "shift agreement (Jaccard)"),
+    AuditMetric::new("shift_kappa", "shift agreement beyond chance (κ)", Unit::Decimals(3), |a| {
+        a.stability.shift.kappa()
+    })
+    .column(Block::Stability, "shift κ"),
+    AuditMetric::new("resync", "bases to resynchronize", Unit::Count, |a| a.stability.resync())
         .column(Block::Stability, "resync"),
-    Metric::new("substitution", "bases recut by a substitution", Unit::Decimals(1), |a| a.stability.substitution())
-        .column(Block::Stability, "SNV")
-        .panel(8, "recut by a substitution"),
-    Metric::new("deletion", "bases recut by a deletion", Unit::Decimals(1), |a| a.stability.deletion())
-        .column(Block::Stability, "deletion")
-        .panel(9, "recut by a deletion"),
-    Metric::new("round_trip", "round trips", Unit::Percent, |a| a.round_trips as f64 / a.windows as f64)
+    AuditMetric::new("substitution", "bases with changed tokens per substitution", Unit::Decimals(1), |a| {
+        a.stability.substitution()
+    })
+    .column(Block::Stability, "SNV")
+    .panel(8, "changed by a substitution"),
+    AuditMetric::new("deletion", "bases with changed tokens per deletion", Unit::Decimals(1), |a| {
+        a.stability.deletion()
+    })
+    .column(Block::Stability, "deletion")
+    .panel(9, "changed by a deletion"),
+    AuditMetric::new("round_trip", "lossless round trips", Unit::Percent, |a| a.round_trips as f64 / a.windows as f64)
         .column(Block::Stability, "round trip"),
 ];
 
@@ -198,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_places_are_there_once() {
+    fn names_and_positions_are_unique() {
         let once = |mut all: Vec<String>| {
             let count = all.len();
             all.sort();
@@ -211,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_shows_too_few_types_is_told() {
+    fn short_texts_are_undersampled() {
         let mut audit = Audit::default();
         assert!(!audit.undersampled());
         audit.composition.counts = vec![9, 1];

@@ -1,4 +1,4 @@
-//! How a cut answers to small changes of the text.
+//! Stability of a tokenization under small changes of the text.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,12 @@ use dna::reverse_complement;
 use crate::Token;
 use crate::token::Tokenizer;
 
-/// Bases that are lost at the beginning, one after the other: 1 to this.
+/// Maximum shift: the first 1 to this many bases are removed.
 pub const SHIFTS: usize = 12;
-/// Substitutions and deletions tried in a window.
+/// Number of substitutions and of deletions per window.
 const MUTATIONS: usize = 4;
 
-/// Agreement of two sets of borders.
+/// Agreement of two sets of token boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
     both: u64,
@@ -24,21 +24,21 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// Borders that both cuts have, divided by borders that at least one has (Jaccard).
+    /// Jaccard index: boundaries in both tokenizations divided by boundaries in at least one.
     #[must_use]
     pub fn jaccard(&self) -> f64 {
         self.both as f64 / (self.first + self.second - self.both) as f64
     }
 
-    /// What [`Agreement::jaccard`] would be if the borders of the two cuts had nothing to do with each other: p q / (p + q - p q)
-    /// for shares p and q of places that are borders.
+    /// The Jaccard index expected for independent boundaries: p q / (p + q - p q), where p and q are the fractions of positions
+    /// that are boundaries.
     #[must_use]
     pub fn chance(&self) -> f64 {
         let (p, q) = (self.first as f64 / self.places as f64, self.second as f64 / self.places as f64);
         p * q / (p + q - p * q)
     }
 
-    /// Agreement beyond chance: (J - J0) / (1 - J0). Not defined where every place is a border.
+    /// Chance-corrected agreement κ: (J - J0) / (1 - J0). Undefined if every position is a boundary.
     #[must_use]
     pub fn kappa(&self) -> f64 {
         let chance = self.chance();
@@ -62,21 +62,22 @@ impl Agreement {
     }
 }
 
-/// How a cut answers to small changes.
+/// Stability of a tokenization under small changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stability {
-    /// Borders of a window without its last 0 to [`SHIFTS`] - 1 bases against those of its reverse complement, turned back.
+    /// Boundaries of a window without its last 0 to [`SHIFTS`] - 1 bases, compared with those of its reverse complement in reverse
+    /// order.
     pub reverse: Agreement,
-    /// Borders of a window against those without its first 1 to [`SHIFTS`] bases.
+    /// Boundaries of a window, compared with those without its first 1 to [`SHIFTS`] bases.
     pub shift: Agreement,
-    /// Bases from the new beginning to the last border that differs, for each shift of each window.
+    /// Bases from the new start to the last boundary that differs, for each shift of each window.
     resync: Vec<u32>,
     substitution: Vec<u32>,
     deletion: Vec<u32>,
 }
 
 impl Stability {
-    /// Median number of bases from a new beginning to the last border that differs.
+    /// Median number of bases from a new start to the last boundary that differs.
     #[must_use]
     pub fn resync(&self) -> f64 {
         let mut sorted = self.resync.clone();
@@ -84,13 +85,13 @@ impl Stability {
         sorted.get(sorted.len() / 2).map_or(f64::NAN, |&bases| f64::from(bases))
     }
 
-    /// Mean number of bases in tokens that a substitution of one base changes.
+    /// Mean number of bases in tokens that the substitution of one base changes.
     #[must_use]
     pub fn substitution(&self) -> f64 {
         mean(&self.substitution)
     }
 
-    /// Mean number of bases in tokens that the loss of one base changes, its shift allowed for.
+    /// Mean number of bases in tokens that the deletion of one base changes, apart from the shift of positions.
     #[must_use]
     pub fn deletion(&self) -> f64 {
         mean(&self.deletion)
@@ -108,24 +109,24 @@ impl Stability {
         if window.len() < 2 {
             return;
         }
-        let cut = |text: &[u8]| {
+        let encode = |text: &[u8]| {
             let mut tokens = Vec::new();
             tokenizer.encode(text, &mut tokens);
             tokens
         };
-        let tokens = cut(window);
-        let own = borders(&tokens, window.len());
+        let tokens = encode(window);
+        let own = boundaries(&tokens, window.len());
 
-        // Where a frame begins at the start, agreement is a matter of the length: so several lengths are tried.
+        // Tokenizers that start at the sequence start agree depending on the length, so several lengths are measured.
         for lost in 0..SHIFTS.min(window.len() - 1) {
             let text = &window[..window.len() - lost];
-            let mut turned = borders(&cut(&reverse_complement(text)), text.len());
-            turned.reverse();
-            self.reverse.add(&borders(&cut(text), text.len()), &turned);
+            let mut reversed = boundaries(&encode(&reverse_complement(text)), text.len());
+            reversed.reverse();
+            self.reverse.add(&boundaries(&encode(text), text.len()), &reversed);
         }
 
         for lost in 1..=SHIFTS.min(window.len() - 2) {
-            let shifted = borders(&cut(&window[lost..]), window.len() - lost);
+            let shifted = boundaries(&encode(&window[lost..]), window.len() - lost);
             self.shift.add(&own[lost..], &shifted);
             let last = own[lost..].iter().zip(&shifted).rposition(|(own, shifted)| own != shifted);
             self.resync.push(last.map_or(0, |at| at as u32 + 1));
@@ -137,7 +138,7 @@ impl Stability {
             let mut changed = window.to_vec();
             let other: Vec<u8> = b"ACGT".iter().copied().filter(|&base| base != window[at]).collect();
             changed[at] = other[rng.random_range(0..other.len())];
-            self.substitution.push(recut(&cut(&changed), &known));
+            self.substitution.push(changed_bases(&encode(&changed), &known));
 
             let at = rng.random_range(0..window.len()) as u32;
             changed.clear();
@@ -147,13 +148,13 @@ impl Stability {
                 token if token.start > at => Some(Token { start: token.start - 1, end: token.end - 1, ..*token }),
                 _ => None,
             });
-            self.deletion.push(recut(&cut(&changed), &moved.collect()));
+            self.deletion.push(changed_bases(&encode(&changed), &moved.collect()));
         }
     }
 }
 
-/// Bases inside tokens that were not there before.
-fn recut(tokens: &[Token], known: &HashSet<Token>) -> u32 {
+/// Number of bases in tokens that are not among `known`.
+fn changed_bases(tokens: &[Token], known: &HashSet<Token>) -> u32 {
     let (mut bases, mut covered) = (0, 0);
     for token in tokens.iter().filter(|token| !known.contains(token)) {
         bases += token.end.saturating_sub(token.start.max(covered));
@@ -162,14 +163,14 @@ fn recut(tokens: &[Token], known: &HashSet<Token>) -> u32 {
     bases
 }
 
-/// Whether a token begins or ends at each of the places 1 to `length - 1`.
-fn borders(tokens: &[Token], length: usize) -> Vec<bool> {
-    let mut borders = vec![false; length + 1];
+/// For each position from 1 to `length - 1`: whether a token starts or ends there.
+fn boundaries(tokens: &[Token], length: usize) -> Vec<bool> {
+    let mut boundaries = vec![false; length + 1];
     for token in tokens {
-        borders[token.start as usize] = true;
-        borders[token.end as usize] = true;
+        boundaries[token.start as usize] = true;
+        boundaries[token.end as usize] = true;
     }
-    borders[1..length].to_vec()
+    boundaries[1..length].to_vec()
 }
 
 fn mean(values: &[u32]) -> f64 {

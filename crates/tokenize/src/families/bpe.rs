@@ -1,14 +1,14 @@
 //! `bpe<V>`: byte-pair encoding, learned on the training split.
 //!
-//! A BPE of V entries counts the five special ids, as DNABERT-2's 4096 does. It is learned by [`bpe::train`] with DNABERT-2's
-//! settings (Whitespace pre-tokenizer, minimum frequency 2) on pieces of 512 bases: the merges are those of the `tokenizers`
-//! crate's trainer.
+//! A BPE of V entries includes the five special ids, as in DNABERT-2. It is trained by [`bpe::train`] with the settings of
+//! DNABERT-2 (Whitespace pre-tokenizer, minimum frequency 2) on chunks of 512 bases: the merges are those of the trainer of the
+//! `tokenizers` crate.
 
 use bpe::huggingface::to_json;
 use bpe::train::Options;
 use bpe::vocabulary::SPECIALS;
 
-use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
+use super::subword::{CHUNK_LENGTH, TRAINING_BASES, enough, learned, size, training_chunks};
 use crate::error::Error;
 use crate::family::Family;
 use crate::name::Name;
@@ -23,7 +23,7 @@ pub const BPE: Family = Family {
     resolve: |name| Some(bpe(name)),
 };
 
-/// The vocabulary size of a BPE.
+/// The vocabulary size in a name of a BPE.
 pub(super) fn bpe_size(name: &Name) -> Result<usize, Error> {
     size(name, 9, "5 special ids, 4 bases, merges")
 }
@@ -32,27 +32,27 @@ fn bpe(name: &Name) -> Result<Recipe, Error> {
     let size = bpe_size(name)?;
     Ok(Recipe {
         controls: vec![format!("randomcut{size}")],
-        ..learned(format!("bpe{size}"), size, &settings(), move |name, pieces| train(name, size, pieces))
+        ..learned(format!("bpe{size}"), size, &settings(), move |name, chunks| train(name, size, chunks))
     })
 }
 
-/// What determines the merges of a `bpe<V>`, its name and the text aside.
+/// Everything except name and text that determines the merges of `bpe<V>`.
 pub(super) fn settings() -> String {
     let Options { min_frequency, max_token_length, both_strands, .. } = Options::default();
     format!(
-        "{TRAINING_BASES} bases in pieces of {PIECE}, pairs from {min_frequency} places on, tokens below {max_token_length} bases, \
+        "{TRAINING_BASES} bases in pieces of {CHUNK_LENGTH}, pairs from {min_frequency} places on, tokens below {max_token_length} bases, \
          both strands {both_strands}"
     )
 }
 
-/// Learns a BPE vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.
+/// Trains a BPE vocabulary of `size` entries and serializes it as a `tokenizer.json`.
 ///
 /// # Errors
-/// If the text is too short or too uniform to give that many merges.
-pub fn train(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> {
-    let pieces = training_pieces(pieces, TRAINING_BASES);
-    let options = Options { vocabulary: size, piece: 0, ..Options::default() };
-    let learned = bpe::train::train(pieces.iter().map(|piece| piece.as_bytes()), &options, &mut |_| true)?;
+/// If the text is too short or too uniform for that many merges.
+pub fn train(name: &str, size: usize, chunks: &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> {
+    let chunks = training_chunks(chunks, TRAINING_BASES);
+    let options = Options { vocabulary: size, chunk_length: 0, ..Options::default() };
+    let learned = bpe::train::train(chunks.iter().map(|chunk| chunk.as_bytes()), &options, &mut |_| true)?;
     enough(name, size, SPECIALS as usize + learned.tokens.len())?;
     Ok(to_json(&learned))
 }

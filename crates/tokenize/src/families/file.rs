@@ -11,7 +11,7 @@ use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::Vocabulary;
 
-/// Before a path.
+/// Prefix of a path in a name.
 pub const PREFIX: &str = "file:";
 
 /// `file:PATH`.
@@ -23,7 +23,7 @@ pub const FILE: Family = Family {
     resolve: |_| None,
 };
 
-/// Reads a `tokenizer.json`. Its canonical name is its file name and the start of the BLAKE3 of its content.
+/// Reads a `tokenizer.json`. Its canonical name consists of the file name and a prefix of the BLAKE3 hash of its content.
 ///
 /// # Errors
 /// If the file cannot be read or is not a tokenizer.
@@ -32,17 +32,17 @@ pub fn read(path: &str) -> Result<HuggingFace, Error> {
         path: path.to_owned(),
         reason: match error.kind() {
             std::io::ErrorKind::NotFound => "no such file".to_owned(),
-            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+            std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
             _ => error.to_string(),
         },
-        remedy: "give the path of a Hugging Face tokenizer.json".to_owned(),
+        remedy: "use the path of a Hugging Face tokenizer.json".to_owned(),
     })?;
     let stem = std::path::Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let canonical = format!("{PREFIX}{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);
     Ok(HuggingFace::from_json(canonical, &bytes, path)?)
 }
 
-/// The recipe of a `tokenizer.json`: it holds what was read, and where.
+/// The recipe of a `tokenizer.json`, with its content and its path.
 ///
 /// # Errors
 /// As [`read`].
@@ -52,14 +52,14 @@ pub fn open(path: &str) -> Result<Recipe, Error> {
     Ok(Recipe { label: stem_of(&recipe.name).unwrap_or(&recipe.name).to_owned(), location: Some(location), ..recipe })
 }
 
-/// A name without the prefix that says that it is a path.
+/// A name without the prefix `file:`.
 #[must_use]
 pub fn without_prefix(name: &str) -> &str {
     let name = name.trim();
     name.strip_prefix(PREFIX).unwrap_or(name)
 }
 
-/// The file's own name in the canonical name of such a tokenizer; `None`: of another one.
+/// The file name in the canonical name of such a tokenizer; `None` for other tokenizers.
 ///
 /// ```
 /// assert_eq!(tokenize::families::file::stem_of("file:mine@0123456789ab"), Some("mine"));
@@ -91,8 +91,8 @@ impl Tokenizer for HuggingFace {
         self.may_follow(first, second)
     }
 
-    fn stands_first(&self, id: u32) -> Option<bool> {
-        self.stands_first(id)
+    fn is_word_initial(&self, id: u32) -> Option<bool> {
+        self.is_word_initial(id)
     }
 
     fn save(&self) -> Option<Vec<u8>> {

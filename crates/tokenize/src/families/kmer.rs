@@ -1,20 +1,20 @@
 //! `base`, `kmer<K>`, `kmer<K>-nonoverlap`, `kmer<K>-stride<S>`: tokens of a fixed number of bases.
 //!
-//! Policy: every base other than A, C, G, T is one \[UNK\]; the stretches between are cut on their own. A stretch shorter
-//! than K, and what is left at its ends, becomes a shorter token, so no base is ever lost. Starts lie on multiples of the
-//! stride counted from the start of the sequence.
+//! Every letter other than A, C, G, T is one \[UNK\]; the segments between are encoded separately. A segment shorter than k, and
+//! the remainder at the ends of a segment, become shorter tokens, so that no base is lost. Starts are multiples of the stride
+//! counted from the start of the sequence.
 
-mod parts;
-pub mod words;
+pub mod codes;
+mod segments;
 
 use std::sync::Arc;
 
 use bpe::huggingface::file::File;
+use codes::{MAX_K, Strand, codes};
 use dna::letters::leading_bases;
 use dna::{digit, is_base};
-use words::{MOST, Strand, words};
 
-use crate::Frontend;
+use crate::FrontendConfig;
 use crate::Token;
 use crate::error::Error;
 use crate::family::Family;
@@ -33,7 +33,7 @@ pub const BASE: Family = Family {
         if name.number.is_some() || !name.words.is_empty() {
             return None;
         }
-        Some(Ok(recipe("base".to_owned(), Frontend::Lookup, 1, 1)))
+        Some(Ok(recipe("base".to_owned(), FrontendConfig::Lookup, 1, 1)))
     },
 };
 
@@ -41,25 +41,27 @@ pub const BASE: Family = Family {
 pub const KMER: Family = Family {
     stem: "kmer",
     pattern: "kmer<K>[-nonoverlap | -stride<S>]",
-    help: "words of K bases (1 to 8, without a model to 12): overlapping, side by side, or every S bases",
+    help: "k-mers, K from 1 to 8 (to 12 without a model): overlapping, non-overlapping, or with stride S",
     examples: &["kmer3", "kmer6", "kmer6-nonoverlap", "kmer6-stride3"],
-    resolve: |name| Some(parts(name).map(|(canonical, k, stride)| recipe(canonical, Frontend::Lookup, k, stride))),
+    resolve: |name| {
+        Some(parse(name).map(|(canonical, k, stride)| recipe(canonical, FrontendConfig::Lookup, k, stride)))
+    },
 };
 
-/// Canonical name, bases per word, bases between their starts.
-fn parts(name: &Name) -> Result<(String, usize, usize), Error> {
+/// Canonical name, k, and stride of a name.
+fn parse(name: &Name) -> Result<(String, usize, usize), Error> {
     let wrong =
         |reason: String, remedy: &str| Error::Name { name: name.written.clone(), reason, remedy: remedy.to_owned() };
     let Some(k) = name.number else {
         return Err(wrong(
-            "the number of bases per word is missing".into(),
-            "write it after the stem, for example \"kmer6\"",
+            "missing K, the number of bases per token".into(),
+            "add it to the stem, for example \"kmer6\"",
         ));
     };
-    if k == 0 || k > MOST as u64 {
+    if k == 0 || k > MAX_K as u64 {
         return Err(wrong(
-            format!("K = {k} is not between 1 and {MOST}"),
-            "a vocabulary grows as 4^K; use a smaller K, or \"bpe4096\" for longer tokens",
+            format!("K = {k} is not between 1 and {MAX_K}"),
+            "use a smaller K (the vocabulary has 4^K entries), or \"bpe4096\" for longer tokens",
         ));
     }
     let stride = match name.words.as_slice() {
@@ -67,11 +69,11 @@ fn parts(name: &Name) -> Result<(String, usize, usize), Error> {
         [(word, None)] if word == "nonoverlap" => k,
         [(word, Some(stride))] if word == "stride" => *stride,
         _ => {
-            return Err(wrong("unknown variant".into(), "variants are \"-nonoverlap\" and \"-stride<S>\""));
+            return Err(wrong("unknown variant".into(), "use \"-nonoverlap\" or \"-stride<S>\""));
         }
     };
     if stride == 0 || stride > k {
-        return Err(wrong(format!("a stride of {stride} would skip bases"), "the stride must be between 1 and K"));
+        return Err(wrong(format!("a stride of {stride} would skip bases"), "use a stride from 1 to K"));
     }
     let canonical = match stride {
         _ if k == 1 => "base".to_owned(),
@@ -82,23 +84,23 @@ fn parts(name: &Name) -> Result<(String, usize, usize), Error> {
     Ok((canonical, k as usize, stride as usize))
 }
 
-/// The tokenizer of a name of these two families; `None` for every other name.
+/// The tokenizer of a name of these two families; `None` for all other names.
 #[must_use]
 pub fn named(name: &str) -> Option<Kmer> {
     let name = Name::parse(name)?;
     match name.stem.as_str() {
         "base" if name.number.is_none() && name.words.is_empty() => Some(Kmer::new("base".to_owned(), 1, 1)),
-        "kmer" => parts(&name).ok().map(|(canonical, k, stride)| Kmer::new(canonical, k, stride)),
+        "kmer" => parse(&name).ok().map(|(canonical, k, stride)| Kmer::new(canonical, k, stride)),
         _ => None,
     }
 }
 
-/// A recipe for words of `k` bases under `name`, in front of which `frontend` stands.
-pub(super) fn recipe(name: String, frontend: Frontend, k: usize, stride: usize) -> Recipe {
+/// A recipe of k-mers with this name and front end.
+pub(super) fn recipe(name: String, frontend: FrontendConfig, k: usize, stride: usize) -> Recipe {
     Recipe { frontend, ..Recipe::fixed(Arc::new(Kmer::new(name, k, stride))) }
 }
 
-/// Words of K bases every S bases.
+/// k-mers with a stride.
 #[derive(Clone, Debug)]
 pub struct Kmer {
     name: String,
@@ -109,26 +111,27 @@ pub struct Kmer {
 }
 
 impl Kmer {
-    /// Words of `k` bases (1 to 12) that start every `stride` bases (1 to `k`). Ids: all words of K bases in alphabetical
-    /// order from 5 on, then those of K-1 bases, and so on down to single bases ([`Vocabulary::words`]).
+    /// k-mers (`k` from 1 to 12) that start every `stride` bases (1 to `k`). Ids: all k-mers in alphabetical order from 5 on, then
+    /// all (k-1)-mers, and so on down to single bases ([`Vocabulary::kmers`]).
     ///
     /// # Panics
-    /// If `k` or `stride` is none of these.
+    /// If `k` or `stride` is out of range.
     #[must_use]
     pub fn new(name: String, k: usize, stride: usize) -> Self {
-        assert!((1..=MOST).contains(&k) && (1..=k).contains(&stride), "no words of {k} bases every {stride}");
-        Kmer { name, k, stride, strand: Strand::Given, vocabulary: Vocabulary::words(k) }
+        assert!((1..=MAX_K).contains(&k) && (1..=k).contains(&stride), "invalid k-mers: k = {k}, stride = {stride}");
+        Kmer { name, k, stride, strand: Strand::Given, vocabulary: Vocabulary::kmers(k) }
     }
 
-    /// The same with the id of a word or of its reverse complement, whichever comes first in the alphabet: where words begin at
-    /// every base, both strands of a text have the same ones. For counting and for indices; no model is scored on them, since ids no longer spell the text.
+    /// Uses canonical k-mers: the id of a k-mer or of its reverse complement, whichever is alphabetically first. With stride 1,
+    /// both strands of a text have the same ids. For counting and for indices; models are not scored on them, since ids no longer
+    /// determine the text.
     ///
     /// ```
     /// use tokenize::{Tokenizer, kmer};
-    /// let words = kmer::named("kmer2").unwrap().canonical();
+    /// let kmers = kmer::named("kmer2").unwrap().canonical();
     /// let mut tokens = Vec::new();
-    /// words.encode(b"ACGTN", &mut tokens);
-    /// // GT is AC on the other strand.
+    /// kmers.encode(b"ACGTN", &mut tokens);
+    /// // GT is the reverse complement of AC.
     /// assert_eq!(tokens.iter().map(|token| token.id).collect::<Vec<_>>(), [6, 11, 6, 0]);
     /// ```
     #[must_use]
@@ -136,7 +139,7 @@ impl Kmer {
         Kmer { strand: Strand::Canonical, name: format!("{}, canonical", self.name), ..self }
     }
 
-    /// Id of a stretch of 1 to K letters of ACGT.
+    /// Id of 1 to k letters of A, C, G, T.
     fn id(&self, bases: &[u8]) -> u32 {
         let given = bases.iter().fold(0u32, |code, &b| code * 4 + u32::from(digit(b)));
         let code = match self.strand {
@@ -149,31 +152,31 @@ impl Kmer {
         SPECIALS + before + code
     }
 
-    /// Words side by side as a `tokenizer.json` that gives the same ids.
+    /// Non-overlapping k-mers as a `tokenizer.json` that gives the same ids.
     ///
     /// # Errors
-    /// If the words overlap.
+    /// If the k-mers overlap or k is too large.
     pub fn to_file(&self) -> Result<File, Error> {
         let Reading::Tiling(Some(k)) = self.reading() else {
             return Err(Error::Name {
                 name: self.name().to_owned(),
-                reason: "its words overlap, and a tokenizer.json can give each base to one token only".to_owned(),
-                remedy: "use words side by side (\"kmer6-nonoverlap\"), or cut with \"tokbench tokenizer encode\" and train on the ids"
+                reason: "its k-mers overlap, and a tokenizer.json assigns each base to one token only".to_owned(),
+                remedy: "use non-overlapping k-mers (\"kmer6-nonoverlap\"), or encode with \"tokbench tokenizer encode\" and train on the ids"
                     .to_owned(),
             });
         };
         if k > MAX_K_OF_MODELS {
             return Err(Error::Name {
                 name: self.name().to_owned(),
-                reason: format!("all words of {k} bases are more than a file that lists tokens is made for"),
-                remedy: format!("use words of at most {MAX_K_OF_MODELS} bases"),
+                reason: format!("a list of all {k}-mers is too large for a tokenizer.json"),
+                remedy: format!("use K <= {MAX_K_OF_MODELS}"),
             });
         }
-        Ok(File::of_words(k, self.name()))
+        Ok(File::of_kmers(k, self.name()))
     }
 
-    /// Appends the ids that [`Tokenizer::encode`] gives, without their spans: some times faster. `numbers` is working space.
-    pub fn ids(&self, bases: &[u8], numbers: &mut Vec<u32>, ids: &mut Vec<u32>) {
+    /// Appends the ids that [`Tokenizer::encode`] gives, without spans: several times faster. `codes_buffer` is scratch space.
+    pub fn ids(&self, bases: &[u8], codes_buffer: &mut Vec<u32>, ids: &mut Vec<u32>) {
         let mut rest = 0;
         while rest < bases.len() {
             let (from, known) = (rest, leading_bases(&bases[rest..]));
@@ -189,10 +192,10 @@ impl Kmer {
             }
             let mut covered = first;
             if first + self.k <= rest {
-                words(&bases[first..rest], self.k, self.strand, numbers);
-                let starts = numbers.iter().step_by(self.stride);
+                codes(&bases[first..rest], self.k, self.strand, codes_buffer);
+                let starts = codes_buffer.iter().step_by(self.stride);
                 covered = first + (starts.len() - 1) * self.stride + self.k;
-                ids.extend(starts.map(|&number| SPECIALS + number));
+                ids.extend(starts.map(|&code| SPECIALS + code));
             }
             if covered < rest {
                 ids.push(self.id(&bases[covered..rest]));
@@ -200,12 +203,12 @@ impl Kmer {
         }
     }
 
-    /// Where the first whole word of a stretch begins: on the grid, or in a tiling simply at the stretch.
+    /// Start of the first k-mer of a segment: a multiple of the stride, or for non-overlapping k-mers the start of the segment.
     fn first(&self, from: usize, to: usize) -> usize {
         if self.stride == self.k { from } else { from.next_multiple_of(self.stride).min(to) }
     }
 
-    fn stretch(&self, bases: &[u8], from: usize, to: usize, out: &mut Vec<Token>) {
+    fn encode_segment(&self, bases: &[u8], from: usize, to: usize, out: &mut Vec<Token>) {
         let mut push = |start: usize, end: usize| {
             if start < end {
                 out.push(Token { id: self.id(&bases[start..end]), start: start as u32, end: end as u32 });
@@ -245,12 +248,12 @@ impl Tokenizer for Kmer {
         let mut from = 0;
         for (i, &base) in bases.iter().enumerate() {
             if !is_base(base) {
-                self.stretch(bases, from, i, out);
+                self.encode_segment(bases, from, i, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;
             }
         }
-        self.stretch(bases, from, bases.len(), out);
+        self.encode_segment(bases, from, bases.len(), out);
     }
 }
 
@@ -260,17 +263,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn overlapping_words() {
+    fn overlapping_kmers() {
         let kmer = Kmer::new("kmer3".into(), 3, 1);
         let mut out = Vec::new();
         kmer.encode(b"ACGTNAC", &mut out);
-        let words: Vec<&[u8]> = out.iter().map(|t| kmer.vocabulary().bases(t.id).unwrap_or(b"N")).collect();
-        assert_eq!(words, [b"ACG".as_slice(), b"CGT", b"N", b"AC"]);
+        let kmers: Vec<&[u8]> = out.iter().map(|t| kmer.vocabulary().bases(t.id).unwrap_or(b"N")).collect();
+        assert_eq!(kmers, [b"ACG".as_slice(), b"CGT", b"N", b"AC"]);
         assert_eq!(out[0].id, SPECIALS + 6);
     }
 
     #[test]
-    fn strided_words_stay_on_the_grid() {
+    fn strided_kmers_start_at_multiples_of_the_stride() {
         let kmer = Kmer::new("kmer4-stride2".into(), 4, 2);
         let mut out = Vec::new();
         kmer.encode(b"NACGTACGTA", &mut out);
@@ -293,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn ids_alone_are_those_of_the_tokens(bases in prop::collection::vec(prop::sample::select(b"ACGTACGTACGTACGTN-".to_vec()), 0..120)) {
-            for (k, stride) in (1..=MOST).flat_map(|k| (1..=k).map(move |stride| (k, stride))) {
+            for (k, stride) in (1..=MAX_K).flat_map(|k| (1..=k).map(move |stride| (k, stride))) {
                 for kmer in [Kmer::new("kmer".to_owned(), k, stride), Kmer::new("kmer".to_owned(), k, stride).canonical()] {
                     let (mut tokens, mut ids) = (Vec::new(), vec![77]);
                     kmer.encode(&bases, &mut tokens);
@@ -305,7 +308,7 @@ mod tests {
         }
 
         #[test]
-        fn both_strands_have_the_same_canonical_words(bases in "[ACGT]{0,60}", k in 1usize..=MOST) {
+        fn both_strands_have_the_same_canonical_kmers(bases in "[ACGT]{0,60}", k in 1usize..=MAX_K) {
             let kmer = Kmer::new("kmer".to_owned(), k, 1).canonical();
             let (mut given, mut other) = (Vec::new(), Vec::new());
             kmer.ids(bases.as_bytes(), &mut Vec::new(), &mut given);

@@ -1,9 +1,9 @@
-//! `mxdna` and its control `base-deep`: single nucleotides here, layers in the crate `model`.
+//! `mxdna` and its control `base-deep`: tokenizers of single nucleotides; the layers are in the crate `model`.
 
 use super::kmer::recipe;
 use crate::error::Error;
 use crate::family::Family;
-use crate::frontend::{Deep, Frontend, MxDna};
+use crate::frontend::{DeepConfig, FrontendConfig, MxDnaConfig};
 use crate::name::Name;
 use crate::recipe::Recipe;
 
@@ -20,11 +20,11 @@ pub const MXDNA: Family = Family {
 pub const BASE_DEEP: Family = Family {
     stem: "base",
     pattern: "base-deep",
-    help: "control of mxdna: its nucleotide layer and its way back around the encoder, without the module",
+    help: "control of mxdna: the same nucleotide layer and upsampling decoder around the encoder, without the module",
     examples: &["base-deep"],
     resolve: |name| match name.words.as_slice() {
         [(word, None)] if word == "deep" && name.number.is_none() => {
-            Some(Ok(recipe("base-deep".to_owned(), Frontend::Deep(Deep::default()), 1, 1)))
+            Some(Ok(recipe("base-deep".to_owned(), FrontendConfig::Deep(DeepConfig::default()), 1, 1)))
         }
         _ => None,
     },
@@ -34,10 +34,10 @@ fn mxdna(name: &Name) -> Result<Recipe, Error> {
     let wrong = |reason: String| Error::Name {
         name: name.written.clone(),
         reason,
-        remedy: "write \"mxdna\", or \"mxdna-max6\" for units of 1 to 6 bases (at most 16)".to_owned(),
+        remedy: "use \"mxdna\", or \"mxdna-max6\" for units of 1 to 6 bases (at most 16)".to_owned(),
     };
     if name.number.is_some() {
-        return Err(wrong("a number after \"mxdna\" means nothing".into()));
+        return Err(wrong("unexpected number after \"mxdna\"".into()));
     }
     let longest = match name.words.as_slice() {
         [] => 10,
@@ -45,10 +45,10 @@ fn mxdna(name: &Name) -> Result<Recipe, Error> {
         _ => return Err(wrong("unknown variant".into())),
     };
     if !(1..=16).contains(&longest) {
-        return Err(wrong(format!("units of up to {longest} bases are not offered")));
+        return Err(wrong(format!("units of up to {longest} bases are not supported")));
     }
     let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
-    let knobs = MxDna { kernel_sizes: (1..=longest as usize).collect(), ..MxDna::default() };
+    let config = MxDnaConfig { kernel_sizes: (1..=longest as usize).collect(), ..MxDnaConfig::default() };
     let controls = vec!["base-deep".to_owned()];
-    Ok(Recipe { controls, ..recipe(canonical, Frontend::MxDna(knobs), 1, 1) })
+    Ok(Recipe { controls, ..recipe(canonical, FrontendConfig::MxDna(config), 1, 1) })
 }

@@ -1,9 +1,10 @@
-//! `randomcut<V>`: BPE's vocabulary and BPE's token lengths, but cut at random: a control (`docs/protocol.md#baselines-and-controls`).
+//! `randomcut<V>`: the vocabulary and the token lengths of BPE, segmented at random: a control
+//! (`docs/protocol.md#baselines-and-controls`).
 //!
-//! What BPE gains over this control is due to *where* it cuts, not to having long tokens of varying length. The cut is a pure
-//! function of the stretch of bases: the random numbers are keyed by the BLAKE3 of the stretch. One of all ways to spell the
-//! stretch in the vocabulary is drawn, with probability proportional to the product of a weight for each token's length;
-//! the weights are fitted so that the lengths come out as BPE's on training text.
+//! An advantage of BPE over this control is due to the positions of its token boundaries, not to long tokens of varying length. The
+//! segmentation is a pure function of the segment of bases: its random numbers are keyed by the BLAKE3 hash of the segment. One of
+//! all segmentations into tokens of the vocabulary is drawn with probability proportional to the product of a weight per token
+//! length; the weights are fitted so that the lengths are distributed as in BPE on training text.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::bpe::{bpe_size, settings, train};
-use super::subword::{TRAINING_BASES, training_pieces};
+use super::subword::{TRAINING_BASES, training_chunks};
 use crate::Token;
 use crate::error::Error;
 use crate::family::Family;
@@ -28,20 +29,20 @@ use crate::vocabulary::{UNK, Vocabulary};
 pub const RANDOMCUT: Family = Family {
     stem: "randomcut",
     pattern: "randomcut<V>",
-    help: "control of bpe<V>: the same vocabulary and token lengths, cut at random",
+    help: "control of bpe<V>: the same vocabulary and token lengths, random segmentation",
     examples: &["randomcut512"],
     resolve: |name| Some(resolve(name)),
 };
 
 /// Rounds of fitting the weights.
 const ROUNDS: usize = 24;
-/// Bases of training text used to fit the weights, in stretches of [`STRETCH`].
+/// Bases of training text to which the weights are fitted, in segments of [`SEGMENT`] bases.
 const SAMPLE: usize = 120_000;
-/// Bases per stretch: long enough that ends hardly matter.
-const STRETCH: usize = 120;
-/// Added to both shares of a length before they are divided.
+/// Bases per segment: long enough that its ends have little influence.
+const SEGMENT: usize = 120;
+/// Added to both fractions of a length before they are divided.
 const SMALL: f64 = 1e-6;
-/// Least weight of single bases.
+/// Minimum weight of single bases.
 const LEAST: f64 = 1e-9;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
@@ -53,19 +54,19 @@ fn resolve(name: &Name) -> Result<Recipe, Error> {
         Reading::Tiling(None),
         size,
         &format!(
-            "{}; {ROUNDS} rounds on {SAMPLE} bases in stretches of {STRETCH}, at least {LEAST}, {SMALL} added",
+            "{}; {ROUNDS} rounds on {SAMPLE} bases in stretches of {SEGMENT}, at least {LEAST}, {SMALL} added",
             settings()
         ),
-        move |pieces| {
-            let pieces: Vec<&[u8]> = pieces.collect();
-            let json = train(&for_fit, size, &mut pieces.iter().copied())?;
-            Ok(Arc::new(RandomCut::fit(for_fit.clone(), &json, &pieces)?))
+        move |texts| {
+            let texts: Vec<&[u8]> = texts.collect();
+            let json = train(&for_fit, size, &mut texts.iter().copied())?;
+            Ok(Arc::new(RandomCut::fit(for_fit.clone(), &json, &texts)?))
         },
         move |saved| {
             let saved: Saved = serde_json::from_slice(saved).map_err(|error| Error::File {
                 path: "learned vocabulary".to_owned(),
                 reason: error.to_string(),
-                remedy: "remove it; it is learned again".to_owned(),
+                remedy: "remove the file; it is created again".to_owned(),
             })?;
             Ok(Arc::new(RandomCut::new(for_load.clone(), saved)?))
         },
@@ -79,7 +80,7 @@ struct Saved {
     weights: Vec<f64>,
 }
 
-/// A random cut with BPE's vocabulary and lengths.
+/// Random segmentation with the vocabulary and the token lengths of BPE.
 #[derive(Debug)]
 pub struct RandomCut {
     name: String,
@@ -96,70 +97,73 @@ impl RandomCut {
         Ok(RandomCut { name, saved, vocabulary, tree })
     }
 
-    fn fit(name: String, json: &[u8], pieces: &[&[u8]]) -> Result<Self, Error> {
+    fn fit(name: String, json: &[u8], texts: &[&[u8]]) -> Result<Self, Error> {
         let bpe = HuggingFace::from_json(name.clone(), json, "learned vocabulary")?;
         let longest = bpe.vocabulary().ids().map(|id| bpe.vocabulary().length(id)).max().unwrap_or(1);
-        let stretches: Vec<&[u8]> = training_pieces(&mut pieces.iter().copied(), TRAINING_BASES)
+        let segments: Vec<&[u8]> = training_chunks(&mut texts.iter().copied(), TRAINING_BASES)
             .iter()
-            .flat_map(|piece| piece.as_bytes().chunks_exact(STRETCH))
+            .flat_map(|chunk| chunk.as_bytes().chunks_exact(SEGMENT))
             .collect();
-        let count = (SAMPLE / STRETCH).min(stretches.len());
+        let count = (SAMPLE / SEGMENT).min(segments.len());
         if count == 0 {
             return Err(Error::Fit {
                 name,
-                reason: format!("no stretch of {STRETCH} bases without N in the training text"),
-                remedy: "give more text".to_owned(),
+                reason: format!("the training text contains no {SEGMENT} consecutive bases without N"),
+                remedy: "use more training text".to_owned(),
             });
         }
-        let sample: Vec<&[u8]> = (0..count).map(|i| stretches[i * stretches.len() / count]).collect();
+        let sample: Vec<&[u8]> = (0..count).map(|i| segments[i * segments.len() / count]).collect();
         let target = lengths(&bpe, &sample, longest);
         let saved = Saved { tokenizer: String::from_utf8_lossy(json).into_owned(), weights: target.clone() };
-        let mut cut = RandomCut::new(name, saved)?;
+        let mut tokenizer = RandomCut::new(name, saved)?;
         for _ in 0..ROUNDS {
-            let now = lengths(&cut, &sample, longest);
-            for ((weight, target), now) in cut.saved.weights.iter_mut().zip(&target).zip(&now) {
-                // Iterative scaling; lengths that BPE does not use stay at zero, except single bases: the way out.
+            let now = lengths(&tokenizer, &sample, longest);
+            for ((weight, target), now) in tokenizer.saved.weights.iter_mut().zip(&target).zip(&now) {
+                // Iterative scaling. Lengths that BPE does not use keep weight zero, except single bases, so that every text can be
+                // segmented.
                 *weight *= (target + SMALL) / (now + SMALL);
             }
-            cut.saved.weights[0] = cut.saved.weights[0].max(LEAST);
+            tokenizer.saved.weights[0] = tokenizer.saved.weights[0].max(LEAST);
         }
-        Ok(cut)
+        Ok(tokenizer)
     }
 
-    /// Draws one of all ways to spell a stretch, with probability proportional to the product of the weights of its tokens'
-    /// lengths: sums from the right (in logarithms), then a draw from the left.
-    fn stretch(&self, bases: &[u8], from: usize, to: usize, out: &mut Vec<Token>) {
+    /// Draws one of all segmentations, with probability proportional to the product of the weights of its token lengths: sums from
+    /// the right (in logarithms), then sampling from the left.
+    fn encode_segment(&self, bases: &[u8], from: usize, to: usize, out: &mut Vec<Token>) {
         if from == to {
             return;
         }
         let text = &bases[from..to];
         let mut rng = ChaCha8Rng::from_seed(*blake3::hash(text).as_bytes());
-        let mut ways = vec![f64::NEG_INFINITY; text.len() + 1];
-        ways[text.len()] = 0.0;
+        let mut log_weights = vec![f64::NEG_INFINITY; text.len() + 1];
+        log_weights[text.len()] = 0.0;
         for start in (0..text.len()).rev() {
             let mut sum = f64::NEG_INFINITY;
-            self.candidates(text, start, |_, length, weight| sum = log_add(sum, weight.ln() + ways[start + length]));
-            ways[start] = sum;
+            self.candidates(text, start, |_, length, weight| {
+                sum = log_add(sum, weight.ln() + log_weights[start + length])
+            });
+            log_weights[start] = sum;
         }
         let mut start = 0;
         while start < text.len() {
             let (draw, mut upto, mut chosen) = (rng.random::<f64>(), 0.0, None);
             let mut last = (UNK, 1);
             self.candidates(text, start, |id, length, weight| {
-                upto += (weight.ln() + ways[start + length] - ways[start]).exp();
+                upto += (weight.ln() + log_weights[start + length] - log_weights[start]).exp();
                 last = (id, length);
                 if chosen.is_none() && draw < upto {
                     chosen = Some(last);
                 }
             });
-            // Rounding can leave the sum just under one: then the last candidate.
+            // Rounding can leave the sum just below one: then the last candidate is taken.
             let (id, length) = chosen.unwrap_or(last);
             out.push(Token { id, start: (from + start) as u32, end: (from + start + length) as u32 });
             start += length;
         }
     }
 
-    /// Every token that spells the text at `start`: id, bases, weight.
+    /// Every token that is a prefix of the text at `start`: id, length, weight.
     fn candidates(&self, text: &[u8], start: usize, mut visit: impl FnMut(u32, usize, f64)) {
         for (id, length) in self.tree.at(&text[start..]) {
             let weight = self.saved.weights.get(length - 1).copied().unwrap_or(0.0);
@@ -175,12 +179,12 @@ fn log_add(a: f64, b: f64) -> f64 {
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// Share of tokens of each length.
+/// Fraction of tokens of each length.
 fn lengths(tokenizer: &dyn Tokenizer, sample: &[&[u8]], longest: usize) -> Vec<f64> {
     let mut counts = vec![0u64; longest];
     let mut tokens = Vec::new();
-    for stretch in sample {
-        tokenizer.encode(stretch, &mut tokens);
+    for segment in sample {
+        tokenizer.encode(segment, &mut tokens);
         for token in &tokens {
             counts[(token.end - token.start) as usize - 1] += 1;
         }
@@ -207,12 +211,12 @@ impl Tokenizer for RandomCut {
         let mut from = 0;
         for (i, &base) in bases.iter().enumerate() {
             if !is_base(base) {
-                self.stretch(bases, from, i, out);
+                self.encode_segment(bases, from, i, out);
                 out.push(Token { id: UNK, start: i as u32, end: i as u32 + 1 });
                 from = i + 1;
             }
         }
-        self.stretch(bases, from, bases.len(), out);
+        self.encode_segment(bases, from, bases.len(), out);
     }
 
     fn save(&self) -> Option<Vec<u8>> {

@@ -1,24 +1,24 @@
 //! `wordpiece<V>`: WordPiece, the tokenizer of BERT (Schuster and Nakajima 2012, "Japanese and Korean voice search", ICASSP;
 //! Devlin et al. 2019).
 //!
-//! A word is cut from left to right, each time into the longest token that begins its rest. Tokens that continue a word are
-//! entries of their own, written with `##` before them: the same bases can stand in the vocabulary twice. A word here is a
-//! whole stretch of A, C, G, T, and every other letter is a word by itself.
+//! A word is segmented from left to right by greedy longest match. Tokens that continue a word are separate entries, written with
+//! the prefix `##`: the same bases can be in the vocabulary twice. A word is a maximal run of A, C, G, T, and every other letter is
+//! a word of its own.
 //!
-//! The vocabulary is learned by the `tokenizers` crate's `WordPieceTrainer`, which is byte-pair merging with that prefix, on
-//! pieces of 512 bases (8 million bases and 4,096 entries: 9 s of processor time and 0.7 GB). A piece has one first token and
-//! many that continue it, so nearly all merges make the latter: 22 of these 4,096 entries begin a word.
+//! The vocabulary is trained by `WordPieceTrainer` of the `tokenizers` crate, which is byte-pair merging with that prefix, on
+//! chunks of 512 bases (8 million bases and 4,096 entries: 9 s of CPU time and 0.7 GB). A chunk has one first token and many
+//! continuing ones, so nearly all merges create continuing tokens: 22 of these 4,096 entries start a word.
 //!
-//! The saved file is a `tokenizer.json` of that crate, which gives the same ids; but it looks for the longest token by
-//! trying the whole rest of the word first, so its time grows with more than the square of the length (1,000 bases take 0.012 s,
-//! 4,000 take 0.37 s). Here a prefix tree is walked: ten million bases take 0.1 s.
+//! The saved file is a `tokenizer.json` of that crate, which gives the same ids. That crate finds the longest token by trying the
+//! whole rest of the word first, so its time grows faster than the square of the length (1,000 bases take 0.012 s, 4,000 take 0.37
+//! s). Here a prefix tree is searched: ten million bases take 0.1 s.
 
-use bpe::huggingface::{letters_apart, to_bytes, tokenizer_json};
+use bpe::huggingface::{split_non_dna, to_bytes, tokenizer_json};
 use serde_json::{Value, json};
 use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
 use tokenizers::{AddedToken, Model, Trainer};
 
-use super::subword::{PIECE, TRAINING_BASES, enough, learned, size, training_pieces};
+use super::subword::{CHUNK_LENGTH, TRAINING_BASES, enough, learned, size, training_chunks};
 use crate::error::Error;
 use crate::family::Family;
 use crate::name::Name;
@@ -34,32 +34,32 @@ pub const WORDPIECE: Family = Family {
     resolve: |name| Some(resolve(name)),
 };
 
-/// Before tokens that continue a word.
+/// Prefix of tokens that continue a word.
 const PREFIX: &str = "##";
-/// What comes before all merges. Named to the trainer in this order: otherwise it numbers them as its hash tables lie.
+/// Tokens before all merges. Passed to the trainer in this order: otherwise their ids depend on its hash tables.
 const ALPHABET: [&str; 8] = ["A", "C", "G", "T", "##A", "##C", "##G", "##T"];
-/// Who learns.
+/// The trainer and its version.
 const TRAINER: &str = "tokenizers 0.23.2";
-/// A pair that stands at fewer places is not merged.
+/// Minimum count of a pair that is merged.
 const FREQUENCY: u64 = 2;
-/// The `tokenizers` crate makes longer words unknown.
+/// Limit above which the `tokenizers` crate makes words unknown.
 const LONGEST_WORD: u32 = u32::MAX;
 
 fn resolve(name: &Name) -> Result<Recipe, Error> {
-    let size = size(name, 13, "5 special ids, 4 bases that begin a word, 4 that continue it, merges")?;
+    let size = size(name, 13, "5 special ids, 4 bases that start a word, 4 that continue it, merges")?;
     let settings = format!(
         "{} bases in pieces of {}, {TRAINER}, pairs from {FREQUENCY} places on, {PREFIX} before what continues",
-        TRAINING_BASES, PIECE
+        TRAINING_BASES, CHUNK_LENGTH
     );
-    Ok(learned(format!("wordpiece{size}"), size, &settings, move |name, pieces| learn(name, size, pieces)))
+    Ok(learned(format!("wordpiece{size}"), size, &settings, move |name, chunks| learn(name, size, chunks)))
 }
 
-/// Learns a vocabulary of `size` entries and gives it as the text of a `tokenizer.json`.
-fn learn(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> {
+/// Trains a vocabulary of `size` entries and serializes it as a `tokenizer.json`.
+fn learn(name: &str, size: usize, chunks: &mut dyn Iterator<Item = &[u8]>) -> Result<Vec<u8>, Error> {
     let failed = |error: tokenizers::Error| Error::Fit {
         name: name.to_owned(),
         reason: error.to_string(),
-        remedy: "give other training text".to_owned(),
+        remedy: "use other training text".to_owned(),
     };
     let first = SPECIAL_NAMES.iter().chain(&ALPHABET).map(|token| AddedToken::from(*token, true)).collect();
     let trainer = WordPieceTrainer::builder()
@@ -68,8 +68,8 @@ fn learn(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Re
         .vocab_size(size)
         .special_tokens(first);
     let mut trainer = trainer.continuing_subword_prefix(PREFIX.to_owned()).build();
-    let pieces = training_pieces(pieces, TRAINING_BASES);
-    trainer.feed(pieces.iter(), |piece| Ok(vec![piece.to_owned()])).map_err(failed)?;
+    let chunks = training_chunks(chunks, TRAINING_BASES);
+    trainer.feed(chunks.iter(), |chunk| Ok(vec![chunk.to_owned()])).map_err(failed)?;
     let mut model = WordPiece::default();
     trainer.train(&mut model).map_err(failed)?;
     let mut tokens: Vec<(u32, String)> = model.get_vocab().into_iter().map(|(token, id)| (id, token)).collect();
@@ -81,12 +81,12 @@ fn learn(name: &str, size: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Re
         "max_input_chars_per_word": LONGEST_WORD, "vocab": vocabulary,
     });
     let decoder = json!({"type": "WordPiece", "prefix": PREFIX, "cleanup": false});
-    Ok(to_bytes(&tokenizer_json(&model, &letters_apart(), &decoder)))
+    Ok(to_bytes(&tokenizer_json(&model, &split_non_dna(), &decoder)))
 }
 
 #[cfg(test)]
 mod tests {
-    /// What is learned is kept by the name of who learned it.
+    /// Fitted vocabularies are stored under the name of the trainer, so it must be the one in use.
     #[test]
     fn the_trainer_is_the_one_that_is_used() {
         let (name, version) = super::TRAINER.split_once(' ').unwrap();

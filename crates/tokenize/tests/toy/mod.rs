@@ -1,12 +1,11 @@
-//! A tokenizer that this crate knows nothing of, as a stranger's crate would have it: runs of one base become one token of up to four
-//! bases.
+//! A custom tokenizer, as another crate would define it: runs of one base are tokens of up to four bases.
 
 use std::sync::Arc;
 
 use tokenize::vocabulary::{SPECIALS, UNK};
 use tokenize::{Family, Reading, Recipe, Token, Tokenizer, Vocabulary};
 
-/// The family: everything that a registry must know.
+/// The family, with all that the registry needs.
 pub(crate) const RUNS: Family = Family {
     stem: "runs",
     pattern: "runs",
@@ -14,13 +13,13 @@ pub(crate) const RUNS: Family = Family {
     examples: &["runs"],
     resolve: |name| {
         let plain = name.number.is_none() && name.words.is_empty();
-        // A span of a hundred bases may be a hundred tokens; a run has 1.3 bases in the mean of random text.
+        // A masked span can have one token per base; in random text the mean length of a run is 1.3 bases.
         let recipe = || Recipe { bases_per_token: 1, tokens_per_base: 0.75, ..Recipe::fixed(Arc::new(Runs::new())) };
         plain.then(|| Ok(recipe()))
     },
 };
 
-/// Longest run that is one token.
+/// Longest run that is one token, in bases.
 const LONGEST: usize = 4;
 
 #[derive(Debug)]
@@ -43,7 +42,7 @@ impl Tokenizer for Runs {
     }
 
     fn reading(&self) -> Reading {
-        // Side by side, of varying length.
+        // Non-overlapping tokens of variable length.
         Reading::Tiling(None)
     }
 
@@ -63,7 +62,7 @@ impl Tokenizer for Runs {
     }
 
     fn may_follow(&self, first: u32, second: u32) -> bool {
-        // A run is cut as late as possible, so a shorter one is never followed by the same base.
+        // A run is split only after four bases, so a shorter one is never followed by the same base.
         let [a, b] = [first, second].map(|id| self.0.bases(id).unwrap_or_default());
         a.first() != b.first() || a.len() == LONGEST
     }

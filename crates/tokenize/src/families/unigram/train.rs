@@ -1,32 +1,32 @@
-//! Learning the tokens and scores of a unigram language model of DNA.
+//! Training of unigram language models of DNA.
 //!
-//! The algorithm is that of the `tokenizers` crate's `UnigramTrainer` (SentencePiece's, Kudo 2018): begin with every repeated
-//! word of up to 16 bases, then in turn fit probabilities by expectation-maximisation and drop a quarter of the tokens, those
-//! that the likelihood misses least. Sums are taken in the order of that crate on one thread, so the result is its result
-//! there; on more threads that crate's own varies. Here it depends neither on them nor on the order of the text. What differs
-//! is the cost: 7 s of processor time for 4,096 entries from a million bases, where that crate takes 65 s.
+//! The algorithm is that of `UnigramTrainer` of the `tokenizers` crate (SentencePiece, Kudo 2018): start with every repeated
+//! substring of up to 16 bases, then alternately fit probabilities by expectation-maximization and prune a quarter of the tokens,
+//! those with the smallest loss of likelihood. Sums are in the order of that crate on one thread, so the result equals its result
+//! there; on several threads its result varies. Here it is independent of the number of threads and of the order of the text. The
+//! cost differs: 7 s of CPU time for 4,096 entries from a million bases, where that crate takes 65 s.
 //!
-//! # How
-//! A lattice of a sentence is a table of tokens by place and length, in place of linked nodes.
+//! # Implementation
+//! The lattice of a sentence is a table of tokens by position and length instead of linked nodes.
 
 use rayon::prelude::*;
 
 use super::seeds::{LONGEST, Piece, SEEDS, Sentence, seeds};
 use bpe::tree::Tree;
 
-/// Rounds of expectation-maximisation between two times of dropping tokens.
+/// Rounds of expectation-maximization between two pruning steps.
 const ROUNDS: usize = 2;
-/// Tokens that stay each time.
+/// Fraction of tokens that is kept in each pruning step.
 const KEPT: f64 = 0.75;
-/// Tokens that are expected less often go away.
+/// Tokens with a smaller expected count are removed.
 const LEAST: f64 = 0.5;
-/// Sentences of one task, and tasks whose results are kept at a time.
+/// Sentences per task, and tasks whose results are kept at a time.
 const SENTENCES: usize = 16;
 const TASKS: usize = 64;
-/// Tenths of the wanted size at which rounds end.
+/// Pruning ends at this many tenths of the requested size.
 const TENTHS: usize = 11;
 
-/// What determines the tokens, size and text aside. Sums depend on how they are grouped.
+/// Everything except size and text that determines the tokens. (Sums depend on how they are grouped.)
 pub(super) fn settings() -> String {
     format!(
         "{SEEDS} seeds of up to {LONGEST} bases, {ROUNDS} rounds, {KEPT} kept down to {TENTHS} tenths, expected {LEAST} times, \
@@ -34,7 +34,7 @@ pub(super) fn settings() -> String {
     )
 }
 
-/// Learns up to `size - specials` tokens from sentences of A, C, G, T, at least the four bases: bases and score, best first.
+/// Trains up to `size - specials` tokens on sentences of A, C, G, T, at least the four bases: bases and score, best first.
 pub(crate) fn train(sentences: &[&[u8]], size: usize, specials: usize) -> Vec<(Vec<u8>, f64)> {
     let sentences = distinct(sentences);
     let mut pieces = seeds(&sentences);
@@ -44,7 +44,7 @@ pub(crate) fn train(sentences: &[&[u8]], size: usize, specials: usize) -> Vec<(V
             let expected = Model::new(&pieces).expected(&sentences);
             pieces = probabilities(&pieces, &expected);
         }
-        // One more for the crate's own unknown token.
+        // One more for the unknown token of the `tokenizers` crate.
         if pieces.len() < desired {
             break;
         }
@@ -54,15 +54,15 @@ pub(crate) fn train(sentences: &[&[u8]], size: usize, specials: usize) -> Vec<(V
             break;
         }
     }
-    let (mut chosen, others): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(|piece| piece.word.length == 1);
-    chosen.sort_by_key(|piece| piece.word.code);
+    let (mut chosen, others): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(|piece| piece.string.length == 1);
+    chosen.sort_by_key(|piece| piece.string.code);
     let left = size.saturating_sub(specials + chosen.len());
     chosen.extend(others.iter().take(left));
     chosen.sort_by(|a, b| b.score.total_cmp(&a.score));
-    chosen.iter().map(|piece| (piece.word.bases(), piece.score)).collect()
+    chosen.iter().map(|piece| (piece.string.bases(), piece.score)).collect()
 }
 
-/// Every sentence once, in alphabetical order. Each base is a sentence too: so all four are always expected at least once.
+/// Distinct sentences in alphabetical order. Each base is also a sentence, so that all four have an expected count of at least one.
 fn distinct<'a>(sentences: &[&'a [u8]]) -> Vec<Sentence<'a>> {
     let mut sorted: Vec<&[u8]> = sentences.iter().copied().filter(|sentence| !sentence.is_empty()).collect();
     sorted.extend(b"ACGT".chunks(1));
@@ -70,7 +70,7 @@ fn distinct<'a>(sentences: &[&'a [u8]]) -> Vec<Sentence<'a>> {
     sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect()
 }
 
-/// The M step, with the sparse prior of a variational Dirichlet process (SentencePiece after Liang and Klein 2007).
+/// M step, with the sparse prior of a variational Dirichlet process (SentencePiece after Liang and Klein 2007).
 fn probabilities(pieces: &[Piece], expected: &[f64]) -> Vec<Piece> {
     let kept = || pieces.iter().zip(expected).filter(|(_, expected)| **expected >= LEAST);
     let sum = digamma(kept().map(|(_, &expected)| expected).sum());
@@ -92,7 +92,7 @@ fn digamma(mut x: f64) -> f64 {
     result
 }
 
-/// Drops those tokens whose loss lowers the likelihood least: each is thought to be replaced by its second-best spelling.
+/// Prunes the tokens whose removal reduces the likelihood least: each is assumed to be replaced by its second-best segmentation.
 fn prune(pieces: &[Piece], sentences: &[Sentence], desired: usize) -> Vec<Piece> {
     let model = Model::new(pieces);
     let uses = model.uses(sentences);
@@ -107,7 +107,8 @@ fn prune(pieces: &[Piece], sentences: &[Sentence], desired: usize) -> Vec<Piece>
             Spelling::Other(parts) if parts.is_empty() => kept.push(*piece),
             Spelling::Other(parts) => {
                 let own = uses_here.ln() - total.ln();
-                // The number of all tokens, where one expects that of the parts: so it is in SentencePiece and in the crate.
+                // The number of all tokens, where the number of parts would be expected: as in SentencePiece and in the
+                // `tokenizers` crate.
                 let replaced = (total + uses_here * pieces.len() as f64).ln();
                 let others: f64 = parts.iter().map(|&part| (uses[part as usize] + uses_here).ln() - replaced).sum();
                 candidates.push((uses_here / all * (own - others), *piece));
@@ -116,17 +117,17 @@ fn prune(pieces: &[Piece], sentences: &[Sentence], desired: usize) -> Vec<Piece>
     }
     let most = desired.max(((pieces.len() + 1) as f64 * KEPT) as usize);
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
-    // One place is the crate's own unknown token's.
+    // One entry is reserved for the unknown token of the `tokenizers` crate.
     let left = (most - 1).saturating_sub(kept.len());
     kept.extend(candidates.iter().take(left).map(|candidate| candidate.1));
     kept
 }
 
-/// How a token could be spelled without itself.
+/// The segmentation of a token without itself.
 enum Spelling {
-    /// Not at all.
+    /// There is none.
     Only,
-    /// With these tokens; with none if they are better than the token itself.
+    /// Into these tokens; empty if they score higher than the token itself.
     Other(Vec<u32>),
 }
 
@@ -138,12 +139,12 @@ struct Model {
     pieces: Vec<Piece>,
 }
 
-/// Tables of one sentence, kept from sentence to sentence.
+/// Tables of one sentence, reused for every sentence.
 #[derive(Default)]
 struct Lattice {
-    /// Token by first base and length.
+    /// Token by start and length.
     tokens: Vec<[u32; LONGEST]>,
-    /// Logarithms of the sums over all ways to a place, and from it on.
+    /// Forward and backward log-sums over all segmentations up to and from a position.
     alpha: Vec<f64>,
     beta: Vec<f64>,
     /// Best score up to the end of each token, and the length of the token before it.
@@ -152,7 +153,7 @@ struct Lattice {
 
 impl Model {
     fn new(pieces: &[Piece]) -> Model {
-        let tokens: Vec<(u32, Vec<u8>)> = (0..).zip(pieces.iter().map(|piece| piece.word.bases())).collect();
+        let tokens: Vec<(u32, Vec<u8>)> = (0..).zip(pieces.iter().map(|piece| piece.string.bases())).collect();
         Model { tree: Tree::new(&tokens), pieces: pieces.to_vec() }
     }
 
@@ -170,7 +171,7 @@ impl Model {
         }
     }
 
-    /// How often each token is expected: the E step.
+    /// E step: the expected count of each token.
     fn expected(&self, sentences: &[Sentence]) -> Vec<f64> {
         let mut expected = vec![0.0; self.pieces.len()];
         for group in sentences.chunks(SENTENCES * TASKS) {
@@ -182,7 +183,7 @@ impl Model {
                     part
                 })
                 .collect();
-            // One after the other: sums must not depend on the number of threads.
+            // Sequentially: sums must not depend on the number of threads.
             for &(token, share) in parts.iter().flatten() {
                 expected[token as usize] += share;
             }
@@ -223,7 +224,7 @@ impl Model {
         }
     }
 
-    /// How often each token stands in the best cuts.
+    /// Count of each token in the best segmentations.
     fn uses(&self, sentences: &[Sentence]) -> Vec<f64> {
         let mut uses = vec![0.0; self.pieces.len()];
         for group in sentences.chunks(SENTENCES * TASKS) {
@@ -245,18 +246,18 @@ impl Model {
         uses
     }
 
-    /// Visits the tokens of the best cut, last first, and gives its score; `None`: there is none. Each token has its own best
-    /// way to it, as in the crate: rounding decides between ways that are equal, and it is the same here.
+    /// Visits the tokens of the best segmentation, last first, and returns its score; `None` if there is none. Each token keeps its
+    /// own best predecessor, as in the `tokenizers` crate, so that rounding resolves ties in the same way.
     fn best(&self, length: usize, lattice: &mut Lattice, mut visit: impl FnMut(u32)) -> Option<f64> {
         let Lattice { tokens, best, .. } = lattice;
         best.clear();
         best.resize(length, [(0.0, 0); LONGEST]);
-        // The best token before a place, for a token of this score that begins there.
-        let before = |best: &[[(f64, u8); LONGEST]], place: usize, score: f64| {
+        // The best token before a position, for a token of this score that starts there.
+        let before = |best: &[[(f64, u8); LONGEST]], position: usize, score: f64| {
             let mut chosen: Option<(f64, u8)> = None;
-            for length in (1..=place.min(LONGEST)).rev() {
-                if tokens[place - length][length - 1] != NONE {
-                    let total = best[place - length][length - 1].0 + score;
+            for length in (1..=position.min(LONGEST)).rev() {
+                if tokens[position - length][length - 1] != NONE {
+                    let total = best[position - length][length - 1].0 + score;
                     if chosen.is_none_or(|(most, _)| total > most) {
                         chosen = Some((total, length as u8));
                     }
@@ -265,28 +266,28 @@ impl Model {
             chosen
         };
         for start in 0..length {
-            for place in 0..LONGEST {
-                let token = tokens[start][place];
+            for position in 0..LONGEST {
+                let token = tokens[start][position];
                 if token != NONE {
                     let score = self.score(token);
-                    best[start][place] = if start == 0 { (score, 0) } else { before(best, start, score)? };
+                    best[start][position] = if start == 0 { (score, 0) } else { before(best, start, score)? };
                 }
             }
         }
         let (score, mut last) = before(best, length, 0.0)?;
         let mut end = length;
         while last > 0 {
-            let (start, place) = (end - usize::from(last), usize::from(last) - 1);
-            visit(tokens[start][place]);
-            (end, last) = (start, best[start][place].1);
+            let (start, position) = (end - usize::from(last), usize::from(last) - 1);
+            visit(tokens[start][position]);
+            (end, last) = (start, best[start][position].1);
         }
         Some(score)
     }
 
-    /// The second-best spelling of each token.
+    /// The second-best segmentation of each token.
     fn spellings(&self) -> Vec<Spelling> {
         let of = |lattice: &mut Lattice, (token, piece): (usize, &Piece)| {
-            let bases = piece.word.bases();
+            let bases = piece.string.bases();
             self.fill(&bases, lattice);
             lattice.tokens[0][bases.len() - 1] = NONE;
             let mut parts = Vec::new();
@@ -332,7 +333,7 @@ mod tests {
         text
     }
 
-    /// What the `tokenizers` crate learns on one thread.
+    /// Result of the `tokenizers` crate on one thread.
     fn theirs(sentences: &[&[u8]], size: usize) -> Vec<(String, f64)> {
         let sentences = distinct(sentences);
         let sentences = sentences.iter().map(|(s, n)| (String::from_utf8(s.to_vec()).unwrap(), *n)).collect();
@@ -372,7 +373,7 @@ mod tests {
         }
         let repeats = [b"A".repeat(512), b"AC".repeat(256), b"AAC".repeat(100), b"A".repeat(512)];
         let sentences: Vec<&[u8]> = repeats.iter().map(Vec::as_slice).collect();
-        // C, G and T are equally rare: the crate puts them as its hash table lies.
+        // C, G and T are equally rare: that crate orders them by its hash table.
         let sorted = |mut tokens: Vec<(String, f64)>| {
             tokens.sort_by(|a, b| a.0.cmp(&b.0));
             tokens
@@ -396,7 +397,7 @@ mod tests {
         assert_eq!(with(2, &backwards), one);
     }
 
-    /// The crate would give every token where the bases alone fill the vocabulary.
+    /// That crate would return all tokens if the bases alone fill the vocabulary.
     #[test]
     fn the_smallest_vocabulary_is_the_bases() {
         let tokens = ours(&[b"ACACACAC"], 9);
