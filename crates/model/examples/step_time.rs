@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = if what == "mlm" { plain.autodiff() } else { plain };
     let encoder =
         Encoder { layers, hidden, heads, intermediate, dropout, position: Position::Alibi, ..Encoder::default() };
-    let frontend = tokenize::Frontend::Lookup;
+    let frontend = tokenize::FrontendConfig::Lookup;
     let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
     let mut model = Model::new(&config, 1, &device);
     let mut optimizer = optimize::adamw(&Settings { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weight_decay: 1e-5 });

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
-use protocol::candidates::LegalSets;
+use protocol::candidates::CandidateSets;
 use protocol::layout::Layout;
 use tokenize::vocabulary::PAD;
 
@@ -45,7 +45,7 @@ impl Batch {
             lengths: layouts.iter().map(|layout| layout.ids.len()).collect(),
             rows,
             tokens,
-            hidden: layouts.iter().map(|layout| layout.hidden).sum(),
+            hidden: layouts.iter().map(|layout| layout.masked).sum(),
         }
     }
 
@@ -74,7 +74,7 @@ pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, legal: Opti
 }
 
 /// The mask of legal tokens `[targets, ids]`, 0 or strongly negative; `None` where all ids of the range are legal.
-pub fn legal(layouts: &[Layout], sets: &mut LegalSets, device: &Device) -> Option<Tensor<2>> {
+pub fn legal(layouts: &[Layout], sets: &mut CandidateSets, device: &Device) -> Option<Tensor<2>> {
     if sets.fixed_range().is_some() {
         return None;
     }
@@ -82,7 +82,7 @@ pub fn legal(layouts: &[Layout], sets: &mut LegalSets, device: &Device) -> Optio
     let targets: Vec<_> = layouts.iter().flat_map(|layout| &layout.targets).collect();
     let mut mask = vec![0.0f32; targets.len() * width];
     for (row, target) in mask.chunks_exact_mut(width).zip(&targets) {
-        sets.fill(target.legal, row, FORBIDDEN);
+        sets.fill_mask(target.constraint, row, FORBIDDEN);
     }
     Some(Tensor::from_data(TensorData::new(mask, [targets.len(), width]), device))
 }

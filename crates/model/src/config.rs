@@ -10,7 +10,7 @@ pub struct ModelConfig {
     /// Number of ids, specials included.
     pub vocabulary: usize,
     /// What stands before the encoder.
-    pub frontend: tokenize::Frontend,
+    pub frontend: tokenize::FrontendConfig,
     /// The shared encoder.
     pub encoder: Encoder,
     /// Number of classes where a sequence is classified.

@@ -5,7 +5,7 @@ use dataset::{Markov, ScoringWindow, Split};
 use experiment::config::Scoring;
 use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
-use protocol::layout::Cut;
+use protocol::layout::SegmentedWindow;
 use protocol::score::{BIAS_ONLY, FLOOR, PARALLEL_FLOOR, Score};
 use protocol::{Fitted, masking_plan as plan};
 
@@ -174,7 +174,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
 fn add_floors(block: &mut Score, source: &Markov, bases: &[u8], fitted: &Fitted, span: usize) {
     for pass in EVERY_PASS {
         let spans = plan::scoring(bases, span, pass);
-        let parts = Cut::new(&*fitted.tokenizer, bases, &spans).parts();
+        let parts = SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).target_ranges();
         let spans: Vec<_> = spans.iter().map(|span| span.start..span.end).collect();
         block.add(FLOOR, source.sequential_bits(bases, &spans));
         block.add(PARALLEL_FLOOR, source.parallel_bits(bases, &spans, &parts));

@@ -41,11 +41,13 @@ impl Frontend {
     #[must_use]
     pub fn new(init: &Init, config: &ModelConfig) -> Frontend {
         match &config.frontend {
-            tokenize::Frontend::Lookup => Frontend::Lookup(Lookup::new(init, config.vocabulary, config.encoder.hidden)),
-            tokenize::Frontend::MxDna(knobs) => {
+            tokenize::FrontendConfig::Lookup => {
+                Frontend::Lookup(Lookup::new(init, config.vocabulary, config.encoder.hidden))
+            }
+            tokenize::FrontendConfig::MxDna(knobs) => {
                 Frontend::MxDna(MxDna::new(init, config.vocabulary, knobs, &config.encoder))
             }
-            tokenize::Frontend::Deep(knobs) => {
+            tokenize::FrontendConfig::Deep(knobs) => {
                 Frontend::Deep(Deep::new(init, config.vocabulary, knobs, &config.encoder))
             }
         }

@@ -14,8 +14,8 @@ use dataset::{Corpus, Split, stream};
 use experiment::config::MaskingUnit;
 use experiment::record::CurvePoint;
 use experiment::run::Pretrain;
-use protocol::candidates::LegalSets;
-use protocol::layout::{Cut, Layout, token_masking};
+use protocol::candidates::CandidateSets;
+use protocol::layout::{Layout, SegmentedWindow, token_masking};
 use protocol::{Fitted, masking_plan as plan};
 use tokenize::Token;
 
@@ -58,13 +58,13 @@ fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl ra
         MaskingUnit::Bases => {
             let spans = plan::training(bases, pretrain.masking.span, pretrain.masking.share, rng);
             let planned = spans.iter().map(|span| (span.end - span.start) as u64).sum();
-            (Cut::new(&*fitted.tokenizer, bases, &spans).training(), planned)
+            (SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).training(), planned)
         }
         MaskingUnit::Tokens => {
             let mut tokens: Vec<Token> = Vec::new();
             fitted.tokenizer.encode(bases, &mut tokens);
             let layout = token_masking(&tokens, pretrain.masking.share, fitted.tokenizer.vocabulary().len(), rng);
-            let planned = layout.hidden as u64;
+            let planned = layout.masked as u64;
             (layout, planned)
         }
     }
@@ -164,7 +164,7 @@ struct Steps<'a> {
     corpus: &'a Corpus,
     fitted: &'a Fitted,
     tape: Device,
-    sets: LegalSets,
+    sets: CandidateSets,
     /// The ids that the softmax runs over, where they are legal.
     ids: Range<usize>,
     number: u64,
@@ -172,7 +172,7 @@ struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     fn new(seed: u64, pretrain: &'a Pretrain, corpus: &'a Corpus, fitted: &'a Fitted, device: &Device) -> Steps<'a> {
-        let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
+        let sets = CandidateSets::new(Arc::clone(&fitted.tokenizer));
         let ids = match pretrain.masking.unit {
             MaskingUnit::Bases => sets.ids(),
             MaskingUnit::Tokens => 0..sets.vocabulary(),

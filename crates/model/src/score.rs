@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use dataset::ScoringWindow;
 use experiment::record::BlockScore;
-use protocol::candidates::LegalSets;
+use protocol::candidates::CandidateSets;
 use protocol::code_length::token_bits;
-use protocol::layout::{Cut, Layout, Target};
+use protocol::layout::{Layout, SegmentedWindow, Target};
 use protocol::score::{BIAS_ONLY, COUNT, NO_PAIR_RULE, PARALLEL, Score};
 use protocol::{Fitted, masking_plan as plan};
 
@@ -45,7 +45,7 @@ pub trait Predict {
 pub struct Scorer<'a, P> {
     model: P,
     fitted: &'a Fitted,
-    sets: LegalSets,
+    sets: CandidateSets,
     span: usize,
     passes: u64,
 }
@@ -54,7 +54,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
     /// A scorer for `model`, whose tokenizer is `fitted`, with hidden spans of `span` bases.
     #[must_use]
     pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
-        let sets = LegalSets::new(Arc::clone(&fitted.tokenizer));
+        let sets = CandidateSets::new(Arc::clone(&fitted.tokenizer));
         Scorer { model, fitted, sets, span, passes: 0 }
     }
 
@@ -74,7 +74,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
         let (mut steps, mut layouts) = (Vec::new(), Vec::new());
         for &pass in passes {
             let spans = plan::scoring(bases, self.span, pass);
-            let cut = Cut::new(&*self.fitted.tokenizer, bases, &spans);
+            let cut = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &spans);
             score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
             let count: f64 = cut.counts().map(|number| self.fitted.counts.bits(number)).sum();
             for component in [COUNT, NO_PAIR_RULE, BIAS_ONLY] {
@@ -109,7 +109,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
             let bits = token_bits(row, target, &mut self.sets);
             if target.order == step {
                 *score += &bits;
-                score.add(BIAS_ONLY, token_bits(&self.fitted.bias, target, &mut self.sets).total());
+                score.add(BIAS_ONLY, token_bits(&self.fitted.context_free, target, &mut self.sets).total());
             }
             if parallel && step == 0 {
                 score.add(PARALLEL, bits.total());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Device;
 use dataset::ScoringWindow;
-use protocol::layout::{Cut, Layout};
+use protocol::layout::{Layout, SegmentedWindow};
 use protocol::{Fitted, masking_plan as plan};
 use tokenize::Token;
 use tokenize::vocabulary::{CLS, SEP};
@@ -29,7 +29,7 @@ pub(crate) fn seen(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], sp
     let (mut positions, mut tokens, mut targets) = (0, 0, 0);
     for (number, window) in windows.iter().enumerate() {
         let spans = plan::scoring(&window.bases, span, number % plan::PASSES);
-        let layout = Cut::new(&*fitted.tokenizer, &window.bases, &spans).step(0);
+        let layout = SegmentedWindow::new(&*fitted.tokenizer, &window.bases, &spans).step(0);
         positions += layout.ids.len();
         targets += layout.targets.len();
         tokens += match route(model, fitted, &layout, device) {
@@ -77,7 +77,7 @@ pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
     let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    let layout = Layout { ids, targets: Vec::new(), hidden: 0 };
+    let layout = Layout { ids, targets: Vec::new(), masked: 0 };
     match route(model, fitted, &layout, device) {
         Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
         // Position 0 is [CLS], the last one [SEP]: they stand for no base.

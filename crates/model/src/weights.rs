@@ -287,7 +287,7 @@ mod tests {
 
     fn model(layers: usize) -> Model {
         let encoder = Encoder { hidden: 4, layers, heads: 2, intermediate: 6, ..Encoder::default() };
-        let config = ModelConfig { vocabulary: 7, frontend: tokenize::Frontend::Lookup, encoder, classes: None };
+        let config = ModelConfig { vocabulary: 7, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };
         Model::new(&config, 1, &crate::device::open("cpu").unwrap())
     }
 

@@ -17,13 +17,13 @@ fn devices() -> Vec<Device> {
     model::device::available().into_iter().map(|name| model::device::open(name).unwrap()).collect()
 }
 
-fn frontends() -> Vec<tokenize::Frontend> {
-    let sizes = tokenize::MxDna { kernel_sizes: vec![1, 2, 3, 5], ..tokenize::MxDna::default() };
-    let deep = tokenize::Deep::default();
-    vec![tokenize::Frontend::Lookup, tokenize::Frontend::MxDna(sizes), tokenize::Frontend::Deep(deep)]
+fn frontends() -> Vec<tokenize::FrontendConfig> {
+    let sizes = tokenize::MxDnaConfig { kernel_sizes: vec![1, 2, 3, 5], ..tokenize::MxDnaConfig::default() };
+    let deep = tokenize::DeepConfig::default();
+    vec![tokenize::FrontendConfig::Lookup, tokenize::FrontendConfig::MxDna(sizes), tokenize::FrontendConfig::Deep(deep)]
 }
 
-fn config(frontend: tokenize::Frontend, position: Position) -> ModelConfig {
+fn config(frontend: tokenize::FrontendConfig, position: Position) -> ModelConfig {
     let encoder = Encoder { hidden: 16, heads: 4, intermediate: 24, position, init_std: 0.3, ..Encoder::default() };
     ModelConfig { vocabulary: 9, frontend, encoder, classes: Some(3) }
 }
@@ -84,7 +84,7 @@ fn a_row_never_depends_on_its_batch_mates() {
 fn only_the_directed_code_tells_left_from_right() {
     for device in devices() {
         for (position, symmetric) in [(Position::Alibi, true), (Position::AlibiDirected, false)] {
-            let model = Model::new(&config(tokenize::Frontend::Lookup, position), 5, &device);
+            let model = Model::new(&config(tokenize::FrontendConfig::Lookup, position), 5, &device);
             let ids = ids(&[40], 3, &device);
             let forward = numbers(model.states(ids.clone(), &[40], None).positions);
             let turned = model.states(ids.flip([1]), &[40], None).positions.flip([1]);
@@ -194,7 +194,7 @@ fn base_counts_are_the_published_ones() {
         position: Position::Alibi,
         ..Encoder::default()
     };
-    let config = ModelConfig { vocabulary: 10, frontend: tokenize::Frontend::Lookup, encoder, classes: None };
+    let config = ModelConfig { vocabulary: 10, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };
     let model = Model::new(&config, 1, &device);
     assert_eq!(count(&model.encoder), 9_444_096 + 2 * 768);
     assert_eq!(model.macs(512, 512, 0) * 12, 57_982_058_496 + 4_831_838_208);

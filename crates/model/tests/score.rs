@@ -145,7 +145,7 @@ fn price(fitted: &Fitted, tiles: &Masked, order: usize, shown: usize, logit: imp
             None if left == 1 => bases(id) == total,
             None => bases(id) + left <= total + 1,
         };
-        let place = tokenizer.stands_first(id).is_none_or(|first| first == (order == 0));
+        let place = tokenizer.is_word_initial(id).is_none_or(|first| first == (order == 0));
         let pair =
             !pairs || tokenizer.reading().fixed().is_some() || before.is_none_or(|b| tokenizer.may_follow(b, id));
         tokenizer.vocabulary().is_dna(id) && length && place && pair
@@ -185,7 +185,7 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
                 add("length", length);
                 add("content", content);
                 add("no_pair_rule", no_pair_rule);
-                let [length, content, _] = price(fitted, tiles, order, order, |id| fitted.bias[id as usize]);
+                let [length, content, _] = price(fitted, tiles, order, order, |id| fitted.context_free[id as usize]);
                 add("bias_only", length + content);
                 let [length, content, _] = price(fitted, tiles, order, 0, |id| logit(first, place, id));
                 add("parallel", length + content);

@@ -1,36 +1,36 @@
-//! A tokenizer together with what is learned about it on the training split: the price of token counts and the
-//! bias-only model. Kept once under its own key, shared by all runs.
+//! A tokenizer together with what is fitted to the training split: its vocabulary, the code of token counts and the context-free
+//! baseline. Stored once under its own key and shared by all runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use dna::is_dna;
 use serde::{Deserialize, Serialize};
-use tokenize::{Error, Frontend, Recipe, Tokenizer};
+use tokenize::{Error, FrontendConfig, Recipe, Tokenizer};
 
-use crate::candidates::{Legal, LegalSets};
-use crate::code_length::CountBill;
-use crate::layout::Cut;
+use crate::candidates::{CandidateSets, Constraint};
+use crate::code_length::CountCode;
+use crate::layout::SegmentedWindow;
 use crate::masking_plan::Span;
 
-/// Most training spans used for counts and for the bias-only model, evenly spaced.
+/// Maximum number of training spans to which counts and the context-free baseline are fitted, evenly spaced.
 pub const SPANS: usize = 60_000;
-/// Rounds of iterative scaling of the bias-only model.
+/// Rounds of iterative scaling of the context-free baseline.
 const ROUNDS: usize = 30;
-/// Pseudo-count of each legal token in the bias-only model.
+/// Pseudo-count of each candidate token in the context-free baseline.
 const PSEUDO: f64 = 0.1;
 
-/// A tokenizer and what the training split says about it.
+/// A tokenizer and the statistics of its tokens on the training split.
 #[derive(Clone, Debug)]
 pub struct Fitted {
     /// The tokenizer.
     pub tokenizer: Arc<dyn Tokenizer>,
-    /// What stands in front of the encoder.
-    pub frontend: Frontend,
-    /// The price of token counts.
-    pub counts: CountBill,
-    /// Logits of the bias-only model: the maximum-likelihood model that sees nothing of the window.
-    pub bias: Vec<f32>,
+    /// The front end of the encoder for this tokenizer.
+    pub frontend: FrontendConfig,
+    /// The code of the number of tokens of a span.
+    pub counts: CountCode,
+    /// Logits of the context-free baseline, by token id: the maximum-likelihood model that sees nothing of the window.
+    pub context_free: Vec<f32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,36 +39,38 @@ struct Saved {
     name: String,
     span: usize,
     tokenizer: Option<String>,
-    counts: CountBill,
-    bias: Vec<f32>,
+    counts: CountCode,
+    #[serde(rename = "bias")]
+    context_free: Vec<f32>,
 }
 
 impl Fitted {
-    /// Learns vocabulary, counts and bias from the training text, for hidden spans of `span` bases.
+    /// Fits vocabulary, counts and context-free baseline to `texts` of the training split, for masked spans of `span` bases.
     ///
     /// # Errors
     /// If the tokenizer does not fit the span or the text.
-    pub fn fit(recipe: &Recipe, pieces: &[&[u8]], span: usize) -> Result<Fitted, Error> {
+    pub fn fit(recipe: &Recipe, texts: &[&[u8]], span: usize) -> Result<Fitted, Error> {
         recipe.check_span(span)?;
-        let tokenizer = recipe.fit(&mut pieces.iter().copied())?;
-        let spans = training_spans(pieces, span);
+        let tokenizer = recipe.fit(&mut texts.iter().copied())?;
+        let spans = training_spans(texts, span);
         if spans.is_empty() {
             return Err(Error::Fit {
                 name: recipe.name.clone(),
-                reason: format!("no {span} bases without N in the training text"),
-                remedy: "give more text".to_owned(),
+                reason: format!("the training text contains no {span} consecutive bases without N"),
+                remedy: "use more training text".to_owned(),
             });
         }
-        let cuts: Vec<Cut> = spans.iter().map(|text| Cut::new(&*tokenizer, text, &[Span::hidden(0, span)])).collect();
+        let windows: Vec<SegmentedWindow> =
+            spans.iter().map(|text| SegmentedWindow::new(&*tokenizer, text, &[Span::masked(0, span)])).collect();
         let counts = match recipe.reading.fixed() {
-            Some(_) => CountBill::free(),
-            None => CountBill::fit(span, cuts.iter().flat_map(|cut| cut.counts().collect::<Vec<_>>())),
+            Some(_) => CountCode::fixed_length(),
+            None => CountCode::fit(span, windows.iter().flat_map(|window| window.counts().collect::<Vec<_>>())),
         };
-        let bias = bias_only(&tokenizer, &cuts);
-        Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), counts, bias })
+        let context_free = context_free_logits(&tokenizer, &windows);
+        Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), counts, context_free })
     }
 
-    /// Whatever determines what [`Fitted::fit`] gives, the training text aside.
+    /// Everything except the training text that determines the result of [`Fitted::fit`].
     #[must_use]
     pub fn fingerprint(recipe: &Recipe, span: usize) -> String {
         format!(
@@ -77,89 +79,94 @@ impl Fitted {
         )
     }
 
-    /// As bytes for the store.
+    /// Serializes it for the store.
     ///
     /// # Panics
-    /// Never: it is plain data.
+    /// Never: plain data always serializes.
     #[must_use]
     pub fn save(&self, span: usize) -> Vec<u8> {
         let tokenizer = self.tokenizer.save().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let name = self.tokenizer.name().to_owned();
-        let saved = Saved { name, span, tokenizer, counts: self.counts.clone(), bias: self.bias.clone() };
+        let saved =
+            Saved { name, span, tokenizer, counts: self.counts.clone(), context_free: self.context_free.clone() };
         serde_json::to_vec(&saved).expect("plain data")
     }
 
-    /// From what [`Fitted::save`] gave.
+    /// Restores the result of [`Fitted::save`].
     ///
     /// # Errors
-    /// If the bytes are of something else.
+    /// If the bytes belong to another tokenizer or span, or are not valid.
     pub fn load(recipe: &Recipe, bytes: &[u8], span: usize) -> Result<Fitted, Error> {
         let wrong = |reason: String| Error::File {
             path: format!("fitted {}", recipe.name),
             reason,
-            remedy: "remove it; it is learned again".to_owned(),
+            remedy: "remove the file; it is created again".to_owned(),
         };
         let saved: Saved = serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?;
         if saved.name != recipe.name || saved.span != span {
-            return Err(wrong(format!("holds {} for spans of {}", saved.name, saved.span)));
+            return Err(wrong(format!("contains {} for spans of {} bases", saved.name, saved.span)));
         }
         let tokenizer = recipe.load(saved.tokenizer.unwrap_or_default().as_bytes())?;
-        if saved.bias.len() != tokenizer.vocabulary().len() {
-            return Err(wrong("its bias does not fit its vocabulary".into()));
+        if saved.context_free.len() != tokenizer.vocabulary().len() {
+            return Err(wrong("its context-free baseline does not match its vocabulary".into()));
         }
-        Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), counts: saved.counts, bias: saved.bias })
+        Ok(Fitted {
+            tokenizer,
+            frontend: recipe.frontend.clone(),
+            counts: saved.counts,
+            context_free: saved.context_free,
+        })
     }
 }
 
-/// Up to [`SPANS`] stretches of `span` bases without N, evenly spaced over the text.
-fn training_spans<'a>(pieces: &[&'a [u8]], span: usize) -> Vec<&'a [u8]> {
-    let all: Vec<&[u8]> =
-        pieces.iter().flat_map(|piece| piece.chunks_exact(span)).filter(|text| is_dna(text)).collect();
+/// Up to [`SPANS`] segments of `span` bases without N, evenly spaced over the text.
+fn training_spans<'a>(texts: &[&'a [u8]], span: usize) -> Vec<&'a [u8]> {
+    let all: Vec<&[u8]> = texts.iter().flat_map(|text| text.chunks_exact(span)).filter(|span| is_dna(span)).collect();
     let count = SPANS.min(all.len());
     (0..count).map(|i| all[i * all.len() / count]).collect()
 }
 
-/// Maximum-likelihood logits of a model that sees nothing: iterative scaling over the legal sets (each event has exactly
-/// one feature, so every round raises the likelihood; Darroch and Ratcliff 1972).
-fn bias_only(tokenizer: &Arc<dyn Tokenizer>, cuts: &[Cut]) -> Vec<f32> {
-    let mut sets = LegalSets::new(Arc::clone(tokenizer));
+/// Maximum-likelihood logits of the context-free baseline, by generalized iterative scaling over the candidate sets (each event has
+/// exactly one feature, so every round increases the likelihood; Darroch and Ratcliff 1972).
+fn context_free_logits(tokenizer: &Arc<dyn Tokenizer>, windows: &[SegmentedWindow]) -> Vec<f32> {
+    let mut sets = CandidateSets::new(Arc::clone(tokenizer));
     let size = sets.vocabulary();
-    let mut groups: HashMap<Legal, f64> = HashMap::new();
+    let mut groups: HashMap<Constraint, f64> = HashMap::new();
     let mut observed = vec![0.0; size];
-    for cut in cuts {
-        let number = cut.counts().next().unwrap_or(0);
+    for window in windows {
+        let number = window.counts().next().unwrap_or(0);
         for step in 0..number {
-            let layout = cut.step(step);
+            let layout = window.step(step);
             if let Some(target) = layout.targets.first() {
-                *groups.entry(target.legal).or_default() += 1.0;
+                *groups.entry(target.constraint).or_default() += 1.0;
                 observed[target.token as usize] += 1.0;
             }
         }
     }
     let any = match tokenizer.reading().fixed() {
-        Some(k) => Legal { longest: k as u32, exact: true, ..Legal::ANY },
-        None => Legal::ANY,
+        Some(k) => Constraint { max_length: k as u32, exact: true, ..Constraint::ANY },
+        None => Constraint::ANY,
     };
-    let mut legal_ids = 0.0;
+    let mut pseudo_counts = 0.0;
     sets.visit(any, true, |id| {
         observed[id as usize] += PSEUDO;
-        legal_ids += PSEUDO;
+        pseudo_counts += PSEUDO;
     });
-    *groups.entry(any).or_default() += legal_ids;
-    for &legal in groups.keys() {
-        sets.prepare(legal);
+    *groups.entry(any).or_default() += pseudo_counts;
+    for &constraint in groups.keys() {
+        sets.prepare(constraint);
     }
-    // A HashMap's order is random; sums must not depend on it.
-    let mut groups: Vec<(Legal, f64)> = groups.into_iter().collect();
-    groups.sort_by_key(|(legal, _)| (legal.longest, legal.exact, legal.after, legal.first));
+    // The iteration order of a HashMap is random; sums must not depend on it.
+    let mut groups: Vec<(Constraint, f64)> = groups.into_iter().collect();
+    groups.sort_by_key(|(of, _)| (of.max_length, of.exact, of.previous, of.first));
     let mut weights: Vec<f64> = observed.clone();
     if tokenizer.reading().fixed().is_none() {
         let mut members = Vec::new();
         for _ in 0..ROUNDS {
             let mut expected = vec![0.0; size];
-            for &(legal, count) in &groups {
+            for &(constraint, count) in &groups {
                 members.clear();
-                sets.visit(legal, true, |id| members.push(id));
+                sets.visit(constraint, true, |id| members.push(id));
                 let sum: f64 = members.iter().map(|&id| weights[id as usize]).sum();
                 let factor = count / sum;
                 for &id in &members {
@@ -183,7 +190,7 @@ mod tests {
     use tokenize::registry;
 
     #[test]
-    fn a_fingerprint_names_what_determines_a_fit() {
+    fn the_fingerprint_names_everything_that_determines_a_fit() {
         let of = |name: &str, span: usize| Fitted::fingerprint(&registry::builtin().parse(name).unwrap(), span);
         let has = |name: &str, numbers: &[usize]| {
             let own = of(name, 12);
@@ -198,7 +205,7 @@ mod tests {
             assert!(of(name, 12).contains(&PSEUDO.to_string()), "{name}");
             assert_ne!(of(name, 12), of(name, 24), "{name}");
         }
-        let [most, piece] = [subword::TRAINING_BASES, subword::PIECE];
+        let [most, piece] = [subword::TRAINING_BASES, subword::CHUNK_LENGTH];
         assert!(["bpe512", "randomcut512", "wordpiece512"].iter().all(|name| has(name, &[most, piece])));
         assert!(has("unigram512", &[unigram::TRAINING_BASES, piece]) && !has("unigram512", &[most]));
     }

@@ -1,73 +1,73 @@
-//! What a model sees of a window with hidden spans, and what it must pay for (`docs/protocol.md#nothing-masked-is-visible`).
+//! Input and targets of a window with masked spans (`docs/protocol.md#nothing-masked-is-visible`).
 
 use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
 use tokenize::{Reading, Token, Tokenizer};
 
-use crate::candidates::Legal;
+use crate::candidates::Constraint;
 use crate::masking_plan::Span;
 
-/// A window cut under a plan: its tokens, and which of them tile each hidden span.
+/// A window tokenized under a masking plan: its tokens, and which of them tile each masked span.
 #[derive(Clone, Debug)]
-pub struct Cut {
+pub struct SegmentedWindow {
     tokens: Vec<Token>,
-    spans: Vec<CutSpan>,
+    spans: Vec<SegmentedSpan>,
     sliding: bool,
     fixed: bool,
-    /// Whether tokens differ by whether they stand first.
+    /// Whether the tokenizer spells word-initial tokens differently.
     marked: bool,
 }
 
 #[derive(Clone, Debug)]
-struct CutSpan {
+struct SegmentedSpan {
     span: Span,
     /// Indices of the tokens that tile it.
     tokens: Vec<usize>,
 }
 
-/// A token that must be paid for.
+/// A token that is predicted and coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Row of the input, \[CLS\] being row 0.
     pub position: usize,
-    /// The true token.
+    /// Id of the true token.
     pub token: u32,
-    /// Number of the span in the plan.
+    /// Index of the span in the plan.
     pub span: usize,
-    /// Place of the token among those that tile the span.
+    /// Index of the token among those that tile the span.
     pub order: usize,
-    /// Which tokens could stand here.
-    pub legal: Legal,
+    /// Which tokens are candidates here.
+    pub constraint: Constraint,
 }
 
 /// Input and targets of one window.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// \[CLS\] tokens \[SEP\], hidden ones as \[MASK\].
+    /// \[CLS\] tokens \[SEP\], with \[MASK\] for masked tokens.
     pub ids: Vec<u32>,
-    /// What is to be paid for; every hidden base exactly once.
+    /// Tokens to be coded; together they cover every masked base exactly once.
     pub targets: Vec<Target>,
-    /// Bases that are hidden.
-    pub hidden: usize,
+    /// Number of masked bases.
+    pub masked: usize,
 }
 
-impl Cut {
-    /// Cuts a window under a plan. A tiling tokenizer cuts every stretch between span borders, and every span, on its own;
-    /// a sliding one keeps its positions.
+impl SegmentedWindow {
+    /// Tokenizes a window under a masking plan. A tiling tokenizer encodes every segment between masked spans, and every span, as a
+    /// sequence of its own; a sliding one keeps its positions.
     #[must_use]
-    pub fn new(tokenizer: &dyn Tokenizer, bases: &[u8], plan: &[Span]) -> Cut {
+    pub fn new(tokenizer: &dyn Tokenizer, bases: &[u8], plan: &[Span]) -> SegmentedWindow {
         let mut tokens = Vec::new();
         let fixed = tokenizer.reading().fixed().is_some();
         if let Reading::Sliding { k, .. } = tokenizer.reading() {
             tokenizer.encode(bases, &mut tokens);
-            let spans = plan.iter().map(|&span| CutSpan { span, tokens: tiles(&tokens, span, k) }).collect();
-            return Cut { tokens, spans, sliding: true, fixed, marked: false };
+            let spans = plan.iter().map(|&span| SegmentedSpan { span, tokens: tiles(&tokens, span, k) }).collect();
+            return SegmentedWindow { tokens, spans, sliding: true, fixed, marked: false };
         }
         let mut spans = Vec::with_capacity(plan.len());
-        let mut part = Vec::new();
+        let mut segment = Vec::new();
         let mut append = |from: usize, to: usize, tokens: &mut Vec<Token>| {
-            tokenizer.encode(&bases[from..to], &mut part);
+            tokenizer.encode(&bases[from..to], &mut segment);
             let first = tokens.len();
-            tokens.extend(part.iter().map(|t| Token {
+            tokens.extend(segment.iter().map(|t| Token {
                 id: t.id,
                 start: t.start + from as u32,
                 end: t.end + from as u32,
@@ -78,86 +78,96 @@ impl Cut {
         for &span in plan {
             append(from, span.start, &mut tokens);
             let inside = append(span.start, span.end, &mut tokens);
-            spans.push(CutSpan { span, tokens: inside });
+            spans.push(SegmentedSpan { span, tokens: inside });
             from = span.end;
         }
         append(from, bases.len(), &mut tokens);
-        let marked = tokens.iter().any(|token| tokenizer.stands_first(token.id).is_some());
-        Cut { tokens, spans, sliding: false, fixed, marked }
+        let marked = tokens.iter().any(|token| tokenizer.is_word_initial(token.id).is_some());
+        SegmentedWindow { tokens, spans, sliding: false, fixed, marked }
     }
 
-    /// The tokens, hidden ones included.
+    /// All tokens, masked ones included.
     #[must_use]
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// Tokens that tile each span.
+    /// The number of tokens that tile each span.
     pub fn counts(&self) -> impl Iterator<Item = usize> + '_ {
         self.spans.iter().map(|span| span.tokens.len())
     }
 
-    /// Spans of bases of the tokens that tile the plan's spans, in order: what the parallel order pays for.
+    /// Ranges of bases of the tokens that tile the masked spans, in order: the targets of the parallel order.
     #[must_use]
-    pub fn parts(&self) -> Vec<std::ops::Range<usize>> {
+    pub fn target_ranges(&self) -> Vec<std::ops::Range<usize>> {
         self.spans
             .iter()
             .flat_map(|span| span.tokens.iter().map(|&i| self.tokens[i].start as usize..self.tokens[i].end as usize))
             .collect()
     }
 
-    /// The layout in which every span shows the prefix that the plan drew for it (training).
+    /// The layout for training: every span reveals the prefix that the plan drew for it.
     #[must_use]
     pub fn training(&self) -> Layout {
-        self.layout(Span::shown)
+        self.layout(Span::revealed)
     }
 
-    /// The layout in which every span shows its first `step` tokens (scoring; step 0: nothing).
+    /// The layout of a scoring step: every span reveals its first `step` tokens (none in step 0).
     #[must_use]
     pub fn step(&self, step: usize) -> Layout {
         self.layout(|_, tokens| step.min(tokens))
     }
 
-    fn layout(&self, shown: impl Fn(&Span, usize) -> usize) -> Layout {
+    fn layout(&self, revealed: impl Fn(&Span, usize) -> usize) -> Layout {
         let mut ids: Vec<u32> = Vec::with_capacity(self.tokens.len() + 2);
         ids.push(CLS);
         ids.extend(self.tokens.iter().map(|token| token.id));
         ids.push(SEP);
-        let (mut targets, mut hidden) = (Vec::new(), 0);
-        for (number, CutSpan { span, tokens }) in self.spans.iter().enumerate() {
-            let shown = shown(span, tokens.len());
-            let Some(&first) = tokens.get(shown) else {
+        let (mut targets, mut masked) = (Vec::new(), 0);
+        for (number, SegmentedSpan { span, tokens }) in self.spans.iter().enumerate() {
+            let revealed = revealed(span, tokens.len());
+            let Some(&first) = tokens.get(revealed) else {
                 continue;
             };
-            let border = self.tokens[first].start as usize;
-            let bases = span.end - border;
-            hidden += bases;
-            for (order, &index) in tokens.iter().enumerate().skip(shown) {
-                let after = if order == shown && order > 0 { Some(self.tokens[tokens[order - 1]].id) } else { None };
+            let masked_start = self.tokens[first].start as usize;
+            let bases = span.end - masked_start;
+            masked += bases;
+            for (order, &index) in tokens.iter().enumerate().skip(revealed) {
+                let previous =
+                    if order == revealed && order > 0 { Some(self.tokens[tokens[order - 1]].id) } else { None };
                 let length = (self.tokens[index].end - self.tokens[index].start) as usize;
-                let legal = if self.fixed {
-                    Legal { longest: length as u32, exact: true, ..Legal::ANY }
+                let constraint = if self.fixed {
+                    Constraint { max_length: length as u32, exact: true, ..Constraint::ANY }
                 } else {
-                    Legal { first: self.marked.then_some(order == 0), ..Legal::of(bases, tokens.len() - shown, after) }
+                    Constraint {
+                        first: self.marked.then_some(order == 0),
+                        ..Constraint::new(bases, tokens.len() - revealed, previous)
+                    }
                 };
-                targets.push(Target { position: index + 1, token: self.tokens[index].id, span: number, order, legal });
+                targets.push(Target {
+                    position: index + 1,
+                    token: self.tokens[index].id,
+                    span: number,
+                    order,
+                    constraint,
+                });
             }
             if self.sliding {
-                // Tokens are ordered by start and by end, so those that touch border..span.end lie side by side.
-                let from = self.tokens.partition_point(|t| t.end as usize <= border);
+                // Tokens are sorted by start and by end, so those that overlap masked_start..span.end are consecutive.
+                let from = self.tokens.partition_point(|t| t.end as usize <= masked_start);
                 let to = self.tokens.partition_point(|t| (t.start as usize) < span.end);
                 ids[from + 1..to + 1].fill(MASK);
             } else {
-                for &index in &tokens[shown..] {
+                for &index in &tokens[revealed..] {
                     ids[index + 1] = MASK;
                 }
             }
         }
-        Layout { ids, targets, hidden }
+        Layout { ids, targets, masked }
     }
 }
 
-/// Fixed tokens at span offsets 0, K, 2K ...
+/// Indices of the tokens of k bases at offsets 0, k, 2k, ... of a span.
 fn tiles(tokens: &[Token], span: Span, k: usize) -> Vec<usize> {
     (span.start..span.end)
         .step_by(k)
@@ -169,17 +179,17 @@ fn tiles(tokens: &[Token], span: Span, k: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The published way (`docs/protocol.md#masking-in-tokens`): `share` of the tokens is drawn; of these 80 % become \[MASK\], 10 % a random
-/// ordinary token, 10 % stay. Comparable within one tokenizer only.
+/// BERT-style masking in tokens (`docs/protocol.md#masking-in-tokens`): each token is selected with probability `ratio`; of these 80 %
+/// become \[MASK\], 10 % a random ordinary token, and 10 % stay. Comparable within one tokenizer only.
 #[must_use]
-pub fn token_masking(tokens: &[Token], share: f64, vocabulary: usize, rng: &mut impl rand::Rng) -> Layout {
+pub fn token_masking(tokens: &[Token], ratio: f64, vocabulary: usize, rng: &mut impl rand::Rng) -> Layout {
     use rand::RngExt;
     let mut ids: Vec<u32> = Vec::with_capacity(tokens.len() + 2);
     ids.push(CLS);
-    let (mut targets, mut hidden) = (Vec::new(), 0);
+    let (mut targets, mut masked) = (Vec::new(), 0);
     for (index, token) in tokens.iter().enumerate() {
         let (draw, kind, other) = (rng.random::<f64>(), rng.random::<f64>(), rng.random::<f64>());
-        if draw >= share || token.id < SPECIALS {
+        if draw >= ratio || token.id < SPECIALS {
             ids.push(token.id);
             continue;
         }
@@ -189,9 +199,15 @@ pub fn token_masking(tokens: &[Token], share: f64, vocabulary: usize, rng: &mut 
             k if k < 0.9 => SPECIALS + (other * ordinary as f64) as u32,
             _ => token.id,
         });
-        hidden += (token.end - token.start) as usize;
-        targets.push(Target { position: index + 1, token: token.id, span: index, order: 0, legal: Legal::ANY });
+        masked += (token.end - token.start) as usize;
+        targets.push(Target {
+            position: index + 1,
+            token: token.id,
+            span: index,
+            order: 0,
+            constraint: Constraint::ANY,
+        });
     }
     ids.push(SEP);
-    Layout { ids, targets, hidden }
+    Layout { ids, targets, masked }
 }

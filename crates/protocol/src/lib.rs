@@ -1,29 +1,29 @@
-//! What a model pays for hidden bases: the methods section as code. No tensors, no files.
+//! The code length of masked bases: the evaluation protocol of the methods section as code. No tensors, no files.
 //!
-//! # The idea in ten lines
-//! Tokenizers differ in vocabulary and length, so their training losses cannot be compared. What can be compared is what a model pays,
-//! in bits, for the *same hidden bases*. So the masking plan is made in bases ([`masking_plan`]): a window is divided into cells
-//! of 12 bases, some cells are hidden, the same ones for every tokenizer. [`layout`] says what a model then sees (nothing
-//! that is hidden) and which tokens it must pay for (each hidden base exactly once). [`candidates`] says which tokens could
-//! stand there at all, and [`code_length`] turns a model's logits into bits: *count* + *length* + *content*. [`fitted`] keeps what the
-//! training split says about a tokenizer: its vocabulary, the price of token counts, the model that sees nothing.
+//! # Overview
+//! Tokenizers differ in vocabulary and token length, so losses per token are not comparable. The code lengths, in bits, of the *same
+//! masked bases* are. The masking plan is therefore made in bases ([`masking_plan`]): a window is divided into cells of 12 bases, and
+//! the same cells are masked for every tokenizer. [`layout`] gives the input of the model, in which nothing masked is visible, and the
+//! targets, which cover each masked base exactly once. [`candidates`] determines the candidate tokens of each target, and
+//! [`code_length`] converts logits into bits: *count* + *length* + *content*. [`fitted`] holds what is fitted to the training split: the
+//! vocabulary, the code of token counts, and the context-free baseline.
 //!
 //! # Definitions
-//! * **fixed length**: every token inside a hidden span has the same known length K.
-//! * **variable length**: the number of tokens of the span is paid for first (*count*).
+//! * **fixed length**: every token inside a masked span has the same known length k.
+//! * **variable length**: the number of tokens of the span is coded first (*count*).
 //!
 //! # Example
 //! ```
-//! use protocol::{layout::Cut, masking_plan::Span};
+//! use protocol::{layout::SegmentedWindow, masking_plan::Span};
 //! let kmer3 = tokenize::registry::builtin().parse("kmer3-nonoverlap").unwrap().fit(&mut std::iter::empty()).unwrap();
-//! // The middle of three cells is hidden: four words of three bases, each paid for once.
-//! let layout = Cut::new(&*kmer3, &b"ACGTTGCAACGT".repeat(3), &[Span::hidden(12, 24)]).step(0);
-//! assert_eq!((layout.hidden, layout.targets.len()), (12, 4));
+//! // The middle one of three cells is masked: its 12 bases are four non-overlapping 3-mers, each coded once.
+//! let layout = SegmentedWindow::new(&*kmer3, &b"ACGTTGCAACGT".repeat(3), &[Span::masked(12, 24)]).step(0);
+//! assert_eq!((layout.masked, layout.targets.len()), (12, 4));
 //! ```
 //!
-//! # The surprising case
-//! Between the borders of hidden spans a tiling tokenizer cuts each stretch on its own. So `ACGT` before a hidden span
-//! is cut as if the sequence ended there: otherwise a token reaching across the border would tell what is hidden.
+//! # Boundaries of masked spans
+//! A tiling tokenizer encodes each segment between masked spans as a sequence of its own: `ACGT` before a masked span is tokenized as
+//! if the sequence ended there. Otherwise a token that crosses the boundary would reveal masked bases.
 
 pub mod candidates;
 pub mod code_length;

@@ -1,37 +1,37 @@
 //! The masking plan, made in bases (`docs/protocol.md#masking-plan`).
 //!
-//! A window is divided from its start into cells. In training a share of the cells is drawn, no two adjacent, none with a
-//! base other than A, C, G, T; in scoring pass p of 7 takes the cells i with i mod 7 = p. The plan never sees a
-//! tokenizer, so hidden spans are identical for all of them.
+//! A window is divided from its start into cells. In training, a fraction of the cells (the mask ratio) is drawn at random, no two
+//! adjacent, none with a base other than A, C, G, T. In scoring, pass p of 7 masks the cells i with i mod 7 = p. The plan does not
+//! depend on the tokenizer, so masked spans are identical for all of them.
 
 use dna::{is_dna, shuffle};
 use rand::{Rng, RngExt};
 
-/// Passes of the scoring plan: every full cell is hidden in exactly one of them.
+/// Passes of the scoring plan: every full cell is masked in exactly one of them.
 pub const PASSES: usize = 7;
 
-/// A hidden span of a training window.
+/// A masked span of a window, in bases.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
     /// First base.
     pub start: usize,
     /// One past the last base.
     pub end: usize,
-    /// Half of the spans show a prefix of their tokens, so that scoring from left to right is in distribution. The number
-    /// in 0..1, drawn before any tokenizer is known, says how long: j = 1 + floor(number * (m - 1)) of m tokens.
+    /// Half of the training spans reveal a prefix of their tokens, so that sequential scoring is in distribution. This number u in
+    /// 0..1, drawn independently of the tokenizer, determines its length: j = 1 + floor(u * (m - 1)) of m tokens.
     pub prefix: Option<f64>,
 }
 
 impl Span {
-    /// A span with nothing shown.
+    /// A span that reveals no token.
     #[must_use]
-    pub fn hidden(start: usize, end: usize) -> Span {
+    pub fn masked(start: usize, end: usize) -> Span {
         Span { start, end, prefix: None }
     }
 
-    /// How many of its `tokens` tokens are shown.
+    /// How many of its `tokens` tokens are revealed.
     #[must_use]
-    pub fn shown(&self, tokens: usize) -> usize {
+    pub fn revealed(&self, tokens: usize) -> usize {
         match self.prefix {
             Some(number) if tokens > 1 => 1 + ((number * (tokens - 1) as f64) as usize).min(tokens - 2),
             _ => 0,
@@ -39,14 +39,14 @@ impl Span {
     }
 }
 
-/// Draws the hidden spans of a training window: `round(share * cells)` cells of `cell` bases, no two adjacent, or as many
-/// as fit. Always draws the same number of random numbers for the same cells, whatever the tokenizer.
-pub fn training(bases: &[u8], cell: usize, share: f64, rng: &mut impl Rng) -> Vec<Span> {
+/// Draws the masked spans of a training window: `round(ratio * cells)` cells of `cell` bases, no two adjacent, or as many as fit.
+/// The draw depends on the bases and the generator only, never on the tokenizer.
+pub fn training(bases: &[u8], cell: usize, ratio: f64, rng: &mut impl Rng) -> Vec<Span> {
     let cells = bases.len() / cell;
-    let wanted = (share * cells as f64).round() as usize;
+    let wanted = (ratio * cells as f64).round() as usize;
     let open: Vec<usize> = (0..cells).filter(|&i| is_dna(&bases[i * cell..(i + 1) * cell])).collect();
     let mut best: Vec<usize> = Vec::new();
-    // A random order taken greedily can end early at high shares: then it is drawn again, and the fullest draw kept.
+    // Greedy selection in random order can end early at high mask ratios: then it is repeated, and the largest selection is kept.
     for _ in 0..32 {
         let mut order = open.clone();
         shuffle(&mut order, rng);
@@ -74,12 +74,12 @@ pub fn training(bases: &[u8], cell: usize, share: f64, rng: &mut impl Rng) -> Ve
         .collect()
 }
 
-/// The hidden spans of one scoring pass.
+/// The masked spans of one scoring pass.
 #[must_use]
 pub fn scoring(bases: &[u8], cell: usize, pass: usize) -> Vec<Span> {
     (0..bases.len() / cell)
         .filter(|i| i % PASSES == pass && is_dna(&bases[i * cell..(i + 1) * cell]))
-        .map(|i| Span::hidden(i * cell, (i + 1) * cell))
+        .map(|i| Span::masked(i * cell, (i + 1) * cell))
         .collect()
 }
 
@@ -92,14 +92,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_adjacent_none_with_n(seed in 0u64..500, length in 24usize..400, share in 0.05f64..0.45, hole in 0usize..400) {
+        fn spans_are_not_adjacent_and_contain_no_n(seed in 0u64..500, length in 24usize..400, ratio in 0.05f64..0.45, hole in 0usize..400) {
             let mut bases = vec![b'A'; length];
             if hole < length {
                 bases[hole] = b'N';
             }
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let spans = training(&bases, 12, share, &mut rng);
-            let wanted = (share * (length / 12) as f64).round() as usize;
+            let spans = training(&bases, 12, ratio, &mut rng);
+            let wanted = (ratio * (length / 12) as f64).round() as usize;
             prop_assert!(spans.len() <= wanted);
             if wanted * 3 <= length / 12 {
                 prop_assert!(spans.len() + 1 >= wanted);
@@ -110,14 +110,14 @@ mod tests {
             for span in &spans {
                 prop_assert!(span.start % 12 == 0 && span.end == span.start + 12 && span.end <= length);
                 prop_assert!(!bases[span.start..span.end].contains(&b'N'));
-                let shown = span.shown(6);
-                prop_assert!(shown <= 5 && (span.prefix.is_none() || shown >= 1) && span.shown(1) == 0);
+                let revealed = span.revealed(6);
+                prop_assert!(revealed <= 5 && (span.prefix.is_none() || revealed >= 1) && span.revealed(1) == 0);
             }
         }
     }
 
     #[test]
-    fn scoring_passes_take_every_cell_once() {
+    fn scoring_passes_mask_every_cell_once() {
         let bases = vec![b'C'; 252];
         let mut all: Vec<usize> = (0..PASSES).flat_map(|p| scoring(&bases, 12, p)).map(|s| s.start / 12).collect();
         all.sort_unstable();

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
-use protocol::candidates::LegalSets;
-use protocol::layout::Cut;
+use protocol::candidates::CandidateSets;
+use protocol::layout::SegmentedWindow;
 use protocol::masking_plan::{self as plan, Span};
 use protocol::score::{CONTENT, LENGTH, NO_PAIR_RULE};
 use protocol::{Fitted, code_length};
@@ -59,10 +59,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_hidden_is_visible_and_every_base_is_paid_once(seed in 0u64..10_000, length in 60usize..260, share in 0.1f64..0.35) {
+    fn nothing_masked_is_visible_and_every_base_is_coded_once(seed in 0u64..10_000, length in 60usize..260, ratio in 0.1f64..0.35) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let text = dna(length, seed);
-        let spans = plan::training(&text, 12, share, &mut rng);
+        let spans = plan::training(&text, 12, ratio, &mut rng);
         let mut other = text.clone();
         for span in &spans {
             for base in &mut other[span.start..span.end] {
@@ -73,30 +73,30 @@ proptest! {
             if recipe.check_span(12).is_err() {
                 continue;
             }
-            let cut = Cut::new(&**tokenizer, &text, &spans);
-            for layout in [cut.training(), cut.step(0), cut.step(1)] {
+            let window = SegmentedWindow::new(&**tokenizer, &text, &spans);
+            for layout in [window.training(), window.step(0), window.step(1)] {
                 let by_token: usize = layout.targets.iter().map(|t| tokenizer.vocabulary().length(t.token)).sum();
-                prop_assert_eq!(by_token, layout.hidden, "{}", &recipe.name);
+                prop_assert_eq!(by_token, layout.masked, "{}", &recipe.name);
                 for target in &layout.targets {
                     prop_assert_eq!(layout.ids[target.position], MASK);
                 }
             }
-            prop_assert_eq!(cut.step(0).hidden, spans.len() * 12);
-            // The number of hidden tokens is paid for; what else is seen must not depend on the hidden bases.
-            let seen = |text: &[u8]| {
-                let mut ids = Cut::new(&**tokenizer, text, &spans).step(0).ids;
+            prop_assert_eq!(window.step(0).masked, spans.len() * 12);
+            // The number of masked tokens is coded; the rest of the input must not depend on the masked bases.
+            let visible = |text: &[u8]| {
+                let mut ids = SegmentedWindow::new(&**tokenizer, text, &spans).step(0).ids;
                 if recipe.reading.fixed().is_none() {
                     ids.dedup_by(|a, b| *a == MASK && *b == MASK);
                 }
                 ids
             };
-            prop_assert_eq!(seen(&text), seen(&other), "{}", &recipe.name);
+            prop_assert_eq!(visible(&text), visible(&other), "{}", &recipe.name);
         }
     }
 }
 
 #[test]
-fn shown_prefixes_tell_nothing_of_the_rest() {
+fn revealed_prefixes_do_not_depend_on_masked_bases() {
     let text = dna(252, 7);
     for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_some()) {
         let Ok(()) = recipe.check_span(12) else {
@@ -109,28 +109,28 @@ fn shown_prefixes_tell_nothing_of_the_rest() {
             for span in &spans {
                 other[span.start + step * k..span.end].fill(b'G');
             }
-            let ids = |text: &[u8]| Cut::new(&**tokenizer, text, &spans).step(step).ids;
+            let ids = |text: &[u8]| SegmentedWindow::new(&**tokenizer, text, &spans).step(step).ids;
             assert_eq!(ids(&text), ids(&other), "{} step {step}", recipe.name);
         }
     }
 }
 
 #[test]
-fn overlapping_six_mers_hide_seventeen_positions_per_span() {
+fn overlapping_6_mers_mask_17_positions_per_span() {
     let kmer6 = registry::builtin().parse("kmer6").unwrap().fit(&mut std::iter::empty()).unwrap();
-    let layout = Cut::new(&*kmer6, &dna(252, 3), &[Span::hidden(120, 132)]).step(0);
+    let layout = SegmentedWindow::new(&*kmer6, &dna(252, 3), &[Span::masked(120, 132)]).step(0);
     assert_eq!(layout.ids.iter().filter(|&&id| id == MASK).count(), 17);
     assert_eq!(layout.targets.len(), 2);
 }
 
-/// The rows of logits that may be given for a token: over the vocabulary, and over the ids of a fixed length alone.
-fn rows<'a>(logits: &'a [f32], sets: &LegalSets) -> Vec<&'a [f32]> {
+/// The rows of logits under which a target can be scored: over the vocabulary, and over the ids of the fixed length alone.
+fn rows<'a>(logits: &'a [f32], sets: &CandidateSets) -> Vec<&'a [f32]> {
     let mut rows = vec![logits];
     rows.extend(sets.fixed_range().map(|range| &logits[range]));
     rows
 }
 
-/// A row over the ids of a fixed length alone gives the bits of the row over the vocabulary.
+/// A row over the ids of the fixed length alone gives the same bits as the row over the vocabulary.
 #[test]
 fn both_rows_of_logits_give_the_same_bits() {
     let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -138,13 +138,13 @@ fn both_rows_of_logits_give_the_same_bits() {
         if recipe.check_span(12).is_err() {
             continue;
         }
-        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
         assert_eq!(sets.fixed_range(), Some(sets.ids()), "{}", recipe.name);
         let text = dna(252, 4);
-        let cut = Cut::new(&**tokenizer, &text, &plan::scoring(&text, 12, 1));
+        let window = SegmentedWindow::new(&**tokenizer, &text, &plan::scoring(&text, 12, 1));
         for scale in [0.0, 1.0, 40.0] {
             let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| (rng.random::<f32>() - 0.5) * scale).collect();
-            for target in &cut.step(0).targets {
+            for target in &window.step(0).targets {
                 let [slow, fast] = rows(&logits, &sets)[..] else { panic!("{}: two rows", recipe.name) };
                 let (slow, fast) = (
                     code_length::token_bits(slow, target, &mut sets),
@@ -160,9 +160,9 @@ fn both_rows_of_logits_give_the_same_bits() {
     }
 }
 
-/// Uniform logits: exactly 2 bits per base, in both orders, for every fixed length, both span lengths, any window.
+/// Uniform logits give exactly 2 bits per base, in both orders, for every fixed length, both span lengths, any window.
 #[test]
-fn uniform_logits_give_two_bits() {
+fn uniform_logits_give_2_bits_per_base() {
     for span in [12, 24] {
         for name in [
             "base",
@@ -192,7 +192,7 @@ fn uniform_logits_give_two_bits() {
                 continue;
             }
             let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
-            let mut sets = LegalSets::new(Arc::clone(&tokenizer));
+            let mut sets = CandidateSets::new(Arc::clone(&tokenizer));
             let logits = vec![0.25; sets.vocabulary()];
             for window in [span * 3, span * 5 + 7, 251] {
                 let text = dna(window, 5);
@@ -200,10 +200,10 @@ fn uniform_logits_give_two_bits() {
                     let (mut sequential, mut parallel, mut bases) = (0.0, 0.0, 0);
                     for pass in 0..plan::PASSES {
                         let spans = plan::scoring(&text, span, pass);
-                        let cut = Cut::new(&*tokenizer, &text, &spans);
+                        let window = SegmentedWindow::new(&*tokenizer, &text, &spans);
                         bases += spans.len() * span;
                         for step in 0..span / k {
-                            let layout = cut.step(step);
+                            let layout = window.step(step);
                             for target in &layout.targets {
                                 let bits = code_length::token_bits(row, target, &mut sets).total();
                                 if step == 0 {
@@ -241,18 +241,18 @@ fn sequential_probabilities_sum_to_at_most_one() {
         }
         let text = dna(300_000, 2);
         let fitted = Fitted::fit(recipe, &[&text], span).unwrap();
-        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| rng.random::<f32>() * 3.0).collect();
         for row in rows(&logits, &sets) {
             let mut sum = 0.0;
             for code in 0..1usize << (2 * span) {
                 let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
-                let cut = Cut::new(&**tokenizer, &bases, &[Span::hidden(0, span)]);
-                let number = cut.counts().next().unwrap();
+                let window = SegmentedWindow::new(&**tokenizer, &bases, &[Span::masked(0, span)]);
+                let number = window.counts().next().unwrap();
                 let mut bits = fitted.counts.bits(number);
                 for step in 0..number {
-                    bits += code_length::token_bits(row, &cut.step(step).targets[0], &mut sets).total();
+                    bits += code_length::token_bits(row, &window.step(step).targets[0], &mut sets).total();
                 }
                 sum += (-bits).exp2();
             }
@@ -264,35 +264,35 @@ fn sequential_probabilities_sum_to_at_most_one() {
     }
 }
 
-/// The true token is among the legal ones, whichever prefix is shown.
+/// The true token is a candidate, whichever prefix is revealed.
 #[test]
-fn true_tokens_of_spans_are_legal() {
+fn true_tokens_are_candidates() {
     let text = dna(20_000, 22);
     for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_none()) {
-        let mut sets = LegalSets::new(Arc::clone(tokenizer));
+        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
         let spans = plan::scoring(&text[..2_400], 12, 2);
-        let cut = Cut::new(&**tokenizer, &text[..2_400], &spans);
-        for layout in (0..12).map(|step| cut.step(step)) {
+        let window = SegmentedWindow::new(&**tokenizer, &text[..2_400], &spans);
+        for layout in (0..12).map(|step| window.step(step)) {
             for target in &layout.targets {
-                sets.prepare(target.legal);
-                let mut legal = Vec::new();
-                sets.visit(target.legal, true, |id| legal.push(id));
-                assert!(legal.contains(&target.token), "{}: {target:?}", recipe.name);
-                let first = tokenizer.stands_first(target.token);
-                assert!(legal.iter().all(|&id| tokenizer.stands_first(id) == first), "{}", recipe.name);
+                sets.prepare(target.constraint);
+                let mut candidates = Vec::new();
+                sets.visit(target.constraint, true, |id| candidates.push(id));
+                assert!(candidates.contains(&target.token), "{}: {target:?}", recipe.name);
+                let first = tokenizer.is_word_initial(target.token);
+                assert!(candidates.iter().all(|&id| tokenizer.is_word_initial(id) == first), "{}", recipe.name);
             }
         }
     }
 }
 
 #[test]
-fn fitted_survives_the_store() {
+fn a_fitted_tokenizer_survives_the_store() {
     let text = dna(100_000, 3);
     for name in ["kmer3", "bpe64", "unigram64", "wordpiece64", "randomcut64"] {
         let recipe = registry::builtin().parse(name).unwrap();
         let fitted = Fitted::fit(&recipe, &[&text], 12).unwrap();
         let again = Fitted::load(&recipe, &fitted.save(12), 12).unwrap();
-        assert_eq!((&fitted.counts, &fitted.bias), (&again.counts, &again.bias));
+        assert_eq!((&fitted.counts, &fitted.context_free), (&again.counts, &again.context_free));
         let (mut a, mut b) = (Vec::new(), Vec::new());
         fitted.tokenizer.encode(&text[..500], &mut a);
         again.tokenizer.encode(&text[..500], &mut b);

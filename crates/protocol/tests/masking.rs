@@ -1,4 +1,4 @@
-//! The published way of masking, token by token (`masking.unit = "tokens"`): its laws for every family of tokenizers.
+//! BERT-style masking in tokens (`masking.unit = "tokens"`): its laws for every family of tokenizers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokenize::{Token, Tokenizer, registry};
 
 const WINDOWS: u64 = 300;
 
-/// Bases with some stretches of N, which become unknown tokens.
+/// Bases with a run of N, which becomes unknown tokens.
 fn window(seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut text: Vec<u8> = (0..480).map(|_| b"ACGT"[rng.random_range(0..4)]).collect();
@@ -27,13 +27,13 @@ fn families() -> Vec<(&'static str, Arc<dyn Tokenizer>)> {
         .collect()
 }
 
-/// All windows of a family: the tokens of each, and its layout.
-fn laid_out(tokenizer: &dyn Tokenizer, share: f64) -> Vec<(Vec<Token>, Layout)> {
+/// The tokens and the layout of every window.
+fn laid_out(tokenizer: &dyn Tokenizer, ratio: f64) -> Vec<(Vec<Token>, Layout)> {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let one = |seed: u64| {
         let mut tokens = Vec::new();
         tokenizer.encode(&window(seed), &mut tokens);
-        let layout = token_masking(&tokens, share, tokenizer.vocabulary().len(), &mut rng);
+        let layout = token_masking(&tokens, ratio, tokenizer.vocabulary().len(), &mut rng);
         (tokens, layout)
     };
     (0..WINDOWS).map(one).collect()
@@ -51,44 +51,44 @@ fn targets_are_the_true_tokens_and_never_special() {
             for (index, token) in tokens.iter().enumerate() {
                 let seen = layout.ids[index + 1];
                 let Some(target) = targets.next_if(|target| target.position == index + 1) else {
-                    assert_eq!(seen, token.id, "{name}: what is not drawn is shown as it is");
+                    assert_eq!(seen, token.id, "{name}: unselected tokens stay");
                     continue;
                 };
                 assert_eq!(target.token, token.id, "{name}: a target is the true token");
                 assert!(token.id >= SPECIALS, "{name}: a special token is a target");
                 let ordinary = (SPECIALS..tokenizer.vocabulary().len() as u32).contains(&seen);
-                assert!(seen == MASK || ordinary, "{name}: {seen} stands for a target");
+                assert!(seen == MASK || ordinary, "{name}: {seen} in place of a target");
             }
-            assert_eq!(targets.next(), None, "{name}: targets in the order of the tokens");
+            assert_eq!(targets.next(), None, "{name}: targets are in the order of the tokens");
             let bases: usize = layout.targets.iter().map(|target| tokenizer.vocabulary().length(target.token)).sum();
-            assert_eq!(bases, layout.hidden, "{name}");
+            assert_eq!(bases, layout.masked, "{name}");
         }
-        assert!(unknown > 0, "{name}: nothing unknown to be left alone");
+        assert!(unknown > 0, "{name}: the windows contain no unknown token");
     }
 }
 
 #[test]
-fn shares_are_the_published_ones() {
+fn fractions_are_the_published_ones() {
     for (name, tokenizer) in families() {
-        for share in [0.15, 0.4] {
+        for ratio in [0.15, 0.4] {
             let (mut tokens, mut drawn, mut masked, mut kept) = (0_u32, 0_u32, 0_u32, 0_u32);
-            for (all, layout) in laid_out(&*tokenizer, share) {
+            for (all, layout) in laid_out(&*tokenizer, ratio) {
                 tokens += all.iter().filter(|token| token.id >= SPECIALS).count() as u32;
                 drawn += layout.targets.len() as u32;
                 masked += layout.targets.iter().filter(|t| layout.ids[t.position] == MASK).count() as u32;
                 kept += layout.targets.iter().filter(|t| layout.ids[t.position] == t.token).count() as u32;
             }
-            // A random token is the true one by chance once in so many.
+            // A random token equals the true one with probability 1 / (number of ordinary tokens).
             let chance = 0.1 / (tokenizer.vocabulary().len() - SPECIALS as usize) as f64;
             for (what, found, of, expected) in [
-                ("drawn", drawn, tokens, share),
+                ("selected", drawn, tokens, ratio),
                 ("masked", masked, drawn, 0.8),
                 ("kept", kept, drawn, 0.1 + chance),
                 ("random", drawn - masked - kept, drawn, 0.1 - chance),
             ] {
-                let part = f64::from(found) / f64::from(of);
+                let fraction = f64::from(found) / f64::from(of);
                 let error = (expected * (1.0 - expected) / f64::from(of)).sqrt();
-                assert!((part - expected).abs() < 4.5 * error, "{name} {share}, {what}: {part} not {expected}");
+                assert!((fraction - expected).abs() < 4.5 * error, "{name} {ratio}, {what}: {fraction} not {expected}");
             }
         }
     }
@@ -112,7 +112,7 @@ fn random_tokens_are_drawn_from_the_whole_vocabulary() {
 }
 
 #[test]
-fn the_same_seed_draws_the_same() {
+fn equal_seeds_give_equal_masks() {
     let (_, tokenizer) = families().remove(3);
     let mut tokens = Vec::new();
     tokenizer.encode(&window(1), &mut tokens);
@@ -121,6 +121,6 @@ fn the_same_seed_draws_the_same() {
         token_masking(&tokens, 0.15, tokenizer.vocabulary().len(), &mut rng)
     };
     let (one, same, other) = (draw(4), draw(4), draw(5));
-    assert_eq!((&one.ids, &one.targets, one.hidden), (&same.ids, &same.targets, same.hidden));
+    assert_eq!((&one.ids, &one.targets, one.masked), (&same.ids, &same.targets, same.masked));
     assert_ne!(one.targets, other.targets);
 }

@@ -15,7 +15,7 @@ use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work}
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH, NO_PAIR_RULE, PARALLEL, PARALLEL_FLOOR, Score};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use tokenize::audit::{METRICS, AuditMetric};
+use tokenize::audit::{AuditMetric, METRICS};
 
 use crate::audit::{Cell, Sheet, Text};
 use statistics::{classes::Confusion, stream};

@@ -75,7 +75,7 @@ pub struct MxDna {
 impl MxDna {
     /// A front end with the given knobs.
     #[must_use]
-    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::MxDna, config: &EncoderConfig) -> MxDna {
+    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::MxDnaConfig, config: &EncoderConfig) -> MxDna {
         MxDna {
             nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
             tokenization: Tokenization::new(init, config.hidden, knobs),
@@ -123,7 +123,7 @@ pub struct Deep {
 impl Deep {
     /// A front end with the given knobs.
     #[must_use]
-    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::Deep, config: &EncoderConfig) -> Deep {
+    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::DeepConfig, config: &EncoderConfig) -> Deep {
         Deep {
             nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
             way_back: WayBack::new(init, config.hidden, config.heads, config.intermediate),

@@ -45,7 +45,7 @@ pub struct Tokenized {
 impl Tokenization {
     /// A module with the given knobs; parameters `frontend.*`.
     #[must_use]
-    pub fn new(init: &Init, hidden: usize, knobs: &tokenize::MxDna) -> Tokenization {
+    pub fn new(init: &Init, hidden: usize, knobs: &tokenize::MxDnaConfig) -> Tokenization {
         let sizes = knobs.kernel_sizes.iter().enumerate();
         Tokenization {
             norm: LayerNorm::new(init, "frontend.module.norm", hidden, EPSILON),

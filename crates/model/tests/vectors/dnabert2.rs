@@ -12,7 +12,7 @@ use model::network::Model;
 use model::predict::Predictor;
 use model::score::Predict;
 use model::weights;
-use protocol::candidates::Legal;
+use protocol::candidates::Constraint;
 use protocol::code_length::softmax_bits;
 use protocol::layout::{Layout, Target};
 
@@ -25,7 +25,7 @@ pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
     let number = |name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name}")) as usize;
     ModelConfig {
         vocabulary: number("vocab_size"),
-        frontend: tokenize::Frontend::Lookup,
+        frontend: tokenize::FrontendConfig::Lookup,
         encoder: EncoderConfig {
             hidden: number("hidden_size"),
             layers: number("num_hidden_layers"),
@@ -49,9 +49,9 @@ fn layouts(file: &File, all: bool) -> Vec<Layout> {
         let places = (0..ids.len()).filter(|&position| all || labels[position] >= 0);
         let target = |position: usize| {
             let token = u32::try_from(labels[position]).unwrap_or(0);
-            Target { position, token, span: 0, order: 0, legal: Legal::ANY }
+            Target { position, token, span: 0, order: 0, constraint: Constraint::ANY }
         };
-        Layout { targets: places.map(target).collect(), ids, hidden: 0 }
+        Layout { targets: places.map(target).collect(), ids, masked: 0 }
     };
     rows.map(row).collect()
 }

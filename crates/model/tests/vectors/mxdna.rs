@@ -91,10 +91,10 @@ fn module(file: &File, device: &Device) -> Tokenization {
     let part = |number: usize| file.part(&format!("conv_moe.experts.{number}."));
     let count = file.shape("gate.weight")[0];
     let sizes = (0..count).map(|number| part(number).shape("grouped_conv.weight")[2]);
-    let knobs = tokenize::MxDna {
+    let knobs = tokenize::MxDnaConfig {
         kernel_sizes: sizes.collect(),
         deformable: file.shape("deform_conv.regular_conv.weight")[2],
-        ..tokenize::MxDna::default()
+        ..tokenize::MxDnaConfig::default()
     };
     let mut module = Tokenization::new(&Init::new(1, 0.02, device), file.shape("gate.weight")[1], &knobs);
     files::put(&mut module.norm.gamma, file.tensor("input_layernorm.weight", device));
