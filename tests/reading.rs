@@ -35,7 +35,7 @@ fn padding_after_gzip_is_skipped_and_other_bytes_are_refused() {
     house.write("pad.fa.gz", [&packed[..], &[0; 512]].concat());
     assert_eq!(house.run(&["tokenizer", "encode", "-t", "base", "pad.fa.gz"]).well().out, "5 6 7 8\n");
     house.write("more.fa.gz", [&packed[..], b"rubbish"].concat());
-    let told = ["more.fa.gz: 7 bytes stand behind the end of the gzip stream", "gunzip -c FILE > NEW"];
+    let told = ["more.fa.gz: 7 bytes after the end of the gzip stream are not gzip", "gunzip -c FILE > NEW"];
     house.run(&["tokenizer", "encode", "-t", "base", "more.fa.gz"]).failed(3, &told);
 }
 
@@ -75,16 +75,16 @@ fn tables_that_would_be_misread_are_refused() {
     let house = House::new();
     let rows = |mark: &str| format!("sequence,label\nACGT,0\n{mark},1\n");
     for (name, text, told) in [
-        ("nan.csv", rows("nan"), "nan.csv: record '2', line 3: \"nan\" marks a missing value"),
-        ("na.csv", rows("NA"), "na.csv: record '2', line 3: \"NA\" marks a missing value"),
-        ("none.csv", rows(""), "none.csv: record '2', line 3: no sequence"),
-        ("twice.csv", "sequence,label,Label\nACGT,0,1\n".to_owned(), "twice.csv: line 1: 2 columns are called 'label'"),
+        ("nan.csv", rows("nan"), "nan.csv: record '2', line 3: missing value \"nan\" instead of a sequence"),
+        ("na.csv", rows("NA"), "na.csv: record '2', line 3: missing value \"NA\" instead of a sequence"),
+        ("none.csv", rows(""), "none.csv: record '2', line 3: empty sequence"),
+        ("twice.csv", "sequence,label,Label\nACGT,0,1\n".to_owned(), "twice.csv: line 1: 2 columns are named 'label'"),
     ] {
         house.write(name, text);
         house.run(&["plan", "-t", "base", "--corpus", "order1", "--task", name]).failed(3, &[told, "help:"]);
     }
     house.write("twice.csv", "sequence,Sequence\nACGT,GG\n");
-    house.run(&["tokenizer", "encode", "-t", "base", "twice.csv"]).failed(3, &["2 columns are called 'sequence'"]);
+    house.run(&["tokenizer", "encode", "-t", "base", "twice.csv"]).failed(3, &["2 columns are named 'sequence'"]);
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn files_of_other_kinds_are_called_by_their_name() {
     let house = House::new();
     let utf16: Vec<u8> = "\u{feff}sequence,label\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (content, told) in [
-        (b"BZh91AY&SY\x8f\x01".to_vec(), ["this is bzip2", "bzip2 -dc FILE > NEW"]),
-        (b"\x28\xb5\x2f\xfd\x24\x09".to_vec(), ["this is Zstandard", "zstd -dc FILE > NEW"]),
-        (gzip(&gzip(b">a\nACGT\n")), ["this is gzip inside gzip", "gunzip -c FILE > NEW.gz"]),
-        (utf16.clone(), ["this is UTF-16 text", "iconv -f UTF-16"]),
+        (b"BZh91AY&SY\x8f\x01".to_vec(), ["unsupported file format: bzip2", "bzip2 -dc FILE > NEW"]),
+        (b"\x28\xb5\x2f\xfd\x24\x09".to_vec(), ["unsupported file format: Zstandard", "zstd -dc FILE > NEW"]),
+        (gzip(&gzip(b">a\nACGT\n")), ["unsupported file format: gzip inside gzip", "gunzip -c FILE > NEW.gz"]),
+        (utf16.clone(), ["unsupported file format: UTF-16 text", "iconv -f UTF-16"]),
     ] {
         house.write("x", content);
         house.run(&["tokenizer", "encode", "-t", "base", "x"]).failed(3, &told);
@@ -147,7 +147,7 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
         ("w.jsonl", &["report", "w.jsonl"]),
     ] {
         house.write(name, "\u{feff}{} name = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
-        house.run(args).failed(3, &["this is UTF-16 text, which is not read", "iconv -f UTF-16"]);
+        house.run(args).failed(3, &["unsupported file format: UTF-16 text", "iconv -f UTF-16"]);
     }
 }
 

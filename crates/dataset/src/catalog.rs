@@ -1,4 +1,4 @@
-//! Corpora and tasks that are known by name: a list of names with their descriptions (TOML), handed in by the program.
+//! Built-in corpora and tasks: names with their specifications (TOML), supplied by the program.
 //!
 //! ```
 //! use dataset::Catalog;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::suggest::distance;
 use crate::task::TaskSpec;
 
-/// Corpora and tasks by name, see the module.
+/// Built-in corpora and tasks by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     corpora: Vec<Entry>,
@@ -34,8 +34,8 @@ fn entries<N: Into<String>, T: Into<String>>(list: impl IntoIterator<Item = (N, 
 }
 
 impl Catalog {
-    /// A catalog of these corpora and tasks, each a name and its description in TOML; they are listed in this order. What
-    /// a description says is checked when it is asked for.
+    /// A catalog of corpora and tasks, each a name and its specification in TOML, listed in this order. A specification is
+    /// parsed only when it is looked up.
     pub fn new<N: Into<String>, T: Into<String>>(
         corpora: impl IntoIterator<Item = (N, T)>,
         tasks: impl IntoIterator<Item = (N, T)>,
@@ -43,28 +43,28 @@ impl Catalog {
         Catalog { corpora: entries(corpora), tasks: entries(tasks) }
     }
 
-    /// The corpus of that name.
+    /// Looks up a corpus.
     ///
     /// # Errors
-    /// [`Error::UnknownName`] with the nearest name.
+    /// [`Error::UnknownName`], with the most similar known name.
     pub fn corpus(&self, name: &str) -> Result<CorpusSpec> {
         CorpusSpec::from_toml(find("corpus", name, &self.corpora)?)
     }
 
-    /// The task of that name: `gue/tf/2`, or `tf/2` for short (the part after the first slash).
+    /// Looks up a task by its full name (`gue/tf/2`) or its short name (`tf/2`, the part after the first slash).
     ///
     /// # Errors
-    /// [`Error::UnknownName`] with the nearest name.
+    /// [`Error::UnknownName`], with the most similar known name.
     pub fn task(&self, name: &str) -> Result<TaskSpec> {
         TaskSpec::from_toml(find("task", name, &self.tasks)?)
     }
 
-    /// Names of the corpora, in order.
+    /// Names of the corpora, in the order of the catalog.
     pub fn corpora(&self) -> impl Iterator<Item = &str> {
         self.corpora.iter().map(|entry| entry.name.as_str())
     }
 
-    /// Names of the tasks, in order.
+    /// Names of the tasks, in the order of the catalog.
     pub fn tasks(&self) -> impl Iterator<Item = &str> {
         self.tasks.iter().map(|entry| entry.name.as_str())
     }

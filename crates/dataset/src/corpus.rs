@@ -1,6 +1,6 @@
-//! A corpus: species, each a list of records, cut into train, valid and test. All of it is in memory.
+//! A corpus: species, each a list of sequence records, divided into training, validation and test split, all in memory.
 //!
-//! How it is described: `corpus/spec.rs`. Where windows are drawn from it: `windows.rs`. How it is cut: `split.rs`. Generated ones: `synthetic.rs`.
+//! Specification: `corpus/spec.rs`. Split into blocks: `split.rs`. Windows: `windows.rs`. Generated corpora: `synthetic.rs`.
 //!
 //! ```
 //! use dataset::{Corpus, CorpusSpec, Split, stream};
@@ -14,24 +14,24 @@ mod spec;
 
 use crate::error::{Error, Result};
 use crate::fasta;
-use crate::markov::Markov;
+use crate::markov::MarkovChain;
 use crate::names::Names;
 use crate::species::{Species, SpeciesSpec};
-use crate::split::{Block, Split, SplitSpec, deal};
+use crate::split::{Block, Split, SplitSpec, assign};
 use dna::policy::{Counts, thousands};
 pub use spec::CorpusSpec;
 use std::fmt;
 use std::path::Path;
 
-/// Adjacent blocks of one split, joined.
+/// A maximal run of adjacent blocks of one record that belong to the same split.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch {
+pub(crate) struct Segment {
     pub(crate) record: usize,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-/// A corpus in memory, see the module.
+/// A corpus in memory.
 #[derive(Debug, Clone)]
 pub struct Corpus {
     name: String,
@@ -39,17 +39,16 @@ pub struct Corpus {
     species: Vec<Species>,
     counts: Counts,
     blocks: Vec<Block>,
-    /// `[split][species]`
-    stretches: [Vec<Vec<Stretch>>; 3],
-    source: Option<Markov>,
+    /// `[split][species][segment]`
+    segments: [Vec<Vec<Segment>>; 3],
+    source: Option<MarkovChain>,
 }
 
 impl Corpus {
-    /// Reads or generates the sequences and cuts them.
+    /// Reads or generates the sequences and splits them.
     ///
     /// # Errors
-    /// A specification that cannot be meant, a file that cannot be read, a genome too small for its blocks, or a split
-    /// that is all N.
+    /// If the specification is invalid, a file cannot be read, a genome is too small for its blocks, or a split contains only N.
     pub fn open(spec: &CorpusSpec, data_root: &Path) -> Result<Self> {
         spec.check()?;
         let mut counts = Counts::default();
@@ -64,11 +63,11 @@ impl Corpus {
             }
             None => (read_species(&spec.species, data_root, &mut counts)?, None),
         };
-        Self::cut(spec, species, counts, source)
+        Self::split(spec, species, counts, source)
     }
 
-    /// A corpus of one file, as [`CorpusSpec::from_fasta`] describes it, and that description. The file is read once, so it may
-    /// be a pipe.
+    /// A corpus of one file, with the specification that [`CorpusSpec::from_fasta`] would give. The file is read only once, so
+    /// it may be a pipe.
     ///
     /// # Errors
     /// As [`Corpus::open`].
@@ -77,35 +76,40 @@ impl Corpus {
         let spec = CorpusSpec::of_bases(path, counts.bases)?;
         let species = spec.species.iter().map(|one| (one.name.clone(), one.weight)).zip([records]);
         let species = species.map(|((name, weight), records)| Species { name, weight, records }).collect();
-        let corpus = Self::cut(&spec, species, counts, None)?;
+        let corpus = Self::split(&spec, species, counts, None)?;
         Ok((spec, corpus))
     }
 
-    fn cut(spec: &CorpusSpec, species: Vec<Species>, mut counts: Counts, source: Option<Markov>) -> Result<Self> {
+    fn split(
+        spec: &CorpusSpec,
+        species: Vec<Species>,
+        mut counts: Counts,
+        source: Option<MarkovChain>,
+    ) -> Result<Self> {
         let mut blocks = vec![];
         for (index, species) in species.iter().enumerate() {
-            // Species may have chromosomes of one name, one species may not.
+            // Record names must be unique within a species; different species may both have a "chr1".
             let mut names = Names::default();
             for record in &species.records {
                 names.distinct(record.name.clone());
             }
             counts.repeated += names.repeated();
             counts.nameless += names.nameless();
-            blocks.extend(deal(&spec.split, index, &species.name, &species.records)?);
+            blocks.extend(assign(&spec.split, index, &species.name, &species.records)?);
         }
-        let stretches = Split::ALL.map(|split| join(&blocks, species.len(), split));
+        let segments = Split::ALL.map(|split| join(&blocks, species.len(), split));
         let hash = hash(&species, &spec.split);
-        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, stretches, source };
+        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, segments, source };
         corpus.check_letters()?;
         Ok(corpus)
     }
 
-    /// Every split of every species must have at least one base that is not N.
+    /// Every non-empty split of every species must contain at least one base that is not N.
     fn check_letters(&self) -> Result<()> {
         for split in Split::ALL {
-            for (index, stretches) in self.stretches(split).iter().enumerate() {
-                let mut pieces = stretches.iter().map(|stretch| self.slice(index, stretch));
-                if !stretches.is_empty() && pieces.all(|piece| piece.iter().all(|&base| base == b'N')) {
+            for (index, segments) in self.segment_positions(split).iter().enumerate() {
+                let mut sequences = segments.iter().map(|segment| self.slice(index, segment));
+                if !segments.is_empty() && sequences.all(|bases| bases.iter().all(|&base| base == b'N')) {
                     return Err(self.no_window(index, split, 1, "without N"));
                 }
             }
@@ -115,16 +119,17 @@ impl Corpus {
 
     pub(crate) fn no_window(&self, species: usize, split: Split, length: usize, quality: &'static str) -> Error {
         let (corpus, species) = (self.name.clone(), self.species[species].name.clone());
-        Error::NoWindow { corpus, species, split: split.name(), length, quality }
+        Error::NoWindow { corpus, species, split: split.title(), length, quality }
     }
 
-    /// Its name.
+    /// The name of the specification.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// BLAKE3 (hex) of the sequences after policy, species names, weights and split recipe. No paths, no record names.
+    /// BLAKE3 (hex) of the normalized sequences, species names, weights and split specification; paths and record names are
+    /// not part of it.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
@@ -136,59 +141,57 @@ impl Corpus {
         &self.species
     }
 
-    /// What was read and what the base policy changed.
+    /// Numbers of records and bases read, and what the base policy changed.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// All blocks, species by species, in genome order.
+    /// All blocks, by species, in genome order.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// Bases in a split, N included.
+    /// Number of bases in a split, N included.
     #[must_use]
     pub fn bases(&self, split: Split) -> u64 {
         self.blocks.iter().filter(|block| block.split == split).map(|block| block.size() as u64).sum()
     }
 
-    /// The maximal train stretches, species by species: what a vocabulary may be learned from.
-    pub fn training_pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces(Split::Train)
+    /// The maximal segments of the training split, by species: the text from which vocabularies are learned.
+    pub fn training_segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.segments(Split::Train)
     }
 
-    /// The maximal stretches of a split, species by species.
-    pub fn pieces(&self, split: Split) -> impl Iterator<Item = &[u8]> {
-        let species = self.stretches(split).iter().enumerate();
-        species.flat_map(move |(index, stretches)| stretches.iter().map(move |stretch| self.slice(index, stretch)))
+    /// The maximal segments of a split, by species.
+    pub fn segments(&self, split: Split) -> impl Iterator<Item = &[u8]> {
+        let species = self.segment_positions(split).iter().enumerate();
+        species.flat_map(move |(index, segments)| segments.iter().map(move |segment| self.slice(index, segment)))
     }
 
-    /// The exact source of the text, where it is one Markov chain: its posterior is the floor of every score.
+    /// The Markov chain that the text was sampled from, if it is known: the code length under its exact posterior is the
+    /// entropy floor.
     #[must_use]
-    pub fn source(&self) -> Option<&Markov> {
+    pub fn source(&self) -> Option<&MarkovChain> {
         self.source.as_ref()
     }
 
-    /// `[species]` of the stretches of a split.
-    pub(crate) fn stretches(&self, split: Split) -> &[Vec<Stretch>] {
-        &self.stretches[split as usize]
+    /// Positions of the segments of a split, `[species][segment]`.
+    pub(crate) fn segment_positions(&self, split: Split) -> &[Vec<Segment>] {
+        &self.segments[split as usize]
     }
 
-    pub(crate) fn slice(&self, species: usize, stretch: &Stretch) -> &[u8] {
-        &self.species[species].records[stretch.record].bases[stretch.start..stretch.end]
+    pub(crate) fn slice(&self, species: usize, segment: &Segment) -> &[u8] {
+        &self.species[species].records[segment.record].bases[segment.start..segment.end]
     }
 }
 
 impl fmt::Display for Corpus {
-    /// One sentence: name, what was read, bases per split.
+    /// One line: name, records and bases read, bases per split.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; bases", self.name, self.counts)?;
-        for split in Split::ALL {
-            write!(f, " {split} {}", thousands(self.bases(split)))?;
-        }
-        Ok(())
+        let bases = Split::ALL.map(|split| format!("{} {}", split.title(), thousands(self.bases(split))));
+        write!(f, "{}: {}; bases: {}", self.name, self.counts, bases.join(", "))
     }
 }
 
@@ -205,14 +208,14 @@ fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) ->
     specs.iter().map(&mut read).collect()
 }
 
-/// Joins adjacent blocks of `split`, species by species.
-fn join(blocks: &[Block], species: usize, split: Split) -> Vec<Vec<Stretch>> {
-    let mut joined: Vec<Vec<Stretch>> = vec![vec![]; species];
+/// Joins adjacent blocks of `split` into segments, by species.
+fn join(blocks: &[Block], species: usize, split: Split) -> Vec<Vec<Segment>> {
+    let mut joined: Vec<Vec<Segment>> = vec![vec![]; species];
     for block in blocks.iter().filter(|block| block.split == split) {
-        let stretches = &mut joined[block.species];
-        match stretches.last_mut() {
+        let segments = &mut joined[block.species];
+        match segments.last_mut() {
             Some(last) if last.record == block.record && last.end == block.start => last.end = block.end,
-            _ => stretches.push(Stretch { record: block.record, start: block.start, end: block.end }),
+            _ => segments.push(Segment { record: block.record, start: block.start, end: block.end }),
         }
     }
     joined
@@ -221,10 +224,10 @@ fn join(blocks: &[Block], species: usize, split: Split) -> Vec<Vec<Stretch>> {
 fn hash(species: &[Species], split: &SplitSpec) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"tokbench corpus 1\n");
-    // The recipe as JSON: the canonical text of its numbers.
+    // The split specification as JSON, so that equal numbers have equal bytes.
     hasher.update(serde_json::json!(split).to_string().as_bytes());
     for one in species {
-        // Lengths before contents, so that no two corpora share a byte stream.
+        // Length prefixes: no two different corpora give the same byte stream.
         hasher.update(&(one.name.len() as u64).to_le_bytes());
         hasher.update(one.name.as_bytes());
         hasher.update(&one.weight.to_le_bytes());
@@ -245,12 +248,12 @@ mod tests {
     const TEXT: &str = "name = 'x'\nspecies = [{ name = 'e', files = ['a.fa'] }]\nsplit = { block = 50 }\n";
 
     fn fasta(bases: usize) -> Vec<u8> {
-        let text = Markov::uniform().sample(bases, &mut crate::stream(0, "fasta"));
+        let text = MarkovChain::uniform().sample(bases, &mut crate::stream(0, "fasta"));
         [b">chr1\n", text.as_slice(), b"\n>chr2\n", &text[..bases / 2], b"\n"].concat()
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_its_line() {
+    fn unknown_keys_are_reported_with_their_line() {
         let error = CorpusSpec::from_toml("name = 'x'\nspecie = []\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("specie"), "{error}");
         let error = CorpusSpec::from_toml("name = 'x'\n[split]\nblok = 1\n").unwrap_err().to_string();
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_specs_are_refused() {
+    fn invalid_specs_are_rejected() {
         for (from, to) in [
             ("block = 50", "valid = 0.6, test = 0.4"),
             ("block = 50", "block = 0"),
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_of_content_not_of_files() {
+    fn the_hash_depends_on_content_only() {
         let (folder, path) = file("a.fa", &fasta(1000));
         std::fs::create_dir(folder.path().join("deep")).unwrap();
         let lower = gzip(&fasta(1000).to_ascii_lowercase());
@@ -301,18 +304,18 @@ mod tests {
     }
 
     #[test]
-    fn records_of_one_name_are_counted() {
+    fn duplicate_record_names_are_counted() {
         let (_folder, path) = file("a.fa", &[fasta(1000), fasta(1000), b">\nACGT\n".to_vec()].concat());
         let corpus = Corpus::open(&CorpusSpec::from_fasta(&path).unwrap(), Path::new("")).unwrap();
         assert_eq!((corpus.counts().repeated, corpus.counts().nameless), (2, 1));
         assert!(
-            corpus.to_string().contains("; 2 with the name of an earlier record; 1 without a name; bases"),
+            corpus.to_string().contains("; 2 with the name of an earlier record; 1 without a name; bases:"),
             "{corpus}"
         );
     }
 
     #[test]
-    fn any_fasta_is_a_corpus() {
+    fn a_fasta_file_of_any_size_is_a_corpus() {
         for bases in [300, 40_000, 900_000] {
             let (_folder, path) = file("my.genome.fa", &fasta(bases));
             let spec = CorpusSpec::from_fasta(&path).unwrap();
@@ -327,21 +330,21 @@ mod tests {
     }
 
     #[test]
-    fn a_split_of_n_is_an_error() {
+    fn a_split_of_only_n_is_an_error() {
         let text = format!(">r\n{}\n", "N".repeat(600));
         let (_folder, path) = file("n.fa", text.as_bytes());
         let error = Corpus::open(&CorpusSpec::from_fasta(&path).unwrap(), Path::new("")).unwrap_err();
-        assert!(error.to_string().contains("species 'n': the train split has no window of 1 bases without N"));
+        assert!(error.to_string().contains("species 'n': the training split has no window of 1 bases without N"));
     }
 
     #[test]
-    fn pieces_are_the_maximal_stretches_of_a_split() {
+    fn segments_are_maximal() {
         let (folder, _path) = file("a.fa", &fasta(1000));
         let corpus = Corpus::open(&CorpusSpec::from_toml(TEXT).unwrap(), folder.path()).unwrap();
         for split in Split::ALL {
-            assert_eq!(corpus.pieces(split).map(|piece| piece.len() as u64).sum::<u64>(), corpus.bases(split));
+            assert_eq!(corpus.segments(split).map(|segment| segment.len() as u64).sum::<u64>(), corpus.bases(split));
         }
-        assert!(corpus.training_pieces().any(|piece| piece.len() > 100), "adjacent blocks are joined");
-        assert_eq!(corpus.to_string(), "x: 2 records, 1,500 bases; bases train 1,200 valid 150 test 150");
+        assert!(corpus.training_segments().any(|segment| segment.len() > 100), "adjacent blocks are joined");
+        assert_eq!(corpus.to_string(), "x: 2 records, 1,500 bases; bases: training 1,200, validation 150, test 150");
     }
 }

@@ -1,6 +1,6 @@
-//! Where and why a text is no TOML.
+//! Position and cause of TOML errors.
 
-/// What a TOML parser says of a text.
+/// An error of the TOML parser, with position and key.
 ///
 /// ```
 /// #[derive(Debug, serde::Deserialize)]
@@ -18,16 +18,16 @@
 pub struct TomlError {
     /// Line, counted from 1.
     pub line: usize,
-    /// Key on that line, with its table.
+    /// Key on that line, prefixed by its table.
     pub key: Option<String>,
     /// What is wrong, in one line.
     pub cause: String,
-    /// A key or a name that is unknown, and those that are known in its place.
+    /// An unknown key or variant, and the known ones at that position.
     pub unknown: Option<(String, Vec<String>)>,
 }
 
 impl TomlError {
-    /// Finds out what `error` says of `text`.
+    /// Locates `error` in `text`.
     #[must_use]
     pub fn new(error: &toml::de::Error, text: &str) -> TomlError {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));

@@ -1,6 +1,6 @@
-//! FASTA and FASTQ, plain or gzip, streamed record by record under the base policy.
+//! FASTA and FASTQ, plain or gzip, streamed record by record; bases are normalized by the base policy.
 //!
-//! needletail cuts the records; this file adds the policy, true line numbers and errors that name the place.
+//! needletail parses the records; this module adds the policy, correct line numbers and errors with file, record and line.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -19,16 +19,16 @@ use needletail::errors::{ParseError, ParseErrorKind};
 use needletail::parser::{self, FastxReader, Format};
 use std::path::{Path, PathBuf};
 
-/// One sequence: the first word of its header, and its bases (`A C G T N` only).
+/// One entry of a sequence file: its name, and its bases (`A C G T N` only).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceRecord {
-    /// First word of the header line.
+    /// First word of the header line; may be empty.
     pub name: String,
-    /// Normalised bases.
+    /// Normalized bases.
     pub bases: Vec<u8>,
 }
 
-/// An iterator over the records of one file. After an error it ends.
+/// Iterator over the records of one file; it ends after the first error.
 pub struct Reader {
     path: PathBuf,
     parser: Box<dyn FastxReader>,
@@ -40,10 +40,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a FASTA or FASTQ file, plain or gzip, by its content and not by its name.
+    /// Opens a FASTA or FASTQ file, plain or gzip; the format is detected from the content.
     ///
     /// # Errors
-    /// A file that is missing, empty, without records, cut short, or neither FASTA nor FASTQ.
+    /// If the file is missing, empty, without records, truncated, or neither FASTA nor FASTQ.
     pub fn open(path: &Path) -> Result<Self> {
         Reader::new(path, input::open(path)?)
     }
@@ -68,7 +68,7 @@ impl Reader {
         })
     }
 
-    /// What was read so far.
+    /// Counts of the records read so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -90,7 +90,7 @@ impl Iterator for Reader {
                 return self.fault.take(&self.path, self.gzip).map(Err);
             }
         };
-        // An input error wins over what the parser made of the bytes before it.
+        // An input error takes precedence over the parser's error, which is only its consequence.
         let result = self.fault.take(&self.path, self.gzip).map_or(result, Err);
         self.finished = result.is_err();
         Some(result)
@@ -107,12 +107,12 @@ fn read_record(
     let name = name_of(record.id()).ok_or_else(|| Error::NotUtf8 {
         path: path.to_owned(),
         line: header_line,
-        what: "the name of the record",
+        what: "the record name",
     })?;
     let mut bases = Vec::with_capacity(record.raw_seq().len());
     for (i, line) in record.raw_seq().split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        normalize(line, &mut bases, counts).map_err(|offence| Error::Letter {
+        normalize(line, &mut bases, counts).map_err(|offence| Error::InvalidBase {
             path: path.to_owned(),
             record: name.clone(),
             line: header_line + 1 + i as u64,
@@ -136,7 +136,7 @@ fn malformed(path: &Path, error: &ParseError, skipped: u64) -> Error {
     Error::Malformed { path: path.to_owned(), record, line: error.position.line.max(1) + skipped, message }
 }
 
-/// The name in a header line as it stands in the file; `None` if it is not UTF-8. What follows it may be anything.
+/// The name in a raw header line; `None` if it is not UTF-8. The rest of the header may have any encoding.
 fn name_of(header: &[u8]) -> Option<String> {
     let header = header.trim_ascii_start();
     let word = header.split(u8::is_ascii_whitespace).next().unwrap_or_default();
@@ -148,10 +148,10 @@ fn first_word(header: &str) -> String {
     header.split_whitespace().next().unwrap_or("").to_owned()
 }
 
-/// All records of a file, and what the policy did.
+/// All records of a file, and what the base policy changed.
 ///
 /// # Errors
-/// As [`Reader::open`], and any bad record.
+/// As [`Reader::open`], or if a record is invalid.
 pub fn read(path: &Path) -> Result<(Vec<SequenceRecord>, Counts)> {
     let mut reader = Reader::open(path)?;
     let records = reader.by_ref().collect::<Result<Vec<_>>>()?;
@@ -174,56 +174,48 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_input_has_its_own_words() {
+    fn every_invalid_file_has_a_specific_message() {
         let whole = gzip(format!(">a\n{}\n", "ACGTTGCATCAGATTA".repeat(400)).as_bytes());
         for (name, content, expected) in [
             ("empty.fa", &b""[..], "empty.fa: the file is empty"),
             ("empty.fa.gz", &gzip(b""), "empty.fa.gz: the file is empty"),
-            ("blank.fa", b"\n\n", "blank.fa: the file holds no records"),
+            ("blank.fa", b"\n\n", "blank.fa: the file contains no records"),
             ("t.csv", b"\nsequence,label\n", "t.csv: line 2: expected '>' (FASTA) or '@' (FASTQ), found 's'"),
-            ("x.fa", b">a\nAC\n>b c\nACGT\r\nAC-T\n", "x.fa: record 'b', line 5: '-' is not a nucleotide letter"),
-            ("g.fa.gz", &gzip(b"\n>b c\nACGT\nA*T\n"), "g.fa.gz: record 'b', line 4: '*' is not a nucleotide letter"),
-            ("q.fq", b"@r1\nAC\n+\nII\n@r2\nAX\n+\nII\n", "q.fq: record 'r2', line 6: 'X' is not a nucleotide letter"),
-            ("s.fa", b">a\nAC GT\n", "s.fa: record 'a', line 2: ' ' is not a nucleotide letter"),
-            ("n.fa", b">a\nAC\n>b\n>c\nAC\n", "n.fa: record 'b', line 3: no sequence"),
-            ("v.fa", b">a\nAC\n>\nAC.\n", "v.fa: line 4: '.' is not a nucleotide letter"),
+            ("x.fa", b">a\nAC\n>b c\nACGT\r\nAC-T\n", "x.fa: record 'b', line 5: '-' is not a nucleotide code"),
+            ("g.fa.gz", &gzip(b"\n>b c\nACGT\nA*T\n"), "g.fa.gz: record 'b', line 4: '*' is not a nucleotide code"),
+            ("q.fq", b"@r1\nAC\n+\nII\n@r2\nAX\n+\nII\n", "q.fq: record 'r2', line 6: 'X' is not a nucleotide code"),
+            ("s.fa", b">a\nAC GT\n", "s.fa: record 'a', line 2: ' ' is not a nucleotide code"),
+            ("n.fa", b">a\nAC\n>b\n>c\nAC\n", "n.fa: record 'b', line 3: empty sequence"),
+            ("v.fa", b">a\nAC\n>\nAC.\n", "v.fa: line 4: '.' is not a nucleotide code"),
             (
                 "c.fa",
                 b">\x1b[31m\xe2\x80\xae\nAC.\n",
-                "c.fa: record '\\u{1b}[31m\\u{202e}', line 2: '.' is not a nucleotide letter",
+                "c.fa: record '\\u{1b}[31m\\u{202e}', line 2: '.' is not a nucleotide code",
             ),
             ("l.fa", b">a\nAC\n>b", "l.fa: line 3: the file ends inside a FASTA record"),
             ("u.fq", b"@r1\nACG\n+\nII\n", "u.fq: record 'r1', line 1: Sequence length is 3 but quality length is 2"),
             ("p.fq", b"@r1\tx\nAC\n-\nII\n", "p.fq: record 'r1', line 3: Expected '+' separator but found '-"),
             ("i.fq", b"@r1\nAC\n+\nII\nr2\nAC\n+\nII\n", "i.fq: line 5: Expected '@' but found 'r"),
             ("e.fq", b"@r1\nACG\n+\nIII\n@r2\nAC\n", "e.fq: record 'r2', line 7: the file ends inside a FASTQ record"),
-            (
-                "c.fa.gz",
-                &whole[..whole.len() / 2],
-                "c.fa.gz: the gzip stream is truncated, the file ends before its data does",
-            ),
-            (
-                "d.fa.gz",
-                &whole[..whole.len() - 3],
-                "d.fa.gz: the gzip stream is truncated, the file ends before its data does",
-            ),
+            ("c.fa.gz", &whole[..whole.len() / 2], "c.fa.gz: truncated gzip stream (unexpected end of file)"),
+            ("d.fa.gz", &whole[..whole.len() - 3], "d.fa.gz: truncated gzip stream (unexpected end of file)"),
         ] {
             assert_eq!(cause(name, content), expected);
         }
         assert!(read(Path::new("no-such.fa")).unwrap_err().to_string().contains("no-such.fa: no such file"));
         let mut damaged = whole.clone();
         damaged[whole.len() - 8] ^= 1;
-        assert!(cause("x.fa.gz", &damaged).contains("the gzip stream is damaged"));
-        let behind = [&whole[..], b"trailing rubbish"].concat();
-        let told = "x.fa.gz: 16 bytes stand behind the end of the gzip stream, and they are not gzip";
-        assert_eq!(cause("x.fa.gz", &behind), told);
+        assert!(cause("x.fa.gz", &damaged).contains("corrupt gzip stream"));
+        let behind = [&whole[..], b"trailing garbage"].concat();
+        let expected = "x.fa.gz: 16 bytes after the end of the gzip stream are not gzip";
+        assert_eq!(cause("x.fa.gz", &behind), expected);
     }
 
-    /// Names go into tables: letters of another encoding are not guessed. What follows a name may be anything.
+    /// Names are written to tables, so their encoding is not guessed. The rest of a header may have any encoding.
     #[test]
     fn names_are_utf8() {
         let latin = cause("l.fa", b">a\nAC\n>caf\xe9 x\nGT\n");
-        assert_eq!(latin, "l.fa: line 3: the name of the record is not UTF-8 text");
+        assert_eq!(latin, "l.fa: line 3: the record name is not valid UTF-8");
         let (_folder, path) = file("u.fa", ">café na\u{ef}ve\nAC\n".as_bytes());
         assert_eq!(read(&path).unwrap().0[0].name, "café");
         let (_folder, path) = file("b.fa", b">b caf\xe9\nAC\n");
@@ -231,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_behind_gzip_are_padding() {
+    fn zeros_after_gzip_are_padding() {
         for zeros in [1, 512, 10_000] {
             let (_folder, path) = file("p.fa.gz", &[gzip(b">a\nACGT\n>b\nTT\n"), vec![0; zeros]].concat());
             let (records, counts) = read(&path).unwrap();
@@ -240,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_gzip_never_passes_for_a_shorter_file() {
+    fn truncated_gzip_is_always_detected() {
         let mut text = String::new();
         for i in 0..500 {
             text.push_str(&format!(">r{i}\nACGTACGGTCA{}\n", "ACGT".repeat(i % 17)));
@@ -253,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn many_members_are_one_file() {
+    fn several_gzip_members_are_one_file() {
         let packed = [gzip(b">a\nAC"), gzip(b"GT\n>b\nTT\n"), gzip(b"")].concat();
         let (_folder, path) = file("bgzf.gz", &packed);
         let (records, counts) = read(&path).unwrap();
@@ -261,7 +253,7 @@ mod tests {
         assert_eq!((counts.records, counts.bases), (2, 6));
     }
 
-    /// Old Macs ended lines with a carriage return alone; files joined by `cat` have all kinds.
+    /// Classic Mac OS ended lines with a carriage return alone; concatenated files may mix all line endings.
     #[test]
     fn a_carriage_return_ends_a_line() {
         let texts = [
@@ -280,14 +272,14 @@ mod tests {
             }
         }
         for (name, content, expected) in [
-            ("m.fa", &b"\r>a\rAC\r\nGT\rAC-T\r"[..], "m.fa: record 'a', line 5: '-' is not a nucleotide letter"),
-            ("m.fq", b"@a\rAC\r+\r!!\r@b\rAX\r+\r!!\r", "m.fq: record 'b', line 6: 'X' is not a nucleotide letter"),
+            ("m.fa", &b"\r>a\rAC\r\nGT\rAC-T\r"[..], "m.fa: record 'a', line 5: '-' is not a nucleotide code"),
+            ("m.fq", b"@a\rAC\r+\r!!\r@b\rAX\r+\r!!\r", "m.fq: record 'b', line 6: 'X' is not a nucleotide code"),
         ] {
             assert_eq!(cause(name, content), expected);
         }
     }
 
-    /// A buffer that ends between the two bytes of `\r\n` makes no line of its own.
+    /// A buffer boundary between `\r` and `\n` does not add a line.
     #[test]
     fn line_ends_across_buffers() {
         for shift in 0..5 {
@@ -301,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn round_trip(
             records in prop::collection::vec("[ACGTNacgtnuURYKM]{1,200}", 1..8), width in 1usize..70, crlf: bool, packed: bool,
         ) {
             let newline = if crlf { "\r\n" } else { "\n" };

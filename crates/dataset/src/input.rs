@@ -1,8 +1,8 @@
-//! Opening a file, plain or gzip (one member, many members, bgzf), told apart by its first bytes. Threads of their own unpack it
-//! (`input/unpack.rs`, `input/bgzf.rs`). Whatever ends a line, parsers see lines that end with a newline (`lines.rs`).
+//! Opens a file, plain or gzip (one or several members, BGZF), detected from its first bytes. Decompression runs in separate
+//! threads (`input/unpack.rs`, `input/bgzf.rs`). All line endings reach the parsers as newlines (`lines.rs`).
 //!
-//! Parsers swallow the kind of an input error or mistake it for the end of the file; [`Fault`] keeps the first one, so
-//! that a truncated download is called that and never passes for a shorter file.
+//! Parsers drop the kind of an input error or take it for the end of the file. [`Fault`] keeps the first one, so that a
+//! truncated download is reported as such and never accepted as a shorter file.
 
 mod bgzf;
 mod flaw;
@@ -23,12 +23,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fault(Arc<Mutex<Option<Seen>>>);
 
-/// An input error, and the flaw behind it.
+/// An input error, and the flaw of the gzip file that caused it.
 type Seen = (io::Error, Option<Flaw>);
 
 impl Fault {
     fn keep(&self, error: &io::Error) {
-        // That one is no failure: the read is tried again.
+        // Not a failure: the read is retried.
         if error.kind() == io::ErrorKind::Interrupted {
             return;
         }
@@ -39,13 +39,13 @@ impl Fault {
         }
     }
 
-    /// The fault as an error that names the file, if there was one.
+    /// The first input error, if any, as an error with the path.
     pub(crate) fn take(&self, path: &Path, gzip: bool) -> Option<Error> {
         let (source, flaw) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let path = path.to_owned();
         Some(match (flaw, source.kind()) {
-            (Some(Flaw::NoEnd), _) => Error::NoEndMarker { path },
-            (Some(Flaw::Behind { bytes }), _) => Error::BehindGzip { path, bytes },
+            (Some(Flaw::MissingEndMarker), _) => Error::MissingEndMarker { path },
+            (Some(Flaw::TrailingBytes { bytes }), _) => Error::TrailingBytes { path, bytes },
             (None, io::ErrorKind::UnexpectedEof) if gzip => Error::TruncatedGzip { path },
             (None, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) if gzip => {
                 Error::DamagedGzip { path, message: source.to_string() }
@@ -76,25 +76,25 @@ impl<R: BufRead> BufRead for Watched<R> {
     }
 }
 
-/// An open file, unpacked.
+/// An open file, decompressed.
 pub(crate) struct Input {
-    /// Unpacked bytes, with a byte order mark and leading blank lines skipped; every line ends with a newline.
+    /// Decompressed bytes without byte order mark and leading blank lines; every line ends with a newline.
     pub(crate) reader: Box<dyn BufRead + Send>,
-    /// Where input errors are kept.
+    /// The first input error below the parser.
     pub(crate) fault: Fault,
     /// Whether it was gzip.
     pub(crate) gzip: bool,
-    /// Newlines among the skipped blanks: add this to the parser's line numbers.
+    /// Number of skipped leading lines, to be added to the parser's line numbers.
     pub(crate) skipped_lines: u64,
 }
 
-/// Bytes that are read at a time, and from which it is told what a file is: a header may be long.
+/// Size of the read buffer, and of the prefix from which the format is detected (headers may be long).
 const BUFFER: usize = 1 << 18;
 
 /// The path that stands for standard input.
 pub(crate) const STANDARD: &str = "-";
 
-/// Opens `path` (`-`: standard input) and looks for its first byte that is no blank. What is plainly no text is refused by its name
+/// Opens `path` (`-`: standard input) and skips leading white space. Known binary formats are rejected by name
 /// (`kind.rs`).
 pub(crate) fn open(path: &Path) -> Result<Input> {
     let failed = |source: io::Error| match source.kind() {
@@ -104,7 +104,7 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
     let source: Box<dyn Read + Send> =
         if path == Path::new(STANDARD) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
     let mut file = BufReader::with_capacity(BUFFER, source);
-    // A pipe gives as little at a time as its writer wrote, and what a file is must not depend on that.
+    // A pipe may deliver few bytes at a time; detection must not depend on that.
     let mut start = Vec::new();
     file.by_ref().take(BUFFER as u64).read_to_end(&mut start).map_err(failed)?;
     let (gzip, blocks) = (start.starts_with(&[0x1f, 0x8b]), bgzf::is_bgzf(&start));
@@ -124,7 +124,7 @@ pub(crate) fn open(path: &Path) -> Result<Input> {
         return Err(Error::EmptyFile { path: path.to_owned() });
     }
     if let Some(kind) = kind::of(start, gzip) {
-        return Err(Error::Foreign { path: path.to_owned(), name: kind.name, help: kind.remedy });
+        return Err(Error::UnsupportedFormat { path: path.to_owned(), name: kind.name, help: kind.remedy });
     }
     if start.starts_with(BYTE_ORDER_MARK) {
         reader.consume(BYTE_ORDER_MARK.len());
@@ -152,7 +152,7 @@ pub(crate) mod tests {
     use std::io::Write;
     use std::path::PathBuf;
 
-    /// A file in a fresh directory.
+    /// A file in a new temporary directory.
     pub(crate) fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);

@@ -1,9 +1,9 @@
-//! What held-out data share with training: duplicates between the splits of a task, 32-mers between those of a corpus.
+//! Leakage between splits: duplicate rows of a task, shared 32-mers of a corpus.
 //!
-//! Nothing is removed here (see `drop_leaking_dev` of a task); it is counted and said.
+//! Leakage is counted and reported; removal is up to `drop_leaking_dev` of a task.
 
 use crate::corpus::Corpus;
-use crate::labelled::Example;
+use crate::labeled::Example;
 use crate::split::Split;
 use dna::policy::thousands;
 use dna::{code, reverse_complement};
@@ -11,54 +11,54 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::fmt;
 
-/// Rows of one split that another one holds too.
+/// Rows of one split that also occur in another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Shared {
-    /// Rows with the same sequence.
+pub struct Overlap {
+    /// Rows with an identical sequence.
     pub exact: usize,
-    /// Rows, not counted as exact, whose reverse complement is there.
+    /// Further rows whose reverse complement occurs.
     pub reverse: usize,
-    /// Rows of the split looked at.
+    /// All rows of the split.
     pub rows: usize,
 }
 
-/// What the splits of a task share.
+/// Overlap between the splits of a task, and duplicates within the training split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Leaks {
-    /// Dev rows that are in train.
-    pub dev_in_train: Shared,
-    /// Test rows that are in train.
-    pub test_in_train: Shared,
-    /// Test rows that are in dev.
-    pub test_in_dev: Shared,
-    /// Train rows whose sequence came before in train.
+    /// Validation rows that occur in the training split.
+    pub dev_in_train: Overlap,
+    /// Test rows that occur in the training split.
+    pub test_in_train: Overlap,
+    /// Test rows that occur in the validation split.
+    pub test_in_dev: Overlap,
+    /// Training rows whose sequence occurred in an earlier training row.
     pub repeated_in_train: usize,
-    /// Distinct train sequences that carry more than one label.
+    /// Distinct training sequences with more than one label.
     pub two_labels_in_train: usize,
 }
 
 impl Leaks {
-    /// Counts them.
+    /// Counts the overlap of three splits.
     #[must_use]
     pub fn between(train: &[Example], dev: &[Example], test: &[Example]) -> Self {
         let (in_train, in_dev) = (labels(train), labels(dev));
         Self {
-            dev_in_train: shared(dev, &in_train),
-            test_in_train: shared(test, &in_train),
-            test_in_dev: shared(test, &in_dev),
+            dev_in_train: overlap(dev, &in_train),
+            test_in_train: overlap(test, &in_train),
+            test_in_dev: overlap(test, &in_dev),
             repeated_in_train: train.len() - in_train.len(),
             two_labels_in_train: in_train.values().filter(|label| label.is_none()).count(),
         }
     }
 
-    /// Whether no split holds a row of another.
+    /// Whether no sequence, or its reverse complement, occurs in two splits.
     #[must_use]
     pub fn splits_are_clean(&self) -> bool {
         [self.dev_in_train, self.test_in_train, self.test_in_dev].iter().all(|one| one.exact + one.reverse == 0)
     }
 }
 
-/// The label of each sequence; `None` where it has several.
+/// The label of each sequence; `None` if it has several.
 fn labels(rows: &[Example]) -> HashMap<&[u8], Option<u32>> {
     let mut labels = HashMap::with_capacity(rows.len());
     for row in rows {
@@ -70,50 +70,50 @@ fn labels(rows: &[Example]) -> HashMap<&[u8], Option<u32>> {
     labels
 }
 
-fn shared(rows: &[Example], seen: &HashMap<&[u8], Option<u32>>) -> Shared {
-    let mut shared = Shared { rows: rows.len(), ..Shared::default() };
+fn overlap(rows: &[Example], seen: &HashMap<&[u8], Option<u32>>) -> Overlap {
+    let mut overlap = Overlap { rows: rows.len(), ..Overlap::default() };
     for row in rows {
         if seen.contains_key(row.sequence.as_slice()) {
-            shared.exact += 1;
+            overlap.exact += 1;
         } else if seen.contains_key(reverse_complement(&row.sequence).as_slice()) {
-            shared.reverse += 1;
+            overlap.reverse += 1;
         }
     }
-    shared
+    overlap
 }
 
 impl fmt::Display for Leaks {
-    /// One sentence; `no row of one split is in another` where that is so.
+    /// One line; `no sequence occurs in two splits` if there is no overlap.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pairs = [
-            ("dev rows are in train", self.dev_in_train),
-            ("test rows are in train", self.test_in_train),
-            ("test rows are in dev", self.test_in_dev),
+            ("validation rows occur in the training split", self.dev_in_train),
+            ("test rows occur in the training split", self.test_in_train),
+            ("test rows occur in the validation split", self.test_in_dev),
         ];
         let mut notes: Vec<String> = vec![];
-        for (what, Shared { exact, reverse, rows }) in pairs.into_iter().filter(|(_, s)| s.exact + s.reverse > 0) {
+        for (what, Overlap { exact, reverse, rows }) in pairs.into_iter().filter(|(_, s)| s.exact + s.reverse > 0) {
             let all = exact + reverse;
             notes.push(format!("{all} of {rows} {what} ({exact} exact, {reverse} reverse complement)"));
         }
         if notes.is_empty() {
-            notes.push("no row of one split is in another".into());
+            notes.push("no sequence occurs in two splits".into());
         }
         if self.repeated_in_train > 0 {
-            notes.push(format!("{} train rows repeat an earlier one", self.repeated_in_train));
+            notes.push(format!("{} duplicate training rows", self.repeated_in_train));
         }
         if self.two_labels_in_train > 0 {
-            notes.push(format!("{} train sequences carry two labels", self.two_labels_in_train));
+            notes.push(format!("{} training sequences with conflicting labels", self.two_labels_in_train));
         }
         f.write_str(&notes.join("; "))
     }
 }
 
-/// Share of held-out canonical 32-mers (by position, those with N left out) that occur in training.
+/// Held-out canonical 32-mers (one per position, without N) that occur in the training split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KmerLeaks {
-    /// 32-mers of valid: found in train, and all.
+    /// 32-mers of the validation split: number found in the training split, and total.
     pub valid: (u64, u64),
-    /// 32-mers of test: found in train, and all.
+    /// 32-mers of the test split: number found in the training split, and total.
     pub test: (u64, u64),
 }
 
@@ -121,26 +121,27 @@ impl fmt::Display for KmerLeaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = |(found, all): (u64, u64)| {
             let percent = 100.0 * found as f64 / (all.max(1)) as f64;
-            format!("{percent:.2} % of {} 32-mers", thousands(all))
+            format!("{percent:.2} % of {}", thousands(all))
         };
-        write!(f, "also in train, on either strand: {} of valid, {} of test", side(self.valid), side(self.test))
+        let (valid, test) = (side(self.valid), side(self.test));
+        write!(f, "32-mers that occur in the training split, on either strand: validation {valid}, test {test}")
     }
 }
 
 impl Corpus {
-    /// Looks every held-out 32-mer up in training. Takes 8 bytes of memory per training base while it runs, and about
-    /// a second for 20 million bases.
+    /// Looks up every held-out 32-mer in the training split. Uses 8 bytes of memory per training base, and about a second
+    /// for 20 million bases.
     #[must_use]
     pub fn leaks(&self) -> KmerLeaks {
-        let mut seen: Vec<u64> = self.training_pieces().flat_map(kmers).collect();
+        let mut seen: Vec<u64> = self.training_segments().flat_map(kmers).collect();
         seen.par_sort_unstable();
         seen.dedup();
         let found = |split| {
-            let pieces: Vec<_> = self.pieces(split).collect();
-            let counts = pieces.par_iter().map(|piece| {
-                let words = kmers(piece);
-                let found = words.iter().filter(|word| seen.binary_search(word).is_ok()).count();
-                (found as u64, words.len() as u64)
+            let segments: Vec<_> = self.segments(split).collect();
+            let counts = segments.par_iter().map(|segment| {
+                let kmers = kmers(segment);
+                let found = kmers.iter().filter(|kmer| seen.binary_search(kmer).is_ok()).count();
+                (found as u64, kmers.len() as u64)
             });
             counts.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
         };
@@ -148,10 +149,10 @@ impl Corpus {
     }
 }
 
-/// The canonical 32-mers of a piece: 2 bits a base, the smaller of the two strands.
+/// 2-bit codes of the canonical 32-mers of a segment: the smaller code of the two strands.
 fn kmers(bases: &[u8]) -> Vec<u64> {
     let (mut forward, mut reverse, mut run) = (0u64, 0u64, 0);
-    let mut words = Vec::with_capacity(bases.len());
+    let mut kmers = Vec::with_capacity(bases.len());
     for &base in bases {
         let Some(base) = code(base) else {
             run = 0;
@@ -161,10 +162,10 @@ fn kmers(bases: &[u8]) -> Vec<u64> {
         reverse = reverse >> 2 | (3 - base as u64) << 62;
         run += 1;
         if run >= 32 {
-            words.push(forward.min(reverse));
+            kmers.push(forward.min(reverse));
         }
     }
-    words
+    kmers
 }
 
 #[cfg(test)]
@@ -182,38 +183,38 @@ mod tests {
     }
 
     #[test]
-    fn leaks_are_counted_and_said() {
+    fn overlap_is_counted() {
         let train = rows("AAC,0 AAC,1 AAG,1 AAG,1 TTA,0");
         let leaks = Leaks::between(&train, &rows("AAC,0 GTT,0 CCC,1"), &rows("GGG,1 TTT,0"));
         assert_eq!(
             leaks.to_string(),
-            "2 of 3 dev rows are in train (1 exact, 1 reverse complement); \
-             1 of 2 test rows are in dev (0 exact, 1 reverse complement); \
-             2 train rows repeat an earlier one; 1 train sequences carry two labels"
+            "2 of 3 validation rows occur in the training split (1 exact, 1 reverse complement); \
+             1 of 2 test rows occur in the validation split (0 exact, 1 reverse complement); \
+             2 duplicate training rows; 1 training sequences with conflicting labels"
         );
         assert!(!leaks.splits_are_clean());
         let clean = Leaks::between(&train, &rows("ACC,0"), &rows("CAC,0"));
-        assert!(clean.to_string().starts_with("no row of one split is in another"));
+        assert!(clean.to_string().starts_with("no sequence occurs in two splits"));
     }
 
     proptest! {
         #[test]
-        fn kmers_do_not_know_the_strand(bases in "[ACGTN]{0,50}[ACGT]{32,90}") {
+        fn canonical_kmers_are_strand_independent(bases in "[ACGTN]{0,50}[ACGT]{32,90}") {
             let mut here = kmers(bases.as_bytes());
             let mut there = kmers(&reverse_complement(bases.as_bytes()));
             here.sort_unstable();
             there.sort_unstable();
             prop_assert_eq!(&here, &there);
-            let clean = bases.as_bytes().windows(32).filter(|word| !word.contains(&b'N')).count();
+            let clean = bases.as_bytes().windows(32).filter(|kmer| !kmer.contains(&b'N')).count();
             prop_assert_eq!(here.len(), clean);
         }
     }
 
     #[test]
-    fn a_planted_copy_is_found() {
+    fn planted_copies_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let mut rng = crate::stream(0, "leak");
-        let chr = |rng: &mut _| crate::Markov::uniform().sample(5000, rng);
+        let chr = |rng: &mut _| crate::MarkovChain::uniform().sample(5000, rng);
         let (first, second) = (chr(&mut rng), chr(&mut rng));
         let records = [first.clone(), reverse_complement(&first), second, chr(&mut rng), chr(&mut rng), first];
         let mut text = String::new();

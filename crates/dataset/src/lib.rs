@@ -1,28 +1,31 @@
-//! DNA in: files, corpora, splits, labelled tasks, and synthetic text whose truth is known.
+//! Sequence data: file readers, corpora, splits, labeled tasks, and synthetic text with a known entropy floor.
 //!
-//! # The idea in ten lines
+//! # Overview
 //!
-//! 1. A file (FASTA, FASTQ, CSV; plain or gzip) is read record by record; every byte becomes one of `A C G T N`,
-//!    by one [policy], or an error that names file, record, line and letter. What was changed is counted.
-//! 2. A [`Corpus`] is some species, each cut into blocks that are dealt to train, valid and test along the genome.
-//! 3. Training draws *windows* from train at random; scoring lays out its windows once, without N, equal per species.
-//! 4. A [`Task`] is labelled rows in three splits, with its classes and its leaks counted.
-//! 5. Both have a hash of their *content*, never of paths: that is what a run's key names.
-//! 6. Synthetic corpora come from a [`Markov`] chain whose exact posterior under masking is computable: a floor.
-//! 7. Every random number comes from a named [`stream`], so what one part draws never shifts another.
-//! 8. Corpora and tasks known by name are in a [`Catalog`]; your own is a TOML file, `my.fa` or `my.csv`.
+//! 1. A file (FASTA, FASTQ, CSV; plain or gzip) is read record by record. One [policy] normalizes every byte to one of
+//!    `A C G T N`, or reports file, record, line and byte of an invalid one. Changed letters are counted.
+//! 2. A [`Corpus`] is a list of species, each divided into blocks that are assigned to the training, validation and test
+//!    split along the genome.
+//! 3. Training windows are sampled at random from the training split. Scoring windows are fixed, without N, and equally many
+//!    per species.
+//! 4. A [`Task`] has labeled rows in three splits; classes are checked and leakage between splits is counted.
+//! 5. Both have a hash of their *content* without paths, which is part of a run's key.
+//! 6. Synthetic corpora are sampled from a [`MarkovChain`] whose exact posterior under masking gives the entropy floor.
+//! 7. Every random number comes from a named [`stream`], so that the draws of one part never shift those of another.
+//! 8. Built-in corpora and tasks are in a [`Catalog`]; your own is a TOML file, a FASTA file or a CSV table.
 //!
 //! # Definitions
 //!
-//! | word | meaning |
+//! | term | meaning |
 //! |---|---|
 //! | base | one letter of `A C G T N`, a byte |
-//! | record | one sequence of a file |
-//! | species | a named list of records with a weight |
-//! | block | a stretch of one record that belongs to one split; the unit that statistics resample |
-//! | window | consecutive bases inside one split (adjacent blocks of it joined) |
-//! | span | bases of a window that are hidden from the model and must be predicted |
-//! | floor | the bits that the exact source of a text needs for the same spans |
+//! | record | one entry of a sequence file |
+//! | species | a named list of records with a sampling weight |
+//! | block | consecutive bases of one record that belong to one split; the unit that the bootstrap resamples |
+//! | segment | adjacent blocks of one split, joined |
+//! | window | consecutive bases of one segment |
+//! | span | consecutive masked bases of a window |
+//! | floor | code length of the masked spans under the exact posterior of the source |
 //!
 //! # Example
 //!
@@ -32,20 +35,20 @@
 //!
 //! let spec = CorpusSpec::from_toml("name = 'order1'\nsynthetic = { kind = 'markov', order = 1, entropy = 1.26, seed = 4 }")?;
 //! let corpus = Corpus::open(&spec, Path::new(""))?;
-//! let source = corpus.source().expect("a synthetic corpus has one");
+//! let source = corpus.source().expect("the source of a synthetic corpus is known");
 //!
-//! // A training window, and what an ideal model needs for two hidden spans of it.
+//! // A training window, and the code length of two masked spans under the exact source.
 //! let window = corpus.sample_window(Split::Train, 252, &mut stream(0, "windows"))?;
 //! let bits = source.sequential_bits(window.bases, &[24..36, 120..132]);
 //! assert!(bits < 2.0 * 24.0);
 //!
-//! // The windows every model is scored on.
+//! // The fixed windows on which every model is scored.
 //! let windows = corpus.scoring_windows(Split::Test, 252, 16 * 252)?;
 //! assert_eq!(windows.len(), 16);
 //! # Ok::<(), dataset::Error>(())
 //! ```
 //!
-//! What does not live here: tokens (`tokenize`), tensors (`model`), and which spans are hidden (`tokenize`).
+//! Not in this crate: tokens (`tokenize`), the masking plan (`protocol`), tensors (`model`).
 
 pub mod catalog;
 pub mod corpus;
@@ -55,7 +58,7 @@ pub mod fasta;
 mod input;
 mod kind;
 mod label;
-pub mod labelled;
+pub mod labeled;
 pub mod leaks;
 mod lines;
 pub mod markov;
@@ -78,12 +81,12 @@ pub use corpus::{Corpus, CorpusSpec};
 pub use dna::{Counts, policy, stream};
 pub use error::{Error, Result};
 pub use fasta::SequenceRecord;
-pub use labelled::Example;
+pub use labeled::Example;
 pub use leaks::{KmerLeaks, Leaks};
-pub use markov::Markov;
+pub use markov::MarkovChain;
 pub use species::{Species, SpeciesSpec};
-pub use split::{Block, By, Split, SplitSpec};
+pub use split::{Block, Split, SplitSpec, SplitUnit};
 pub use statistics::Metric;
 pub use synthetic::SyntheticSpec;
-pub use task::{Longest, Task, TaskSpec, TaskSplit};
+pub use task::{LongestRow, Task, TaskSpec, TaskSplit};
 pub use windows::{ScoringWindow, Window};

@@ -1,11 +1,10 @@
-//! One end of lines for all parsers: a carriage return that no newline follows (files of old Macs, files joined from several
-//! systems) ends a line as a newline does, and becomes one. `\r\n` stays as it is, so that every line has one newline and the
-//! numbers of lines are true.
+//! Uniform line endings for all parsers. A carriage return without a newline (classic Mac OS, files concatenated from several
+//! systems) is replaced by a newline; `\r\n` is kept. Every line then has exactly one newline, so line numbers are correct.
 
 use memchr::memchr;
 use std::io::{self, BufRead, Read};
 
-/// Bytes in which every line ends with `\n` or `\r\n`.
+/// Reader in which every line ends with `\n` or `\r\n`.
 pub(crate) struct Lines<R>(pub(crate) R);
 
 impl<R: BufRead> Read for Lines<R> {
@@ -25,7 +24,7 @@ impl<R: BufRead> Read for Lines<R> {
     }
 }
 
-/// Whether a newline is what is read next. An error shows itself again when more is read, or was kept below.
+/// Whether the next byte is a newline. An error is ignored: it recurs at the next read, or is kept by the reader below.
 fn newline_follows(reader: &mut impl BufRead) -> bool {
     loop {
         match reader.fill_buf() {
@@ -36,10 +35,10 @@ fn newline_follows(reader: &mut impl BufRead) -> bool {
     }
 }
 
-/// Bytes of [`Lines`] in which every line ends with `\n`, the last one too, for parsers that count lines by what they have read of an end.
+/// Reader over [`Lines`] in which every line ends with `\n`, including the last one, for parsers that count line endings.
 pub(crate) struct Newlines<R> {
     inner: R,
-    /// Whether the last line has ended.
+    /// Whether the last byte returned was a newline.
     ended: bool,
 }
 
@@ -60,7 +59,7 @@ impl<R: Read> Read for Newlines<R> {
             let mut kept = 0;
             for at in 0..number {
                 buffer[kept] = buffer[at];
-                // Each that is left stands before a newline.
+                // Every remaining carriage return precedes a newline.
                 kept += usize::from(buffer[at] != b'\r');
             }
             if kept > 0 {
@@ -96,9 +95,9 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever buffers end, above and below.
+        /// For all buffer sizes of the reader above and below.
         #[test]
-        fn any_buffers(text in "[AC\r\n]{0,60}", below in 1usize..9, above in 1usize..9) {
+        fn buffer_sizes_do_not_matter(text in "[AC\r\n]{0,60}", below in 1usize..9, above in 1usize..9) {
             let mut expected = text.clone().into_bytes();
             for at in 0..expected.len() {
                 if expected[at] == b'\r' && expected.get(at + 1) != Some(&b'\n') {

@@ -1,27 +1,26 @@
-//! Names of records that tell them apart, and how many do not.
+//! Unique names for sequence records.
 //!
-//! A file may hold records of one name, or without a name, and several files that are read together often do. Where names lead
-//! back to records (BED, tables), each must be of one record only. The rule: the n-th record of a name is called `NAME.n`, a record
-//! without a name `record_N` by its number among all that are read, and where a record before has that name already, the next
-//! free number is taken. Names that are given once and stand first never change.
+//! Records of one or several files may share a name or have none, but names must identify records in outputs (BED, tables).
+//! The n-th record of a name is renamed to `NAME.n`, a record without a name to `record_N` (N: its number among all records
+//! read). If that name is taken, the next free number is used. The first record of a name keeps it.
 //!
 //! ```
 //! use dataset::names::Names;
 //! let mut names = Names::default();
-//! let told: Vec<String> = ["chr1", "chr2", "chr1", "", "chr1", "chr1.2"].map(|name| names.distinct(name.to_owned())).to_vec();
-//! assert_eq!(told, ["chr1", "chr2", "chr1.2", "record_4", "chr1.3", "chr1.2.2"]);
+//! let unique: Vec<String> = ["chr1", "chr2", "chr1", "", "chr1", "chr1.2"].map(|name| names.distinct(name.to_owned())).to_vec();
+//! assert_eq!(unique, ["chr1", "chr2", "chr1.2", "record_4", "chr1.3", "chr1.2.2"]);
 //! assert_eq!((names.repeated(), names.nameless()), (3, 1));
 //! ```
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// The names that records have got so far: 8 bytes each, as hashes. Of a hundred million names two look alike with a chance of
-/// 1 in 4,000; then one of them gets a number that it would not need.
+/// The names assigned so far, as 8-byte hashes. Among 10^8 names the probability of a collision is about 1 in 4,000; it only
+/// adds an unnecessary number to one name.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     given: HashSet<u64, BuildHasherDefault<Same>>,
-    /// Of names that stood before: the last number given.
+    /// The last number given to each repeated name.
     last: HashMap<u64, u64, BuildHasherDefault<Same>>,
     records: u64,
     repeated: u64,
@@ -29,12 +28,12 @@ pub struct Names {
 }
 
 impl Names {
-    /// The name of the next record, which no record before has: its own wherever that is possible.
+    /// A unique name for the next record: its own name, if it is not taken.
     pub fn distinct(&mut self, name: String) -> String {
         self.distinct_with(name, "")
     }
 
-    /// As [`Names::distinct`], of a record that is also called by its name with `ending` behind it, which no other is then.
+    /// As [`Names::distinct`], and also reserves the name followed by `ending` (the reverse complement of the record).
     pub fn distinct_with(&mut self, name: String, ending: &str) -> String {
         self.records += 1;
         let name = if name.is_empty() {
@@ -62,7 +61,7 @@ impl Names {
         }
     }
 
-    /// Takes a name, and the same with an ending, if both are free.
+    /// Reserves a name, and the name with the ending, if both are free.
     fn take(&mut self, name: &str, ending: &str) -> bool {
         if ending.is_empty() {
             return self.given.insert(hash(name));
@@ -75,13 +74,13 @@ impl Names {
         free
     }
 
-    /// Records whose name a record before had.
+    /// Number of records with the name of an earlier record.
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// Records without a name.
+    /// Number of records without a name.
     #[must_use]
     pub fn nameless(&self) -> u64 {
         self.nameless
@@ -94,7 +93,7 @@ fn hash(name: &str) -> u64 {
     hasher.finish()
 }
 
-/// A hash is its own hash.
+/// Identity hasher: the keys are hashes already.
 #[derive(Debug, Clone, Copy, Default)]
 struct Same(u64);
 
@@ -104,7 +103,7 @@ impl Hasher for Same {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // Of numbers alone, which come the other way.
+        // Not reached: u64 keys use `write_u64`.
         self.0 = bytes.iter().fold(self.0, |all, &byte| all << 8 | u64::from(byte));
     }
 
@@ -119,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_of_both_strands_are_of_one_record() {
+    fn names_of_both_strands_are_unique() {
         for (given, expected) in
             [(["a", "a/rc"], ["a", "a/rc.2"]), (["a/rc", "a"], ["a/rc", "a.2"]), (["a", "b"], ["a", "b"])]
         {
@@ -129,18 +128,18 @@ mod tests {
     }
 
     proptest! {
-        /// With names that look like those the rule makes.
+        /// Includes names that look like generated ones.
         #[test]
-        fn all_names_differ_and_first_ones_stay(given in prop::collection::vec("(a|b|record_[1-9])?(\\.[2-4])?(\\.2)?", 0..40)) {
+        fn names_are_unique_and_first_ones_are_kept(given in prop::collection::vec("(a|b|record_[1-9])?(\\.[2-4])?(\\.2)?", 0..40)) {
             let mut names = Names::default();
-            let told: Vec<String> = given.iter().map(|name| names.distinct(name.clone())).collect();
-            prop_assert_eq!(told.iter().collect::<HashSet<_>>().len(), given.len());
+            let unique: Vec<String> = given.iter().map(|name| names.distinct(name.clone())).collect();
+            prop_assert_eq!(unique.iter().collect::<HashSet<_>>().len(), given.len());
             let mut repeated = 0;
             for (i, name) in given.iter().enumerate() {
-                let free = !told[..i].contains(name) && !name.is_empty();
-                prop_assert_eq!(&told[i] == name, free);
+                let free = !unique[..i].contains(name) && !name.is_empty();
+                prop_assert_eq!(&unique[i] == name, free);
                 let own = if name.is_empty() { "record_" } else { name };
-                prop_assert!(told[i].starts_with(own));
+                prop_assert!(unique[i].starts_with(own));
                 repeated += u64::from(!free && !name.is_empty());
             }
             prop_assert_eq!(names.repeated(), repeated);

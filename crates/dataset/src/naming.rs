@@ -1,12 +1,12 @@
-//! Names of tables that are given as files: as short as they can be without two being alike.
+//! Task names for tables given as files: as short as possible, but unique.
 //!
-//! A table is named by its file up to the first dot. Where two would have one name, each of them is named by the file
-//! without its ending, then by as many folders as tell them apart, then with its ending:
+//! A table is named after its file name up to the first dot. Tables that would share a name are named after the file name
+//! without extension, then with as many parent folders as needed, then with the extension:
 //!
 //! ```
-//! use dataset::naming::tell_apart;
+//! use dataset::naming::distinguish;
 //! use std::path::Path;
-//! let names = |paths: &[&str]| tell_apart(&paths.iter().map(|path| Path::new(*path)).collect::<Vec<_>>(), &[]);
+//! let names = |paths: &[&str]| distinguish(&paths.iter().map(|path| Path::new(*path)).collect::<Vec<_>>(), &[]);
 //! assert_eq!(names(&["/d/H3/train.csv"]), ["train"]);
 //! assert_eq!(names(&["/d/H3/train.csv", "/d/H4/train.csv"]), ["H3/train", "H4/train"]);
 //! assert_eq!(names(&["/d/a.v1.csv", "/d/a.v2.csv", "/d/b.csv"]), ["a.v1", "a.v2", "b"]);
@@ -15,20 +15,20 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
-/// Endings that say what a file is, not what is in it.
+/// File extensions that describe the format only.
 const ENDINGS: [&str; 8] = [".gz", ".bgz", ".bz2", ".xz", ".zst", ".csv", ".tsv", ".txt"];
 
-/// The name of a file alone: all before its first dot. `None` where nothing stands there.
+/// The file name up to the first dot; `None` if that is empty.
 #[must_use]
 pub fn stem(path: &Path) -> Option<String> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     file.split('.').next().filter(|stem| !stem.is_empty()).map(str::to_owned)
 }
 
-/// A name for each path: two files never have the same, nor one of `taken` while another is left. The order of `paths` does
-/// not matter, and relative paths are named as absolute ones are.
+/// A unique name for each path, also different from those in `taken` as far as possible. Names do not depend on the order of
+/// `paths`, nor on whether a path is relative or absolute.
 #[must_use]
-pub fn tell_apart(paths: &[&Path], taken: &[&str]) -> Vec<String> {
+pub fn distinguish(paths: &[&Path], taken: &[&str]) -> Vec<String> {
     let choices: Vec<Vec<String>> = paths.iter().map(|path| choices(path)).collect();
     let mut chosen = vec![0; paths.len()];
     loop {
@@ -50,7 +50,7 @@ pub fn tell_apart(paths: &[&Path], taken: &[&str]) -> Vec<String> {
     }
 }
 
-/// The names a file can have, shortest first; never empty.
+/// Candidate names of a file, shortest first; never empty.
 fn choices(path: &Path) -> Vec<String> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut parts: Vec<String> = Vec::new();
@@ -94,15 +94,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn names(paths: &[&str], taken: &[&str]) -> Vec<String> {
-        tell_apart(&paths.iter().map(|path| Path::new(*path)).collect::<Vec<_>>(), taken)
+        distinguish(&paths.iter().map(|path| Path::new(*path)).collect::<Vec<_>>(), taken)
     }
 
     #[test]
-    fn as_much_of_the_path_as_is_needed() {
+    fn names_are_as_short_as_possible() {
         assert_eq!(names(&["/d/H3.v1.csv.gz"], &[]), ["H3"]);
         assert_eq!(names(&["/d/H3.v1.csv", "/d/H3.v2.CSV.gz"], &[]), ["H3.v1", "H3.v2"]);
         assert_eq!(names(&["/x/H3/train.csv", "/y/H3/train.csv"], &[]), ["x/H3/train", "y/H3/train"]);
-        // Only those that are alike get longer.
+        // Only ambiguous names become longer.
         assert_eq!(
             names(&["/d/H3/train.csv", "/d/H4/train.csv", "/d/tata.csv"], &[]),
             ["H3/train", "H4/train", "tata"]
@@ -111,9 +111,9 @@ mod tests {
         assert_eq!(names(&["/d/a.csv", "/d/a.tsv"], &[]), ["a.csv", "a.tsv"]);
         assert_eq!(names(&["/d/../e/./t.csv", "/e/f/t.csv"], &[]), ["e/t", "f/t"]);
         assert_eq!(names(&["/d/.csv"], &[]), ["task"]);
-        // A name that something else has already.
+        // A name that is taken.
         assert_eq!(names(&["/d/H3/train.csv"], &["train"]), ["H3/train"]);
-        // One file twice cannot be told apart; whoever asked must refuse it.
+        // The same file twice cannot be distinguished; the caller must reject it.
         assert_eq!(names(&["/d/t.csv", "/d/./t.csv"], &[]), ["d/t.csv", "d/t.csv"]);
     }
 
@@ -130,7 +130,7 @@ mod tests {
             backwards.reverse();
             let mut again = names(&backwards, &[]);
             again.reverse();
-            prop_assert_eq!(found, again, "the order does not matter");
+            prop_assert_eq!(found, again, "order of the paths");
         }
     }
 }

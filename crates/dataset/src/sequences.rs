@@ -1,6 +1,5 @@
-//! Sequences from any file that holds some: FASTA, FASTQ, or CSV with a column `sequence` (columns separated by commas, tabs or
-//! semicolons); plain or gzip; `-` is standard input.
-//! Other columns of a table are ignored, labels too.
+//! Sequences from any supported file: FASTA, FASTQ, or CSV with a column `sequence` (separated by commas, tabs or semicolons);
+//! plain or gzip; `-` is standard input. Other columns of a table are ignored, including labels.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -19,7 +18,7 @@ use crate::table::{SEPARATORS, Table};
 use dna::policy::Counts;
 use std::path::Path;
 
-/// Records one after the other, under the base policy. After an error it ends.
+/// Iterator over the records of a file, normalized by the base policy; it ends after the first error.
 pub struct Sequences(Format);
 
 enum Format {
@@ -27,10 +26,10 @@ enum Format {
     Table(Table),
 }
 
-/// Opens a file by its content, not by its name. Rows of a table are named by their number, from 1.
+/// Opens a file; the format is detected from its content. Rows of a table are named by their number, from 1.
 ///
 /// # Errors
-/// A file that is missing, empty, cut short, or of another kind.
+/// If the file is missing, empty, truncated, or in another format.
 pub fn open(path: &Path) -> Result<Sequences> {
     let mut input = input::open(path)?;
     let line = input.skipped_lines + 1;
@@ -40,7 +39,7 @@ pub fn open(path: &Path) -> Result<Sequences> {
     let columns = header.iter().any(|byte| SEPARATORS.contains(byte));
     Ok(Sequences(if b">@".contains(&found) {
         Format::Fastx(Reader::new(path, input)?)
-    } else if columns || header.windows(8).any(|word| word == b"sequence") {
+    } else if columns || header.windows(8).any(|window| window == b"sequence") {
         Format::Table(Table::new(path, input, false)?)
     } else {
         return Err(Error::NotSequences { path: path.to_owned(), table: true, line, found: printable(found) });
@@ -48,7 +47,7 @@ pub fn open(path: &Path) -> Result<Sequences> {
 }
 
 impl Sequences {
-    /// What was read so far.
+    /// Counts of the records read so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         match &self.0 {
@@ -71,7 +70,7 @@ impl Iterator for Sequences {
     }
 }
 
-/// The records of several files, one file after the other; each is opened when it is its turn. After an error it ends.
+/// The records of several files in sequence; each file is opened when it is reached. Ends after the first error.
 ///
 /// ```
 /// # let folder = tempfile::tempdir().unwrap();
@@ -87,7 +86,7 @@ pub fn all<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> All<impl Itera
     All { paths: paths.into_iter().fuse(), open: None, counts: Counts::default(), failed: false }
 }
 
-/// Records of several files, see [`all`].
+/// Iterator over the records of several files, see [`all`].
 pub struct All<I> {
     paths: I,
     open: Option<Sequences>,
@@ -96,7 +95,7 @@ pub struct All<I> {
 }
 
 impl<I> All<I> {
-    /// What was read of the files that are read to their end.
+    /// Counts of the files that were read completely.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -133,7 +132,7 @@ mod tests {
     use crate::input::tests::{file, gzip};
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_text() {
+    fn byte_order_marks_are_skipped() {
         for text in ["sequence\nACGT\n", ">a\nACGT\n", "@a\nACGT\n+\n!!!!\n"] {
             let (_folder, path) = file("x", format!("\u{feff}{text}").as_bytes());
             let bases: Vec<Vec<u8>> = open(&path).unwrap().map(|record| record.unwrap().bases).collect();
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_other_kinds_are_called_by_their_name() {
+    fn unsupported_formats_are_named() {
         let mut tar = vec![0; 512];
         tar[..5].copy_from_slice(b"my.fa");
         tar[257..262].copy_from_slice(b"ustar");
@@ -165,9 +164,9 @@ mod tests {
             (b"\x89HDF\r\n\x1a\n".to_vec(), "HDF5", "CSV"),
         ] {
             let (_folder, path) = file("x.fa", &content);
-            for error in [open(&path).err(), crate::fasta::read(&path).err(), crate::labelled::read(&path).err()] {
+            for error in [open(&path).err(), crate::fasta::read(&path).err(), crate::labeled::read(&path).err()] {
                 let error = error.unwrap();
-                assert!(error.to_string().ends_with(&format!("x.fa: this is {name}, which is not read")), "{error}");
+                assert!(error.to_string().ends_with(&format!("x.fa: unsupported file format: {name}")), "{error}");
                 assert!(error.remedy().unwrap().contains(help), "{name}");
             }
         }
@@ -183,36 +182,36 @@ mod tests {
         };
         let (good, bad) = (write("good.fa", ">a\nAC\n>b\nG\n"), write("bad.fa", ">c\nAC\n>d\nA?\n"));
         let missing = folder.path().join("missing.fa");
-        for (paths, read, told) in [
+        for (paths, read, expected) in [
             (vec![&good, &good], 4, None),
-            (vec![&good, &bad, &good], 3, Some("bad.fa: record 'd', line 4: '?' is not a nucleotide letter")),
+            (vec![&good, &bad, &good], 3, Some("bad.fa: record 'd', line 4: '?' is not a nucleotide code")),
             (vec![&good, &missing, &good], 2, Some("missing.fa: no such file")),
             (vec![], 0, None),
         ] {
             let records: Vec<_> = all(&paths).collect();
             assert_eq!(records.iter().filter(|record| record.is_ok()).count(), read);
-            assert_eq!(records.len(), read + usize::from(told.is_some()), "the error is the last");
-            if let (Some(told), Some(Err(error))) = (told, records.last()) {
-                assert!(error.to_string().ends_with(told), "{error}");
+            assert_eq!(records.len(), read + usize::from(expected.is_some()), "the error is the last");
+            if let (Some(expected), Some(Err(error))) = (expected, records.last()) {
+                assert!(error.to_string().ends_with(expected), "{error}");
             }
         }
         let mut records = all([&good, &bad]);
-        assert_eq!((records.by_ref().count(), records.counts().records), (4, 2), "of whole files");
+        assert_eq!((records.by_ref().count(), records.counts().records), (4, 2), "of complete files only");
     }
 
     #[test]
-    fn a_table_needs_no_labels() {
-        let tables = ["sequence\nACGT\n", "Sequence,name\nACGT,x\n", "label,sequence\nno number,ACGT\n"];
+    fn labels_are_optional() {
+        let tables = ["sequence\nACGT\n", "Sequence,name\nACGT,x\n", "label,sequence\nnot a number,ACGT\n"];
         for text in tables {
             let (_folder, path) = file("x.csv", text.as_bytes());
             let bases: Vec<Vec<u8>> = open(&path).unwrap().map(|record| record.unwrap().bases).collect();
             assert_eq!(bases, [b"ACGT"], "{text}");
         }
-        let refusals = [
+        let rejected = [
             ("id,seq\n1,ACGT\n", "line 1: no column 'sequence', found: id,seq"),
             ("seq\nACGT\n", "line 1: expected '>' (FASTA), '@' (FASTQ) or the header of a CSV table, found 's'"),
         ];
-        for (text, expected) in refusals {
+        for (text, expected) in rejected {
             let (_folder, path) = file("x.csv", text.as_bytes());
             let error = open(&path).err().unwrap();
             assert!(error.to_string().ends_with(expected), "{error}");

@@ -1,18 +1,18 @@
-//! The species of a corpus, as written and in memory.
+//! The species of a corpus: specification and data.
 
 use crate::fasta::SequenceRecord;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// One species: files that are read one after the other.
+/// Specification of a species.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeciesSpec {
-    /// Its name in tables and figures.
+    /// Name in tables and figures.
     pub name: String,
-    /// FASTA or FASTQ files, relative to the data root unless absolute.
+    /// FASTA or FASTQ files, relative to the data folder unless absolute, read in this order.
     pub files: Vec<PathBuf>,
-    /// Its share of the training windows, relative to the other species'.
+    /// Sampling weight of training windows, relative to the other species.
     #[serde(default = "one")]
     pub weight: f64,
 }
@@ -24,10 +24,10 @@ fn one() -> f64 {
 /// One species in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Species {
-    /// Its name.
+    /// Name in tables and figures.
     pub name: String,
-    /// Its relative share of training windows.
+    /// Sampling weight of training windows, relative to the other species.
     pub weight: f64,
-    /// Its sequences.
+    /// The sequence records of all files.
     pub records: Vec<SequenceRecord>,
 }

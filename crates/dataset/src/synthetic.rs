@@ -1,11 +1,11 @@
-//! Synthetic corpora: text whose truth is known, so that a score can be held against it.
+//! Synthetic corpora: text from a known source, so that scores can be compared with its entropy floor.
 //!
 //! | `kind` | text | floor |
 //! |---|---|---|
-//! | `uniform` | independent bases, 2 bits each: whoever goes under 2 has a leak | exact |
-//! | `markov` | one chain of `order` 0 to 6, all contexts of their own | exact |
-//! | `variable` | one context tree up to `order`: memory of varying length | exact |
-//! | `rich` | species of planted structure: `repeats`, `coding`, `motifs`, in turn | none |
+//! | `uniform` | independent, uniform bases: a score below 2 bits per base indicates leakage | exact |
+//! | `markov` | Markov chain of `order` 0 to 6 | exact |
+//! | `variable` | variable-order Markov chain (context tree) up to `order` | exact |
+//! | `rich` | species with planted structure: `repeats`, `coding`, `motifs`, in turn | unknown |
 //!
 //! ```
 //! use dataset::synthetic::{SyntheticKind, SyntheticSpec};
@@ -17,44 +17,44 @@
 
 use crate::error::{Error, Result};
 use crate::fasta::SequenceRecord;
-use crate::markov::{LETTERS, MAX_ORDER, Markov, draw};
+use crate::markov::{LETTERS, MAX_ORDER, MarkovChain, draw};
 use crate::species::Species;
 use dna::reverse_complement;
 use dna::stream;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-/// What kind of text.
+/// Kind of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SyntheticKind {
-    /// Independent bases, a quarter each.
+    /// Independent, uniform bases.
     Uniform,
-    /// A Markov chain with a row of its own for each context.
+    /// A Markov chain with an independent row for each context.
     Markov,
-    /// A Markov chain from a context tree.
+    /// A variable-order Markov chain from a context tree.
     Variable,
-    /// Planted structure.
+    /// Text with planted structure.
     Rich,
 }
 
-/// A synthetic corpus, as written in TOML.
+/// Specification of a synthetic corpus, as written in TOML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SyntheticSpec {
-    /// What kind of text.
+    /// Kind of source.
     pub kind: SyntheticKind,
-    /// Bases of memory of `markov` and `variable`, at most 6.
+    /// Order of `markov` and `variable`, at most 6.
     pub order: usize,
-    /// Bases of each species (one record each).
+    /// Bases per species (one record each).
     pub bases: usize,
-    /// How many species; all of one chain, or the three rich ones in turn.
+    /// Number of species: all from one chain, or the three `rich` ones in turn.
     pub species: usize,
-    /// Seed of source and text.
+    /// Seed of the source and the text.
     pub seed: u64,
-    /// Dirichlet parameter of the rows: small for text that is easy to predict.
+    /// Concentration of the Dirichlet distribution of the rows: small values give predictable text.
     pub concentration: f64,
-    /// Entropy rate in bits per base the chain is brought to; left as drawn where absent.
+    /// Entropy rate in bits per base to which the chain is adjusted; not adjusted if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
 }
@@ -80,51 +80,54 @@ impl SyntheticSpec {
         };
         if self.order > MAX_ORDER {
             return fault(
-                format!("order {} is above {MAX_ORDER}", self.order),
-                "the exact floor is computed up to order 6",
+                format!("order {} exceeds the maximum of {MAX_ORDER}", self.order),
+                "use an order of at most 6, the limit of the exact floor",
             );
         }
         if self.bases == 0 || self.species == 0 {
-            return fault("no bases or no species".into(), "give bases and species above 0");
+            return fault("bases and species must be > 0".into(), "set both to at least 1");
         }
         if !(self.concentration.is_finite() && self.concentration > 0.0) {
-            return fault(format!("concentration {}", self.concentration), "give a number above 0, such as 0.5");
+            return fault(
+                format!("concentration must be > 0, got {}", self.concentration),
+                "use a positive number, such as 0.5",
+            );
         }
         if let Some(entropy) = self.entropy.filter(|bits| !(0.05..=2.0).contains(bits)) {
-            return fault(format!("entropy {entropy}"), "give bits per base from 0.05 to 2");
+            return fault(format!("entropy must be in [0.05, 2], got {entropy}"), "use 0.05 to 2 bits per base");
         }
         Ok(())
     }
 
-    /// The chain the text is drawn from; `None` for `rich`.
+    /// The chain that the text is sampled from; `None` for `rich`.
     ///
     /// # Errors
-    /// [`Error::Spec`] for an order above 6, no bases, or an entropy out of reach.
-    pub fn source(&self, name: &str) -> Result<Option<Markov>> {
+    /// [`Error::Spec`] if the order exceeds 6, there are no bases, or a parameter is out of range.
+    pub fn source(&self, name: &str) -> Result<Option<MarkovChain>> {
         self.check(name)?;
         let mut rng = stream(self.seed, "synthetic/source");
         let chain = match self.kind {
-            SyntheticKind::Uniform => return Ok(Some(Markov::uniform())),
+            SyntheticKind::Uniform => return Ok(Some(MarkovChain::uniform())),
             SyntheticKind::Rich => return Ok(None),
-            SyntheticKind::Markov => Markov::random(self.order, self.concentration, &mut rng),
-            SyntheticKind::Variable => Markov::variable(self.order, self.concentration, 0.35, &mut rng),
+            SyntheticKind::Markov => MarkovChain::random(self.order, self.concentration, &mut rng),
+            SyntheticKind::Variable => MarkovChain::variable(self.order, self.concentration, 0.35, &mut rng),
         };
         Ok(Some(self.entropy.map_or(chain.clone(), |bits| chain.with_entropy(bits))))
     }
 
-    /// The species and, where there is one, their exact source. `name` is the corpus', for errors only.
+    /// The species and their source, if it is a chain. `name` is the name of the corpus, for errors only.
     ///
     /// # Errors
     /// As [`Self::source`].
-    pub fn generate(&self, name: &str) -> Result<(Vec<Species>, Option<Markov>)> {
+    pub fn generate(&self, name: &str) -> Result<(Vec<Species>, Option<MarkovChain>)> {
         let source = self.source(name)?;
         let species = (0..self.species).map(|i| {
             let mut rng = stream(self.seed, &format!("synthetic/text/{i}"));
             let (kind, bases) = match &source {
                 Some(chain) => ("synthetic", chain.sample(self.bases, &mut rng)),
                 None => {
-                    let (kind, write) = RICH[i % RICH.len()];
-                    let mut bases = write(self.bases, &mut rng);
+                    let (kind, generate) = RICH[i % RICH.len()];
+                    let mut bases = generate(self.bases, &mut rng);
                     bases.truncate(self.bases);
                     (kind, bases)
                 }
@@ -139,19 +142,19 @@ impl SyntheticSpec {
 
 type Rng8 = rand_chacha::ChaCha8Rng;
 
-/// Writes at least so many bases.
-type Writer = fn(usize, &mut Rng8) -> Vec<u8>;
+/// Generates at least the given number of bases.
+type Generator = fn(usize, &mut Rng8) -> Vec<u8>;
 
-/// The rich species.
-const RICH: &[(&str, Writer)] = &[("repeats", repeats), ("coding", coding), ("motifs", motifs)];
+/// The species of `rich` corpora.
+const RICH: &[(&str, Generator)] = &[("repeats", repeats), ("coding", coding), ("motifs", motifs)];
 
-/// A background with weak order-2 memory, drawn anew for each species.
-fn background(rng: &mut Rng8) -> Markov {
-    Markov::random(2, 2.0, rng).with_entropy(1.93)
+/// Background text of a weak order-2 chain, sampled for each species.
+fn background(rng: &mut Rng8) -> MarkovChain {
+    MarkovChain::random(2, 2.0, rng).with_entropy(1.93)
 }
 
-/// Eight repeat families of 80 to 600 bases; copies make up about 40 % of the text, 3 to 18 % of their bases changed,
-/// half of them on the other strand, a third of them cut short.
+/// Eight repeat families of 80 to 600 bases. Copies make up about 40 % of the text, with 3 to 18 % of their bases
+/// substituted; half of them are reverse-complemented, a third are truncated.
 fn repeats(bases: usize, rng: &mut Rng8) -> Vec<u8> {
     let chain = background(rng);
     let families: Vec<Vec<u8>> = (0..8).map(|_| chain.sample(rng.random_range(80..=600), rng)).collect();
@@ -171,7 +174,7 @@ fn repeats(bases: usize, rng: &mut Rng8) -> Vec<u8> {
     text
 }
 
-/// `bases` with each replaced by another one at `rate`.
+/// Substitutes each base with probability `rate`.
 fn mutate(bases: &[u8], rate: f64, rng: &mut impl Rng) -> Vec<u8> {
     let one = |&base: &u8| {
         if rng.random::<f64>() >= rate {
@@ -183,8 +186,8 @@ fn mutate(bases: &[u8], rate: f64, rng: &mut impl Rng) -> Vec<u8> {
     bases.iter().map(one).collect()
 }
 
-/// Genes of 60 to 400 codons with a codon usage of their own, from ATG to a stop, on either strand, between 100 to
-/// 500 bases of background.
+/// Genes of 60 to 400 codons from ATG to a stop codon with a species-specific codon usage, on either strand, separated by
+/// 100 to 500 bases of background.
 fn coding(bases: usize, rng: &mut Rng8) -> Vec<u8> {
     let chain = background(rng);
     let stops: [&[u8; 3]; 3] = [b"TAA", b"TAG", b"TGA"];
@@ -192,7 +195,7 @@ fn coding(bases: usize, rng: &mut Rng8) -> Vec<u8> {
         .map(|i| [LETTERS[i >> 4], LETTERS[i >> 2 & 3], LETTERS[i & 3]])
         .filter(|codon| !stops.contains(&codon))
         .collect();
-    // Skewed usage: a few common codons, many rare ones.
+    // Skewed codon usage: few common codons, many rare ones.
     let usage: Vec<f64> = codons.iter().map(|_| (-1.2 * (1.0 - rng.random::<f64>()).ln()).powi(2) + 0.02).collect();
     let mut text = Vec::with_capacity(bases + 2000);
     while text.len() < bases {
@@ -208,13 +211,13 @@ fn coding(bases: usize, rng: &mut Rng8) -> Vec<u8> {
     text
 }
 
-/// Six pairs of motifs of 8 bases at a distance that belongs to the pair (5 to 30, give or take 1), a pair about every
-/// 150 bases; one base in twenty of a motif differs.
+/// Six pairs of 8-base motifs, each with its own distance (5 to 30 bases, plus or minus 1), about one pair per 150 bases;
+/// 5 % of the motif bases are substituted.
 fn motifs(bases: usize, rng: &mut Rng8) -> Vec<u8> {
     let chain = background(rng);
     let pairs: Vec<_> = (0..6)
         .map(|_| {
-            let uniform = Markov::uniform();
+            let uniform = MarkovChain::uniform();
             (uniform.sample(8, rng), uniform.sample(8, rng), rng.random_range(6..=29usize))
         })
         .collect();
@@ -240,11 +243,11 @@ mod tests {
         spec.generate("rich").unwrap().0
     }
 
-    /// Bits per base of an order-`order` fit on the first half, scored on the second.
+    /// Bits per base of a chain of order `order` fitted on the first half and scored on the second.
     fn bits(bases: &[u8], order: usize) -> f64 {
         let (first, second) = bases.split_at(bases.len() / 2);
         let known: Vec<_> = second.iter().copied().map(Some).collect();
-        -Markov::fit([first], order, 4.0).log2_probability(&known) / second.len() as f64
+        -MarkovChain::fit([first], order, 4.0).log2_probability(&known) / second.len() as f64
     }
 
     #[test]
@@ -274,15 +277,16 @@ mod tests {
             let (short, long) = (bits(bases, 2), bits(bases, 6));
             assert!(short < 1.999 && long < short + 0.05, "{} {short} {long}", species.name);
         }
-        // Repeats: 24-mers that come back. Uniform text of this length has next to none.
+        // Repeats: recurring 24-mers. Uniform text of this length has almost none.
         let recurring = |bases: &[u8]| {
-            let mut words: Vec<_> = bases.windows(24).collect();
-            words.sort_unstable();
-            words.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64 / bases.len() as f64
+            let mut kmers: Vec<_> = bases.windows(24).collect();
+            kmers.sort_unstable();
+            kmers.windows(2).filter(|pair| pair[0] == pair[1]).count() as f64 / bases.len() as f64
         };
-        let shares: Vec<_> = species.iter().map(|s| recurring(&s.records[0].bases)).collect();
-        assert!(shares[0] > 0.015 && shares[0] > 10.0 * shares[1] && shares[0] > 10.0 * shares[2], "{shares:?}");
-        // Coding: equal bases three apart are commoner than equal bases four apart.
+        let fractions: Vec<_> = species.iter().map(|s| recurring(&s.records[0].bases)).collect();
+        assert!(fractions[0] > 0.015, "{fractions:?}");
+        assert!(fractions[0] > 10.0 * fractions[1] && fractions[0] > 10.0 * fractions[2], "{fractions:?}");
+        // Coding: equal bases at distance 3 are more frequent than at distance 4.
         let same = |bases: &[u8], lag: usize| {
             bases.iter().zip(&bases[lag..]).filter(|(a, b)| a == b).count() as f64 / bases.len() as f64
         };
@@ -291,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_specs_are_rejected() {
         for spec in [
             SyntheticSpec { order: 7, ..SyntheticSpec::default() },
             SyntheticSpec { bases: 0, ..SyntheticSpec::default() },

@@ -1,5 +1,5 @@
-//! The rows of a table (CSV and its kin), one after the other: what stands in its column of sequences, and of labels where it must
-//! have one. What a table may hold: [`crate::labelled`].
+//! Iterator over the rows of a table (CSV, TSV): sequence, and label if required. The format is described in
+//! [`crate::labeled`].
 
 use crate::error::{Error, Result, printable};
 use crate::input::{Fault, Input};
@@ -9,7 +9,7 @@ use dna::policy::{Counts, normalize};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-/// A row as it is read.
+/// A row of a table.
 pub(crate) struct Row {
     pub(crate) number: usize,
     pub(crate) sequence: Vec<u8>,
@@ -17,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) line: u64,
 }
 
-/// The rows of a table, one after the other. After an error it ends.
+/// Iterator over the rows of a table; it ends after the first error.
 pub(crate) struct Table {
     path: PathBuf,
     rows: csv::ByteRecordsIntoIter<Newlines<Box<dyn BufRead + Send>>>,
@@ -26,28 +26,28 @@ pub(crate) struct Table {
     skipped_lines: u64,
     sequence_column: usize,
     label_column: Option<usize>,
-    /// The first label: all others are of its kind.
+    /// The first label; all others must be of the same kind.
     first_label: Option<Label>,
     pub(crate) counts: Counts,
     finished: bool,
 }
 
 impl Table {
-    /// The table of an opened file; `labelled`: it must have a column of labels.
-    pub(crate) fn new(path: &Path, input: Input, labelled: bool) -> Result<Table> {
+    /// Reads the header of an opened file; `labeled`: a label column is required.
+    pub(crate) fn new(path: &Path, input: Input, labeled: bool) -> Result<Table> {
         let Input { mut reader, fault, gzip, skipped_lines } = input;
         let separator = separator(reader.fill_buf().unwrap_or_default());
         let mut table =
             csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::Headers).from_reader(Newlines::new(reader));
         let header = table.headers().map_err(|error| malformed(path, &error, &fault, gzip, skipped_lines + 1))?.clone();
-        let column = |name| column(path, &header, name, labelled, skipped_lines + 1);
+        let column = |name| column(path, &header, name, labeled, skipped_lines + 1);
         let mut counts = Counts::default();
         counts.tabs += u64::from(separator == b'\t');
         counts.semicolons += u64::from(separator == b';');
         Ok(Table {
             path: path.to_owned(),
             sequence_column: column("sequence")?,
-            label_column: if labelled { Some(column("label")?) } else { None },
+            label_column: if labeled { Some(column("label")?) } else { None },
             first_label: None,
             rows: table.into_byte_records(),
             fault,
@@ -58,8 +58,8 @@ impl Table {
         })
     }
 
-    /// The line on which a row that was read begins, or ends if its fields are not known. The reader counts blank lines with the row
-    /// behind them, so it is found from the end of the row.
+    /// First line of a row, or its last line if its fields are unknown. The reader counts blank lines as part of the following
+    /// row, so the line is computed from the end of the row.
     fn line(&self, row: Option<&csv::ByteRecord>) -> u64 {
         let inside = row.map_or(0, |row| row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64);
         (self.rows.reader().position().line() + self.skipped_lines).saturating_sub(1 + inside).max(1)
@@ -89,7 +89,7 @@ impl Table {
         let mut sequence = Vec::with_capacity(raw.len());
         if let Err(offence) = normalize(raw, &mut sequence, &mut self.counts) {
             let letter = printable(offence.letter);
-            return Err(Error::Letter { path: path(), record: number.to_string(), line, letter });
+            return Err(Error::InvalidBase { path: path(), record: number.to_string(), line, letter });
         }
         if sequence.is_empty() {
             return Err(Error::NoSequence { path: path(), record: number.to_string(), line });
@@ -120,10 +120,10 @@ impl Iterator for Table {
     }
 }
 
-/// What may separate columns.
+/// Supported column separators.
 pub(crate) const SEPARATORS: [u8; 3] = *b",\t;";
 
-/// What separates columns: the one that sets a column `sequence` apart from others; a comma where there is nothing to decide.
+/// The separator that yields a column `sequence`; otherwise the first one that occurs, or a comma.
 fn separator(start: &[u8]) -> u8 {
     let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let is_sequence = |field: &[u8]| {
@@ -135,26 +135,26 @@ fn separator(start: &[u8]) -> u8 {
         |separator: u8| header.contains(&separator) && header.split(|&byte| byte == separator).any(is_sequence);
     let occurs = |separator: u8| header.contains(&separator);
     let mut all = SEPARATORS.into_iter();
-    // Without such a column, what is told of the columns that there are should name them.
+    // Without a sequence column, a plausible separator still gives an error that lists the columns.
     all.clone()
         .find(|&separator| splits(separator))
         .or_else(|| all.find(|&separator| occurs(separator)))
         .unwrap_or(b',')
 }
 
-/// The place of a column, whatever the case of its name.
-fn column(path: &Path, header: &csv::StringRecord, name: &'static str, labelled: bool, line: u64) -> Result<usize> {
+/// Index of a column by its case-insensitive name.
+fn column(path: &Path, header: &csv::StringRecord, name: &'static str, labeled: bool, line: u64) -> Result<usize> {
     let found: Vec<usize> = (0..header.len()).filter(|&at| header[at].eq_ignore_ascii_case(name)).collect();
     let path = path.to_owned();
     match found.as_slice() {
-        &[place] => Ok(place),
+        &[index] => Ok(index),
         [] => {
             let found = header.iter().collect::<Vec<_>>().join(",");
-            Err(Error::MissingColumn { path, line, column: name, labelled, found })
+            Err(Error::MissingColumn { path, line, column: name, labeled, found })
         }
         several => {
             let found = several.iter().map(|&at| format!("{} (column {})", &header[at], at + 1)).collect();
-            Err(Error::ColumnTwice { path, line, column: name, found })
+            Err(Error::DuplicateColumn { path, line, column: name, found })
         }
     }
 }
@@ -164,12 +164,12 @@ fn malformed(path: &Path, error: &csv::Error, fault: &Fault, gzip: bool, line: u
         if let csv::ErrorKind::Utf8 { .. } = error.kind() {
             return Error::NotUtf8 { path: path.to_owned(), line, what: "the header" };
         }
-        Error::Malformed { path: path.to_owned(), record: None, line, message: said(error) }
+        Error::Malformed { path: path.to_owned(), record: None, line, message: cause(error) }
     })
 }
 
-/// The cause without the position, which our own error carries.
-fn said(error: &csv::Error) -> String {
+/// The message without the position, which is a field of our own error.
+fn cause(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} fields, but the header has {expected_len}")

@@ -1,4 +1,4 @@
-//! A labelled task: three splits of one table or three, its classes, its hash and its leaks.
+//! A labeled task: training, validation and test rows from one or three tables, with classes, content hash and leakage.
 //!
 //! ```
 //! use dataset::{Task, TaskSpec};
@@ -12,66 +12,66 @@ mod spec;
 mod splits;
 
 use crate::error::Result;
-use crate::labelled::{self, Example, number};
+use crate::labeled::{self, Example, assign_numbers};
 use crate::leaks::Leaks;
 use crate::split::Split;
 use dna::{Counts, reverse_complement};
 pub use spec::{TaskSpec, TaskSplit};
-use splits::{check, deal};
+use splits::{assign, check};
 use statistics::Metric;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// The longest row of a task, and where it stands.
+/// The longest row of a task and its position.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Longest {
-    /// Its bases.
+pub struct LongestRow {
+    /// Length in bases.
     pub bases: usize,
-    /// Its table; `None` where rows are generated.
+    /// The table; `None` for generated rows.
     pub path: Option<PathBuf>,
-    /// Its number among the rows of the table, from 1.
+    /// Row number in the table, from 1.
     pub row: usize,
-    /// Its line in the table.
+    /// Line in the table, from 1.
     pub line: u64,
 }
 
 /// A task in memory.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Its name.
+    /// Name in tables and figures.
     pub name: String,
-    /// BLAKE3 (hex) of the rows of the three splits as they are used, and the recipe; no paths, no name.
+    /// BLAKE3 (hex) of the rows of the three splits as used, metric and leakage option; paths and name are not part of it.
     pub hash: String,
     /// Number of classes; labels are `0..classes`.
     pub classes: u32,
-    /// Names of the classes by their numbers: sorted by their bytes over all splits. Empty where the tables have numbers.
+    /// Class names by number, in byte order over all splits; empty if the tables use class numbers.
     pub names: Vec<String>,
-    /// The longest row of all that were read.
-    pub longest: Longest,
-    /// What it is judged by.
+    /// The longest row of all splits.
+    pub longest: LongestRow,
+    /// Metric of the task.
     pub metric: Metric,
-    /// To fit.
+    /// Training rows.
     pub train: Vec<Example>,
-    /// To choose by.
+    /// Validation rows.
     pub dev: Vec<Example>,
-    /// To report.
+    /// Test rows.
     pub test: Vec<Example>,
-    /// What was read, and what the base policy changed (before any row was dropped).
+    /// Records and bases read, and what the base policy changed (before dropping rows).
     pub counts: Counts,
-    /// Dev rows left out because train holds them.
+    /// Validation rows that were dropped because they occur in the training split.
     pub dropped_dev: usize,
-    /// What the splits share, after dropping.
+    /// Overlap between the splits after dropping.
     pub leaks: Leaks,
 }
 
 impl Task {
-    /// Reads or generates the rows, splits them where needed, and checks classes and leaks.
+    /// Reads or generates the rows, splits them if needed, checks the classes and counts leakage.
     ///
     /// # Errors
-    /// A specification that cannot be meant, a table that cannot be read, or labels that leave a gap in train.
+    /// If the specification is invalid, a table cannot be read, or the training split lacks a class.
     pub fn open(spec: &TaskSpec, data_root: &Path) -> Result<Self> {
         let mut counts = Counts::default();
-        let mut longest = Longest::default();
+        let mut longest = LongestRow::default();
         let ([train, mut dev, test], names) = rows(spec, data_root, &mut counts, &mut longest)?;
         let before = dev.len();
         if spec.drop_leaking_dev {
@@ -83,7 +83,7 @@ impl Task {
         }
         let dropped_dev = before - dev.len();
         check(spec, [&train, &dev, &test], &names)?;
-        // Every one of them is in train: that was checked.
+        // `check` made sure that every class occurs in the training split.
         let classes = train.iter().map(|row| row.label + 1).max().unwrap_or(0);
         let hash = hash(spec, [&train, &dev, &test], &names);
         let leaks = Leaks::between(&train, &dev, &test);
@@ -91,7 +91,7 @@ impl Task {
         Ok(Self { name, hash, classes, names, longest, metric, train, dev, test, counts, dropped_dev, leaks })
     }
 
-    /// The rows of a split; [`Split::Valid`] is dev.
+    /// The rows of a split.
     #[must_use]
     pub fn rows(&self, split: Split) -> &[Example] {
         match split {
@@ -102,28 +102,28 @@ impl Task {
     }
 }
 
-/// The rows of the three splits, and the names of their classes.
+/// The rows of the three splits, and the class names.
 fn rows(
     spec: &TaskSpec,
     data_root: &Path,
     counts: &mut Counts,
-    longest: &mut Longest,
+    longest: &mut LongestRow,
 ) -> Result<([Vec<Example>; 3], Vec<String>)> {
     let mut read = |paths: &[&PathBuf]| {
         let paths: Vec<PathBuf> = paths.iter().map(|path| data_root.join(path)).collect();
         let mut tables = vec![];
         for path in &paths {
-            let (rows, read) = labelled::named(path)?;
+            let (rows, read) = labeled::read_raw(path)?;
             *counts += read;
             for (number, row) in (1..).zip(&rows) {
                 if row.sequence.len() > longest.bases {
                     let (bases, path) = (row.sequence.len(), Some(path.clone()));
-                    *longest = Longest { bases, path, row: number, line: row.line };
+                    *longest = LongestRow { bases, path, row: number, line: row.line };
                 }
             }
             tables.push((path.as_path(), rows));
         }
-        number(tables)
+        assign_numbers(tables)
     };
     match (&spec.train, &spec.dev, &spec.test, &spec.synthetic) {
         (Some(train), Some(dev), Some(test), None) if spec.split.is_none() => {
@@ -133,7 +133,7 @@ fn rows(
         }
         (Some(table), None, None, None) => {
             let (tables, names) = read(&[table])?;
-            Ok((deal(spec, tables.into_iter().flatten())?, names))
+            Ok((assign(spec, tables.into_iter().flatten())?, names))
         }
         (None, None, None, Some(synthetic)) if spec.split.is_none() => {
             let splits = synthetic.generate(&spec.name)?;
@@ -145,15 +145,15 @@ fn rows(
             Ok((splits, Vec::new()))
         }
         _ => spec.fault(
-            "which rows are meant is not clear",
-            "give train, dev and test; or train alone (with split = { dev = 0.1, test = 0.1 }); or synthetic",
+            "ambiguous splits",
+            "set train, dev and test; or only train (with split = { dev = 0.1, test = 0.1 }); or synthetic",
         ),
     }
 }
 
 fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3], names: &[String]) -> String {
     let mut hasher = blake3::Hasher::new();
-    // A task of another metric than MCC is chosen and judged by it since version 2.
+    // Version 2: with another metric than MCC, checkpoints are selected by that metric.
     hasher.update(if spec.metric == Metric::Mcc { b"tokbench task 1\n" } else { b"tokbench task 2\n" });
     let recipe = serde_json::json!({ "drop_leaking_dev": spec.drop_leaking_dev, "metric": spec.metric });
     hasher.update(recipe.to_string().as_bytes());
@@ -165,7 +165,7 @@ fn hash(spec: &TaskSpec, splits: [&Vec<Example>; 3], names: &[String]) -> String
             hasher.update(&row.label.to_le_bytes());
         }
     }
-    // Nothing follows where classes are numbers.
+    // Nothing is appended for class numbers.
     for name in names {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn leaking_dev_rows_are_dropped_and_counted() {
+    fn leaking_validation_rows_are_dropped() {
         let (folder, mut spec) = folder("AAC,0 AAG,1", "AAC,0 GTT,1 CTT,1 TTG,0", "TTC,1");
         let kept = Task::open(&spec, folder.path()).unwrap();
         assert_eq!((kept.dev.len(), kept.dropped_dev), (4, 0));
@@ -204,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn gaps_in_the_labels_are_errors() {
+    fn missing_classes_are_errors() {
         for (train, test, expected) in [
-            ("AAC,0 AAG,2", "AC,0", "task 't': label 2 occurs in train but not label 1"),
-            ("AAC,0 AAG,1", "AC,2", "task 't': label 2 occurs in test but not in train"),
-            ("AAC,0 AAG,0", "AC,0", "task 't': train holds a single class (label 0)"),
+            ("AAC,0 AAG,2", "AC,0", "task 't': label 2 occurs in the training split, but label 1 does not"),
+            ("AAC,0 AAG,1", "AC,2", "task 't': label 2 occurs in the test split, but not in the training split"),
+            ("AAC,0 AAG,0", "AC,0", "task 't': the training split has a single class (label 0)"),
         ] {
             let (folder, spec) = folder(train, "AC,0", test);
             assert_eq!(Task::open(&spec, folder.path()).unwrap_err().to_string(), expected);
@@ -216,13 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn words_are_classes_sorted_over_all_splits() {
+    fn class_names_are_numbered_over_all_splits() {
         let (first, spec) = folder("AAC,promoter AAG,non-promoter", "AC,promoter", "AG,non-promoter");
         let task = Task::open(&spec, first.path()).unwrap();
         assert_eq!((task.classes, task.names.as_slice()), (2, &["non-promoter".to_owned(), "promoter".to_owned()][..]));
         let labels = |rows: &[Example]| rows.iter().map(|row| row.label).collect::<Vec<_>>();
         assert_eq!((labels(&task.train), labels(&task.dev), labels(&task.test)), (vec![1, 0], vec![1], vec![0]));
-        // Names are content: other names are another task, and numbers are one without names.
+        // Class names are part of the content; class numbers are content without names.
         let (other, _) = folder("AAC,b AAG,a", "AC,b", "AG,a");
         let (numbers, _) = folder("AAC,1 AAG,0", "AC,1", "AG,0");
         let [other, numbers] = [other, numbers].map(|folder| Task::open(&spec, folder.path()).unwrap());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_row_is_known_by_its_place() {
+    fn the_longest_row_is_located() {
         let (folder, spec) = folder("AAC,0 AAG,1 AAAAAAA,0", "AC,0", "AAAAAA,1 AG,1");
         let longest = Task::open(&spec, folder.path()).unwrap().longest;
         assert_eq!((longest.bases, longest.row, longest.line), (7, 3, 4));
@@ -239,10 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn words_and_numbers_do_not_mix_between_splits() {
+    fn class_names_and_numbers_do_not_mix_between_splits() {
         for (train, dev, expected) in [
-            ("AAC,0 AAG,1", "AC,one", "dev.csv.gz: line 2: 'one' is not a label (a whole number from 0)"),
-            ("AAC,a AAG,b", "AC,1", "dev.csv.gz: line 2: '1' is not a label (the labels before it are words)"),
+            ("AAC,0 AAG,1", "AC,one", "dev.csv.gz: line 2: invalid label 'one' (expected a non-negative integer)"),
+            ("AAC,a AAG,b", "AC,1", "dev.csv.gz: line 2: invalid label '1' (earlier labels are class names)"),
         ] {
             let (folder, spec) = folder(train, dev, "AC,0");
             let error = Task::open(&spec, folder.path()).unwrap_err().to_string();
@@ -250,11 +250,11 @@ mod tests {
         }
         let (folder, spec) = folder("AAC,a AAG,b", "AC,c", "AG,a");
         let error = Task::open(&spec, folder.path()).unwrap_err().to_string();
-        assert_eq!(error, "task 't': class 'c' occurs in dev but not in train");
+        assert_eq!(error, "task 't': class 'c' occurs in the validation split, but not in the training split");
     }
 
     #[test]
-    fn a_class_or_a_split_that_dealing_leaves_out_is_told_with_a_way_out() {
+    fn classes_missing_after_splitting_have_a_remedy() {
         let bases = |i: usize| -> String { (0..8).map(|k| char::from(b"ACGT"[(i >> (2 * k)) % 4])).collect() };
         let text: String = (0..200).map(|i| format!("{},{}\n", bases(i), i % 2)).collect();
         let open = |more: &str| {
@@ -262,28 +262,31 @@ mod tests {
             Task::open(&TaskSpec::from_csv(&path).unwrap(), Path::new(""))
         };
         let task = open("").unwrap();
-        // A sequence of the test split, so that no other way is open to it.
+        // A sequence of the test split: its copies are assigned there too.
         let rare = String::from_utf8(task.test[0].sequence.clone()).unwrap();
         let error = open(&format!("{rare},2\n{rare},2\n")).unwrap_err();
-        let expected = "task 'my': label 2 has 2 rows, and none of them falls into train (0 dev, 2 test)";
+        let expected = "task 'my': none of the 2 rows of label 2 is in the training split (0 validation, 2 test)";
         assert_eq!(error.to_string(), expected);
         assert!(error.remedy().unwrap().contains("train = \"train.csv\", dev = \"dev.csv\""));
 
         let (_folder, path) = file("my.csv", format!("sequence,label\n{}", "AACC,0\nGGTT,1\n".repeat(20)).as_bytes());
         let error = Task::open(&TaskSpec::from_csv(&path).unwrap(), Path::new("")).unwrap_err();
-        assert!(error.to_string().contains("the 40 rows hold one sequence and copies or reverse"), "{error}");
+        assert!(
+            error.to_string().contains("the 40 rows contain only one sequence (up to reverse complement)"),
+            "{error}"
+        );
         assert!(error.remedy().unwrap().contains("different sequences"));
     }
 
     #[test]
-    fn an_unknown_metric_names_those_there_are() {
+    fn an_unknown_metric_lists_the_known_ones() {
         let error = TaskSpec::from_toml("name = 'x'\nmetric = 'auroc'\n").unwrap_err();
         assert!(error.to_string().contains("line 2: unknown variant `auroc`"), "{error}");
-        assert_eq!(error.remedy().unwrap(), "there are: mcc, f1, accuracy");
+        assert_eq!(error.remedy().unwrap(), "available: mcc, f1, accuracy");
     }
 
     #[test]
-    fn the_hash_is_of_content() {
+    fn the_hash_depends_on_content_only() {
         let (first, spec) = folder("AAC,0 AAG,1", "AC,0", "AG,1");
         let (second, _) = folder("aac,0 AAG,1", "AC,0", "AG,1");
         let (third, _) = folder("AAC,0 AAG,1", "AC,0", "AG,0");
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn unclear_specs_are_refused() {
+    fn ambiguous_specs_are_rejected() {
         let (folder, spec) = folder("AAC,0 AAG,1", "AC,0", "AG,1");
         for wrong in [
             TaskSpec { dev: None, ..spec.clone() },
@@ -314,11 +317,11 @@ mod tests {
         #[test]
         fn one_table_is_split_by_content(seed: u64) {
             let mut rng = crate::stream(seed, "rows");
-            let uniform = crate::Markov::uniform();
+            let uniform = crate::MarkovChain::uniform();
             let mut text = String::from("sequence,label\n");
             for i in 0..600 {
                 let bases = uniform.sample(12, &mut rng);
-                // Every row, and its reverse complement, and itself again.
+                // Every sequence, its reverse complement, and a duplicate.
                 for bases in [bases.clone(), reverse_complement(&bases), bases] {
                     text += &format!("{},{}\n", String::from_utf8(bases).unwrap(), i % 2);
                 }
@@ -327,8 +330,8 @@ mod tests {
             let spec = TaskSpec::from_csv(&path).unwrap();
             let task = Task::open(&spec, Path::new("/elsewhere")).unwrap();
             prop_assert_eq!(task.train.len() + task.dev.len() + task.test.len(), 1800);
-            for (rows, share) in [(&task.dev, 0.1), (&task.test, 0.1)] {
-                prop_assert!((rows.len() as f64 / 1800.0 - share).abs() < 0.06);
+            for (rows, fraction) in [(&task.dev, 0.1), (&task.test, 0.1)] {
+                prop_assert!((rows.len() as f64 / 1800.0 - fraction).abs() < 0.06);
             }
             prop_assert!(task.leaks.splits_are_clean(), "{}", task.leaks);
         }

@@ -1,4 +1,4 @@
-//! Text that people wrote: bytes of a file as UTF-8, and words of a file or of an argument as they may stand in a message.
+//! Text from users: decoding of text files as UTF-8, and escaping of user text for messages.
 //!
 //! ```
 //! use dataset::text::{decode, excerpt};
@@ -10,17 +10,17 @@
 use crate::lines::Lines;
 use std::io::{self, BufRead, BufReader};
 
-/// What some editors and spreadsheets put in front of UTF-8.
+/// UTF-8 byte order mark, written by some editors and spreadsheets.
 pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Bytes that are no UTF-8 text.
+/// Why bytes are not UTF-8 text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotText {
-    /// Two bytes a letter.
+    /// UTF-16.
     #[error("the text is UTF-16, not UTF-8")]
     Utf16,
-    /// Latin-1, Windows-1252 or no text at all; line and value of the first byte that tells.
+    /// Latin-1, Windows-1252 or binary data; position and value of the first invalid byte.
     #[error("line {line}: byte 0x{byte:02x} is not UTF-8")]
     Other {
         /// Line, counted from 1.
@@ -31,7 +31,7 @@ pub enum NotText {
 }
 
 impl NotText {
-    /// What a person can do about it.
+    /// How to fix the file.
     #[must_use]
     pub fn remedy(&self) -> String {
         let from = if *self == NotText::Utf16 { "UTF-16" } else { "LATIN1" };
@@ -39,10 +39,10 @@ impl NotText {
     }
 }
 
-/// What a file is that is no text at all, by its first bytes, and what makes text of it: packings, archives, binary formats.
+/// Name of an unsupported format (compressed, archive, binary) detected from the first bytes, and how to convert it.
 #[must_use]
-pub fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    // Where text is wanted, gzip is no more read than another packing.
+pub fn unsupported_format(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    // Where plain text is required, gzip is not supported either.
     let gzip = start.starts_with(b"\x1f\x8b").then_some(("gzip", "unpack it: gunzip -c FILE > NEW"));
     gzip.or_else(|| crate::kind::of(start, false).map(|kind| (kind.name, kind.remedy)))
 }
@@ -50,7 +50,7 @@ pub fn foreign(start: &[u8]) -> Option<(&'static str, &'static str)> {
 /// The text of a file, without a byte order mark.
 ///
 /// # Errors
-/// If it is UTF-16 or no UTF-8 for another reason.
+/// If it is UTF-16 or otherwise not valid UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(NotText::Utf16);
@@ -63,10 +63,10 @@ pub fn decode(bytes: &[u8]) -> Result<&str, NotText> {
     })
 }
 
-/// The text that `reader` gives, without a byte order mark; every line ends with `\n` or `\r\n`, those too that ended with `\r`.
+/// Wraps `reader`: skips a byte order mark, and replaces a `\r` that ends a line by `\n`.
 ///
 /// # Errors
-/// If its beginning cannot be read.
+/// If the first bytes cannot be read.
 pub fn lines(mut reader: impl BufRead) -> io::Result<impl BufRead> {
     if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
         reader.consume(BYTE_ORDER_MARK.len());
@@ -74,24 +74,24 @@ pub fn lines(mut reader: impl BufRead) -> io::Result<impl BufRead> {
     Ok(BufReader::new(Lines(reader)))
 }
 
-/// Characters of an [`excerpt`].
-const MOST: usize = 120;
+/// Maximum number of characters of an [`excerpt`].
+const MAX: usize = 120;
 
-/// What is quoted in a message: [`printable`], and its beginning alone where it is long.
+/// User text for quoting in a message: [`printable`], truncated if it is long.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX) {
         Some((end, _)) => format!("{}... ({} characters)", printable(&text[..end]), text.chars().count()),
         None => printable(text),
     }
 }
 
-/// Text that does nothing to a terminal: whatever is no letter, mark or blank is spelled (`\u{1b}`, `\n`).
+/// Text that is safe to print on a terminal: control and invisible characters are escaped (`\u{1b}`, `\n`).
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() || is_hidden(letter) {
+        if letter.is_control() || is_invisible(letter) {
             out.extend(letter.escape_default());
         } else {
             out.push(letter);
@@ -100,8 +100,8 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// Letters without width and those that turn the direction of a line.
-fn is_hidden(letter: char) -> bool {
+/// Zero-width characters, and those that change the writing direction.
+fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -110,15 +110,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packed_files_are_no_text() {
-        assert_eq!(foreign(b"\x1f\x8b\x08").unwrap().0, "gzip");
-        assert_eq!(foreign(b"BZh91AY").unwrap().0, "bzip2");
-        assert_eq!(foreign(b"\xff\xfe\0\0a\0\0\0").unwrap().0, "UTF-32 text");
-        assert_eq!((foreign(b"{\"version\": 1}"), foreign(b"")), (None, None));
+    fn unsupported_formats_are_detected() {
+        assert_eq!(unsupported_format(b"\x1f\x8b\x08").unwrap().0, "gzip");
+        assert_eq!(unsupported_format(b"BZh91AY").unwrap().0, "bzip2");
+        assert_eq!(unsupported_format(b"\xff\xfe\0\0a\0\0\0").unwrap().0, "UTF-32 text");
+        assert_eq!((unsupported_format(b"{\"version\": 1}"), unsupported_format(b"")), (None, None));
     }
 
     #[test]
-    fn what_is_no_text_is_named() {
+    fn invalid_text_is_reported() {
         assert_eq!(decode("é".as_bytes()), Ok("é"));
         assert_eq!(decode(b""), Ok(""));
         assert_eq!(decode(b"\xfe\xff\0a"), Err(NotText::Utf16));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_alike() {
+    fn line_endings_are_uniform() {
         let read =
             |text: &str| -> Vec<String> { lines(text.as_bytes()).unwrap().lines().map(Result::unwrap).collect() };
         assert_eq!(read("\u{feff}a\rb\r\nc\nd\r"), ["a", "b", "c", "d"]);
@@ -136,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn quotes_are_cut_and_spelled() {
+    fn excerpts_are_truncated_and_escaped() {
         assert_eq!(excerpt("chr1 é"), "chr1 é");
         assert_eq!(excerpt("\u{1b}[2J\r\n\t\u{202e}\u{9b}"), "\\u{1b}[2J\\r\\n\\t\\u{202e}\\u{9b}");
-        assert_eq!(excerpt(&"é".repeat(MOST)), "é".repeat(MOST));
-        assert_eq!(excerpt(&"é".repeat(MOST + 1)), "é".repeat(MOST) + "... (121 characters)");
+        assert_eq!(excerpt(&"é".repeat(MAX)), "é".repeat(MAX));
+        assert_eq!(excerpt(&"é".repeat(MAX + 1)), "é".repeat(MAX) + "... (121 characters)");
     }
 }

@@ -1,4 +1,4 @@
-//! Windows of a corpus: drawn at random for training, laid out once and for all for scoring.
+//! Windows of a corpus: sampled at random for training, fixed for scoring.
 
 use crate::corpus::Corpus;
 use crate::error::Result;
@@ -6,52 +6,51 @@ use crate::markov::draw;
 use crate::split::Split;
 use rand::{Rng, RngExt};
 
-/// Largest share of N in a training window.
-const MOST_N: f64 = 0.1;
+/// Maximum fraction of N in a training window.
+const MAX_N: f64 = 0.1;
 
-/// Draws before a window is given up; a split that is 99 % unusable still fails once in 10^8 windows only.
-const TRIES: usize = 2_000;
+/// Maximum number of draws per window; even if 99 % of the windows contain too many N, this fails once in 10^8 windows.
+const MAX_DRAWS: usize = 2_000;
 
-/// A window for training, borrowed from its corpus.
+/// A training window, borrowed from its corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window<'a> {
-    /// Index of its species.
+    /// Index of the species in the corpus.
     pub species: usize,
-    /// Index of its record in the species.
+    /// Index of the record in the species.
     pub record: usize,
     /// First base in the record, from 0.
     pub start: usize,
-    /// `[length]` of `A C G T N`.
+    /// Bases, `A C G T N`.
     pub bases: &'a [u8],
 }
 
-/// A window for scoring: `A C G T` only.
+/// A scoring window: `A C G T` only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoringWindow {
-    /// Name of its species.
+    /// Name of the species.
     pub species: String,
-    /// Number of its genome block in the species: the unit that statistics resample. A block may hold several windows.
+    /// Number of the genome block in the species, the unit that the bootstrap resamples. A block may contain several windows.
     pub block: u32,
-    /// `[length]` of `A C G T`.
+    /// Bases, `A C G T`.
     pub bases: Vec<u8>,
 }
 
 impl Corpus {
-    /// A window of `length` bases: a species by weight, then a start uniform over all places of its `split` where a
-    /// window fits. Adjacent blocks of one split count as one stretch; no window reaches into another split or record.
-    /// A window with more than 10 % N is drawn again, species included.
+    /// Samples a window of `length` bases: a species by weight, then a start uniformly over all positions of its `split` where
+    /// the window fits into a segment. A window with more than 10 % N is redrawn, including its species.
     ///
     /// # Errors
-    /// [`crate::Error::NoWindow`] if no species has room for the length, or if 2,000 draws were all too rich in N.
+    /// [`crate::Error::NoWindow`] if no segment is long enough, or if 2,000 draws all contained too many N.
     pub fn sample_window(&self, split: Split, length: usize, rng: &mut impl Rng) -> Result<Window<'_>> {
         let room = |start: usize, end: usize| (end - start + 1).saturating_sub(length.max(1));
         let starts: Vec<usize> = self
-            .stretches(split)
+            .segment_positions(split)
             .iter()
-            .map(|stretches| stretches.iter().map(|stretch| room(stretch.start, stretch.end)).sum())
+            .map(|segments| segments.iter().map(|segment| room(segment.start, segment.end)).sum())
             .collect();
         if starts.iter().all(|count| *count == 0) {
-            return Err(self.no_window(0, split, length, "in any species, the first included"));
+            return Err(self.no_window(0, split, length, "(nor has any other species)"));
         }
         let weights: Vec<f64> = self
             .species()
@@ -60,20 +59,20 @@ impl Corpus {
             .map(|(species, count)| if *count > 0 { species.weight } else { 0.0 })
             .collect();
         let mut species = 0;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_DRAWS {
             species = draw(&weights, rng);
             let mut left = rng.random_range(0..starts[species]);
-            for stretch in &self.stretches(split)[species] {
-                let room = room(stretch.start, stretch.end);
+            for segment in &self.segment_positions(split)[species] {
+                let room = room(segment.start, segment.end);
                 if left >= room {
                     left -= room;
                     continue;
                 }
-                let start = stretch.start + left;
-                let bases = &self.species()[species].records[stretch.record].bases[start..start + length];
+                let start = segment.start + left;
+                let bases = &self.species()[species].records[segment.record].bases[start..start + length];
                 let unknown = bases.iter().filter(|&&base| base == b'N').count();
-                if unknown as f64 <= MOST_N * length as f64 {
-                    return Ok(Window { species, record: stretch.record, start, bases });
+                if unknown as f64 <= MAX_N * length as f64 {
+                    return Ok(Window { species, record: segment.record, start, bases });
                 }
                 break;
             }
@@ -81,15 +80,14 @@ impl Corpus {
         Err(self.no_window(species, split, length, "with at most 10 % N"))
     }
 
-    /// The windows every run is scored on: non-overlapping, without N, each inside one genome block, the same number
-    /// for every species, spread evenly over the split. No randomness.
+    /// The windows on which every run is scored: non-overlapping, without N, each inside one genome block, equally many per
+    /// species, evenly spaced over the split. Deterministic.
     ///
-    /// Each species gets `total_bases / species / length` windows, rounded down but at least one; where a species has
-    /// fewer, all take its number, so that shares stay equal. So `total_bases` bounds the text, unless it is less than
-    /// one window per species.
+    /// Each species gets `total_bases / species / length` windows, rounded down but at least one. If a species has fewer, its
+    /// number is used for all. `total_bases` is therefore an upper bound, unless it is less than one window per species.
     ///
     /// # Errors
-    /// [`crate::Error::NoWindow`] if a species has none.
+    /// [`crate::Error::NoWindow`] if a species has no such window.
     pub fn scoring_windows(&self, split: Split, length: usize, total_bases: usize) -> Result<Vec<ScoringWindow>> {
         let length = length.max(1);
         let mut wanted = (total_bases / self.species().len().max(1) / length).max(1);
@@ -112,7 +110,7 @@ impl Corpus {
         Ok(windows)
     }
 
-    /// All windows of one species that could be scored: from the start of each block, as many as fit between its Ns.
+    /// All candidate scoring windows of one species: from the start of each block, as many as fit between its Ns.
     fn clean_windows(&self, species: usize, split: Split, length: usize) -> Vec<(u32, &[u8])> {
         let mut windows = vec![];
         for block in self.blocks().iter().filter(|block| block.species == species && block.split == split) {
@@ -140,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
     use std::path::Path;
 
-    /// Two species of several records; every letter run marks its place, with some N.
+    /// Two species of three records each, with `unknown` Ns per record.
     fn corpus(seed: u64, unknown: usize) -> (tempfile::TempDir, Corpus) {
         let folder = tempfile::tempdir().unwrap();
         let mut rng = stream(seed, "corpus");
@@ -148,7 +146,7 @@ mod tests {
             let mut text = String::new();
             for record in 0..3 {
                 let length = rng.random_range(400..3000);
-                let mut bases = crate::Markov::uniform().sample(length, &mut rng);
+                let mut bases = crate::MarkovChain::uniform().sample(length, &mut rng);
                 for _ in 0..unknown {
                     let at = rng.random_range(0..length);
                     bases[at] = b'N';
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_met() {
+    fn species_are_sampled_by_weight() {
         let (_folder, corpus) = corpus(1, 0);
         let mut rng = stream(2, "w");
         let drawn =
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_uniform_over_all_legal_ones() {
+    fn starts_are_uniform_over_all_valid_positions() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a"), ">r\nACGTACGTAC\n>s\nACGTACG\n>t\nACG\n").unwrap();
         let text =
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn no_room_and_too_much_n_are_errors() {
+    fn too_long_windows_and_too_many_n_are_errors() {
         let (_folder, corpus) = corpus(1, 0);
         let error = corpus.sample_window(Split::Test, 100_000, &mut stream(0, "w")).unwrap_err();
         assert!(error.to_string().contains("the test split has no window of 100000 bases"), "{error}");
@@ -208,7 +206,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
-        fn windows_lie_in_their_split(seed: u64, length in 1usize..150, unknown in 0usize..20) {
+        fn windows_stay_in_their_split(seed: u64, length in 1usize..150, unknown in 0usize..20) {
             let (_folder, corpus) = corpus(seed, unknown);
             for split in Split::ALL {
                 let mut rng = stream(seed, "w");
@@ -229,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn scoring_windows_are_clean_equal_and_apart(seed: u64, length in 1usize..60, total in 1usize..4000, unknown in 0usize..20) {
+        fn scoring_windows_are_without_n_balanced_and_disjoint(seed: u64, length in 1usize..60, total in 1usize..4000, unknown in 0usize..20) {
             let (_folder, corpus) = corpus(seed, unknown);
             for split in Split::ALL {
                 let windows = corpus.scoring_windows(split, length, total).unwrap();

@@ -1,9 +1,9 @@
-//! What the corpora and tasks of `configs/` promise.
+//! The built-in corpora and tasks of `configs/`.
 
 use dataset::{Catalog, Corpus, Split, Task, TaskSpec};
 use std::path::{Path, PathBuf};
 
-/// The files of `configs/`, each under the name that it gives itself.
+/// The files of `configs/` by the `name` in each file.
 fn catalog() -> Catalog {
     let list = |folder: &str| {
         let mut list = Vec::new();
@@ -26,16 +26,16 @@ fn catalog() -> Catalog {
     Catalog::new(list("corpus"), list("task"))
 }
 
-/// The data pack; only ignored tests ask for it.
+/// The data folder, needed by ignored tests only.
 fn data() -> PathBuf {
     let root = std::env::var_os("TOKBENCH_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    assert!(root.join("gue").is_dir(), "no data pack in {} (set TOKBENCH_DATA)", root.display());
+    assert!(root.join("gue").is_dir(), "no data in {} (set TOKBENCH_DATA)", root.display());
     root
 }
 
 #[test]
-fn every_name_parses_and_is_its_own() {
+fn every_name_resolves() {
     let catalog = catalog();
     assert_eq!((catalog.corpora().count(), catalog.tasks().count()), (7, 16));
     for name in catalog.corpora() {
@@ -49,18 +49,17 @@ fn every_name_parses_and_is_its_own() {
 }
 
 #[test]
-fn an_unknown_name_gets_the_nearest() {
+fn unknown_names_suggest_the_most_similar() {
     let catalog = catalog();
-    for (asked, nearest) in [("tf/22", "gue/tf/2"), ("prom_core_tat", "gue/prom_core_tata"), ("mouse2", "gue/mouse/2")]
-    {
-        let error = catalog.task(asked).unwrap_err();
-        assert_eq!(error.to_string(), format!("unknown task \"{asked}\""));
-        assert!(error.remedy().unwrap().contains(&format!("did you mean \"{nearest}\"?")), "{asked}");
+    for (name, nearest) in [("tf/22", "gue/tf/2"), ("prom_core_tat", "gue/prom_core_tata"), ("mouse2", "gue/mouse/2")] {
+        let error = catalog.task(name).unwrap_err();
+        assert_eq!(error.to_string(), format!("unknown task \"{name}\""));
+        assert!(error.remedy().unwrap().contains(&format!("did you mean \"{nearest}\"?")), "{name}");
     }
 }
 
 #[test]
-fn synthetic_corpora_have_the_entropy_they_claim() {
+fn synthetic_corpora_have_their_entropy() {
     let catalog = catalog();
     for (name, low, high) in
         [("order1", 1.24, 1.28), ("order2", 1.55, 1.59), ("variable6", 1.5, 1.75), ("uniform", 2.0, 2.0)]
@@ -78,8 +77,8 @@ fn synthetic_corpora_have_the_entropy_they_claim() {
 }
 
 #[test]
-fn the_default_corpus_is_the_same_everywhere() {
-    // Published records name this hash. A change here is a change of the benchmark: raise PROTOCOL.
+fn the_hash_of_the_default_corpus_is_fixed() {
+    // Published records contain this hash. A change here changes the benchmark: increment PROTOCOL.
     let opened = Corpus::open(&catalog().corpus("order1").unwrap(), Path::new("")).unwrap();
     assert_eq!(opened.hash(), "94a577166a4baf3deb575166d2fc8ec4d8f386121c9c93b9a8b587822cf48e41");
 }
@@ -96,7 +95,7 @@ fn synthetic_tasks_open() {
 
 #[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
-fn gue_opens_with_its_published_counts() {
+fn gue_has_the_published_row_counts() {
     let catalog = catalog();
     let root = data();
     let published = std::fs::read_to_string(root.join("PUBLISHED_COUNTS.tsv")).unwrap();
@@ -118,7 +117,7 @@ fn gue_opens_with_its_published_counts() {
 
 #[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
-fn tf_4_leaks_what_its_source_says() {
+fn tf_4_has_the_published_leakage() {
     let root = data();
     let spec = TaskSpec { drop_leaking_dev: false, ..catalog().task("tf/4").unwrap() };
     let task = Task::open(&spec, &root).unwrap();
@@ -128,7 +127,7 @@ fn tf_4_leaks_what_its_source_says() {
 
 #[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and GUE"]
-fn genomes_open_split_and_score() {
+fn genomes_have_scoring_windows() {
     let catalog = catalog();
     let root = data();
     for (name, species) in [("four_genomes", 4), ("five_genomes", 5)] {
@@ -143,7 +142,7 @@ fn genomes_open_split_and_score() {
 }
 
 #[test]
-fn scoring_windows_are_spread_over_many_blocks() {
+fn scoring_windows_cover_many_blocks() {
     let spec = catalog().corpus("order1").unwrap();
     let corpus = Corpus::open(&spec, Path::new("")).unwrap();
     let windows = corpus.scoring_windows(Split::Test, 252, 16 * 252).unwrap();

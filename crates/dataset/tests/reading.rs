@@ -1,5 +1,5 @@
-//! Random files against a reader that is too simple to be wrong: the same records, the same bases, the same counts, whatever ends
-//! a line, however long, wrapped, packed and padded.
+//! Random files against a simple reference reader: equal records, bases and counts for all line endings, lengths, line wraps,
+//! compressions and paddings.
 
 use dataset::{Counts, sequences};
 use flate2::{Compression, write::GzEncoder};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rand::{Rng, RngExt};
 use std::io::Write;
 
-/// What a file must give.
+/// Expected content of a file.
 #[derive(Debug, Default, PartialEq)]
 struct Content {
     records: Vec<(String, String)>,
@@ -15,7 +15,7 @@ struct Content {
 }
 
 impl Content {
-    /// The base policy, letter by letter.
+    /// Applies the base policy letter by letter.
     fn add(&mut self, name: &str, letters: &[u8]) {
         let mut bases = String::new();
         for &letter in letters {
@@ -37,7 +37,7 @@ impl Content {
     }
 }
 
-/// Lines that end with `\r\n`, `\n` or `\r`.
+/// Splits at `\r\n`, `\n` and `\r`.
 fn lines(text: &[u8]) -> Vec<Vec<u8>> {
     let (mut all, mut line, mut at) = (Vec::new(), Vec::new(), 0);
     while at < text.len() {
@@ -83,7 +83,7 @@ fn fastq(text: &[u8]) -> Content {
     content
 }
 
-/// Rows by number; quoted fields may hold anything but quotes.
+/// Rows by number; quoted fields may contain anything but quotes.
 fn table(text: &[u8], separator: u8) -> Content {
     let (mut rows, mut quoted) = (vec![vec![Vec::new()]], false);
     for &letter in text {
@@ -104,7 +104,7 @@ fn table(text: &[u8], separator: u8) -> Content {
     content
 }
 
-/// The end of a line; with `gaps` sometimes of empty ones behind it too.
+/// A random line ending, with `gaps` sometimes followed by blank lines.
 fn end(text: &mut Vec<u8>, gaps: bool, random: &mut impl Rng) {
     loop {
         text.extend([&b"\n"[..], b"\r\n", b"\r"][random.random_range(0..3)]);
@@ -126,7 +126,7 @@ fn letters(random: &mut impl Rng) -> Vec<u8> {
     (0..random.random_range(4..=most)).map(|_| alphabet[random.random_range(0..alphabet.len())]).collect()
 }
 
-/// A file, and what it must give.
+/// A random file, and its expected content.
 fn random_text(random: &mut impl Rng) -> (Vec<u8>, Content) {
     let (mut text, kind) = (Vec::new(), random.random_range(0..5));
     if random.random() {
@@ -154,7 +154,7 @@ fn random_text(random: &mut impl Rng) -> (Vec<u8>, Content) {
                 }
             }
             2..4 => {
-                // A quality may begin with @, and + may repeat the name.
+                // Quality lines of '@' look like headers.
                 for line in
                     [[b"@", header.as_bytes()].concat(), letters.clone(), b"+".to_vec(), vec![b'@'; letters.len()]]
                 {
@@ -169,7 +169,7 @@ fn random_text(random: &mut impl Rng) -> (Vec<u8>, Content) {
             }
         }
     }
-    // The last line need not end.
+    // The last line may lack its line ending.
     if kind != 4 && random.random() {
         let length = text.trim_ascii_end().len();
         text.truncate(length);
@@ -188,7 +188,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A block of bgzf: a gzip member with its size in its header.
+/// A BGZF block: a gzip member with its size in its header.
 fn block(content: &[u8]) -> Vec<u8> {
     let plain = gzip(content);
     let size = u16::try_from(plain.len() + 8 - 1).unwrap();
@@ -213,7 +213,7 @@ fn packed(text: &[u8], random: &mut impl Rng) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn random_files_are_read_as_by_a_simple_reader(seed: u64) {
+    fn random_files_agree_with_the_reference_reader(seed: u64) {
         let mut random = dataset::stream(seed, "files");
         let (text, mut expected) = random_text(&mut random);
         let folder = tempfile::tempdir().unwrap();

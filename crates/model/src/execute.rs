@@ -1,7 +1,7 @@
 //! From a run to its outcome: the one door that the program uses.
 
 use burn::tensor::Device;
-use dataset::{Markov, ScoringWindow, Split};
+use dataset::{MarkovChain, ScoringWindow, Split};
 use experiment::config::Scoring;
 use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
@@ -171,7 +171,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
 }
 
 /// Adds the exact floors of a window whose source is known.
-fn add_floors(block: &mut Score, source: &Markov, bases: &[u8], fitted: &Fitted, span: usize) {
+fn add_floors(block: &mut Score, source: &MarkovChain, bases: &[u8], fitted: &Fitted, span: usize) {
     for pass in EVERY_PASS {
         let spans = plan::scoring(bases, span, pass);
         let parts = SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).target_ranges();

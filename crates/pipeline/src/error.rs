@@ -1,32 +1,32 @@
-//! An error as a person needs it: its kind, its cause, what to do.
+//! The error of the program: kind, cause and remedy.
 
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
-/// What kind of thing went wrong. A program turns it into its exit code.
+/// Kind of an error, from which the program derives its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Something failed that should not.
+    /// Internal or system failure.
     Failed,
-    /// Wrong arguments, or an experiment that means nothing.
+    /// Invalid arguments or specification.
     Usage,
-    /// Wrong or damaged data.
+    /// Invalid or corrupt data.
     Data,
-    /// Some runs failed or are not finished.
+    /// Some runs failed or are unfinished.
     SomeFailed,
-    /// Interrupted; what was done is kept.
+    /// Interrupted; finished work is kept.
     Interrupted,
 }
 
-/// Why something ends. `Display` is the cause; [`Error::remedy`] says what to do about it.
+/// An error. `Display` gives the cause; [`Error::remedy`] says how to fix it.
 #[derive(Debug)]
 pub struct Error {
     /// The kind.
     pub kind: ErrorKind,
-    /// What is wrong.
+    /// Cause.
     pub message: String,
-    /// What to do, where there is something.
+    /// How to fix it, if known.
     pub remedy: Option<String>,
 }
 
@@ -47,31 +47,29 @@ impl Error {
         Error { kind, message: message.into(), remedy: Some(remedy.into()) }
     }
 
-    /// The system refused a file.
+    /// A file operation that failed.
     #[must_use]
     pub fn file(path: &Path, error: &std::io::Error) -> Error {
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path",
-            std::io::ErrorKind::PermissionDenied => "check who may read and write there",
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free some space on the disk",
-            std::io::ErrorKind::FileTooLarge => {
-                "raise the limit on the size of files (ulimit -f), or write less at a time"
-            }
-            std::io::ErrorKind::InvalidFilename => "choose a shorter name",
+            std::io::ErrorKind::PermissionDenied => "check the file permissions",
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "free disk space",
+            std::io::ErrorKind::FileTooLarge => "raise the file size limit (ulimit -f), or write less data",
+            std::io::ErrorKind::InvalidFilename => "use a shorter name",
             _ => "check the file and the disk",
         };
         Error::new(ErrorKind::Data, format!("{}: {error}", path.display()), remedy)
     }
 
-    /// A file that cannot be read because it is of another kind: what it is says more than where its text went wrong.
+    /// The error for a file in a known unsupported format, which is more helpful than a parse error.
     #[must_use]
-    pub fn foreign(path: &Path) -> Option<Error> {
+    pub fn unsupported_format(path: &Path) -> Option<Error> {
         let mut start = Vec::new();
-        // Only a plain file can be looked at again.
+        // Only a regular file can be read again.
         let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
         file.take(1024).read_to_end(&mut start).ok()?;
-        let (name, remedy) = dataset::text::foreign(&start)?;
-        Some(Error::new(ErrorKind::Data, format!("{}: this is {name}, which is not read here", path.display()), remedy))
+        let (name, remedy) = dataset::text::unsupported_format(&start)?;
+        Some(Error::new(ErrorKind::Data, format!("{}: unsupported file format: {name}", path.display()), remedy))
     }
 }
 
@@ -90,9 +88,9 @@ impl From<bpe::Error> for Error {
 impl From<tokenize::Error> for Error {
     fn from(error: tokenize::Error) -> Error {
         if let tokenize::Error::File { path, .. } = &error
-            && let Some(foreign) = Error::foreign(Path::new(path))
+            && let Some(unsupported) = Error::unsupported_format(Path::new(path))
         {
-            return foreign;
+            return unsupported;
         }
         let kind = match error {
             tokenize::Error::Fit { .. } | tokenize::Error::File { .. } => ErrorKind::Data,
@@ -106,9 +104,9 @@ impl From<experiment::Error> for Error {
     fn from(error: experiment::Error) -> Error {
         use experiment::Error as E;
         if let E::Line { path, .. } = &error
-            && let Some(foreign) = Error::foreign(path)
+            && let Some(unsupported) = Error::unsupported_format(path)
         {
-            return foreign;
+            return unsupported;
         }
         let kind = match error {
             E::Syntax { .. } | E::Invalid { .. } | E::Refused { .. } | E::Name { .. } => ErrorKind::Usage,

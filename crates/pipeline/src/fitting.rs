@@ -1,4 +1,4 @@
-//! Vocabularies, learned once per corpus and span and kept in the store under their own key.
+//! Fitted tokenizers (vocabulary, token counts, baseline), learned once per corpus and span length and kept in the store.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use tokenize::{Recipe, Registry};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Raised by hand when the meaning of a fitted vocabulary changes.
+/// Incremented manually when the content of a fitted tokenizer changes.
 const VERSION: u32 = 1;
-/// Name of the file in the store.
+/// File name in the store.
 const FILE: &str = "fitted.json";
 
-/// The recipe behind a canonical name; `location` is the path behind a `file:` name.
+/// The recipe of a canonical name; `location`: the path of a `file:` tokenizer.
 pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&Path>) -> Result<Recipe> {
     let Some(path) = location else {
         return Ok(tokenizers.parse(canonical)?);
@@ -25,16 +25,16 @@ pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&P
         return Err(Error::new(
             ErrorKind::Data,
             format!("{} has changed: it is now {}", path.display(), recipe.name),
-            "plan again",
+            "run \"tokbench compare\" again",
         ));
     }
     Ok(recipe)
 }
 
-/// The fitted tokenizer: from the store, or learned now and kept. `say` is told of files that were damaged.
+/// Loads a fitted tokenizer from the store, or fits and stores it. `say` receives warnings about corrupt files.
 ///
 /// # Errors
-/// If the corpus cannot give such a vocabulary, or the store cannot be written.
+/// If the vocabulary cannot be learned from the corpus, or the store cannot be written.
 pub fn fit(
     store: &Store,
     recipe: &Recipe,
@@ -47,17 +47,17 @@ pub fn fit(
     match store.fitted(&key, FILE)? {
         Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
             Ok(fitted) => return Ok(fitted),
-            Err(error) => say(format!("warning: {error}; it is learned again")),
+            Err(error) => say(format!("warning: {error}; fitting again")),
         },
         Found::SetAside { reason, moved_to } => say(format!(
-            "warning: {} was damaged ({reason}) and set aside as {}; it is learned again",
+            "warning: {} was corrupt ({reason}) and renamed to {}; fitting again",
             recipe.name,
             moved_to.display()
         )),
         Found::Missing => {}
     }
-    let pieces: Vec<&[u8]> = corpus.training_pieces().collect();
-    let fitted = Fitted::fit(recipe, &pieces, span)?;
+    let segments: Vec<&[u8]> = corpus.training_segments().collect();
+    let fitted = Fitted::fit(recipe, &segments, span)?;
     store.put_fitted(&key, FILE, &fitted.save(span))?;
     Ok(fitted)
 }

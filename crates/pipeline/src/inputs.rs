@@ -1,10 +1,10 @@
-//! What an experiment is made of, opened once: tokenizers, corpus and tasks, and what a plan must know of them.
+//! The inputs of an experiment, opened once: tokenizers, corpus and tasks, and their properties for the plan.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use dataset::{Longest, Split, Task, TaskSpec};
+use dataset::{LongestRow, Split, Task, TaskSpec};
 use experiment::config::{Masking, Position};
 use experiment::run::DataRef;
 use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
@@ -15,10 +15,10 @@ use crate::builtin::Builtin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::workspace::{OpenCorpus, Workspace};
 
-/// Bases of training text that are certain to give an entry of a vocabulary: a byte-pair encoding takes about 40.
-const BASES_AN_ENTRY: u64 = 100;
+/// Training bases per vocabulary entry that are certainly sufficient (byte-pair encoding needs about 40).
+const BASES_PER_ENTRY: u64 = 100;
 
-/// Everything that the names of a spec stand for.
+/// The resolved inputs of a spec.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     builtin: Arc<Builtin>,
@@ -26,16 +26,16 @@ pub(crate) struct Inputs {
     pub(crate) corpus: OpenCorpus,
     corpus_info: CorpusInfo,
     tasks: HashMap<String, TaskInfo>,
-    /// The longest row of each task, by the task's name.
-    longest: HashMap<String, Longest>,
-    /// Learning rates that were chosen, by canonical tokenizer name and position code.
+    /// The longest row of each task, by task name.
+    longest: HashMap<String, LongestRow>,
+    /// Selected learning rates, by canonical tokenizer name and position encoding.
     pub(crate) chosen: BTreeMap<(String, &'static str), f64>,
-    /// Sentences about what was read.
+    /// Remarks about the data.
     pub(crate) remarks: Vec<String>,
 }
 
 impl Inputs {
-    /// Opens what a spec names.
+    /// Opens the inputs of a spec.
     pub(crate) fn open(spec: &Spec, workspace: &Workspace) -> Result<Inputs> {
         let mut tokenizers = HashMap::new();
         for name in &spec.tokenizers {
@@ -80,46 +80,44 @@ impl Inputs {
         Ok(())
     }
 
-    /// The longest row of a task, by the task's name.
-    pub(crate) fn longest(&self, task: &str) -> Longest {
+    /// The longest row of a task, by task name.
+    pub(crate) fn longest(&self, task: &str) -> LongestRow {
         self.longest.get(task).cloned().unwrap_or_default()
     }
 
-    /// Whether every split has a window, better told now than by every run; a remark if less text can be scored than was
-    /// asked for.
+    /// Checks that every split has a window, and adds a remark if fewer bases can be scored than requested.
     pub(crate) fn check_windows(&mut self, spec: &Spec) -> Result<()> {
         let corpus = &self.corpus.corpus;
         let window = spec.training.window;
         corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
         corpus.scoring_windows(Split::Valid, window, spec.scoring.bases)?;
         let scored = corpus.scoring_windows(Split::Test, window, spec.scoring.bases)?.len() * window;
-        // Whole windows, equally many for every species, are what was asked for.
+        // The request is rounded down to whole windows, equally many per species.
         let whole = corpus.species().len() * window;
         if scored < spec.scoring.bases / whole * whole {
             self.remarks.push(format!(
-                "scoring: {scored} of the {} bases asked for; the test split has no more windows without N",
+                "scoring: {scored} of the {} requested bases; the test split has no more windows without N",
                 spec.scoring.bases
             ));
         }
         Ok(())
     }
 
-    /// Refuses vocabularies that the training split cannot give, where it is so small that this may be: learned in a moment, and better
-    /// told now than when everything else is done.
+    /// Learns the vocabularies now if the training split may be too small for them, to fail before anything else is computed.
     pub(crate) fn check_vocabularies(&self, spec: &Spec) -> Result<()> {
         let corpus = &self.corpus.corpus;
         for recipe in spec.tokenizers.iter().filter_map(|name| self.tokenizers.get(name)) {
-            let enough = BASES_AN_ENTRY * recipe.vocabulary as u64;
+            let enough = BASES_PER_ENTRY * recipe.vocabulary as u64;
             if recipe.learned_vocabulary && corpus.bases(Split::Train) < enough {
-                recipe.fit(&mut corpus.training_pieces())?;
+                recipe.fit(&mut corpus.training_segments())?;
             }
         }
         Ok(())
     }
 
-    /// What a plan must know of a tokenizer.
+    /// Properties of a tokenizer for the plan.
     fn info(recipe: &Recipe, span: usize) -> TokenizerInfo {
-        // Estimates are made for vocabularies of such sizes.
+        // The cost estimate is valid for vocabularies in this range.
         let bounded = |entries: usize| if recipe.is_exact() { entries } else { entries.clamp(64, 65_536) };
         TokenizerInfo {
             canonical: recipe.name.clone(),
@@ -133,7 +131,7 @@ impl Inputs {
         }
     }
 
-    /// The recipe of a name of the spec, or of another one: a control, or another spelling of the reference.
+    /// The recipe of a tokenizer of the spec, or of another name: a control, or an alias of the reference.
     fn recipe(&self, name: &str) -> Result<Cow<'_, Recipe>, Refusal> {
         match self.tokenizers.get(name) {
             Some(recipe) => Ok(Cow::Borrowed(recipe)),
@@ -157,7 +155,7 @@ impl Resolver for Inputs {
     }
 
     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> {
-        self.tasks.get(name).cloned().ok_or_else(|| Refusal::from(format!("there is no task {name:?}")))
+        self.tasks.get(name).cloned().ok_or_else(|| Refusal::from(format!("unknown task {name:?}")))
     }
 
     fn check(&self, name: &str, masking: &Masking) -> Result<(), Refusal> {
@@ -173,7 +171,7 @@ fn refusal(error: tokenize::Error) -> Refusal {
     Refusal { cause: error.to_string(), remedy: error.remedy() }
 }
 
-/// What a person should know about a task.
+/// Remarks about a task: counts, leakage, classes, metric.
 fn remarks(task: &Task) -> Vec<String> {
     let mut remarks = vec![format!("{}: {}; {}", task.name, task.counts, task.leaks)];
     if !task.names.is_empty() {
@@ -182,23 +180,26 @@ fn remarks(task: &Task) -> Vec<String> {
         remarks.push(format!("{}: classes {names}", task.name));
     }
     if task.metric != dataset::Metric::default() {
-        remarks.push(format!("{}: judged by {}", task.name, task.metric.name()));
+        remarks.push(format!("{}: metric {}", task.name, task.metric.name()));
     }
     if task.dropped_dev > 0 {
-        remarks.push(format!("{}: {} dev rows that are also in train were dropped", task.name, task.dropped_dev));
+        remarks.push(format!(
+            "{}: dropped {} validation rows that occur in the training split",
+            task.name, task.dropped_dev
+        ));
     }
     remarks
 }
 
-/// Where something lies, as it is kept with the runs: as JSON, which has no place for a path that is not UTF-8.
-fn located<T: serde::Serialize>(name: &str, place: T) -> Result<T> {
-    let kept = serde_json::to_value(&place);
-    kept.map(|_| place).map_err(|_| {
+/// Checks that a data source can be stored with the runs: JSON cannot represent a path that is not UTF-8.
+fn located<T: serde::Serialize>(name: &str, source: T) -> Result<T> {
+    let stored = serde_json::to_value(&source);
+    stored.map(|_| source).map_err(|_| {
         let whole = std::path::absolute(file::without_prefix(name)).unwrap_or_default();
         Error::new(
             ErrorKind::Data,
-            format!("{}: the path is not UTF-8, and cannot be kept with the runs", whole.display()),
-            "rename the folder, or give the path of a symbolic link to it",
+            format!("{}: the path is not valid UTF-8 and cannot be stored with the runs", whole.display()),
+            "rename the folder, or use a symbolic link to it",
         )
     })
 }

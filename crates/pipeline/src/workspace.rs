@@ -1,4 +1,4 @@
-//! Where an experiment works: the folder of data, the folder of runs.
+//! The workspace of an experiment: built-in names, data folder and store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::builtin::Builtin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{spelling, text};
 
-/// What names mean and where things lie.
+/// Built-in names, data folder and store.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// What names mean.
+    /// Built-in names.
     pub builtin: Arc<Builtin>,
-    /// Folder of the files that corpora and tasks refer to.
+    /// Folder to which paths in corpora and tasks are relative.
     pub data: PathBuf,
-    /// Folder of finished and unfinished runs.
+    /// Folder of the store.
     pub store: PathBuf,
 }
 
@@ -29,17 +29,17 @@ impl Default for Workspace {
     }
 }
 
-/// A corpus that was opened.
+/// An open corpus.
 #[derive(Debug)]
 pub struct OpenCorpus {
-    /// Its text.
+    /// The corpus.
     pub corpus: Corpus,
-    /// Where the text is found.
+    /// Its specification.
     pub spec: CorpusSpec,
 }
 
 impl OpenCorpus {
-    /// What a person should know about it: what was read and changed, and what train and test share.
+    /// Remarks: counts and changed letters, and leakage between splits.
     #[must_use]
     pub fn remarks(&self) -> [String; 2] {
         [self.corpus.to_string(), self.corpus.leaks().to_string()]
@@ -50,43 +50,42 @@ impl Workspace {
     /// The recipe of a tokenizer by name, or by the path of a `tokenizer.json`, which is read.
     ///
     /// # Errors
-    /// For an unknown name (with the nearest known one), or a file that cannot be used.
+    /// If the name is unknown (with the most similar known one), or the file is invalid.
     pub fn recipe(&self, name: &str) -> Result<Recipe> {
         Ok(self.builtin.tokenizers.parse(name)?)
     }
 
-    /// Opens a corpus: a built-in name, a corpus file (TOML), or a file of sequences.
+    /// Opens a corpus: a built-in name, a corpus file (TOML), or a sequence file.
     ///
     /// # Errors
-    /// If there is none of that name, or its files cannot be used.
+    /// If it does not exist, or its files are invalid.
     pub fn open_corpus(&self, name: &str) -> Result<OpenCorpus> {
         let path = Path::new(name);
         let spec = if !path.exists() || path.is_dir() {
             let found = self.builtin.catalog.corpus(name);
-            found.map_err(|error| spelling::nothing_there("corpus", name, &error, &self.builtin.catalog))?
+            found.map_err(|error| spelling::not_found("corpus", name, &error, &self.builtin.catalog))?
         } else if is_toml(path) {
             let text = text::read(path)?;
             CorpusSpec::from_toml(&text).map_err(|error| in_file(path, &error))?
         } else {
-            let (spec, corpus) = Corpus::from_fasta(path).map_err(|error| spelling::another_kind(&error))?;
+            let (spec, corpus) = Corpus::from_fasta(path).map_err(|error| spelling::wrong_format(&error))?;
             return Ok(OpenCorpus { corpus, spec });
         };
         let corpus = Corpus::open(&spec, &self.data).map_err(|error| self.explain(&error))?;
         Ok(OpenCorpus { corpus, spec })
     }
 
-    /// The files that a corpus consists of, as far as they are known without reading them.
+    /// The sequence files of a corpus.
     #[must_use]
     pub fn files_of(&self, corpus: &OpenCorpus) -> Vec<PathBuf> {
         let files = corpus.spec.species.iter().flat_map(|species| &species.files);
         files.map(|file| self.data.join(file)).collect()
     }
 
-    /// Looks up tasks: built-in names, task files (TOML), or tables. Tables are named so that no two tasks are alike
-    /// ([`dataset::naming`]).
+    /// Looks up tasks: built-in names, task files (TOML), or tables, which get unique names ([`dataset::naming`]).
     ///
     /// # Errors
-    /// If there is none of one of the names, or its file cannot be used.
+    /// If a task does not exist, or its file is invalid.
     pub fn task_specs(&self, names: &[String]) -> Result<Vec<TaskSpec>> {
         let mut specs = names.iter().map(|name| self.task_spec(name)).collect::<Result<Vec<_>>>()?;
         let tables: Vec<usize> = (0..names.len()).filter(|&at| is_table(Path::new(&names[at]))).collect();
@@ -94,7 +93,7 @@ impl Workspace {
         let others = specs.iter().enumerate().filter(|(at, _)| !tables.contains(at));
         let taken: Vec<String> = others.map(|(_, spec)| spec.name.clone()).collect();
         let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-        for (&at, name) in tables.iter().zip(dataset::naming::tell_apart(&paths, &taken)) {
+        for (&at, name) in tables.iter().zip(dataset::naming::distinguish(&paths, &taken)) {
             specs[at].name = name;
         }
         Ok(specs)
@@ -103,25 +102,25 @@ impl Workspace {
     /// Opens a task.
     ///
     /// # Errors
-    /// If its files cannot be used.
+    /// If its files are invalid.
     pub fn open_task(&self, spec: &TaskSpec) -> Result<Task> {
         Task::open(spec, &self.data).map_err(|error| self.explain(&error))
     }
 
-    /// Opens the store, making its folder.
+    /// Opens the store, creating its folder.
     ///
     /// # Errors
-    /// If the folder cannot be made or written to.
+    /// If the folder cannot be created or written to.
     pub fn store(&self) -> Result<Store> {
         Ok(Store::open(&self.store)?)
     }
 
-    /// A task by name or file.
+    /// Looks up a task by name or file.
     fn task_spec(&self, name: &str) -> Result<TaskSpec> {
         let path = Path::new(name);
         if !path.exists() || path.is_dir() {
             let found = self.builtin.catalog.task(name);
-            return found.map_err(|error| spelling::nothing_there("task", name, &error, &self.builtin.catalog));
+            return found.map_err(|error| spelling::not_found("task", name, &error, &self.builtin.catalog));
         }
         if is_toml(path) {
             let text = text::read(path)?;
@@ -130,17 +129,17 @@ impl Workspace {
         Ok(TaskSpec::from_csv(path)?)
     }
 
-    /// A file that a built-in name refers to and that is not there is most often a missing data root.
+    /// Adds a remedy for a missing file, whose most frequent cause is an unset data folder.
     fn explain(&self, error: &dataset::Error) -> Error {
         let missing = match error {
             dataset::Error::Missing { .. } => true,
             dataset::Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         };
-        let mut explained = spelling::another_kind(error);
+        let mut explained = spelling::wrong_format(error);
         if missing {
             explained.remedy = Some(format!(
-                "files are looked for under {}; set --data or TOKBENCH_DATA to the data folder",
+                "paths are relative to {}; set --data or TOKBENCH_DATA to the data folder",
                 self.data.display()
             ));
         }
@@ -152,7 +151,7 @@ fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
-/// Whether the path is that of a table, and not of a task file.
+/// Whether the path is a table and not a task file.
 fn is_table(path: &Path) -> bool {
     path.exists() && !path.is_dir() && !is_toml(path)
 }
@@ -161,27 +160,27 @@ fn in_file(path: &Path, error: &dataset::Error) -> Error {
     Error { kind: ErrorKind::Usage, message: format!("{}: {error}", path.display()), remedy: error.remedy() }
 }
 
-/// Whether a file can be read only once: a pipe, or one that only this process has open.
-fn passing(name: &str) -> bool {
+/// Whether a file can be read only once: a pipe or an open file descriptor.
+fn is_pipe(name: &str) -> bool {
     let path = Path::new(name);
     let own = ["/dev/fd/", "/dev/stdin", "/proc/self/"].iter().any(|start| name.starts_with(start));
     path.exists() && !path.is_dir() && (own || !path.is_file())
 }
 
-/// Refuses data and tokenizers that are pipes: runs are processes of their own, which read their data again.
+/// Rejects pipes as data, because runs are separate processes that read the data again.
 ///
 /// # Errors
-/// If one can be read only once.
+/// If an input is a pipe.
 pub fn refuse_pipes(spec: &Spec) -> Result<()> {
     std::iter::once(&spec.corpus).chain(&spec.tasks).try_for_each(|name| refuse_pipe(name))
 }
 
-/// Refuses what cannot be read a second time.
+/// Rejects a pipe.
 ///
 /// # Errors
-/// If it is a pipe.
+/// If the name is a pipe.
 pub fn refuse_pipe(name: &str) -> Result<()> {
-    if !passing(name) {
+    if !is_pipe(name) {
         return Ok(());
     }
     Err(Error::new(

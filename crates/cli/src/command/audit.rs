@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dataset::{Corpus, Markov, Split, stream};
+use dataset::{Corpus, MarkovChain, Split, stream};
 use pipeline::Builtin;
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
@@ -52,7 +52,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
         if recipe.learned_vocabulary {
             errln!("training the vocabulary of {}", recipe.name);
         }
-        tokenizers.push(recipe.fit(&mut corpus.training_pieces())?);
+        tokenizers.push(recipe.fit(&mut corpus.training_segments())?);
     }
     let audits = measure(&tokenizers, &samples, args);
     let sheet = sheet(corpus, &recipes, &samples, &audits, args);
@@ -97,13 +97,13 @@ fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> 
     for species in species {
         let real: Vec<Vec<u8>> =
             found.iter().filter(|window| window.species == species).map(|window| window.bases.clone()).collect();
-        let fitted = Markov::fit(real.iter().map(Vec::as_slice), 2, 1.0);
-        let drawn = |source: &Markov, text: Text| {
+        let fitted = MarkovChain::fit(real.iter().map(Vec::as_slice), 2, 1.0);
+        let drawn = |source: &MarkovChain, text: Text| {
             let mut rng = stream(args.seed, &format!("audit/{}/{species}", text.name()));
             let windows = real.iter().map(|window| source.sample(window.len(), &mut rng)).collect();
             Sample { species: species.to_owned(), text, windows }
         };
-        let random = [drawn(&fitted, Text::Order2), drawn(&Markov::uniform(), Text::Uniform)];
+        let random = [drawn(&fitted, Text::Order2), drawn(&MarkovChain::uniform(), Text::Uniform)];
         samples.push(Sample { species: species.to_owned(), text: Text::Real, windows: real });
         samples.extend(random);
     }

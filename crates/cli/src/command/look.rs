@@ -142,7 +142,7 @@ fn segment(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> 
         let say = &mut |text| errln!("{text}");
         pipeline::fitting::fit(&workspace.store()?, &recipe, corpus, SPAN, say)?.tokenizer
     } else {
-        recipe.fit(&mut corpus.training_pieces())?
+        recipe.fit(&mut corpus.training_segments())?
     };
     fitted.encode(bases, &mut tokens);
     Ok(tokens.iter().map(|token| token.start as usize..token.end as usize).collect())

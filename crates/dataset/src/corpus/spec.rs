@@ -1,4 +1,4 @@
-//! What a corpus is made of, as written in TOML.
+//! Specification of a corpus, as written in TOML.
 
 use crate::error::{Error, Result};
 use crate::fasta;
@@ -8,37 +8,37 @@ use crate::synthetic::SyntheticSpec;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// What a corpus is made of, as written in TOML. Either `species` or `synthetic`.
+/// Specification of a corpus, as written in TOML: exactly one of `species` and `synthetic`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusSpec {
-    /// Its name in tables and figures.
+    /// Name in tables and figures.
     pub name: String,
-    /// Real sequence.
+    /// Sequences read from files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub species: Vec<SpeciesSpec>,
-    /// How it is cut.
+    /// Division into splits.
     #[serde(default)]
     pub split: SplitSpec,
-    /// Generated sequence.
+    /// Generated sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<SyntheticSpec>,
 }
 
 impl CorpusSpec {
-    /// Reads a specification.
+    /// Parses a specification.
     ///
     /// # Errors
-    /// [`Error::Toml`] with line, column and key: unknown keys are refused.
+    /// [`Error::Toml`] with line and key; unknown keys are rejected.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| crate::error::toml("corpus", text, &error))
     }
 
-    /// A corpus of one file (`--corpus my.fa`): one species named like the file, split by blocks of about a 200th of
-    /// its bases (1,000 to 100,000). The file is read once for its length.
+    /// A corpus of one file (`--corpus my.fa`): one species named after the file, with blocks of about 1/200 of its bases
+    /// (1,000 to 100,000). The file is read once to count its bases.
     ///
     /// # Errors
-    /// Whatever [`fasta::read`] finds wrong with the file.
+    /// As [`fasta::read`].
     pub fn from_fasta(path: &Path) -> Result<Self> {
         let mut reader = fasta::Reader::open(path)?;
         for record in reader.by_ref() {
@@ -47,10 +47,10 @@ impl CorpusSpec {
         Self::of_bases(path, reader.counts().bases)
     }
 
-    /// The specification of a file that holds so many bases.
+    /// The specification for a file of `bases` bases.
     pub(super) fn of_bases(path: &Path, bases: u64) -> Result<Self> {
         let bases = usize::try_from(bases).unwrap_or(usize::MAX);
-        // A genome too small for a thousand bases a block still gets its ten blocks.
+        // A genome too small for blocks of 1,000 bases still gets about ten blocks.
         let block = round_down((bases / 200).clamp(1_000, 100_000)).min(round_down((bases / 10).max(1)));
         let name = crate::naming::stem(path).unwrap_or_else(|| "corpus".to_owned());
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
@@ -67,18 +67,18 @@ impl CorpusSpec {
             Err(Error::Spec { name: format!("corpus '{}'", self.name), message: message.into(), help: help.into() })
         };
         if self.species.is_empty() == self.synthetic.is_none() {
-            return fault("needs either species or synthetic", "give one of the two");
+            return fault("exactly one of species and synthetic is required", "set one of the two");
         }
         if self.species.iter().any(|species| species.files.is_empty()) {
-            return fault("a species without files", "give files = [\"genomes/some.fa.gz\"]");
+            return fault("species without files", "add files, e.g. files = [\"genomes/some.fa.gz\"]");
         }
         if !self.species.iter().all(|species| species.weight.is_finite() && species.weight > 0.0) {
-            return fault("a weight that is not above 0", "leave the species out instead");
+            return fault("weight must be > 0", "to exclude a species, remove it from the list");
         }
         let mut names: Vec<_> = self.species.iter().map(|species| &species.name).collect();
         names.sort();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return fault("two species of one name", "list their files under one species");
+            return fault("duplicate species name", "list all files of a species under one entry");
         }
         self.split.check(&format!("corpus '{}'", self.name))
     }

@@ -1,9 +1,9 @@
-//! Files of bgzf blocks (SAM specification, section 4.1), unpacked by several threads.
+//! BGZF files (SAM specification, section 4.1), decompressed by several threads.
 //!
-//! The blocks are whole gzip members that tell their size in a header field, so that many can be unpacked at a time: that is
-//! `noodles-bgzf`. Whatever is no such block, is damaged, or ends too early is left to the plain decoder, from there to the end of
-//! the file, so that the bytes and the errors are always those of plain gzip; only that a file of nothing but such blocks must end
-//! with an empty one, as it would otherwise lose blocks at its end without a sign.
+//! BGZF blocks are complete gzip members with their size in a header field, so `noodles-bgzf` can decompress many of them
+//! in parallel. From the first block that is not BGZF, is corrupt or is truncated, the plain gzip decoder reads the rest of
+//! the file, so that bytes and errors are those of plain gzip. The one exception: a file that consists of BGZF blocks only
+//! must end with an empty block, because lost blocks at its end would otherwise go unnoticed.
 
 use super::flaw::Flaw;
 use super::members::Members;
@@ -15,79 +15,79 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Most threads that unpack blocks.
+/// Maximum number of decompression threads.
 const MOST_THREADS: NonZero<usize> = NonZero::new(8).unwrap();
 
-/// Whether a file begins with a block of bgzf.
+/// Whether a file starts with a BGZF block.
 pub(super) fn is_bgzf(start: &[u8]) -> bool {
     matches!(start, [0x1f, 0x8b, 8, 4, _, _, _, _, _, _, 6, 0, b'B', b'C', 2, 0, _, _, ..])
 }
 
-/// A bgzf file, unpacked by several threads, or by whoever reads where they cannot be started.
+/// Decompresses a BGZF file in several threads, or in the reading thread if they cannot be started.
 pub(super) fn unpacked<R: BufRead + Send + 'static>(file: R) -> Blocks<R> {
     let threads = thread::available_parallelism().map_or(NonZero::<usize>::MIN, |all| all.min(MOST_THREADS));
-    // One more reads the file.
+    // One additional thread reads the file.
     Blocks::new(file, can_start(threads.get() + 1).then_some(threads))
 }
 
-/// Whether so many threads can be started: the library takes it for granted.
+/// Whether `threads` threads can be started; the library would panic if not.
 fn can_start(threads: usize) -> bool {
     let gate = Mutex::new(());
     thread::scope(|scope| {
-        // All of them wait, so that they are there at the same time.
+        // All of them block, so that they exist at the same time.
         let _closed = gate.lock();
         let wait = || drop(gate.lock());
         (0..threads).all(|_| thread::Builder::new().spawn_scoped(scope, wait).is_ok())
     })
 }
 
-/// The unpacked bytes of a bgzf file.
+/// The decompressed bytes of a BGZF file.
 pub(super) struct Blocks<R: BufRead + Send + 'static> {
-    way: Way<R>,
-    /// Packed bytes of the blocks that were unpacked without a fault.
+    decoder: Decoder<R>,
+    /// Compressed bytes of the blocks that were decompressed without error.
     unpacked: Arc<AtomicU64>,
 }
 
-/// How the file is read on.
-enum Way<R: BufRead + Send + 'static> {
-    Threads(Box<MultithreadedReader<Kept<R>>>),
-    Here(Reader<Kept<R>>),
-    Plain(Box<dyn BufRead + Send>),
+/// The current decoder.
+enum Decoder<R: BufRead + Send + 'static> {
+    Parallel(Box<MultithreadedReader<Buffered<R>>>),
+    Serial(Reader<Buffered<R>>),
+    Gzip(Box<dyn BufRead + Send>),
     Ended,
 }
 
 impl<R: BufRead + Send + 'static> Blocks<R> {
     fn new(file: R, threads: Option<NonZero<usize>>) -> Blocks<R> {
         let unpacked = Arc::default();
-        let kept = Kept::new(file, Arc::clone(&unpacked));
-        let way = match threads {
-            Some(threads) => Way::Threads(Box::new(MultithreadedReader::with_worker_count(threads, kept))),
-            None => Way::Here(Reader::new(kept)),
+        let source = Buffered::new(file, Arc::clone(&unpacked));
+        let decoder = match threads {
+            Some(threads) => Decoder::Parallel(Box::new(MultithreadedReader::with_worker_count(threads, source))),
+            None => Decoder::Serial(Reader::new(source)),
         };
-        Blocks { way, unpacked }
+        Blocks { decoder, unpacked }
     }
 
-    /// Unpacks the next block if the last one is used up. Where that fails, and behind the last block, the way changes.
+    /// Decompresses the next block if the current one is consumed. After a failure and after the last block the decoder changes.
     fn next_block(&mut self) -> io::Result<()> {
-        let (found, position) = match &mut self.way {
-            Way::Threads(reader) => (reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty()), reader.position()),
-            Way::Here(reader) => (reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty()), reader.position()),
-            Way::Plain(_) | Way::Ended => return Ok(()),
+        let (found, position) = match &mut self.decoder {
+            Decoder::Parallel(reader) => (reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty()), reader.position()),
+            Decoder::Serial(reader) => (reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty()), reader.position()),
+            Decoder::Gzip(_) | Decoder::Ended => return Ok(()),
         };
         if found {
             self.unpacked.store(position, Ordering::Relaxed);
             return Ok(());
         }
-        let mut way = std::mem::replace(&mut self.way, Way::Ended);
-        let kept = match &mut way {
-            Way::Threads(reader) => reader.get_mut(),
-            Way::Here(reader) => reader.get_mut(),
-            Way::Plain(_) | Way::Ended => return Ok(()),
+        let mut decoder = std::mem::replace(&mut self.decoder, Decoder::Ended);
+        let source = match &mut decoder {
+            Decoder::Parallel(reader) => reader.get_mut(),
+            Decoder::Serial(reader) => reader.get_mut(),
+            Decoder::Gzip(_) | Decoder::Ended => return Ok(()),
         };
-        match kept.rest(position) {
-            Some(rest) => self.way = Way::Plain(Box::new(BufReader::new(Members::new(rest)))),
-            None if kept.ends_with_an_empty_block() => {}
-            None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Flaw::NoEnd)),
+        match source.rest(position) {
+            Some(rest) => self.decoder = Decoder::Gzip(Box::new(BufReader::new(Members::new(rest)))),
+            None if source.ends_with_an_empty_block() => {}
+            None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Flaw::MissingEndMarker)),
         }
         Ok(())
     }
@@ -96,20 +96,20 @@ impl<R: BufRead + Send + 'static> Blocks<R> {
 impl<R: BufRead + Send + 'static> BufRead for Blocks<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.next_block()?;
-        match &mut self.way {
-            Way::Threads(reader) => reader.fill_buf(),
-            Way::Here(reader) => reader.fill_buf(),
-            Way::Plain(reader) => reader.fill_buf(),
-            Way::Ended => Ok(&[]),
+        match &mut self.decoder {
+            Decoder::Parallel(reader) => reader.fill_buf(),
+            Decoder::Serial(reader) => reader.fill_buf(),
+            Decoder::Gzip(reader) => reader.fill_buf(),
+            Decoder::Ended => Ok(&[]),
         }
     }
 
     fn consume(&mut self, amount: usize) {
-        match &mut self.way {
-            Way::Threads(reader) => reader.consume(amount),
-            Way::Here(reader) => reader.consume(amount),
-            Way::Plain(reader) => reader.consume(amount),
-            Way::Ended => {}
+        match &mut self.decoder {
+            Decoder::Parallel(reader) => reader.consume(amount),
+            Decoder::Serial(reader) => reader.consume(amount),
+            Decoder::Gzip(reader) => reader.consume(amount),
+            Decoder::Ended => {}
         }
     }
 }
@@ -124,30 +124,30 @@ impl<R: BufRead + Send + 'static> Read for Blocks<R> {
 
 impl<R: BufRead + Send + 'static> Drop for Blocks<R> {
     fn drop(&mut self) {
-        // It waits for its threads, and they may wait for a pipe.
-        if let Way::Threads(reader) = std::mem::replace(&mut self.way, Way::Ended) {
+        // Dropping it joins its threads, which may block on a pipe.
+        if let Decoder::Parallel(reader) = std::mem::replace(&mut self.decoder, Decoder::Ended) {
             let _ = thread::Builder::new().spawn(move || drop(reader));
         }
     }
 }
 
-/// A file whose bytes are kept until they are unpacked, so that another decoder can go on from there.
-struct Kept<R> {
+/// A file whose bytes are buffered until they are decompressed, so that another decoder can resume from there.
+struct Buffered<R> {
     file: Option<R>,
     bytes: VecDeque<u8>,
-    /// Bytes before those that are kept.
+    /// Position of the first buffered byte in the file.
     before: u64,
-    /// Bytes of the file that need not be kept any longer.
+    /// Position up to which the file is decompressed; bytes before it are dropped.
     unpacked: Arc<AtomicU64>,
     failed: Option<io::Error>,
 }
 
-impl<R: BufRead + Send + 'static> Kept<R> {
-    fn new(file: R, unpacked: Arc<AtomicU64>) -> Kept<R> {
-        Kept { file: Some(file), bytes: VecDeque::new(), before: 0, unpacked, failed: None }
+impl<R: BufRead + Send + 'static> Buffered<R> {
+    fn new(file: R, unpacked: Arc<AtomicU64>) -> Buffered<R> {
+        Buffered { file: Some(file), bytes: VecDeque::new(), before: 0, unpacked, failed: None }
     }
 
-    /// What is left from a place on, with the error that ended it; `None` if that is nothing.
+    /// The rest of the file from a position, with the error that ended it; `None` if nothing is left.
     fn rest(&mut self, from: u64) -> Option<impl BufRead + Send + use<R>> {
         let from =
             usize::try_from(from.saturating_sub(self.before)).map_or(self.bytes.len(), |at| at.min(self.bytes.len()));
@@ -159,20 +159,20 @@ impl<R: BufRead + Send + 'static> Kept<R> {
         Some(io::Cursor::new(bytes).chain(BufReader::new(Failing(failed))).chain(self.file.take()?))
     }
 
-    /// Whether the last block, once all are unpacked, holds nothing: a block ends with the number of bytes that it unpacks to.
+    /// Whether the last block is empty: a block ends with its decompressed size.
     fn ends_with_an_empty_block(&self) -> bool {
         self.bytes.len() >= 4 && self.bytes.range(self.bytes.len() - 4..).all(|&byte| byte == 0)
     }
 }
 
-impl<R: BufRead> Read for Kept<R> {
+impl<R: BufRead> Read for Buffered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Ok(0) };
         let number = match file.read(buffer) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                let told = io::Error::from(error.kind());
+                let reported = io::Error::from(error.kind());
                 self.failed = Some(error);
-                return Err(told);
+                return Err(reported);
             }
             result => result?,
         };
@@ -184,7 +184,7 @@ impl<R: BufRead> Read for Kept<R> {
     }
 }
 
-/// An error that is told once.
+/// A reader that returns an error once, then the end of the file.
 struct Failing(Option<io::Error>);
 
 impl Read for Failing {
@@ -200,7 +200,7 @@ mod tests {
     use crate::input::unpack::ahead;
     use std::io::BufReader;
 
-    /// A text that cannot be packed well, so that damage has many places.
+    /// Text that compresses badly, so that there are many positions to corrupt.
     fn text(length: usize) -> Vec<u8> {
         let mut state = 1u64;
         let mut letter = || {
@@ -210,7 +210,7 @@ mod tests {
         (0..length).map(|_| letter()).collect()
     }
 
-    /// A block of bgzf: a gzip member with its size in its header.
+    /// A BGZF block: a gzip member with its size in its header.
     fn block(content: &[u8]) -> Vec<u8> {
         let plain = gzip(content);
         let size = (plain.len() + 8 - 1) as u16;
@@ -222,7 +222,7 @@ mod tests {
         content.chunks(3_000).chain([&[][..]]).flat_map(block).collect()
     }
 
-    /// What was read before the end or the error, and the error.
+    /// The bytes read before the end or the error, and the error.
     fn all(mut reader: impl Read) -> (Vec<u8>, Option<(io::ErrorKind, String)>) {
         let mut bytes = Vec::new();
         let error = reader.read_to_end(&mut bytes).err().map(|error| (error.kind(), error.to_string()));
@@ -232,23 +232,26 @@ mod tests {
     fn same(packed: &[u8], what: &str) {
         let expected = all(Members::new(packed));
         let file = || io::Cursor::new(packed.to_vec());
-        let here = Blocks::new(file(), None);
-        for (way, found) in [("ahead", all(ahead(file()))), ("blocks", all(unpacked(file()))), ("here", all(here))] {
-            if way != "ahead" && found.1 == Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string())) {
+        let serial = Blocks::new(file(), None);
+        for (decoder, found) in
+            [("ahead", all(ahead(file()))), ("parallel", all(unpacked(file()))), ("serial", all(serial))]
+        {
+            if decoder != "ahead" && found.1 == Some((io::ErrorKind::UnexpectedEof, Flaw::MissingEndMarker.to_string()))
+            {
                 assert!(expected.1.is_none() && found.0 == expected.0 && !packed.ends_with(&[0; 4]), "{what}");
                 continue;
             }
-            assert_eq!(found.1, expected.1, "{way}: {what}");
-            // How much comes before an error depends on the size of buffers; what comes does not.
+            assert_eq!(found.1, expected.1, "{decoder}: {what}");
+            // The number of bytes before an error depends on buffer sizes; their values do not.
             let (longer, shorter) =
                 if found.0.len() > expected.0.len() { (&found, &expected) } else { (&expected, &found) };
-            assert!(longer.0.starts_with(&shorter.0), "{way}: {what}");
-            assert!(expected.1.is_some() || longer.0.len() == shorter.0.len(), "{way}: {what}");
+            assert!(longer.0.starts_with(&shorter.0), "{decoder}: {what}");
+            assert!(expected.1.is_some() || longer.0.len() == shorter.0.len(), "{decoder}: {what}");
         }
     }
 
     #[test]
-    fn whole_files() {
+    fn intact_files() {
         for length in [0, 1, 2_999, 3_000, 3_001, 48_000, 48_001, 400_000] {
             let text = text(length);
             let packed = bgzf(&text);
@@ -267,41 +270,41 @@ mod tests {
     }
 
     #[test]
-    fn truncated_and_damaged_files_are_told_as_before() {
+    fn truncated_and_corrupt_files_give_the_errors_of_plain_gzip() {
         let packed = bgzf(&text(100_000));
         for cut in (1..packed.len()).step_by(487).chain(packed.len() - 60..packed.len()) {
-            same(&packed[..cut], &format!("cut at {cut}"));
+            same(&packed[..cut], &format!("truncated at {cut}"));
         }
         for place in (0..packed.len()).step_by(389).chain(0..40).chain(packed.len() - 40..packed.len()) {
             let mut damaged = packed.clone();
             damaged[place] ^= 0x55;
-            same(&damaged, &format!("damaged at {place}"));
+            same(&damaged, &format!("corrupt at {place}"));
         }
-        for behind in [&b"rubbish"[..], b"\0\0rubbish", &[7; 100_000]] {
+        for behind in [&b"garbage"[..], b"\0\0garbage", &[7; 100_000]] {
             let packed = [&packed, behind].concat();
-            same(&packed, "rubbish behind it");
-            let told = Flaw::Behind { bytes: behind.len() as u64 }.to_string();
-            assert_eq!(all(unpacked(io::Cursor::new(packed))).1, Some((io::ErrorKind::InvalidData, told)));
+            same(&packed, "trailing garbage");
+            let expected = Flaw::TrailingBytes { bytes: behind.len() as u64 }.to_string();
+            assert_eq!(all(unpacked(io::Cursor::new(packed))).1, Some((io::ErrorKind::InvalidData, expected)));
         }
     }
 
-    /// A file that lost blocks at its end is plain gzip without a flaw.
+    /// A file that lost whole blocks at its end is still valid gzip.
     #[test]
-    fn lost_blocks_are_told() {
+    fn missing_blocks_are_detected() {
         let text = text(100_000);
         for left in [1, 15, 16, 17, 32, 33] {
             let text = &text[..3_000 * left];
             let packed = bgzf(text);
             let cut = packed[..packed.len() - block(&[]).len()].to_vec();
             assert_eq!(all(Members::new(cut.as_slice())), (text.to_vec(), None));
-            let told = Some((io::ErrorKind::UnexpectedEof, Flaw::NoEnd.to_string()));
-            assert_eq!(all(unpacked(io::Cursor::new(cut))), (text.to_vec(), told));
+            let expected = Some((io::ErrorKind::UnexpectedEof, Flaw::MissingEndMarker.to_string()));
+            assert_eq!(all(unpacked(io::Cursor::new(cut))), (text.to_vec(), expected));
         }
     }
 
-    /// A source that fails, and one that is let go before its end.
+    /// A source that fails, and one that is dropped before its end.
     #[test]
-    fn failures_of_the_source_and_early_ends() {
+    fn source_errors_and_early_drops() {
         struct Failing;
         impl Read for Failing {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -318,9 +321,9 @@ mod tests {
         ahead(io::Cursor::new(packed)).read_exact(&mut ten).unwrap();
     }
 
-    /// A pipe whose writer pauses does not hold up who no longer reads.
+    /// Dropping the reader does not block on a pipe whose writer pauses.
     #[test]
-    fn an_early_end_waits_for_nobody() {
+    fn an_early_drop_does_not_block() {
         struct Paused(std::sync::mpsc::Receiver<()>);
         impl Read for Paused {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -1,12 +1,12 @@
-//! What is wrong with a gzip file that its decoder alone would not tell.
+//! Flaws of a gzip file that the decoder alone does not report.
 
-/// What is known of a gzip file beyond what its decoder says.
+/// A flaw of a gzip file that the decoder alone does not report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Flaw {
-    /// The last block of a bgzf file holds something (SAM specification, section 4.1.2).
-    #[error("no block that marks the end")]
-    NoEnd,
-    /// So many bytes behind the last member.
-    #[error("{bytes} bytes behind the last member")]
-    Behind { bytes: u64 },
+    /// A BGZF file without the empty end-of-file block (SAM specification, section 4.1.2).
+    #[error("no end-of-file marker")]
+    MissingEndMarker,
+    /// Bytes after the last member that are not zero padding.
+    #[error("{bytes} bytes after the last member")]
+    TrailingBytes { bytes: u64 },
 }

@@ -1,14 +1,14 @@
-//! The members of a gzip stream, one after the other (RFC 1952, section 2.2), and what stands behind the last one.
+//! The members of a gzip stream (RFC 1952, section 2.2), decompressed in sequence, and the bytes after the last one.
 //!
-//! Zeros are padding (tapes and some tools fill their last block with them) and are passed over, as gzip does. Anything else
-//! may be a member whose beginning is damaged: it is counted and told, never left out.
+//! Trailing zeros are padding (tapes and some tools fill their last block with them) and are skipped, as gzip does. Anything
+//! else may be a member with a corrupt header: it is an error with the number of bytes, never ignored.
 
 use super::flaw::Flaw;
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 use std::mem;
 
-/// Members, unpacked.
+/// The decompressed members of a gzip stream.
 pub(super) struct Members<R>(State<R>);
 
 enum State<R> {
@@ -18,7 +18,7 @@ enum State<R> {
 }
 
 impl<R: BufRead> Members<R> {
-    /// From the beginning of a member, or the end of the last one.
+    /// Starts at the header of a member, or after the last one.
     pub(super) fn new(reader: R) -> Members<R> {
         Members(State::Between(reader))
     }
@@ -30,11 +30,11 @@ impl<R: BufRead> Read for Members<R> {
             return Ok(0);
         }
         loop {
-            // After an error it has ended.
+            // The stream has ended after an error.
             match mem::replace(&mut self.0, State::Ended) {
                 State::Between(mut reader) => {
                     if peek(&mut reader)?.first() != Some(&MAGIC) {
-                        return behind(reader).map(|()| 0);
+                        return trailing(reader).map(|()| 0);
                     }
                     self.0 = State::Inside(Box::new(GzDecoder::new(reader)));
                 }
@@ -55,9 +55,9 @@ impl<R: BufRead> Read for Members<R> {
 /// First byte of a member.
 const MAGIC: u8 = 0x1f;
 
-/// What is read next.
+/// The buffered bytes, without consuming them.
 fn peek(reader: &mut impl BufRead) -> io::Result<&[u8]> {
-    // Twice, as a loop would borrow the reader for good.
+    // Called twice: returning from the loop would borrow the reader for its whole lifetime.
     while let Err(error) = reader.fill_buf() {
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
@@ -66,14 +66,14 @@ fn peek(reader: &mut impl BufRead) -> io::Result<&[u8]> {
     reader.fill_buf()
 }
 
-/// Reads to the end: zeros or nothing are in order.
-fn behind(mut reader: impl BufRead) -> io::Result<()> {
+/// Reads to the end; only zeros are accepted.
+fn trailing(mut reader: impl BufRead) -> io::Result<()> {
     let (mut bytes, mut zeros) = (0, true);
     loop {
         let next = peek(&mut reader)?;
         match next.len() {
             0 if zeros => return Ok(()),
-            0 => return Err(io::Error::new(io::ErrorKind::InvalidData, Flaw::Behind { bytes })),
+            0 => return Err(io::Error::new(io::ErrorKind::InvalidData, Flaw::TrailingBytes { bytes })),
             length => {
                 zeros &= next.iter().all(|&byte| byte == 0);
                 bytes += length as u64;
@@ -90,7 +90,7 @@ mod tests {
     use flate2::bufread::MultiGzDecoder;
     use std::io::BufReader;
 
-    /// What was read before the end or the error, and the error.
+    /// The bytes read before the end or the error, and the error.
     fn all(mut reader: impl Read) -> (Vec<u8>, Option<String>) {
         let mut bytes = Vec::new();
         let error = reader.read_to_end(&mut bytes).err().map(|error| error.to_string());
@@ -98,31 +98,31 @@ mod tests {
     }
 
     #[test]
-    fn members_are_read_as_by_the_library() {
+    fn members_are_decompressed_as_by_flate2() {
         let packed = [gzip(b"ACGT"), gzip(b""), gzip(&b"GATTACA".repeat(999))].concat();
         let whole = [&b"ACGT"[..], &b"GATTACA".repeat(999)].concat();
         assert_eq!(all(Members::new(packed.as_slice())), (whole, None));
         for cut in 1..packed.len() {
             let expected = all(MultiGzDecoder::new(&packed[..cut]));
-            assert_eq!(all(Members::new(&packed[..cut])), expected, "cut at {cut}");
+            assert_eq!(all(Members::new(&packed[..cut])), expected, "truncated at {cut}");
             let small = BufReader::with_capacity(3, &packed[..cut]);
-            assert_eq!(all(Members::new(small)).1, expected.1, "cut at {cut}, small buffers");
+            assert_eq!(all(Members::new(small)).1, expected.1, "truncated at {cut}, small buffers");
         }
     }
 
     #[test]
-    fn padding_is_passed_over_and_nothing_else() {
+    fn only_padding_is_skipped() {
         let packed = gzip(b"ACGT");
         for zeros in [1, 2, 511, 100_000] {
             let padded = [packed.clone(), vec![0; zeros]].concat();
             assert_eq!(all(Members::new(padded.as_slice())), (b"ACGT".to_vec(), None));
             let more = [padded, packed.clone()].concat();
-            let told = Flaw::Behind { bytes: (zeros + packed.len()) as u64 }.to_string();
-            assert_eq!(all(Members::new(more.as_slice())), (b"ACGT".to_vec(), Some(told)));
+            let expected = Flaw::TrailingBytes { bytes: (zeros + packed.len()) as u64 }.to_string();
+            assert_eq!(all(Members::new(more.as_slice())), (b"ACGT".to_vec(), Some(expected)));
         }
         let mut damaged = packed.clone();
         damaged[0] ^= 0x10;
-        let told = Flaw::Behind { bytes: damaged.len() as u64 }.to_string();
-        assert_eq!(all(Members::new([packed, damaged].concat().as_slice())), (b"ACGT".to_vec(), Some(told)));
+        let expected = Flaw::TrailingBytes { bytes: damaged.len() as u64 }.to_string();
+        assert_eq!(all(Members::new([packed, damaged].concat().as_slice())), (b"ACGT".to_vec(), Some(expected)));
     }
 }

@@ -1,24 +1,24 @@
-//! Unpacking gzip in a thread of its own, ahead of whoever reads: a gzip stream can only be unpacked from its beginning, by one
-//! thread. Files whose blocks can be unpacked at the same time are read by `input/bgzf.rs`.
+//! Decompression of gzip in a separate thread, ahead of the reader. A gzip stream can only be decompressed serially; BGZF
+//! files, whose blocks are independent, are read by `input/bgzf.rs`.
 
 use super::members::Members;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-/// Unpacked bytes that are handed on at a time.
+/// Decompressed bytes per message.
 const CHUNK: usize = 1 << 18;
-/// Chunks that wait to be read.
+/// Capacity of the queue in chunks.
 const WAITING: usize = 4;
 
-/// What a thread sends. The end is told, so that a thread that failed never passes for the end of a file.
+/// What the thread sends. The end is explicit, so that a thread that panicked is not taken for the end of the file.
 enum Message {
     More(Vec<u8>),
     Failed(io::Error),
     End,
 }
 
-/// Bytes in chunks, from another thread.
+/// Reader of the chunks of the decompression thread.
 struct Chunks {
     messages: Receiver<Message>,
     chunk: Vec<u8>,
@@ -30,7 +30,7 @@ impl BufRead for Chunks {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.at == self.chunk.len() && !self.ended {
             let message = self.messages.recv();
-            let message = message.map_err(|_| io::Error::other("a thread that unpacks the file has stopped"))?;
+            let message = message.map_err(|_| io::Error::other("the decompression thread has stopped"))?;
             self.ended = !matches!(message, Message::More(_));
             match message {
                 Message::More(chunk) => (self.chunk, self.at) = (chunk, 0),
@@ -54,7 +54,7 @@ impl Read for Chunks {
     }
 }
 
-/// Hands `value` to a thread of its own; gives it back where none can be started.
+/// Moves `value` to a new thread; returns it if none can be started.
 fn hand<T: Send + 'static>(value: T, work: impl FnOnce(T) + Send + 'static) -> Result<(), T> {
     let (give, take) = sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
@@ -68,7 +68,7 @@ fn hand<T: Send + 'static>(value: T, work: impl FnOnce(T) + Send + 'static) -> R
     give.send(value).map_err(|unsent| unsent.0)
 }
 
-/// A gzip stream of any kind, unpacked by one thread, or by whoever reads where none can be started.
+/// Decompresses any gzip stream in a separate thread, or in the reading thread if none can be started.
 pub(super) fn ahead<R: BufRead + Send + 'static>(file: R) -> Box<dyn BufRead + Send> {
     let (sender, messages) = sync_channel(WAITING);
     let handed = hand(file, move |file| {
@@ -77,7 +77,7 @@ pub(super) fn ahead<R: BufRead + Send + 'static>(file: R) -> Box<dyn BufRead + S
             let mut chunk = Vec::with_capacity(CHUNK);
             let result = unpacked.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
             let last = chunk.len() < CHUNK;
-            // Sending fails when nobody reads any more.
+            // Sending fails once the reader is dropped.
             if !chunk.is_empty() && sender.send(Message::More(chunk)).is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! What a task is made of, as written in TOML.
+//! Specification of a task, as written in TOML.
 
 use crate::error::{Error, Result};
 use crate::planted::SyntheticTaskSpec;
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use statistics::Metric;
 use std::path::{Path, PathBuf};
 
-/// How one table becomes three: every sequence is dealt by a hash of its own content, so that duplicates and reverse
-/// complements stay together and a row keeps its split when others are added.
+/// Fractions for splitting one table. Every sequence is assigned by a hash of its content, so that duplicates and reverse
+/// complements stay in one split, and a row keeps its split when rows are added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskSplit {
-    /// Share of dev.
+    /// Fraction of validation rows, in [0, 1).
     pub dev: f64,
-    /// Share of test.
+    /// Fraction of test rows, in [0, 1).
     pub test: f64,
 }
 
@@ -23,29 +23,28 @@ impl Default for TaskSplit {
     }
 }
 
-/// What a task is made of, as written in TOML: `train`, `dev` and `test`; or `train` alone, split by content; or
-/// `synthetic`.
+/// Specification of a task, as written in TOML: `train`, `dev` and `test`; or only `train`, split by content; or `synthetic`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
-    /// Its name in tables and figures.
+    /// Name in tables and figures.
     pub name: String,
-    /// A labelled table, relative to the data root unless absolute.
+    /// Labeled table of the training split, relative to the data folder unless absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<PathBuf>,
-    /// As `train`, to choose by.
+    /// Labeled table of the validation split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev: Option<PathBuf>,
-    /// As `train`, to report.
+    /// Labeled table of the test split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Leave out dev rows whose sequence, or its reverse complement, is in train.
+    /// Drop validation rows whose sequence, or its reverse complement, occurs in the training split.
     #[serde(default)]
     pub drop_leaking_dev: bool,
-    /// What it is judged by.
+    /// Metric of the task.
     #[serde(default)]
     pub metric: Metric,
-    /// For `train` alone; 80/10/10 where absent.
+    /// Fractions for splitting `train`; 80/10/10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<TaskSplit>,
     /// A generated task.
@@ -54,16 +53,16 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// Reads a specification.
+    /// Parses a specification.
     ///
     /// # Errors
-    /// [`Error::Toml`] with line, column and key: unknown keys are refused.
+    /// [`Error::Toml`] with line and key; unknown keys are rejected.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| crate::error::toml("task", text, &error))
     }
 
-    /// A task of one table (`--task my.csv`), split 80/10/10 by content and named by its file up to the first dot; where
-    /// several are, [`crate::naming`] tells them apart. The file is not opened yet.
+    /// A task of one table (`--task my.csv`), split 80/10/10 by content and named after the file name up to the first dot;
+    /// [`crate::naming`] makes the names of several tables unique. The file is not opened.
     ///
     /// # Errors
     /// [`Error::Io`] if there is no current directory to make the path absolute with.

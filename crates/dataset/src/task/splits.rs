@@ -1,28 +1,28 @@
-//! How one table becomes three, and what three splits must be: none empty, every class in train.
+//! Splitting one table into three, and checks of the splits: none is empty, and every class occurs in training.
 
 use super::spec::{TaskSpec, TaskSplit};
 use crate::error::{Error, Result};
-use crate::labelled::Example;
+use crate::labeled::Example;
 use crate::split::Split;
 use dna::reverse_complement;
 use std::collections::BTreeSet;
 
-/// Deals the rows of one table by a hash of the sequence, or of its reverse complement if that sorts first.
-pub(super) fn deal(spec: &TaskSpec, rows: impl Iterator<Item = Example>) -> Result<[Vec<Example>; 3]> {
+/// Assigns the rows of one table to splits by a hash of the canonical sequence.
+pub(super) fn assign(spec: &TaskSpec, rows: impl Iterator<Item = Example>) -> Result<[Vec<Example>; 3]> {
     let TaskSplit { dev, test } = spec.split.clone().unwrap_or_default();
     if !(0.0..1.0).contains(&dev) || !(0.0..1.0).contains(&test) || dev + test >= 1.0 {
-        let message = format!("shares dev = {dev} and test = {test} leave nothing to train on");
-        return spec.fault(message, "give shares that sum to less than 1, such as 0.1 and 0.1");
+        let message = format!("fractions dev = {dev} and test = {test} leave no training data");
+        return spec.fault(message, "use fractions >= 0 with a sum below 1, such as 0.1 and 0.1");
     }
     let mut splits = [vec![], vec![], vec![]];
     for row in rows {
-        let digest = blake3::hash(&strandless(&row.sequence));
+        let digest = blake3::hash(&canonical(&row.sequence));
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);
-        let place = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
-        let split = if place < test {
+        let uniform = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
+        let split = if uniform < test {
             Split::Test
-        } else if place < test + dev {
+        } else if uniform < test + dev {
             Split::Valid
         } else {
             Split::Train
@@ -32,27 +32,29 @@ pub(super) fn deal(spec: &TaskSpec, rows: impl Iterator<Item = Example>) -> Resu
     Ok(splits)
 }
 
-/// Refuses splits without rows, and classes that training does not show.
+/// Rejects empty splits, and classes that do not occur in the training split.
 pub(super) fn check(spec: &TaskSpec, splits: [&Vec<Example>; 3], names: &[String]) -> Result<()> {
-    // One table, dealt here: then the remedy is another way of dealing.
-    let dealt = spec.train.is_some() && spec.dev.is_none();
+    // One table that was split here: then the remedy differs.
+    let assigned = spec.train.is_some() && spec.dev.is_none();
     let all = || splits.into_iter().flatten();
-    for (split, rows) in ["train", "dev", "test"].into_iter().zip(splits) {
+    for (split, rows) in Split::ALL.map(Split::title).into_iter().zip(splits) {
         if !rows.is_empty() {
             continue;
         }
-        let mut distinct: Vec<Vec<u8>> = all().map(|row| strandless(&row.sequence)).collect();
+        let mut distinct: Vec<Vec<u8>> = all().map(|row| canonical(&row.sequence)).collect();
         distinct.sort();
         distinct.dedup();
         let (rows, distinct) = (all().count(), distinct.len());
-        if !dealt || distinct == rows {
-            return spec.fault(format!("no rows in {split}"), "give more rows, or other shares");
+        if !assigned || distinct == rows {
+            return spec.fault(format!("the {split} split has no rows"), "add rows, or change the fractions");
         }
         let what = if distinct == 1 { "one sequence".to_owned() } else { format!("{distinct} sequences") };
         let message = format!(
-            "no rows in {split}: the {rows} rows hold {what} and copies or reverse complements of it, which stay together"
+            "the {split} split has no rows: the {rows} rows contain only {what} (up to reverse complement), and copies stay in \
+             one split"
         );
-        return spec.fault(message, "give rows of different sequences, or tables of your own as train, dev and test");
+        return spec
+            .fault(message, "add rows with different sequences, or provide separate tables as train, dev and test");
     }
     let of = |rows: &[Example]| rows.iter().map(|row| row.label).collect::<BTreeSet<_>>();
     let [train, dev, test] = splits.map(|rows| of(rows));
@@ -62,42 +64,47 @@ pub(super) fn check(spec: &TaskSpec, splits: [&Vec<Example>; 3], names: &[String
     };
     let fault =
         |message: String, help: &str| Err(Error::Classes { task: spec.name.clone(), message, help: help.to_owned() });
-    for (split, found) in [("dev", &dev), ("test", &test)] {
+    for (split, found) in [("validation", &dev), ("test", &test)] {
         let Some(&label) = found.difference(&train).next() else { continue };
-        if !dealt {
-            return fault(format!("{} occurs in {split} but not in train", called(label)), SHOW);
+        if !assigned {
+            return fault(
+                format!("{} occurs in the {split} split, but not in the training split", called(label)),
+                COMPLETE,
+            );
         }
         let count = |rows: &[Example]| rows.iter().filter(|row| row.label == label).count();
         let (dev, test) = (count(splits[1]), count(splits[2]));
-        let rows = if dev + test == 1 { "row" } else { "rows" };
         return fault(
             format!(
-                "{} has {} {rows}, and none of them falls into train ({dev} dev, {test} test)",
-                called(label),
-                dev + test
+                "none of the {} rows of {} is in the training split ({dev} validation, {test} test)",
+                dev + test,
+                called(label)
             ),
-            DEAL,
+            RESPLIT,
         );
     }
     for (expected, &label) in (0..).zip(&train) {
         if label != expected {
-            return fault(format!("label {label} occurs in train but not label {expected}"), SHOW);
+            return fault(
+                format!("label {label} occurs in the training split, but label {expected} does not"),
+                COMPLETE,
+            );
         }
     }
     if train.len() < 2 {
         let only = train.first().map_or_else(String::new, |&label| format!(" ({})", called(label)));
-        return fault(format!("train holds a single class{only}"), "give rows of at least two classes");
+        return fault(format!("the training split has a single class{only}"), "add rows of at least one other class");
     }
     Ok(())
 }
 
-const SHOW: &str =
-    "number the classes 0, 1, 2, ... without a gap, or name them with words; and show each of them in train";
+const COMPLETE: &str =
+    "use class numbers 0, 1, 2, ... without gaps, or class names; every class must occur in the training split";
 
-const DEAL: &str = "give the class more rows or leave it out; or split the table yourself and name the parts in a task file (TOML): \
-                    train = \"train.csv\", dev = \"dev.csv\", test = \"test.csv\"";
+const RESPLIT: &str = "add rows of the class or remove it; or split the table yourself and list the tables in a task file (TOML): \
+                       train = \"train.csv\", dev = \"dev.csv\", test = \"test.csv\"";
 
-/// A sequence or its reverse complement, whichever sorts first.
-fn strandless(sequence: &[u8]) -> Vec<u8> {
+/// The canonical form of a sequence: the smaller of itself and its reverse complement.
+fn canonical(sequence: &[u8]) -> Vec<u8> {
     reverse_complement(sequence).min(sequence.to_vec())
 }

@@ -1,7 +1,7 @@
 //! A two-sided Markov predictor on the same plan: a chain fitted on the training split, its exact posterior given all
 //! visible bases on both sides of a span.
 
-use dataset::{Corpus, Markov, Split};
+use dataset::{Corpus, MarkovChain, Split};
 use experiment::config::Scoring;
 use experiment::record::BlockScore;
 use protocol::masking_plan as plan;
@@ -26,7 +26,7 @@ pub fn score(
     scoring: &Scoring,
     watch: &mut Watch<'_>,
 ) -> Result<Vec<BlockScore>, Error> {
-    let chain = Markov::fit(corpus.training_pieces(), order, PSEUDOCOUNT);
+    let chain = MarkovChain::fit(corpus.training_segments(), order, PSEUDOCOUNT);
     let windows = corpus.scoring_windows(Split::Test, window, scoring.bases)?;
     let mut blocks: Vec<BlockScore> = Vec::new();
     for (number, window) in windows.iter().enumerate() {
