@@ -63,7 +63,7 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
     house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
     let said = house.run(&["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--output", "out"]).well();
     assert!(
-        said.err.contains("learning rate of base (alibi-directed), chosen on the validation split"),
+        said.err.contains("learning rate of base (alibi-directed), selected on the validation split"),
         "{}",
         said.err
     );
@@ -198,9 +198,9 @@ fn impossible_requests_are_refused_before_anything_is_computed() {
         .run(&["compare", "q.toml", "--output", "file/x"])
         .failed(2, &["file/x: file is a file, not a folder", "name a folder with --output"]);
     let said = house.run(&["plan", "q.toml", "--scoring-bases", "1G"]).well();
-    assert!(said.err.contains("of the 1000000000 bases asked for; the test split has no more"), "{}", said.err);
+    assert!(said.err.contains("of the 1000000000 requested bases; the test split has no more"), "{}", said.err);
     house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be an integer from 1 to 1024"]);
-    house.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["-1 is not positive"]);
+    house.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["must be > 0, got -1"]);
     house.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
     house.write("c.toml", "name = 'x'\nspecie = []\n");
     house.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);

@@ -31,7 +31,7 @@ fn killed_twenty_times_gives_the_same_records() {
     let began = Instant::now();
     calm.run(&args).well();
     let whole = began.elapsed();
-    let expected: Vec<_> = calm.records("out").iter().map(experiment::Record::answer).collect();
+    let expected: Vec<_> = calm.records("out").iter().map(experiment::Record::result).collect();
 
     let house = House::new();
     house.write("q.toml", &spec);
@@ -73,7 +73,7 @@ fn killed_twenty_times_gives_the_same_records() {
     let said = house.run(&args).well();
     assert!(said.err.contains(&format!("12 runs, {before} already finished")), "{before}: {}", said.err);
     let found = house.records("out");
-    let answers: Vec<_> = found.iter().map(experiment::Record::answer).collect();
+    let answers: Vec<_> = found.iter().map(experiment::Record::result).collect();
     assert_eq!(answers, expected);
     let resumed = |task: bool| -> u32 {
         let of_kind = found.iter().filter(|record| record.run.task().is_some() == task);
@@ -94,7 +94,7 @@ fn the_number_of_threads_and_workers_does_not_matter() {
         let house = House::new();
         house.write("q.toml", &spec);
         house.run(&["compare", "q.toml", "--output", "out", "--threads", threads, "--workers", workers]).well();
-        house.records("out").iter().map(experiment::Record::answer).collect::<Vec<_>>()
+        house.records("out").iter().map(experiment::Record::result).collect::<Vec<_>>()
     };
     let one = answers("1", "1");
     assert_eq!(one, answers("1", "1"));

@@ -51,7 +51,7 @@ fn what_would_be_refused_at_the_end_is_refused_at_the_start() {
         let run =
             |tasks: [&str; 2]| house.run(&[command, "q.toml", "--data", ".", "--task", tasks[0], "--task", tasks[1]]);
         run(["a.csv", "b.csv"])
-            .failed(2, &["\"b.csv\" holds the same rows in the same splits as \"a.csv\"", "name it once"]);
+            .failed(2, &["\"b.csv\" contains the same rows in the same splits as \"a.csv\"", "list it once"]);
         run(["one.toml", "two.toml"]).failed(2, &["are both named \"x\"", "another name"]);
         assert!(!house.path(".tokbench").exists(), "nothing is computed");
     }
@@ -85,7 +85,7 @@ fn labels_may_be_class_names_and_the_metric_is_used() {
     house.write("q.toml", question("'base', 'kmer2'"));
     let said = house.run(&["compare", "q.toml", "--data", ".", "--task", "t.toml", "--output", "out"]).well();
     assert!(said.err.contains("prom: classes 0 = non-promoter, 1 = promoter"), "{}", said.err);
-    assert!(said.err.contains("prom: judged by f1"), "{}", said.err);
+    assert!(said.err.contains("prom: metric f1"), "{}", said.err);
     assert!(said.out.contains("tasks: macro F1 on the test split"), "{}", said.out);
     for record in house.records("out").iter().filter(|record| record.run.task().is_some()) {
         let outcome = serde_json::to_value(&record.outcome).unwrap();
@@ -97,7 +97,7 @@ fn labels_may_be_class_names_and_the_metric_is_used() {
     house.write("auc.toml", "name = 'prom'\ntrain = 'words.csv'\nmetric = 'auroc'\n");
     house
         .run(&["plan", "q.toml", "--data", ".", "--task", "auc.toml"])
-        .failed(2, &["auc.toml", "line 3", "`auroc`", "there are: mcc, f1, accuracy"]);
+        .failed(2, &["auc.toml", "line 3", "`auroc`", "available: mcc, f1, accuracy"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_name_that_is_no_file_of_the_kind_is_called_what_it_is() {
     }
     plan("--task", "tf/22").failed(2, &["unknown task \"tf/22\"", "did you mean \"gue/tf/2\"?"]);
     plan("--corpus", "ordr1").failed(2, &["did you mean \"order1\"?"]);
-    plan("--task", "folder").failed(3, &["task folder: a folder, not a file", "in it lies folder/inside.csv"]);
+    plan("--task", "folder").failed(3, &["task folder: a folder, not a file", "the folder contains folder/inside.csv"]);
     plan("--corpus", ".").failed(3, &["corpus .: a folder, not a file", "FASTA or FASTQ", "rows.fa"]);
     plan("--corpus", "rows.csv").failed(3, &["rows.csv: a table, not FASTA or FASTQ", "--task rows.csv"]);
     plan("--task", "rows.fa")
@@ -194,7 +194,8 @@ fn a_folder_whose_name_is_not_utf8() {
             let (code, err) = run(&[&[command, "q.toml"], &args[..]].concat());
             assert_eq!(code, Some(3), "{err}");
             assert!(
-                err.contains("the path is not UTF-8, and cannot be kept with the runs") && err.contains("help: "),
+                err.contains("the path is not valid UTF-8 and cannot be stored with the runs")
+                    && err.contains("help: "),
                 "{err}"
             );
         }

@@ -1,4 +1,4 @@
-//! What earlier records say of a plan: how long its runs take, and what their seeds can show.
+//! Calibration of a plan with earlier records: run times, and the detectable difference.
 
 use crate::cost;
 use crate::job::Job;
@@ -8,16 +8,16 @@ use crate::record::{Outcome, Record};
 use crate::run::{Control, Run, Work};
 
 impl Plan {
-    /// Puts measured speeds and spreads of earlier records in place of guesses. Records that were made up say nothing.
+    /// Replaces default estimates by measured speeds and standard deviations of earlier records. Simulated records are ignored.
     pub fn calibrate(&mut self, records: &[Record]) {
-        let real: Vec<&Record> = records.iter().filter(|r| !r.is_made_up()).collect();
+        let real: Vec<&Record> = records.iter().filter(|r| !r.is_simulated()).collect();
         self.calibrated = measure(&mut self.jobs, &real);
         self.detectable = power::detectable(self, &real);
     }
 }
 
-/// Replaces guesses: the seconds of an equal run where there is one, else the median measured speed of the device kind.
-/// Says whether every device of the jobs was measured.
+/// Sets the seconds of each job: the median over records of the same run (any seed) if there are any, otherwise from the median
+/// speed of its device kind. Returns whether a measurement was found for every job.
 fn measure(jobs: &mut [Job], records: &[&Record]) -> bool {
     let took = |r: &Record| {
         let done = !matches!(r.outcome, Outcome::Failed { .. });

@@ -1,11 +1,11 @@
 //! Canonical JSON: object keys sorted, no white space, numbers in shortest form.
 //!
-//! Sorting is done here and not left to `serde_json`, whose maps keep insertion order as soon as any crate of the build
-//! asks for it: a key must not depend on who else is linked.
+//! Keys are sorted here because the maps of `serde_json` keep insertion order if any crate of the build enables that feature,
+//! and a run key must not depend on other crates.
 
 use serde_json::Value;
 
-/// The canonical text of a value.
+/// Canonical JSON text of a value.
 ///
 /// ```
 /// let value = serde_json::json!({ "b": 1, "a": [0.1, null, { "d": "x", "c": true }] });
@@ -18,7 +18,7 @@ pub fn json(value: &Value) -> String {
     out
 }
 
-/// BLAKE3 of the canonical text, 64 hex digits.
+/// BLAKE3 of the canonical JSON, 64 hexadecimal digits.
 #[must_use]
 pub fn hash(value: &Value) -> String {
     blake3::hash(json(value).as_bytes()).to_hex().to_string()
@@ -77,7 +77,7 @@ mod tests {
         })
     }
 
-    /// Every object's keys, in the order in which they are written.
+    /// Whether the keys of all objects are sorted.
     fn sorted(value: &Value) -> bool {
         match value {
             Value::Object(map) => map.keys().zip(map.keys().skip(1)).all(|(a, b)| a < b) && map.values().all(sorted),
@@ -88,7 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn says_the_same_and_is_a_fixed_point(value in any_json()) {
+        fn round_trip_is_lossless_and_canonical(value in any_json()) {
             let text = json(&value);
             let again: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(&again, &value);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn order_of_writing_does_not_matter() {
+    fn the_order_of_keys_does_not_matter() {
         let a: Value = serde_json::from_str(r#"{"x":1,"a":{"z":2,"b":3}}"#).unwrap();
         let b: Value = serde_json::from_str(r#"{ "a": {"b":3, "z":2}, "x":1 }"#).unwrap();
         assert_eq!(hash(&a), hash(&b));

@@ -1,16 +1,16 @@
-//! The parts of a run that a person configures: encoder, masking, scoring, training, fine-tuning.
+//! Hyperparameters of a run: encoder, masking, scoring, training, fine-tuning.
 //!
-//! Plain values with their defaults in one place; one name from TOML to record. No tensors here.
+//! Plain values with their defaults; the field names are the keys in TOML files and records.
 
 use serde::{Deserialize, Serialize};
 
-/// How the encoder knows where a token stands.
+/// Position encoding of the encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Position {
-    /// Symmetric ALiBi as published with DNABERT-2 (slopes of the 12-head rule). For parity and published checkpoints.
+    /// Symmetric ALiBi as in DNABERT-2 (with its slopes for 12 heads), for parity with published checkpoints.
     Alibi,
-    /// Heads in pairs, one looking left, one looking right, slopes 2, 1/2, 1/8 ... from pair to pair.
+    /// Directed ALiBi: pairs of a left-to-right and a right-to-left head, with slopes 2, 1/2, 1/8 ... per pair.
     AlibiDirected,
 }
 
@@ -25,21 +25,21 @@ impl Position {
     }
 }
 
-/// The shared DNABERT-2 encoder.
+/// Hyperparameters of the shared DNABERT-2 encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Encoder {
-    /// Width of the states.
+pub struct EncoderConfig {
+    /// Width of the hidden states.
     pub hidden: usize,
-    /// Number of layers.
+    /// Number of transformer layers.
     pub layers: usize,
-    /// Attention heads; divides `hidden`.
+    /// Number of attention heads; must divide `hidden`.
     pub heads: usize,
     /// Width of the gated feed-forward block.
     pub intermediate: usize,
-    /// Position code.
+    /// Position encoding.
     pub position: Position,
-    /// Dropout on entry, on attention output and inside the feed-forward block (training only).
+    /// Dropout probability after the embedding, on the attention output and inside the feed-forward block; in training only.
     pub dropout: f64,
     /// Standard deviation of the initial weights.
     pub init_std: f64,
@@ -47,9 +47,9 @@ pub struct Encoder {
     pub layer_norm_eps: f64,
 }
 
-impl Default for Encoder {
+impl Default for EncoderConfig {
     fn default() -> Self {
-        Encoder {
+        EncoderConfig {
             hidden: 64,
             layers: 2,
             heads: 4,
@@ -62,13 +62,13 @@ impl Default for Encoder {
     }
 }
 
-/// Which training targets are hidden.
+/// Unit of masking in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MaskingUnit {
     /// Cells of bases, identical for every tokenizer (`docs/protocol.md#masking-plan`).
     Bases,
-    /// Tokens, 80/10/10, as the published recipes do. Not comparable between tokenizers in training.
+    /// Tokens with 80/10/10 replacement as in BERT. The training tasks of different tokenizers are not comparable.
     Tokens,
 }
 
@@ -76,11 +76,11 @@ pub enum MaskingUnit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masking {
-    /// Unit of the plan.
+    /// Unit that is masked.
     pub unit: MaskingUnit,
-    /// Bases per cell: the length of a masked span.
+    /// Bases per cell, which is the length of a masked span.
     pub span: usize,
-    /// Share of the cells (or tokens) that is masked in training.
+    /// Mask ratio: fraction of the cells (or tokens) that is masked in training.
     pub share: f64,
 }
 
@@ -94,11 +94,11 @@ impl Default for Masking {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scoring {
-    /// Held-out bases scored at the end, over all species; whole windows, rounded down per species.
+    /// Held-out bases that are scored, over all species; rounded down to whole windows per species.
     pub bases: usize,
-    /// Number of points of the curve along the run (the last one is the end).
+    /// Number of points of the validation curve; the last one is the end of training.
     pub curve_points: usize,
-    /// Validation windows per species used for a point of the curve and for the choice of a learning rate.
+    /// Validation windows per species for each point of the curve, and for the selection of the learning rate.
     pub curve_windows: usize,
 }
 
@@ -112,15 +112,15 @@ impl Default for Scoring {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
-    /// Bases seen by the model over the whole run.
+    /// Budget: bases seen by the model over the run.
     pub bases: u64,
-    /// Bases per window (whole cells); training windows are up to 11 bases shorter.
+    /// Bases per window, a multiple of the cell length; training windows are up to `span` - 1 bases shorter.
     pub window: usize,
-    /// Windows per step.
+    /// Windows per optimizer step.
     pub batch: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Share of the steps spent warming up.
+    /// Fraction of the steps with linear warmup.
     pub warmup: f64,
     /// AdamW first-moment decay.
     pub beta1: f64,
@@ -130,7 +130,7 @@ pub struct Training {
     pub epsilon: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Largest global gradient norm.
+    /// Maximum global gradient norm (gradient clipping).
     pub clip: f64,
 }
 
@@ -151,47 +151,48 @@ impl Default for Training {
     }
 }
 
-/// What of a sequence's states a classifier reads.
+/// Pooling of the hidden states for the classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// The state of \[CLS\], as published with DNABERT-2.
     Cls,
-    /// The mean over all real tokens. The steep slopes of directed ALiBi let \[CLS\] see its neighbours only, so this is the
-    /// default.
+    /// The mean over all non-padding tokens. The default, because with the steep slopes of directed ALiBi \[CLS\] attends only to
+    /// its neighbors.
     Mean,
 }
 
-/// Fine-tuning on a labelled task.
+/// Fine-tuning on a labeled task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Finetuning {
-    /// Passes over all training rows.
+    /// Epochs: passes over the training rows.
     pub epochs: f64,
-    /// Steps at least: small tasks get more passes.
+    /// Minimum number of optimizer steps; small tasks get more epochs.
     pub steps: u64,
-    /// Rows per step.
+    /// Rows per optimizer step.
     pub batch: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Share of the steps spent warming up.
+    /// Fraction of the steps with linear warmup.
     pub warmup: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// Largest global gradient norm.
+    /// Maximum global gradient norm (gradient clipping).
     pub clip: f64,
-    /// Evaluations on the dev split; the best checkpoint is kept: by loss, or by the task's metric where that is not the MCC.
+    /// Number of evaluations on the validation split. The best checkpoint is kept: by loss, or by the metric of the task if that
+    /// is not the MCC.
     pub evaluations: usize,
-    /// What the classifier reads.
+    /// Pooling of the hidden states.
     pub pooling: Pooling,
 }
 
 impl Finetuning {
-    /// Optimiser steps for a task of `rows` training rows.
+    /// Number of optimizer steps for a task with `rows` training rows.
     #[must_use]
     pub fn steps_for(&self, rows: usize) -> u64 {
-        let passes = (rows as f64 * self.epochs / self.batch.max(1) as f64).ceil() as u64;
-        passes.max(self.steps).max(1)
+        let steps = (rows as f64 * self.epochs / self.batch.max(1) as f64).ceil() as u64;
+        steps.max(self.steps).max(1)
     }
 }
 

@@ -1,117 +1,119 @@
-//! About what a run costs: multiply-accumulates from shapes, seconds from a speed, memory from weights and activations.
+//! Cost estimates of a run: multiply-accumulates from tensor shapes, time from a speed, memory from weights and activations.
 //!
-//! Rough on purpose (a factor of two is fine): it decides whether to start, never what is reported. Records hold exact
-//! counts. Speeds are guesses until finished records say better.
+//! A factor of two is accurate enough for planning; records contain exact counts. Speeds are defaults until a plan is
+//! calibrated with finished records.
 
-use crate::config::{Encoder, Finetuning};
-use crate::estimate::Estimate;
+use crate::config::{EncoderConfig, Finetuning};
+use crate::estimate::CostEstimate;
 use crate::info::{TaskInfo, TokenizerInfo};
 use crate::run::{Finetune, Pretrain, Run};
 
-/// Multiply-accumulates of a run, and the memory they need.
+/// Multiply-accumulates and memory of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Macs {
-    /// Training: three times the forward pass.
+    /// Multiply-accumulates of training, three times the forward passes.
     pub train: f64,
-    /// Scoring or evaluation, points of the curve included.
+    /// Multiply-accumulates of scoring or evaluation, including the validation curve.
     pub score: f64,
-    /// Peak MiB.
+    /// Peak memory in MiB.
     pub mib: f64,
-    /// Forward passes per scored window; 0 where no window is scored.
+    /// Maximum forward passes per scored window; 0 if no window is scored.
     pub passes: usize,
 }
 
-/// What a run costs, by a guess of the speed of its device.
-pub(crate) fn estimate(run: &Run, macs: Macs) -> Estimate {
+/// The cost of a run at the default speed of its device kind.
+pub(crate) fn estimate(run: &Run, macs: Macs) -> CostEstimate {
     let total = macs.train + macs.score;
-    let seconds = seconds(total, guess(&run.device));
-    Estimate { macs: total, seconds, mib: macs.mib, passes: macs.passes, measured: false }
+    let seconds = seconds(total, default_speed(&run.device));
+    CostEstimate { macs: total, seconds, mib: macs.mib, passes: macs.passes, measured: false }
 }
 
-/// Seconds every run spends on reading data, fitting a vocabulary and writing.
-const START: f64 = 1.0;
+/// Fixed seconds per run: reading data, fitting the vocabulary, writing.
+const FIXED_SECONDS: f64 = 1.0;
 
-/// Seconds of a run at a speed.
+/// Seconds of a run at a speed in multiply-accumulates per second.
 pub(crate) fn seconds(macs: f64, per_second: f64) -> f64 {
-    START + macs / per_second
+    FIXED_SECONDS + macs / per_second
 }
 
-/// Multiply-accumulates per second of a device kind nobody has measured yet.
-fn guess(device: &str) -> f64 {
-    // The CPU: one core with AVX2 or wider, small encoders (experiments/*.jsonl: 2e10 to 5e10).
+/// Default speed of a device kind in multiply-accumulates per second.
+fn default_speed(device: &str) -> f64 {
+    // CPU: one core with AVX2 or wider and small encoders (2e10 to 5e10 in experiments/*.jsonl).
     if device.ends_with("cpu") { 2.5e10 } else { 5e12 }
 }
 
-/// One forward pass over `tokens` tokens; `scored` of them get a distribution over the vocabulary.
-fn forward(e: &Encoder, tokens: f64, scored: f64, vocabulary: usize) -> f64 {
+/// Multiply-accumulates of one forward pass over `tokens` tokens, `scored` of which get logits over the vocabulary.
+fn forward(e: &EncoderConfig, tokens: f64, scored: f64, vocabulary: usize) -> f64 {
     let (h, i) = (e.hidden as f64, e.intermediate as f64);
     tokens * e.layers as f64 * layer(h, i, tokens) + scored * (h * h + vocabulary as f64 * h)
 }
 
-/// One layer, per token: projections, gated feed-forward block, attention.
+/// Multiply-accumulates of one layer per token: projections, gated feed-forward block, attention.
 fn layer(h: f64, i: f64, tokens: f64) -> f64 {
     4.0 * h * h + 3.0 * h * i + 2.0 * tokens * h
 }
 
-/// One window through front end, encoder and head; and the encoder tokens of that window.
-fn window(e: &Encoder, info: &TokenizerInfo, bases: f64, scored: f64) -> (f64, f64) {
+/// Multiply-accumulates of one window (front end, encoder, head), and its number of encoder tokens.
+fn window(e: &EncoderConfig, info: &TokenizerInfo, bases: f64, scored: f64) -> (f64, f64) {
     let tokens = bases * info.tokens_per_base + 2.0;
     let nucleotide = bases * info.nucleotide_layers as f64 * layer(e.hidden as f64, e.intermediate as f64, bases);
     (forward(e, tokens, scored, info.vocabulary) + nucleotide, tokens)
 }
 
-/// What is in memory at the worst moment, in the sizes of the implementation.
-struct Load {
-    /// Rows of a training step, and of an evaluation.
+/// Sizes that determine the peak memory.
+struct PeakLoad {
+    /// Rows per training step, and per evaluation step.
     rows: [f64; 2],
-    /// Encoder tokens of the longest row.
+    /// EncoderConfig tokens of the longest row.
     tokens: f64,
-    /// Its bases.
+    /// Bases of the longest row.
     bases: f64,
-    /// Positions of a training step that get a distribution over the vocabulary.
+    /// Positions per training step that get logits over the vocabulary.
     targets: f64,
-    /// Whether attention is fused, and so never keeps its weights.
+    /// Whether attention is fused, so that attention weights are not stored.
     fused: bool,
 }
 
-/// Numbers that a layer keeps of a token for the way back, in widths: states before and after both sums and norms, queries,
-/// keys, values and their gradients, context; and the gated block with its gradients.
-const KEPT: (f64, f64) = (12.5, 5.25);
-/// The same where nothing is kept for the way back: only one layer at a time, and copies of queries, keys and values.
-const PASSING: (f64, f64) = (12.0, 4.0);
+/// Numbers that a layer stores per token for the backward pass, in multiples of (hidden, intermediate): states before and after
+/// both residual sums and norms, queries, keys, values and their gradients, context; and the gated block with its gradients.
+const TRAINING_ACTIVATIONS: (f64, f64) = (12.5, 5.25);
+/// The same for inference: one layer at a time, with copies of queries, keys and values.
+const INFERENCE_ACTIVATIONS: (f64, f64) = (12.0, 4.0);
 
-/// Peak MiB, within a factor of two (the program's tests measure short and long rows). The layers that a learned front end
-/// runs on bases are counted in full for their time and half for their memory, as they are narrower.
-fn mib(e: &Encoder, info: &TokenizerInfo, load: &Load) -> f64 {
+/// Peak memory in MiB, within a factor of two (tests measure short and long rows). The nucleotide layers of a learned front end
+/// count fully for time but half for memory, because they are narrower.
+fn mib(e: &EncoderConfig, info: &TokenizerInfo, load: &PeakLoad) -> f64 {
     let (h, i) = (e.hidden as f64, e.intermediate as f64);
     let layers = (e.layers + info.nucleotide_layers) as f64;
     let weights = layers * (4.0 * h * h + 3.0 * h * i) + (info.vocabulary as f64 + h) * h;
     let attention = |t: f64| if load.fused { 0.0 } else { 3.0 * e.heads as f64 * t };
     let of = |(wide, inner): (f64, f64), t: f64| t * (wide * h + inner * i + attention(t));
     let (tokens, bases) = (load.tokens, load.bases);
-    let kept = e.layers as f64 * of(KEPT, tokens) + 0.5 * info.nucleotide_layers as f64 * of(KEPT, bases);
+    let kept = e.layers as f64 * of(TRAINING_ACTIVATIONS, tokens)
+        + 0.5 * info.nucleotide_layers as f64 * of(TRAINING_ACTIVATIONS, bases);
     let longest = if info.nucleotide_layers > 0 { tokens.max(bases) } else { tokens };
     let training = load.rows[0] * kept + 4.0 * load.targets * info.vocabulary as f64;
-    let evaluation = load.rows[1] * of(PASSING, longest);
-    // Four bytes each; weights with gradient and two moments.
-    PROGRAM + 4.0 * (4.0 * weights + HELD * training.max(evaluation)) / f64::from(1 << 20)
+    let evaluation = load.rows[1] * of(INFERENCE_ACTIVATIONS, longest);
+    // f32: weights, gradients and two moments of AdamW; activations.
+    PROGRAM_MIB + 4.0 * (4.0 * weights + ALLOCATOR_OVERHEAD * training.max(evaluation)) / f64::from(1 << 20)
 }
 
-/// What the allocator holds beside: memory of other sizes, of rows of other lengths.
-const HELD: f64 = 1.4;
+/// Factor for memory that the allocator retains from tensors of other sizes.
+const ALLOCATOR_OVERHEAD: f64 = 1.4;
 
-/// MiB of the program and its data.
-const PROGRAM: f64 = 25.0;
-/// Rows of an evaluation of a classifier, and windows of a step of scoring (crate `model`).
-const EVALUATED: f64 = 64.0;
-const SCORED: f64 = 16.0;
+/// Memory of the program and its data in MiB.
+const PROGRAM_MIB: f64 = 25.0;
+/// Rows per evaluation step of a classifier, and windows per scoring step (crate `model`).
+const EVALUATION_ROWS: f64 = 64.0;
+const SCORING_ROWS: f64 = 16.0;
 
-/// Whether attention is fused on a device kind.
+/// Whether a device kind has fused attention.
 fn fused(device: &str) -> bool {
     device == "cpu"
 }
 
-/// Forward passes per scored window: 7 passes, each as many steps as a span can have tokens (`base` 84, 6-mers 14).
+/// Forward passes per scored window: 7 passes of the scoring plan with one step per token of a span (`base` 84, non-overlapping
+/// 6-mers 14).
 #[must_use]
 pub fn passes(tokens_per_span: usize) -> usize {
     7 * tokens_per_span
@@ -122,13 +124,13 @@ pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize, devic
     let tokens_per_span = info.tokens_per_span.max(1) as f64;
     let cells = bases / p.masking.span.max(1) as f64;
     let (train, tokens) = window(&p.encoder, info, bases, p.masking.share * cells * tokens_per_span);
-    // A scoring step asks for one token of every seventh span.
+    // A scoring step predicts one token of every seventh span.
     let (score, _) = window(&p.encoder, info, bases, cells / 7.0);
     let held_out = (p.scoring.bases as f64 / bases).floor() * passes(info.tokens_per_span) as f64;
     let curve = (p.scoring.curve_points * p.scoring.curve_windows * species.max(1)) as f64 * tokens_per_span;
     let batch = p.training.batch as f64;
     let targets = batch * (p.masking.share * cells).ceil() * tokens_per_span;
-    let load = Load { rows: [batch, SCORED], tokens, bases, targets, fused: fused(device) };
+    let load = PeakLoad { rows: [batch, SCORING_ROWS], tokens, bases, targets, fused: fused(device) };
     Macs {
         train: 3.0 * train * p.training.bases as f64 / bases,
         score: score * (held_out + curve),
@@ -142,29 +144,29 @@ pub(crate) fn finetune(f: &Finetune, info: &TokenizerInfo, task: &TaskInfo, devi
     let (row, _) = window(encoder, info, task.bases as f64, 0.0);
     let longest = task.longest as f64;
     let (_, tokens) = window(encoder, info, longest, 0.0);
-    let rows = [f.finetuning.batch.min(task.rows.max(1)) as f64, EVALUATED.min(task.held_out as f64)];
-    let load = Load { rows, tokens, bases: longest, targets: 0.0, fused: fused(device) };
-    Macs { mib: mib(encoder, info, &load), ..labelled(row, task, &f.finetuning) }
+    let rows = [f.finetuning.batch.min(task.rows.max(1)) as f64, EVALUATION_ROWS.min(task.held_out as f64)];
+    let load = PeakLoad { rows, tokens, bases: longest, targets: 0.0, fused: fused(device) };
+    Macs { mib: mib(encoder, info, &load), ..labeled(row, task, &f.finetuning) }
 }
 
 pub(crate) fn cnn(task: &TaskInfo, f: &Finetuning) -> Macs {
-    // Two layers of 64 channels, width 8; about 600 numbers are in memory for each base.
-    let rows = (f.batch.min(task.rows) as f64).max(EVALUATED.min(task.held_out as f64) / 2.0);
-    let mib = PROGRAM + 4.0 * 600.0 * rows * task.longest as f64 / f64::from(1 << 20);
-    Macs { mib, ..labelled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f) }
+    // Two layers of 64 channels, kernel width 8; about 600 numbers per base are in memory.
+    let rows = (f.batch.min(task.rows) as f64).max(EVALUATION_ROWS.min(task.held_out as f64) / 2.0);
+    let mib = PROGRAM_MIB + 4.0 * 600.0 * rows * task.longest as f64 / f64::from(1 << 20);
+    Macs { mib, ..labeled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f) }
 }
 
 pub(crate) fn kmer_logistic(task: &TaskInfo) -> Macs {
-    // At most six k-mers start at a base; some hundred passes. All counts are in memory: words of 1 to 6 bases.
-    let mib = PROGRAM + 4.0 * 5460.0 * (task.rows + task.held_out) as f64 / f64::from(1 << 20);
+    // Six k-mers per base and about 100 passes. The counts of all 5,460 k-mers of 1 to 6 bases are in memory.
+    let mib = PROGRAM_MIB + 4.0 * 5460.0 * (task.rows + task.held_out) as f64 / f64::from(1 << 20);
     Macs { train: 600.0 * (task.rows * task.bases) as f64, mib, ..Macs::default() }
 }
 
-fn labelled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
+fn labeled(row: f64, task: &TaskInfo, f: &Finetuning) -> Macs {
     Macs {
         train: 3.0 * row * (f.steps_for(task.rows) * f.batch as u64) as f64,
         score: row * task.held_out as f64 * (f.evaluations as f64 + 1.0) / 2.0,
-        mib: PROGRAM,
+        mib: PROGRAM_MIB,
         passes: 0,
     }
 }

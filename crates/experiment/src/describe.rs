@@ -1,4 +1,4 @@
-//! The table of `tokbench plan`: what will be run, what it costs, and what it can show, before anything is spent.
+//! The table of `tokbench plan`: runs, estimated cost and statistical power, before anything is computed.
 
 use std::fmt::{self, Write};
 
@@ -20,7 +20,7 @@ struct Row {
 }
 
 impl Plan {
-    /// The plan as a table and some sentences, for a person.
+    /// The plan as a table with notes on cost and power.
     #[must_use]
     pub fn describe(&self) -> String {
         let rows = self.rows();
@@ -33,7 +33,7 @@ impl Plan {
         out
     }
 
-    /// Runs that differ in their seed alone, together.
+    /// One row for all runs that differ only in seed or learning rate.
     fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         for job in &self.jobs {
@@ -54,52 +54,52 @@ impl Plan {
         rows
     }
 
-    /// What all runs cost together.
+    /// Total cost of all runs.
     fn write_cost(&self, out: &mut String, most: f64) -> fmt::Result {
-        let source = if self.calibrated { "measured on this device" } else { "a guess until a run has finished" };
+        let source = if self.calibrated {
+            "from measured runs on this device kind"
+        } else {
+            "default speed, no finished run yet"
+        };
         writeln!(
             out,
-            "\n{} runs, {} one after another ({source}), up to {most:.0} MiB each",
+            "\n{} runs, {} in sequence ({source}), up to {most:.0} MiB each",
             self.jobs.len(),
             duration(self.seconds())
         )?;
         if self.deferred > 0 {
-            writeln!(
-                out,
-                "{} fine-tuning runs are planned when pretraining has chosen the learning rates",
-                self.deferred
-            )?;
+            writeln!(out, "{} fine-tuning runs will be added once the learning rates are selected", self.deferred)?;
         }
         Ok(())
     }
 
-    /// What the seeds can show.
+    /// Statistical power of the planned seeds.
     fn write_power(&self, out: &mut String) -> fmt::Result {
         let (m, s) = (self.comparisons, self.seeds.len());
         if m > 0 {
             writeln!(
                 out,
-                "smallest reachable Holm-adjusted p: {} ({m} comparison{} with {}, {s} seed{})",
+                "minimum attainable Holm-adjusted p-value: {} ({m} comparison{} with {}, {s} seed{})",
                 p_value(self.smallest_p),
                 plural(m),
                 self.reference,
                 plural(s)
             )?;
             if self.smallest_p > 0.05 {
-                let remedy = match statistics::holm::fewest_seeds(m) {
-                    Some(fewest) => format!("use at least {fewest}"),
-                    None => "no number of seeds is enough for so many comparisons".to_owned(),
+                let remedy = match statistics::holm::minimum_seeds(m) {
+                    Some(minimum) => format!("use at least {minimum}"),
+                    None => "no number of seeds is sufficient for this number of comparisons".to_owned(),
                 };
-                writeln!(out, "no difference can be decisive with {s} seed{}: {remedy}", plural(s))?;
+                writeln!(out, "underpowered: no difference can be significant with {s} seed{}; {remedy}", plural(s))?;
             }
         }
-        if let Some(effect) = statistics::power::standardised_effect(s, m).filter(|_| m > 0) {
+        if let Some(effect) = statistics::power::standardized_effect(s, m).filter(|_| m > 0) {
             writeln!(
                 out,
-                "decisive with a chance of 80 %, whatever other comparisons show: a true difference of {effect:.2} standard\n\
-                 deviations (of the paired differences over seeds){}",
+                "power 80 % (exact sign-flip test, strictest Holm step): a true difference of {effect:.2} standard deviations\n\
+                 of the paired differences over seeds{}",
                 self.detectable.map_or_else(String::new, |bits| format!(
-                    ", {bits:.3} bits per base by the spread of earlier records"
+                    ", {bits:.3} bits per base at the spread of earlier records"
                 ))
             )?;
         }
@@ -107,13 +107,17 @@ impl Plan {
     }
 }
 
+/// Column headings whose length is a minimum width.
+const SUBJECT: &str = "tokenizer/control";
+const PLACE: &str = "task, position";
+
 fn write_table(out: &mut String, rows: &[Row]) -> fmt::Result {
-    let subject = rows.iter().map(|r| r.subject.len()).max().unwrap_or(0).max(7);
-    let place = rows.iter().map(|r| r.place.len()).max().unwrap_or(0).max(5);
+    let subject = rows.iter().map(|r| r.subject.len()).max().unwrap_or(0).max(SUBJECT.len());
+    let place = rows.iter().map(|r| r.place.len()).max().unwrap_or(0).max(PLACE.len());
     writeln!(
         out,
         "{:<9} {:<subject$} {:<place$} {:>5} {:>6} {:>9} {:>9} {:>9}",
-        "kind", "subject", "where", "runs", "passes", "MACs", "time", "memory"
+        "kind", SUBJECT, PLACE, "runs", "passes", "MACs", "time", "memory"
     )?;
     for r in rows {
         writeln!(
@@ -130,7 +134,7 @@ fn write_table(out: &mut String, rows: &[Row]) -> fmt::Result {
         )?;
     }
     if rows.iter().any(|r| r.passes > 0) {
-        writeln!(out, "passes: forward passes for each scored window, at most")?;
+        writeln!(out, "passes: maximum forward passes per scored window")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The built-in encoders and how a spec chooses one.
+//! The built-in encoders, and their selection in a spec.
 //!
 //! ```
 //! use experiment::{EncoderChoice, Encoders};
@@ -12,24 +12,24 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Encoder;
+use crate::config::EncoderConfig;
 use crate::error::{Error, Result};
 
-/// The built-in encoders: names, and what they mean. The program hands them in; by default there is `tiny` alone.
+/// The built-in encoders by name, supplied by the program; the default contains only `tiny`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encoders(Vec<(String, Encoder)>);
+pub struct Encoders(Vec<(String, EncoderConfig)>);
 
 impl Default for Encoders {
     fn default() -> Self {
-        Encoders(vec![("tiny".to_owned(), Encoder::default())])
+        Encoders(vec![("tiny".to_owned(), EncoderConfig::default())])
     }
 }
 
 impl Encoders {
-    /// Reads encoders from names and TOML.
+    /// Parses encoders from names and TOML.
     ///
     /// # Errors
-    /// If a text is no encoder.
+    /// If a text is not a valid encoder.
     pub fn from_toml<'a>(list: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Encoders> {
         let read = |(name, text): (&str, &str)| match toml::from_str(text) {
             Ok(encoder) => Ok((name.to_owned(), encoder)),
@@ -38,7 +38,7 @@ impl Encoders {
         list.into_iter().map(read).collect::<Result<_>>().map(Encoders)
     }
 
-    /// Their names, in order.
+    /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
@@ -46,43 +46,43 @@ impl Encoders {
     /// A built-in encoder by name.
     ///
     /// # Errors
-    /// If there is none of that name; the remedy lists all and suggests the nearest.
-    pub fn get(&self, name: &str) -> Result<&Encoder> {
+    /// If the name is unknown; the remedy suggests the most similar name and lists all.
+    pub fn get(&self, name: &str) -> Result<&EncoderConfig> {
         let found = self.0.iter().find(|(known, _)| known == name).map(|(_, encoder)| encoder);
         found.ok_or_else(|| {
             let names: Vec<&str> = self.names().collect();
-            Error::invalid("encoder", format!("there is no built-in encoder {name:?}"), choices(name, &names))
+            Error::invalid("encoder", format!("unknown encoder {name:?}"), choices(name, &names))
         })
     }
 }
 
-/// A built-in encoder, with what differs from it. In TOML: `encoder = "tiny"` or
-/// `encoder = { from = "tiny", layers = 4 }`. The position code is chosen by the spec's `positions`.
+/// A built-in encoder with overrides. In TOML: `encoder = "tiny"` or `encoder = { from = "tiny", layers = 4 }`. The position
+/// encoding is set by `positions` of the spec.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderChoice {
     /// Name of the built-in encoder.
     pub from: String,
-    /// What differs.
+    /// Hyperparameters that differ from it.
     pub overrides: Overrides,
 }
 
-/// What differs from a built-in encoder; names as in [`Encoder`].
+/// Hyperparameters that differ from a built-in encoder; fields as in [`EncoderConfig`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Overrides {
-    /// Width of the states.
+    /// Width of the hidden states.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<usize>,
-    /// Number of layers.
+    /// Number of transformer layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
-    /// Attention heads.
+    /// Number of attention heads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heads: Option<usize>,
     /// Width of the gated feed-forward block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intermediate: Option<usize>,
-    /// Dropout.
+    /// Dropout probability.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
     /// Standard deviation of the initial weights.
@@ -94,17 +94,17 @@ pub struct Overrides {
 }
 
 impl EncoderChoice {
-    /// A built-in encoder as it is.
+    /// A built-in encoder without overrides.
     #[must_use]
     pub fn named(name: &str) -> Self {
         EncoderChoice { from: name.to_owned(), overrides: Overrides::default() }
     }
 
-    /// The encoder that is meant, with the position code of the built-in one.
+    /// Applies the overrides. The position encoding is that of the built-in encoder.
     ///
     /// # Errors
-    /// If there is no such built-in encoder.
-    pub fn resolve(&self, encoders: &Encoders) -> Result<Encoder> {
+    /// If the name is unknown.
+    pub fn resolve(&self, encoders: &Encoders) -> Result<EncoderConfig> {
         let mut encoder = encoders.get(&self.from)?.clone();
         let Overrides { hidden, layers, heads, intermediate, dropout, init_std, layer_norm_eps } = &self.overrides;
         fn set<T: Copy>(place: &mut T, value: Option<T>) {
@@ -123,15 +123,15 @@ impl EncoderChoice {
     }
 }
 
-/// `did you mean "x"? choose among "x", "y"`.
+/// `did you mean "x"? available: "x", "y"`.
 pub(crate) fn choices(word: &str, known: &[&str]) -> String {
     let list = known.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
-    // Of words equally near, the first in the alphabet.
+    // Ties are broken alphabetically.
     let mut sorted = known.to_vec();
     sorted.sort_unstable();
     match nearest(word, sorted.iter().copied()) {
-        Some(k) => format!("did you mean {k:?}? choose among {list}"),
-        None => format!("choose among {list}"),
+        Some(k) => format!("did you mean {k:?}? available: {list}"),
+        None => format!("available: {list}"),
     }
 }
 

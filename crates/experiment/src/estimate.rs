@@ -1,19 +1,19 @@
-//! What a run will cost.
+//! Cost estimate of a run.
 
 use serde::{Deserialize, Serialize};
 
-/// About what a run costs.
+/// Estimated cost of a run, within about a factor of two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Multiply-accumulates, training and scoring.
+pub struct CostEstimate {
+    /// Multiply-accumulates of training and scoring.
     pub macs: f64,
-    /// Seconds, training and scoring.
+    /// Seconds of training and scoring.
     pub seconds: f64,
     /// Peak memory in MiB.
     pub mib: f64,
-    /// Forward passes per scored window, at most; 0 where no window is scored by a model.
+    /// Maximum forward passes per scored window; 0 if no window is scored by a model.
     #[serde(default)]
     pub passes: usize,
-    /// True if the seconds are those of a finished record of an equal run (its seed aside).
+    /// True if the seconds come from finished records of the same run (any seed).
     pub measured: bool,
 }

@@ -1,91 +1,91 @@
-//! What happens while runs are answered, and what came of them.
+//! Events during the execution of runs, and the summary.
 
 use std::path::PathBuf;
 
 use crate::run::Key;
 
-/// What happens while runs are answered.
+/// An event during the execution of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The run had a record already.
+    /// The run already has a record.
     Skipped {
         /// The run.
         key: Key,
     },
-    /// A damaged record was set aside; the run is answered again.
+    /// A corrupt record was renamed; the run is executed again.
     SetAside {
         /// The run.
         key: Key,
-        /// What was wrong.
+        /// Why the record is invalid.
         reason: String,
-        /// Where it is now.
+        /// New path of the record.
         moved_to: PathBuf,
     },
-    /// Something of the store was mended.
+    /// A problem that was handled, such as a repaired file of the store.
     Warning {
-        /// In a sentence.
+        /// One sentence.
         text: String,
     },
-    /// The run began.
+    /// The run was started.
     Started {
         /// The run.
         key: Key,
     },
-    /// The run is on its way.
+    /// Progress of the run.
     Progress {
         /// The run.
         key: Key,
         /// `train`, `score` ...
         stage: String,
-        /// Bases (or rows) done.
+        /// Bases (or rows) processed.
         done: u64,
-        /// Bases (or rows) in all.
+        /// Bases (or rows) in total.
         of: u64,
     },
-    /// The run said something else.
+    /// Another line of output of the run.
     Log {
         /// The run.
         key: Key,
         /// The line.
         line: String,
     },
-    /// The record is in the store.
+    /// The run has finished; its record is in the store.
     Finished {
         /// The run.
         key: Key,
-        /// Wall seconds of this sitting.
+        /// Wall-clock seconds of this session.
         seconds: f64,
     },
-    /// The run failed; a record says why.
+    /// The run failed; its record has the reason.
     Failed {
         /// The run.
         key: Key,
-        /// Why.
+        /// Reason.
         reason: String,
-        /// Last lines that it said on stderr.
+        /// Last lines of stderr.
         stderr: Vec<String>,
     },
-    /// The run ended without a record (killed, an error, a panic) or could not start; a later call takes it up again.
+    /// The run ended without a record (killed, error, panic) or could not start; the next call retries it.
     Pending {
         /// The run.
         key: Key,
-        /// Why.
+        /// Reason.
         reason: String,
     },
 }
 
-/// What came of a call.
+/// Summary of an execution.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Answered now.
+    /// Runs finished in this call.
     pub done: Vec<Key>,
-    /// Answered before.
+    /// Runs finished before.
     pub skipped: Vec<Key>,
-    /// Failed, now or before, and why.
+    /// Failed runs, in this call or before, with the reason.
     pub failed: Vec<(Key, String)>,
-    /// Not answered, and why: killed, interrupted, ended by an error, or waiting for a run without a result.
+    /// Runs without a record, with the reason: killed, interrupted, ended by an error, or dependent on a run without a result.
     pub pending: Vec<(Key, String)>,
-    /// True if the person interrupted.
+    /// True if the user interrupted the execution.
     pub interrupted: bool,
 }
 

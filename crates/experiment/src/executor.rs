@@ -1,11 +1,12 @@
-//! Where runs are computed: [`Local`](crate::local::Local) child processes, or an implementation of your own.
+//! Executors run jobs: [`Local`](crate::local::Local) child processes, or your own implementation.
 //!
-//! The [`Scheduler`](crate::scheduler::Scheduler) decides what is run, when, and what its end means. An executor only starts
-//! what it is given, tells what it hears, and can be told to stop. A run's answer is its record in the store, and only the
-//! run itself writes one (`tokbench run KEY --store S`): an executor tells that a run has ended, never what came of it.
+//! The [`Scheduler`](crate::scheduler::Scheduler) decides which runs are executed, in which order, and how their end is
+//! interpreted. An executor only starts runs, forwards their output, and can cancel them. The result of a run is its record
+//! in the store, which only the run itself writes (`tokbench run KEY --store S`); an executor reports that a run has ended,
+//! not its result.
 //!
-//! So a queue of a cluster is one file: `submit` writes and hands in a job script, `poll` asks the queue and reads what the
-//! logs have new, `cancel` takes jobs back.
+//! An executor for a cluster needs one file: `submit` writes and submits a job script, `poll` queries the queue and reads new
+//! log lines, `cancel` cancels the jobs.
 
 use serde_json::Value;
 
@@ -14,113 +15,114 @@ use crate::job::Job;
 use crate::run::Key;
 use crate::store::Store;
 
-/// Starts runs, tells what they say and that they have ended.
+/// Starts runs and reports their output and their end.
 pub trait Executor {
-    /// Runs that it takes at a time, at least one.
+    /// Maximum number of concurrent runs, at least one.
     fn capacity(&self) -> usize;
 
-    /// Starts a run. The store has its question and its sources by now.
+    /// Starts a run. Its specification and data sources are already in the store.
     ///
     /// # Errors
-    /// If no run can be started: all others are cancelled then, and the call ends with this error.
+    /// If no run can be started; the scheduler then cancels all others and returns this error.
     fn submit(&mut self, job: &Job, context: &Context<'_>) -> Result<Submission>;
 
-    /// What has been heard since the last call, in order. A run's last message is [`Update::Ended`]. Waits a moment if there
-    /// is nothing to tell, but not longer than a person who interrupts wants to wait.
+    /// Messages since the last call, in order. The last message of a run is [`Update::Ended`]. Blocks for a moment if there are
+    /// none, but briefly enough for an interactive interrupt.
     ///
     /// # Errors
-    /// If nothing can be known of the runs any more: they are cancelled then, and the call ends with this error.
+    /// If the state of the runs is unknown; the scheduler then cancels them and returns this error.
     fn poll(&mut self) -> Result<Vec<Message>>;
 
-    /// Tells every run to save what it has and to end, and ends those that do not. Runs that have not ended when it returns
-    /// are given up. With no run on its way it does nothing.
+    /// Asks every run to save a checkpoint and exit, and kills those that do not. Runs that have not ended when it returns are
+    /// abandoned. Without active runs it does nothing.
     ///
     /// # Errors
-    /// If they cannot be told.
+    /// If the runs cannot be cancelled.
     fn cancel(&mut self) -> Result<Vec<Message>>;
 
-    /// True if it makes records up ([`Record::is_made_up`](crate::Record::is_made_up)): only then are these answers.
+    /// True if it writes simulated records ([`Record::is_simulated`](crate::Record::is_simulated)), which count as results only
+    /// for such an executor.
     fn simulates(&self) -> bool {
         false
     }
 }
 
-/// What an executor may need to know beside the job.
+/// Context of a submission.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The store that the run reads its question from and leaves its record in.
+    /// The store from which the run reads its specification, and to which it writes its record.
     pub store: &'a Store,
-    /// Runs that will be on their way at the same time, at most: each gets its part of what they share.
+    /// Maximum number of concurrent runs, which share the threads of the machine.
     pub at_once: usize,
 }
 
-/// Whether a run was taken.
+/// Result of a submission.
 #[derive(Debug)]
 pub enum Submission {
-    /// It is on its way.
+    /// The run was started.
     Accepted,
-    /// There is no room for it now: it is submitted again when another one has ended. The call ends with the error if there
-    /// is none to wait for.
+    /// No capacity at present: the run is submitted again when another one has ended. If no run is active, the scheduler returns
+    /// this error.
     Full(Error),
 }
 
-/// Something heard of a run.
+/// A message about a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// The run.
     pub key: Key,
-    /// What was heard.
+    /// Its content.
     pub update: Update,
 }
 
-/// What can be heard of a run.
+/// Content of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
-    /// It is on its way.
-    Progress(Progress),
-    /// Another line of its stdout.
+    /// Progress of the run.
+    Progress(ProgressLine),
+    /// A line of stdout that is not progress.
     Stdout(String),
-    /// A line of its stderr.
+    /// A line of stderr.
     Stderr(String),
-    /// It has ended.
+    /// The run has ended.
     Ended(Ending),
 }
 
 impl Update {
-    /// What a line of stdout means.
+    /// Interprets a line of stdout.
     #[must_use]
     pub fn stdout(line: String) -> Update {
-        Progress::parse(&line).map_or(Update::Stdout(line), Update::Progress)
+        ProgressLine::parse(&line).map_or(Update::Stdout(line), Update::Progress)
     }
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// Why it has no record, should it have none: killed, an error ...
+    /// The reason, if there is no record: killed, an error ...
     pub reason: String,
-    /// Last lines that it said on stderr.
+    /// Last lines of stderr.
     pub stderr: Vec<String>,
 }
 
-/// What a child says on stdout, one JSON object a line; [`Progress::line`] writes it, the executor reads it.
+/// Progress of a child process, one JSON object per line of stdout, written by [`ProgressLine::line`] and parsed by the executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct ProgressLine {
     /// `train`, `score` ...
     pub stage: String,
-    /// Bases (or rows) done.
+    /// Bases (or rows) processed.
     pub bases: u64,
-    /// Bases (or rows) in all.
+    /// Bases (or rows) in total.
     pub of: u64,
 }
 
-impl Progress {
-    /// The line, without its end.
+impl ProgressLine {
+    /// The line, without line feed.
     ///
     /// ```
-    /// let progress = experiment::executor::Progress { stage: "train".to_owned(), bases: 5, of: 10 };
+    /// let progress = experiment::executor::ProgressLine { stage: "train".to_owned(), bases: 5, of: 10 };
     /// assert_eq!(progress.line(), r#"{"bases":5,"event":"progress","of":10,"stage":"train"}"#);
-    /// assert_eq!(experiment::executor::Progress::parse(&progress.line()), Some(progress));
+    /// assert_eq!(experiment::executor::ProgressLine::parse(&progress.line()), Some(progress));
     /// ```
     #[must_use]
     pub fn line(&self) -> String {
@@ -130,14 +132,14 @@ impl Progress {
         crate::canonical::json(&value)
     }
 
-    /// The progress in a line, if it is one.
+    /// Parses a line; `None` if it is not progress.
     #[must_use]
-    pub fn parse(line: &str) -> Option<Progress> {
+    pub fn parse(line: &str) -> Option<ProgressLine> {
         let value: Value = serde_json::from_str(line).ok()?;
         if value.get("event")?.as_str()? != "progress" {
             return None;
         }
         let stage = value.get("stage").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Progress { stage, bases: value.get("bases")?.as_u64()?, of: value.get("of")?.as_u64()? })
+        Some(ProgressLine { stage, bases: value.get("bases")?.as_u64()?, of: value.get("of")?.as_u64()? })
     }
 }

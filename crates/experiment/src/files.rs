@@ -1,9 +1,9 @@
-//! Files written whole or not at all, by several processes without a lock: the one place where the program writes files.
+//! Atomic file writes, safe for concurrent processes without locks. All files of the program are written here.
 //!
-//! Temporary name in the same folder, fsync, rename, fsync of the folder: after a crash at any point the final name holds
-//! the old content or the new one, never a part. A symbolic link keeps pointing to its file, whose content is replaced; a
-//! device, a pipe, or what a process has open (`/dev/fd/N`) is written to as it is. A file is replaced, not changed: its
-//! other hard links keep the old content, and it belongs to whoever writes.
+//! Temporary file in the same folder, fsync, rename, fsync of the folder: after a crash at any point, the path has the old
+//! content or the new one, never a part. Symbolic links are followed. A device, a pipe or an open file descriptor
+//! (`/dev/fd/N`) is written in place. A file is replaced, not modified: other hard links keep the old content, and the new
+//! file belongs to the writing user.
 //!
 //! ```
 //! # let folder = tempfile::tempdir().unwrap();
@@ -26,27 +26,27 @@ use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 
-/// First letters of every temporary name. The whole name is short, so that it fits wherever the final one does.
+/// Prefix of temporary names, which are short, so that they fit wherever the final name does.
 pub(crate) const TEMPORARY: &str = ".tmp-";
 
-/// Temporary files younger than this may belong to a living process.
+/// Temporary files younger than this may belong to a running process.
 pub(crate) const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Symbolic links that are followed one after the other; the same bound as Linux has.
+/// Maximum length of a chain of symbolic links; the same limit as in Linux.
 const LINKS: usize = 40;
 
-/// Temporary names of this process that are in use.
+/// Temporary files of this process.
 static DRAFTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn drafts() -> MutexGuard<'static, Vec<PathBuf>> {
     DRAFTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file in the making. Dropped before [`Draft::finish`], it leaves nothing behind.
+/// A file that is being written. If it is dropped before [`Draft::finish`], nothing remains.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
-    /// Where it lies and what it will be called; `None`: a device or a pipe that has its name already.
+    /// Temporary and final path; `None` for a device or a pipe, which is written in place.
     names: Option<Names>,
 }
 
@@ -63,19 +63,19 @@ impl Drop for Names {
 }
 
 impl Draft {
-    /// Begins the file that will be called `path`. The permissions of a file that has this name already are kept.
+    /// Starts writing the file `path`. The permissions of an existing file are kept.
     ///
     /// # Errors
-    /// If the folder is not there or cannot be written to, `path` is a folder, or a file there is write-protected.
+    /// If the folder does not exist or is not writable, `path` is a folder, or an existing file is write-protected.
     pub fn create(path: &Path) -> io::Result<Draft> {
         let path = target(path)?;
         if in_place(&path) {
-            // Behind what others wrote there.
+            // Append to what others have written.
             return Ok(Draft { file: OpenOptions::new().append(true).open(path)?, names: None });
         }
         let present = fs::metadata(&path).ok();
         if present.is_some() {
-            // Opening tells whether it may be written; nothing is changed by it.
+            // Checks for write permission without changing the file.
             OpenOptions::new().write(true).open(&path)?;
         }
         let mut builder = tempfile::Builder::new();
@@ -93,16 +93,16 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Gives the file its name, on the disk for good.
+    /// Flushes the file to disk and renames it to its final path.
     ///
     /// # Errors
-    /// If the system cannot write what is left or rename; then nothing is left behind.
+    /// If flushing or renaming fails; then no temporary file remains.
     pub fn finish(self) -> io::Result<()> {
         finish_all([self])
     }
 }
 
-/// Gives files that belong together their names: all are on the disk before the first is renamed.
+/// Finishes several files together: all are flushed to disk before the first is renamed.
 ///
 /// # Errors
 /// As [`Draft::finish`].
@@ -114,7 +114,7 @@ pub fn finish_all(drafts: impl IntoIterator<Item = Draft>) -> io::Result<()> {
         all.push(names);
     }
     {
-        // Whoever ends the process waits until all have their names.
+        // Holding the lock delays `abandon` until all files are renamed.
         let _known = self::drafts();
         for names in &all {
             fs::rename(&names.temporary, &names.path)?;
@@ -126,7 +126,7 @@ pub fn finish_all(drafts: impl IntoIterator<Item = Draft>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a path is written to as it is, and not replaced: a device, a pipe, or what a process has open.
+/// Whether a path is written in place instead of being replaced: a device, a pipe, or an open file descriptor.
 #[must_use]
 pub fn in_place(path: &Path) -> bool {
     let own = ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|open| path.starts_with(open));
@@ -134,7 +134,7 @@ pub fn in_place(path: &Path) -> bool {
     open || fs::metadata(path).is_ok_and(|present| !present.is_file() && !present.is_dir())
 }
 
-/// An error without the temporary name, which says nothing to a person.
+/// Removes the temporary name from an error message.
 fn plain(error: io::Error) -> io::Error {
     use io::ErrorKind as E;
     let known = [
@@ -147,7 +147,7 @@ fn plain(error: io::Error) -> io::Error {
         E::InvalidFilename,
         E::ReadOnlyFilesystem,
     ];
-    // Of others the system's own words say more than their kind.
+    // For other kinds, the message of the operating system is more specific.
     if known.contains(&error.kind()) { error.kind().into() } else { error }
 }
 
@@ -167,22 +167,22 @@ impl Seek for Draft {
     }
 }
 
-/// Replaces the file at `path` by `bytes`.
+/// Replaces the content of `path` by `bytes`.
 ///
 /// # Errors
-/// If it cannot be written; then the old content is still there.
+/// If it cannot be written; then the old content is kept.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut draft = Draft::create(path)?;
     draft.write_all(bytes.as_ref())?;
     draft.finish()
 }
 
-/// As [`write`], with an error that names the file.
+/// As [`write`], with the path in the error.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, bytes).map_err(Error::io("write", path))
 }
 
-/// Removes every file in the making, for a process that is about to end: no other can be begun any more.
+/// Removes all temporary files before the process exits; no other file can be started afterwards.
 pub fn abandon() {
     let known = drafts();
     for draft in known.iter() {
@@ -191,7 +191,7 @@ pub fn abandon() {
     std::mem::forget(known);
 }
 
-/// The file that `path` names in the end, symbolic links followed, also one that points to nothing yet.
+/// Resolves symbolic links, including dangling ones.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -204,19 +204,19 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links"))
 }
 
-/// The folder that a file lies in.
+/// The parent folder of a file.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a rename last. Some systems cannot open a folder: the rename is atomic all the same.
+/// Flushes a rename to disk. Some systems cannot open folders; the rename is atomic anyway.
 pub(crate) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
 }
 
-/// The content, `None` if there is no such file.
+/// The content of a file; `None` if it does not exist.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -225,29 +225,33 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Renames a damaged file to `<name>.corrupt-<n>`, the first free n; `None` if another process already took it away.
+/// Renames a corrupt file to `<name>.corrupt-<n>` with the first free n; `None` if another process has already moved it.
 pub(crate) fn set_aside(path: &Path) -> Result<Option<PathBuf>> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     for n in 1_u64.. {
         let target = path.with_file_name(format!("{name}.corrupt-{n}"));
-        // Creating the name first reserves it: nothing set aside earlier is ever overwritten.
+        // Creating the target first reserves the name, so that no earlier file is overwritten.
         match OpenOptions::new().write(true).create_new(true).open(&target) {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(e) => return Err(Error::io("set aside to", &target)(e)),
+            Err(e) => return Err(Error::io("rename a corrupt file to", &target)(e)),
         }
         return match fs::rename(path, &target) {
             Ok(()) => Ok(Some(target)),
             Err(e) => {
                 let _ = fs::remove_file(&target);
-                if e.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(Error::io("set aside", path)(e)) }
+                if e.kind() == io::ErrorKind::NotFound {
+                    Ok(None)
+                } else {
+                    Err(Error::io("rename the corrupt file", path)(e))
+                }
             }
         };
     }
     Ok(None)
 }
 
-/// Removes temporary files in `folder` that are older than [`STALE`]; what cannot be looked at stays.
+/// Removes temporary files in `folder` that are older than [`STALE`]; errors are ignored.
 pub(crate) fn clean(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_what_is_not_finished() {
+    fn unfinished_files_leave_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         write(&path, "old").unwrap();
@@ -282,12 +286,12 @@ mod tests {
         assert_eq!(names(folder.path()).len(), 2);
         drop(draft);
         assert_eq!((names(folder.path()), fs::read(&path).unwrap()), (vec!["x".to_owned()], b"old".to_vec()));
-        assert!(Draft::create(folder.path()).is_err(), "a folder is no file");
+        assert!(Draft::create(folder.path()).is_err(), "a folder is not a file");
         assert!(Draft::create(&folder.path().join("none/x")).is_err());
     }
 
     #[test]
-    fn the_longest_name_is_written() {
+    fn file_names_of_maximum_length_work() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a".repeat(255));
         write(&path, "x").unwrap();
@@ -297,7 +301,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_file_behind_a_symbolic_link_is_written() {
+    fn symbolic_links_are_followed() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_belong_together_get_their_names_together() {
+    fn files_are_finished_together() {
         let folder = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
         write(&one, "old").unwrap();
@@ -332,7 +336,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_open_is_written_as_it_is() {
+    fn open_files_are_written_in_place() {
         use std::os::fd::AsRawFd;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
@@ -350,7 +354,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn permissions_are_kept_and_new_files_are_as_any_other() {
+    fn permissions_are_kept_and_new_files_have_the_default() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

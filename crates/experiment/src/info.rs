@@ -1,4 +1,4 @@
-//! What a plan knows of tokenizers, corpora and tasks.
+//! Properties of tokenizers, corpora and tasks that a plan needs.
 
 use std::path::PathBuf;
 
@@ -6,51 +6,51 @@ use dataset::{CorpusSpec, TaskSpec};
 
 use crate::run::DataRef;
 
-/// What the plan knows of a tokenizer.
+/// Properties of a tokenizer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TokenizerInfo {
-    /// Canonical name: what is hashed. `file:` names carry the content hash.
+    /// Canonical name, part of the run key; `file:` names contain the content hash.
     pub canonical: String,
-    /// Its family: tokenizers that differ in a number only, such as `bpe512` and `bpe4096`.
+    /// Family: tokenizers that differ only in a number, such as `bpe512` and `bpe4096`.
     pub family: String,
-    /// Canonical names of the tokenizers that stand beside it as controls.
+    /// Canonical names of the tokenizers that are its controls.
     pub controls: Vec<String>,
-    /// Where it is found on this machine, if it is a file.
+    /// Path on this machine, if it is a file.
     pub location: Option<PathBuf>,
-    /// Tokens in the vocabulary.
+    /// Number of vocabulary entries.
     pub vocabulary: usize,
     /// Encoder tokens per base (1 for `base`, about 0.2 for BPE).
     pub tokens_per_base: f64,
-    /// Most scored tokens in a masked span.
+    /// Maximum number of scored tokens per masked span.
     pub tokens_per_span: usize,
-    /// Layers of the encoder's kind that the front end runs on single bases (0 for lookups).
+    /// Number of transformer layers that the front end runs on single bases (0 for lookup tables).
     pub nucleotide_layers: usize,
 }
 
-/// What the plan knows of a corpus.
+/// Properties of a corpus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CorpusInfo {
     /// Name and content hash.
     pub data: DataRef,
-    /// Where it is found on this machine.
+    /// Specification with paths on this machine.
     pub location: CorpusSpec,
     /// Number of species.
     pub species: usize,
 }
 
-/// What the plan knows of a task.
+/// Properties of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskInfo {
     /// Name and content hash.
     pub data: DataRef,
-    /// Where it is found on this machine.
+    /// Specification with paths on this machine.
     pub location: TaskSpec,
-    /// Training rows.
+    /// Number of training rows.
     pub rows: usize,
-    /// Dev and test rows together.
+    /// Number of validation and test rows.
     pub held_out: usize,
-    /// Bases per row, mean.
+    /// Mean length of a training row in bases.
     pub bases: usize,
-    /// Bases of the longest row.
+    /// Length of the longest row in bases.
     pub longest: usize,
 }

@@ -1,22 +1,22 @@
-//! A run with what it needs beside its question.
+//! A run of a plan, with its dependencies, data sources and cost estimate.
 
 use serde::{Deserialize, Serialize};
 
-use crate::estimate::Estimate;
+use crate::estimate::CostEstimate;
 use crate::run::{Key, Run};
 use crate::sources::Sources;
 
-/// A run to be done.
+/// A run of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// The run's key.
+    /// Key of the run.
     pub key: Key,
-    /// The run.
+    /// Specification of the run.
     pub run: Run,
-    /// Runs whose records must exist first.
+    /// Dependencies: runs whose records must exist first.
     pub after: Vec<Key>,
-    /// Where its data is found on this machine.
+    /// Data sources on this machine.
     pub data: Sources,
-    /// About what it costs.
-    pub estimate: Estimate,
+    /// Estimated cost.
+    pub estimate: CostEstimate,
 }

@@ -1,20 +1,20 @@
-//! What is asked: an experiment unfolds into runs; a run leaves a record. No tensors here.
+//! Experiments as data: a specification is expanded into runs, and each run leaves a record. Independent of tensors.
 //!
 //! ```text
 //! Spec ── Plan::new ──► [Job] ── Scheduler::execute ─► Store: <key>/record.json ── records() ──► [Record]
-//! TOML    names resolved  each run once,   one process a run,      checked whenever read         one a line in
-//! or flags by a Resolver   in order         failures are data                                     experiments/*.jsonl
+//! TOML     names resolved  each run once,  one process per run,    verified on every read        one per line in
+//! or flags by a Resolver   in order        failures are data                                     experiments/*.jsonl
 //! ```
 //!
-//! * A [`Spec`] is what a person writes. A [`Run`] is what that means: every default explicit, data named by
-//!   content. The hash of a run's canonical JSON is its [`Key`]; what does not change the answer is not in it.
-//! * The [`Store`] never trusts what it reads: a damaged file is set aside, said, and made again.
-//! * The [`Scheduler`] has runs answered by an [`Executor`]: child processes, or yours. A run that *fails* (its loss
-//!   diverged) has a record that says why. A run that ends in any other way, killed or by an error, has none and is taken up
-//!   again by the next call.
+//! * A [`Spec`] is written by the user. A [`Run`] is its expansion: every default is explicit, and data is identified by
+//!   content. The hash of its canonical JSON is its [`Key`]; settings that do not change the result are not part of it.
+//! * The [`Store`] verifies everything it reads: a corrupt file is renamed, reported and recomputed.
+//! * The [`Scheduler`] executes runs with an [`Executor`]: child processes, or your own. A run that *fails* (its loss diverged)
+//!   has a record with the reason. A run that ends in any other way (killed, error) has no record and is retried by the next
+//!   call.
 //!
-//! The surprising case: with a grid of learning rates, fine-tuning cannot be named before pretraining is done, since the
-//! parent's rate is part of the key. [`Plan::deferred`] counts those runs; [`choose`](rates::choose) a rate and plan again.
+//! With a grid of learning rates, fine-tuning runs have no key before pretraining is finished, because the selected learning
+//! rate is part of the key. [`Plan::deferred`] counts them; [`choose`](rates::choose) the rates and plan again.
 //!
 //! # Example
 //!
@@ -24,9 +24,9 @@
 //! use experiment::{config::Masking, run::DataRef};
 //! use mock::Mock;
 //!
-//! // The program asks the tokenizer registry and looks at the files; here everything is made up.
-//! struct Here(Encoders);
-//! impl Resolver for Here {
+//! // The program resolves names with the tokenizer registry and the files; here everything is simulated.
+//! struct Simulated(Encoders);
+//! impl Resolver for Simulated {
 //!     fn encoders(&self) -> &Encoders { &self.0 }
 //!     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal> {
 //!         Ok(TokenizerInfo { canonical: name.into(), vocabulary: 9, tokens_per_base: 1.0, tokens_per_span: span, ..Default::default() })
@@ -36,14 +36,14 @@
 //!         let location = CorpusSpec::from_toml(&format!("name = {name:?}")).map_err(|error| error.to_string())?;
 //!         Ok(CorpusInfo { data, location, species: 1 })
 //!     }
-//!     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> { Err(format!("there is no task {name:?}").into()) }
+//!     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> { Err(format!("unknown task {name:?}").into()) }
 //!     fn check(&self, _: &str, _: &Masking) -> Result<(), Refusal> { Ok(()) }
 //! }
 //!
-//! let here = Here(Encoders::default());
+//! let resolver = Simulated(Encoders::default());
 //! let text = "tokenizers = ['base', 'kmer6']\nseeds = 6\ncorpus = 'my.fa'";
-//! let spec = Spec::from_toml(text, "question.toml", &here.0)?;
-//! let plan = Plan::new(&spec, &here)?;
+//! let spec = Spec::from_toml(text, "experiment.toml", &resolver.0)?;
+//! let plan = Plan::new(&spec, &resolver)?;
 //! assert_eq!(plan.jobs.len(), 12);
 //!
 //! let folder = tempfile::tempdir().unwrap();
@@ -87,9 +87,9 @@ mod validate;
 
 pub use encoder::{EncoderChoice, Encoders};
 pub use error::{Error, Result};
-pub use estimate::Estimate;
+pub use estimate::CostEstimate;
 pub use event::{Event, Summary};
-pub use executor::{Executor, Progress};
+pub use executor::{Executor, ProgressLine};
 pub use info::{CorpusInfo, TaskInfo, TokenizerInfo};
 pub use job::Job;
 pub use jsonl::{read_jsonl, write_jsonl};

@@ -1,9 +1,8 @@
-//! Runs as child processes on this machine: `<program> run KEY --store S --threads T`, several at a time.
+//! Runs as child processes on this machine: `<program> run KEY --store S --threads T`, several in parallel.
 //!
-//! Time, memory and crashes of a run are its own. A child that writes a failed record itself (its loss diverged) has
-//! answered. One that ends without a record, by a signal, an error or a panic, is pending and is taken up again by the next
-//! call. A child must save what it has and end when its stdin closes: that is how it learns of an interrupt, and that its
-//! parent is gone, even by `kill -9`.
+//! Each run has its own time, memory and crashes. A child whose loss diverged writes a failed record. A child that ends
+//! without a record (signal, error, panic) leaves its run pending, and the next call retries it. A child must save a
+//! checkpoint and exit when its stdin is closed: this signals an interrupt, or that the parent has died, even by `kill -9`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,30 +16,30 @@ use crate::job::Job;
 use crate::output::{Tail, follow, out_of_memory};
 use crate::run::Key;
 
-/// Between two looks at the children when none says anything.
+/// Polling interval when there is no output.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How long what a child said is waited for once it has ended.
+/// How long to wait for the remaining output of a child that has ended.
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// Child processes on this machine.
 #[derive(Debug)]
 pub struct Local {
-    /// The program; usually tokbench itself.
+    /// Path of the program, usually tokbench itself.
     pub program: PathBuf,
-    /// Arguments before `run KEY ...`, for a program that wraps another one (`nice`, `sh -c`).
+    /// Arguments before `run KEY ...`, for wrappers such as `nice` or `sh -c`.
     pub leading_args: Vec<String>,
     /// Arguments after `run KEY --store S --threads T`.
     pub extra_args: Vec<OsString>,
-    /// Runs at a time.
+    /// Number of concurrent runs.
     pub workers: usize,
-    /// Threads of all workers together; each gets its share, at least one.
+    /// Total number of threads, divided among the workers; each gets at least one.
     pub threads: usize,
-    /// How long children that are told to end have for that before they are killed; 10 seconds at first.
+    /// How long children may take to exit before they are killed; 10 seconds by default.
     pub grace: Duration,
     children: Vec<Running>,
-    tell: Sender<Message>,
-    told: Receiver<Message>,
+    sender: Sender<Message>,
+    receiver: Receiver<Message>,
 }
 
 #[derive(Debug)]
@@ -51,10 +50,10 @@ struct Running {
 }
 
 impl Local {
-    /// One worker with all `threads`.
+    /// An executor with one worker that uses all `threads`.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>, threads: usize) -> Local {
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         Local {
             program: program.into(),
             leading_args: Vec::new(),
@@ -63,8 +62,8 @@ impl Local {
             threads,
             grace: Duration::from_secs(10),
             children: Vec::new(),
-            tell,
-            told,
+            sender,
+            receiver,
         }
     }
 
@@ -80,8 +79,8 @@ impl Local {
             .env("RAYON_NUM_THREADS", &count)
             .env("OMP_NUM_THREADS", &count)
             .env("OMP_WAIT_POLICY", "passive")
-            // Training frees and takes the same megabytes at every step. By default glibc gives them back to the system each
-            // time and page faults take 40 % of a small model's step; other C libraries ignore these.
+            // Training frees and allocates the same megabytes at every step. By default glibc returns them to the system, and
+            // page faults take 40 % of the step time of a small model. Other C libraries ignore these variables.
             .env("MALLOC_TRIM_THRESHOLD_", "2000000000")
             .env("MALLOC_MMAP_THRESHOLD_", "2000000000")
             .env("MALLOC_TOP_PAD_", "67108864")
@@ -92,25 +91,25 @@ impl Local {
             .map_err(failed)?;
         let tail = Tail::default();
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take())
-            && let Err(cause) = follow(&job.key, stdout, stderr, &self.tell, &tail)
+            && let Err(cause) = follow(&job.key, stdout, stderr, &self.sender, &tail)
         {
-            // Nobody would hear it: it has not begun yet, or saves what it has when its stdin closes.
+            // Its output would be lost. It has not started training, or saves a checkpoint when its stdin is closed.
             let _ = child.kill();
             let _ = child.wait();
             return Err(failed(cause));
         }
-        // `child.stdin` stays in `child`: it closes when this process ends, however it ends.
+        // `child.stdin` stays open in `child` until this process ends, in whatever way.
         Ok(Running { key: job.key.clone(), child, tail })
     }
 
-    /// Tells all children to save and end, waits for a while, and kills those that are still there.
-    fn end(&mut self) {
+    /// Asks all children to save and exit, waits for the grace period, and kills the remaining ones.
+    fn stop(&mut self) {
         for running in &mut self.children {
             drop(running.child.stdin.take());
         }
         let began = Instant::now();
-        let gone = |running: &mut Running| matches!(running.child.try_wait(), Ok(Some(_)));
-        while !self.children.iter_mut().all(gone) && began.elapsed() < self.grace {
+        let exited = |running: &mut Running| matches!(running.child.try_wait(), Ok(Some(_)));
+        while !self.children.iter_mut().all(exited) && began.elapsed() < self.grace {
             std::thread::sleep(TICK);
         }
         for running in &mut self.children {
@@ -119,24 +118,24 @@ impl Local {
         }
     }
 
-    /// The last that is heard of a child: what is still in its pipes, and that it has ended.
-    fn last_of(&self, running: &Running, reason: impl FnOnce(&[String]) -> String, messages: &mut Vec<Message>) {
+    /// The final messages of a child: remaining output, and its end.
+    fn final_messages(&self, running: &Running, reason: impl FnOnce(&[String]) -> String, messages: &mut Vec<Message>) {
         running.tail.settle(SETTLE);
-        messages.extend(self.told.try_iter());
+        messages.extend(self.receiver.try_iter());
         let stderr = running.tail.lines();
         let ending = Ending { reason: reason(&stderr), stderr };
         messages.push(Message { key: running.key.clone(), update: Update::Ended(ending) });
     }
 }
 
-/// Whether a child could not be started because there are as many processes as the system allows.
-fn busy(error: &Error) -> bool {
+/// Whether a child could not be started because of the process limit of the system.
+fn process_limit(error: &Error) -> bool {
     matches!(error, Error::Spawn { cause, .. } if cause.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 
@@ -151,14 +150,14 @@ impl Executor for Local {
                 self.children.push(running);
                 Ok(Submission::Accepted)
             }
-            Err(error) if busy(&error) => Ok(Submission::Full(error)),
+            Err(error) if process_limit(&error) => Ok(Submission::Full(error)),
             Err(error) => Err(error),
         }
     }
 
     fn poll(&mut self) -> Result<Vec<Message>> {
-        let mut messages: Vec<Message> = self.told.recv_timeout(TICK).into_iter().collect();
-        messages.extend(self.told.try_iter());
+        let mut messages: Vec<Message> = self.receiver.recv_timeout(TICK).into_iter().collect();
+        messages.extend(self.receiver.try_iter());
         let mut index = 0;
         while index < self.children.len() {
             let status = self.children[index].child.try_wait().map_err(Error::io("wait for", &self.program))?;
@@ -166,8 +165,9 @@ impl Executor for Local {
                 None => index += 1,
                 Some(status) => {
                     let running = self.children.remove(index);
-                    let reason = |stderr: &[String]| killed(status, stderr).unwrap_or_else(|| why(status, stderr));
-                    self.last_of(&running, reason, &mut messages);
+                    let reason =
+                        |stderr: &[String]| kill_reason(status, stderr).unwrap_or_else(|| exit_reason(status, stderr));
+                    self.final_messages(&running, reason, &mut messages);
                 }
             }
         }
@@ -175,24 +175,24 @@ impl Executor for Local {
     }
 
     fn cancel(&mut self) -> Result<Vec<Message>> {
-        self.end();
-        let mut messages = self.told.try_iter().collect();
+        self.stop();
+        let mut messages = self.receiver.try_iter().collect();
         for running in std::mem::take(&mut self.children) {
-            self.last_of(&running, |_| "cancelled".to_owned(), &mut messages);
+            self.final_messages(&running, |_| "cancelled".to_owned(), &mut messages);
         }
         Ok(messages)
     }
 }
 
-/// Why a child ended without leaving a record: its last `error` line, or what it panicked with, or its last line.
-fn why(status: ExitStatus, stderr: &[String]) -> String {
+/// Why a child ended without a record: exit code, and its last `error` line, panic message or last line.
+fn exit_reason(status: ExitStatus, stderr: &[String]) -> String {
     let cause = match status.code() {
-        Some(0) | None => "ended without leaving a record".to_owned(),
+        Some(0) | None => "ended without a record".to_owned(),
         Some(code) => format!("exited with code {code}"),
     };
     let lines: Vec<&str> = stderr.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     let error = lines.iter().rposition(|line| line.starts_with("error"));
-    // The message stands below the place; a note about RUST_BACKTRACE follows.
+    // The panic message follows the location; a note about RUST_BACKTRACE comes after it.
     let panic = || lines.iter().rposition(|line| line.contains("panicked at")).map(|at| (at + 1).min(lines.len() - 1));
     let last = || lines.iter().rposition(|line| !line.starts_with("note: "));
     match error.or_else(panic).or_else(last) {
@@ -201,9 +201,9 @@ fn why(status: ExitStatus, stderr: &[String]) -> String {
     }
 }
 
-/// How a child was killed, and of what where that can be told; `None` if it ended by itself. A shell reports a signal as
-/// 128 + its number.
-fn killed(status: ExitStatus, stderr: &[String]) -> Option<String> {
+/// The signal that killed a child, and the cause if it is known; `None` if it exited. A shell reports a signal as exit code
+/// 128 + signal.
+fn kill_reason(status: ExitStatus, stderr: &[String]) -> Option<String> {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     #[cfg(not(unix))]
@@ -214,10 +214,10 @@ fn killed(status: ExitStatus, stderr: &[String]) -> Option<String> {
         (None, Some(_)) => return None,
         (None, None) => return Some("killed".to_owned()),
     };
-    let said = stderr.iter().rev().find(|line| out_of_memory(line)).map(|line| line.trim());
-    Some(match (said, signal) {
+    let allocation = stderr.iter().rev().find(|line| out_of_memory(line)).map(|line| line.trim());
+    Some(match (allocation, signal) {
         (Some(line), _) => format!("killed by signal {signal}: out of memory ({line})"),
-        (None, 9) => "killed by signal 9: most likely out of memory, unless a person did it".to_owned(),
+        (None, 9) => "killed by signal 9: probably out of memory".to_owned(),
         (None, _) => format!("killed by signal {signal}"),
     })
 }

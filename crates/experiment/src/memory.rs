@@ -1,5 +1,5 @@
-//! How much memory a run may take on this machine: the least of what there is (physical memory), what a container grants
-//! (cgroup) and what the shell allows (`ulimit -v`). Linux tells; elsewhere nothing is known and nothing refused.
+//! Memory limit of a run on this machine: the minimum of physical memory, the limit of the control group (container) and
+//! `ulimit -v`. Only known on Linux; elsewhere there is no limit.
 
 use std::fmt;
 use std::path::Path;
@@ -7,46 +7,46 @@ use std::path::Path;
 /// An upper bound on the memory of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
-    /// In MiB.
+    /// Limit in MiB.
     pub mib: f64,
-    /// Who says so.
+    /// Origin of the limit.
     pub source: Source,
 }
 
-/// Who bounds the memory.
+/// Origin of a memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The machine.
+    /// Physical memory.
     Physical,
-    /// The container or control group.
+    /// Control group (container).
     Group,
     /// `ulimit -v`.
     Limit,
-    /// The person, with `--memory`.
-    Asked,
+    /// `--memory`.
+    Requested,
 }
 
 impl fmt::Display for Memory {
-    /// `the machine has 7,953 MiB`.
+    /// `this machine has 7953 MiB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = match self.source {
             Source::Physical => "this machine has",
-            Source::Group => "the control group of this process grants",
+            Source::Group => "the control group of this process allows",
             Source::Limit => "\"ulimit -v\" allows",
-            Source::Asked => "--memory allows",
+            Source::Requested => "--memory allows",
         };
         write!(f, "{who} {:.0} MiB", self.mib)
     }
 }
 
 impl Memory {
-    /// What a person said, in bytes.
+    /// A limit set by the user, in bytes.
     #[must_use]
-    pub fn asked(bytes: u64) -> Memory {
-        Memory { mib: bytes as f64 / f64::from(1 << 20), source: Source::Asked }
+    pub fn requested(bytes: u64) -> Memory {
+        Memory { mib: bytes as f64 / f64::from(1 << 20), source: Source::Requested }
     }
 
-    /// The bound of this process; `None` where the system does not tell.
+    /// The limit of this process; `None` if it is unknown.
     #[must_use]
     pub fn here() -> Option<Memory> {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -73,7 +73,7 @@ fn limit(limits: &str) -> Option<f64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The least bytes that a control group, or one it lies in, grants: version 2 (`0::/a/b`) and version 1 (`7:memory:/a/b`).
+/// Minimum limit in bytes of a control group and its ancestors: version 2 (`0::/a/b`) and version 1 (`7:memory:/a/b`).
 fn group(groups: &str, root: &Path) -> Option<f64> {
     let mut least: Option<f64> = None;
     for line in groups.lines() {
@@ -84,7 +84,7 @@ fn group(groups: &str, root: &Path) -> Option<f64> {
             _ if controllers.split(',').any(|name| name == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
             _ => continue,
         };
-        // Inside a container the path may be that of the host: then only the top is there.
+        // Inside a container the path may be that of the host; then only the root exists.
         let folder = top.join(path.trim_start_matches('/'));
         for folder in folder.ancestors().take_while(|folder| folder.starts_with(&top)) {
             let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says() {
+    fn limits_are_parsed() {
         assert_eq!(physical("MemFree: 1 kB\nMemTotal:       16384000 kB\n"), Some(16_384_000.0 * 1024.0));
         assert_eq!(physical(""), None);
         let line = "Max address space         6144000000           unlimited            bytes     \n";
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tightest_group_counts() {
+    fn the_smallest_group_limit_counts() {
         let root = tempfile::tempdir().unwrap();
         let put = |path: &str, text: &str| {
             let path = root.path().join(path);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_machine_has_some() {
+    fn this_machine_has_a_limit() {
         let here = Memory::here().unwrap();
         assert!(here.mib > 64.0 && here.mib < 1e9, "{here}");
     }

@@ -1,4 +1,4 @@
-//! What a child says: stdout as progress or lines, and the last lines of stderr.
+//! Output of child processes: stdout as progress or lines, and the last lines of stderr.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,23 +12,23 @@ use std::time::{Duration, Instant};
 use crate::executor::{Message, Update};
 use crate::run::Key;
 
-/// Lines of stderr that are kept.
+/// Number of stderr lines that are kept.
 const LINES: usize = 20;
 
-/// Bytes of a line that are kept.
-const LONGEST: u64 = 4096;
+/// Maximum line length in bytes.
+const MAX_LINE: u64 = 4096;
 
-/// The last lines of stderr, while they come.
+/// The last lines of stderr, updated while the child runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
-    /// What the allocator said when it gave up: a backtrace may push it out of the last lines.
+    /// The out-of-memory message of the allocator, which a backtrace may push out of the last lines.
     memory: Arc<Mutex<Option<String>>>,
     readers: Arc<AtomicUsize>,
 }
 
 impl Tail {
-    /// Waits until both pipes are read to their end, but not long: a grandchild may hold them open.
+    /// Waits until both pipes are read to their end, at most `longest`: a grandchild may hold them open.
     pub(crate) fn settle(&self, longest: Duration) {
         let began = Instant::now();
         while self.readers.load(Ordering::Acquire) > 0 && began.elapsed() < longest {
@@ -44,7 +44,7 @@ impl Tail {
     }
 }
 
-/// Reads both pipes in threads of their own, so that a child never waits for a full pipe.
+/// Reads both pipes in separate threads, so that a child never blocks on a full pipe.
 ///
 /// # Errors
 /// If a thread cannot be started.
@@ -52,19 +52,19 @@ pub(crate) fn follow(
     key: &Key,
     out: ChildStdout,
     err: ChildStderr,
-    tell: &Sender<Message>,
+    sender: &Sender<Message>,
     tail: &Tail,
 ) -> io::Result<()> {
     tail.readers.store(2, Ordering::Release);
-    let (key_out, tell_out, tail_out) = (key.clone(), tell.clone(), tail.clone());
+    let (key_out, sender_out, tail_out) = (key.clone(), sender.clone(), tail.clone());
     thread::Builder::new().spawn(move || {
         each_line(out, |line| {
-            // Nobody listens any more: the call has ended.
-            let _ = tell_out.send(Message { key: key_out.clone(), update: Update::stdout(line) });
+            // The receiver is gone once the call has ended.
+            let _ = sender_out.send(Message { key: key_out.clone(), update: Update::stdout(line) });
         });
         tail_out.readers.fetch_sub(1, Ordering::Release);
     })?;
-    let (key_err, tell_err, tail_err) = (key.clone(), tell.clone(), tail.clone());
+    let (key_err, sender_err, tail_err) = (key.clone(), sender.clone(), tail.clone());
     thread::Builder::new().spawn(move || {
         each_line(err, |line| {
             {
@@ -77,25 +77,25 @@ pub(crate) fn follow(
             if out_of_memory(&line) {
                 *tail_err.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
             }
-            let _ = tell_err.send(Message { key: key_err.clone(), update: Update::Stderr(line) });
+            let _ = sender_err.send(Message { key: key_err.clone(), update: Update::Stderr(line) });
         });
         tail_err.readers.fetch_sub(1, Ordering::Release);
     })?;
     Ok(())
 }
 
-/// What Rust's allocator says before it gives up.
+/// Whether a line is the out-of-memory message of Rust's allocator.
 pub(crate) fn out_of_memory(line: &str) -> bool {
     line.trim().starts_with("memory allocation of") && line.contains("failed")
 }
 
-/// Lines of a pipe; bytes that are no UTF-8 are replaced, what is longer than [`LONGEST`] comes in parts.
+/// Calls `line` for each line of a pipe. Invalid UTF-8 is replaced, and longer lines are split at [`MAX_LINE`] bytes.
 fn each_line(pipe: impl Read, mut line: impl FnMut(String)) {
     let mut pipe = BufReader::new(pipe);
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        match (&mut pipe).take(LONGEST).read_until(b'\n', &mut bytes) {
+        match (&mut pipe).take(MAX_LINE).read_until(b'\n', &mut bytes) {
             Ok(0) | Err(_) => return,
             Ok(_) => line(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()),
         }

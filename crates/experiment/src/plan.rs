@@ -1,8 +1,8 @@
-//! The plan: a spec unfolded into runs, in order, each once, with what each waits for and about what it costs.
+//! The plan: a spec expanded into jobs in execution order, each run once, with dependencies and estimated cost.
 //!
-//! The plan asks a [`Resolver`] for everything that needs a look at tokenizers or data, so it can be tested and printed
-//! without either. Where learning rates are tried and tasks are asked, fine-tuning waits until a rate is chosen
-//! ([`Resolver::chosen`], [`choose`](crate::rates::choose)): `plan.deferred` counts those runs; plan again when pretraining is done.
+//! Everything that depends on tokenizers or data comes from a [`Resolver`], so a plan can be tested without either. With
+//! several learning rates, fine-tuning runs are deferred until a rate is selected ([`Resolver::chosen`],
+//! [`choose`](crate::rates::choose)): `plan.deferred` counts them; plan again when pretraining is finished.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,74 +18,74 @@ use crate::run::{Control, Finetune, Key, PROTOCOL, Pretrain, Run, Work};
 use crate::sources::Sources;
 use crate::spec::Spec;
 
-/// The ordered runs of a spec.
+/// The jobs of a spec in execution order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the experiment.
     pub name: String,
     /// Canonical name of the reference tokenizer.
     pub reference: String,
-    /// Canonical names of the compared tokenizers, in the spec's order, without controls.
+    /// Canonical names of the compared tokenizers in the order of the spec, without controls.
     pub tokenizers: Vec<String>,
     /// Canonical names of tokenizers added as controls.
     pub controls: Vec<String>,
-    /// Seeds.
+    /// Seeds of the replicates.
     pub seeds: Vec<u64>,
-    /// The runs: a run never stands before one that it waits for.
+    /// The jobs; dependencies come first.
     pub jobs: Vec<Job>,
-    /// Fine-tuning runs that cannot be named before a learning rate is chosen.
+    /// Number of fine-tuning runs that have no key until a learning rate is selected.
     pub deferred: usize,
-    /// Comparisons in the family.
+    /// Number of comparisons with the reference, for Holm's correction.
     pub comparisons: usize,
-    /// Smallest Holm-adjusted p that these seeds can reach.
+    /// Minimum attainable Holm-adjusted p-value with these seeds.
     pub smallest_p: f64,
-    /// Smallest difference in bits per base that is decisive with a chance of 80 %, by the spread of earlier records (see
-    /// [`Plan::calibrate`] and [`statistics::power`]).
+    /// Smallest true difference in bits per base that is detected with power 80 %, at the standard deviation of earlier records
+    /// (see [`Plan::calibrate`] and [`statistics::power`]).
     pub detectable: Option<f64>,
-    /// True if hours were measured on this device kind, false if they are a guess.
+    /// True if the run times come from measurements on the device kinds of the plan.
     pub calibrated: bool,
 }
 
 impl Plan {
-    /// Unfolds a spec.
+    /// Expands a spec.
     ///
     /// # Errors
-    /// If the spec means nothing, the resolver refuses a tokenizer, corpus or task, two tasks are the same or have one
-    /// name, or the reference is none of the tokenizers.
+    /// If the spec is invalid, the resolver rejects a tokenizer, corpus or task, two tasks are equal or share a name, or the
+    /// reference is not one of the tokenizers.
     pub fn new(spec: &Spec, resolver: &impl Resolver) -> Result<Plan> {
         spec.validate(resolver.encoders())?;
-        let question = Question::new(spec, resolver)?;
+        let resolved = ResolvedSpec::new(spec, resolver)?;
         let mut runs = Runs::default();
-        question.pretraining(&mut runs)?;
-        let deferred = question.finetuning(&mut runs)?;
+        resolved.pretraining(&mut runs)?;
+        let deferred = resolved.finetuning(&mut runs)?;
         if spec.controls {
-            question.controls(&mut runs);
+            resolved.controls(&mut runs);
         }
         let names = |infos: &[TokenizerInfo]| infos.iter().map(|info| info.canonical.clone()).collect();
-        let (compared, controls) = question.subjects.split_at(question.compared);
+        let (compared, controls) = resolved.subjects.split_at(resolved.compared);
         Ok(Plan {
             name: spec.name.clone(),
-            reference: compared[question.reference].canonical.clone(),
+            reference: compared[resolved.reference].canonical.clone(),
             tokenizers: names(compared),
             controls: names(controls),
             seeds: spec.seeds.clone(),
             jobs: runs.jobs,
             deferred,
             comparisons: spec.comparisons(),
-            smallest_p: statistics::holm::smallest_reachable(spec.seeds.len(), spec.comparisons()),
+            smallest_p: statistics::holm::minimum_attainable_p(spec.seeds.len(), spec.comparisons()),
             detectable: None,
             calibrated: false,
         })
     }
 
-    /// Seconds of all runs one after another.
+    /// Estimated seconds of all runs in sequence.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.jobs.iter().map(|job| job.estimate.seconds).sum()
     }
 }
 
-/// Runs in order, each once.
+/// Jobs in order, each run once.
 #[derive(Default)]
 struct Runs {
     jobs: Vec<Job>,
@@ -103,22 +103,22 @@ impl Runs {
     }
 }
 
-/// A spec whose names are looked up.
-struct Question<'a> {
+/// A spec with resolved names.
+struct ResolvedSpec<'a> {
     spec: &'a Spec,
     resolver: &'a dyn Resolver,
-    /// The compared tokenizers, then those that are added as controls.
+    /// The compared tokenizers, followed by those added as controls.
     subjects: Vec<TokenizerInfo>,
-    /// How many are compared.
+    /// Number of compared tokenizers.
     compared: usize,
-    /// Which of them is the reference.
+    /// Index of the reference among them.
     reference: usize,
     corpus: CorpusInfo,
     tasks: Vec<TaskInfo>,
 }
 
-impl<'a> Question<'a> {
-    fn new(spec: &'a Spec, resolver: &'a dyn Resolver) -> Result<Question<'a>> {
+impl<'a> ResolvedSpec<'a> {
+    fn new(spec: &'a Spec, resolver: &'a dyn Resolver) -> Result<ResolvedSpec<'a>> {
         let mut subjects = compared(spec, resolver)?;
         let compared = subjects.len();
         let reference = reference(spec, &subjects, resolver)?;
@@ -130,7 +130,7 @@ impl<'a> Question<'a> {
         }
         let corpus = resolver.corpus(&spec.corpus).map_err(|r| refused("corpus", r))?;
         let tasks = tasks(spec, resolver)?;
-        Ok(Question { spec, resolver, subjects, compared, reference, corpus, tasks })
+        Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpus, tasks })
     }
 
     fn run(&self, seed: u64, work: Work) -> Run {
@@ -150,8 +150,7 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// Every tokenizer with every learning rate. Seeds outermost: whatever is finished when a person looks is paired across
-    /// tokenizers.
+    /// Every tokenizer with every learning rate. Seeds are the outer loop, so that partial results are paired across tokenizers.
     fn pretraining(&self, runs: &mut Runs) -> Result<()> {
         let grid = self.spec.grid();
         for &seed in &self.spec.seeds {
@@ -169,7 +168,7 @@ impl<'a> Question<'a> {
         Ok(())
     }
 
-    /// Every tokenizer on every task. Gives the number of runs that wait for the choice of a learning rate.
+    /// Every tokenizer on every task. Returns the number of runs that are deferred until a learning rate is selected.
     fn finetuning(&self, runs: &mut Runs) -> Result<usize> {
         let mut deferred = 0;
         for &seed in &self.spec.seeds {
@@ -178,10 +177,10 @@ impl<'a> Question<'a> {
                     for (i, info) in self.subjects.iter().enumerate() {
                         let rate = self.rate(info, position);
                         deferred += usize::from(rate.is_none());
-                        // The encoder without pretraining: the reference tokenizer stands for all.
-                        let plain = self.spec.controls && i == self.reference;
-                        let plain = plain.then_some((self.spec.training.learning_rate, false));
-                        for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(plain) {
+                        // Control without pretraining, for the reference tokenizer only.
+                        let untrained = self.spec.controls && i == self.reference;
+                        let untrained = untrained.then_some((self.spec.training.learning_rate, false));
+                        for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(untrained) {
                             let (model, finetuning) = (self.model(info, position, rate)?, self.spec.finetuning.clone());
                             let finetune = Finetune { model, pretrained, task: task.data.clone(), finetuning };
                             let macs = cost::finetune(&finetune, info, task, &self.spec.device);
@@ -195,7 +194,7 @@ impl<'a> Question<'a> {
         Ok(deferred)
     }
 
-    /// The learning rate of the model that is fine-tuned, once it is known.
+    /// The learning rate of the pretrained model, if it is known.
     fn rate(&self, info: &TokenizerInfo, position: Position) -> Option<f64> {
         match self.spec.grid().as_slice() {
             [only] => Some(*only),
@@ -203,10 +202,10 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Runs that need no encoder.
+    /// Controls without an encoder.
     fn controls(&self, runs: &mut Runs) {
         let spec = self.spec;
-        // Nothing is drawn in a Markov chain and a regression: one seed says all.
+        // The Markov predictor and the regression are deterministic: one seed is enough.
         let first = spec.seeds[0];
         let markov = Control::Markov {
             order: 5,
@@ -236,8 +235,8 @@ fn compared(spec: &Spec, resolver: &dyn Resolver) -> Result<Vec<TokenizerInfo>> 
     for name in &spec.tokenizers {
         let info = look_up(name, spec, resolver)?;
         if subjects.iter().any(|s| s.canonical == info.canonical) {
-            let cause = format!("{name:?} is {} once more", info.canonical);
-            return Err(Error::invalid("tokenizers", cause, "name it once"));
+            let cause = format!("duplicate tokenizer: {name:?} is an alias of {}", info.canonical);
+            return Err(Error::invalid("tokenizers", cause, "list it once"));
         }
         subjects.push(info);
     }
@@ -250,41 +249,41 @@ fn look_up(name: &str, spec: &Spec, resolver: &dyn Resolver) -> Result<Tokenizer
     Ok(info)
 }
 
-/// The tasks of a spec: each of its own name and its own rows. Records know a task by its name, and what the same rows say
-/// twice must not count twice.
+/// The tasks of a spec, with unique names and unique rows: records identify a task by name, and equal rows must not count
+/// twice.
 fn tasks(spec: &Spec, resolver: &dyn Resolver) -> Result<Vec<TaskInfo>> {
     let mut tasks: Vec<TaskInfo> = Vec::new();
     for name in &spec.tasks {
         let task = resolver.task(name).map_err(|r| refused("tasks", r))?;
         if let Some(at) = tasks.iter().position(|other| other.data.hash == task.data.hash) {
-            let cause = format!("{name:?} holds the same rows in the same splits as {:?}", spec.tasks[at]);
-            return Err(Error::invalid("tasks", cause, "name it once"));
+            let cause = format!("{name:?} contains the same rows in the same splits as {:?}", spec.tasks[at]);
+            return Err(Error::invalid("tasks", cause, "list it once"));
         }
         if let Some(at) = tasks.iter().position(|other| other.data.name == task.data.name) {
             let cause = format!("{:?} and {name:?} are both named {:?}", spec.tasks[at], task.data.name);
-            return Err(Error::invalid("tasks", cause, "give one of them another name, in its task file (TOML)"));
+            return Err(Error::invalid("tasks", cause, "set another name in one of the task files (TOML)"));
         }
         tasks.push(task);
     }
     Ok(tasks)
 }
 
-/// Which of the looked-up tokenizers is the reference, however it is spelled.
+/// Index of the reference tokenizer, which may be written as an alias.
 fn reference(spec: &Spec, subjects: &[TokenizerInfo], resolver: &dyn Resolver) -> Result<usize> {
     let Some(name) = &spec.reference else { return Ok(0) };
-    let spelled = spec.tokenizers.iter().position(|t| t == name);
-    let meant = || {
+    let literal = spec.tokenizers.iter().position(|t| t == name);
+    let alias = || {
         let info = resolver.tokenizer(name, spec.masking.span).ok()?;
         subjects.iter().position(|s| s.canonical == info.canonical)
     };
-    spelled.or_else(meant).ok_or_else(|| {
-        let remedy = format!("add it there, or choose among {}", spec.tokenizers.join(", "));
-        Error::invalid("reference", format!("{name:?} is not among the tokenizers"), remedy)
+    literal.or_else(alias).ok_or_else(|| {
+        let remedy = format!("add it there, or use one of {}", spec.tokenizers.join(", "));
+        Error::invalid("reference", format!("{name:?} is not one of the tokenizers"), remedy)
     })
 }
 
-/// What stands beside the tokenizers as controls, canonical names in alphabetical order: of several tokenizers of one family the first
-/// one's (so one random segmentation is enough for several vocabularies), and none that is compared anyway.
+/// Canonical names of the control tokenizers, sorted. Only the controls of the first tokenizer of each family are used (one
+/// random segmentation for several vocabularies), without those that are compared anyway.
 fn control_tokenizers(subjects: &[TokenizerInfo]) -> Vec<String> {
     let first = |(at, info): &(usize, &TokenizerInfo)| subjects[..*at].iter().all(|s| s.family != info.family);
     let controls = subjects.iter().enumerate().filter(first).flat_map(|(_, info)| &info.controls);

@@ -1,4 +1,4 @@
-//! What so many seeds can show, in bits per base: the spread of earlier records, put into [`statistics::power`].
+//! The detectable difference of a plan in bits per base, from the standard deviation of earlier records.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use crate::plan::Plan;
 use crate::record::{BlockScore, Outcome, Record};
 use crate::run::{Key, Run, Work};
 
-/// Difference in bits per base that is decisive with a chance of 80 % ([`statistics::power`]), from the largest spread
-/// of paired differences in earlier records that ask the same but for the seed. None without such records, or if so few
-/// seeds can never be decisive.
+/// Smallest true difference in bits per base that is detected with power 80 % ([`statistics::power`]), from the largest standard
+/// deviation of paired differences over seeds in earlier records of the same runs. None without such records, or if no
+/// difference can be significant with the planned seeds.
 pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
     let mut bits: BTreeMap<Key, BTreeMap<u64, f64>> = BTreeMap::new();
     for record in records {
         let (Work::Pretrain(_), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) else { continue };
         let total = total(&r.blocks);
         if total.is_finite() && !r.collapsed {
-            let asked = Run { seed: 0, ..record.run.clone() };
-            bits.entry(asked.key()).or_default().insert(record.run.seed, total);
+            let run = Run { seed: 0, ..record.run.clone() };
+            bits.entry(run.key()).or_default().insert(record.run.seed, total);
         }
     }
-    let asked: Vec<Run> = plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).collect();
-    let mut spreads = Vec::new();
-    for run in &asked {
+    let runs: Vec<Run> = plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).collect();
+    let mut deviations = Vec::new();
+    for run in &runs {
         let Work::Pretrain(p) = &run.work else { continue };
         if p.tokenizer == plan.reference || !plan.tokenizers.contains(&p.tokenizer) {
             continue;
@@ -32,14 +32,14 @@ pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
         let (Some(a), Some(b)) = (bits.get(&run.key()), bits.get(&other.key())) else { continue };
         let differences: Vec<f64> = a.iter().filter_map(|(seed, x)| Some(x - b.get(seed)?)).collect();
         if differences.len() >= 3 {
-            spreads.push(statistics::deviation(&differences));
+            deviations.push(statistics::deviation(&differences));
         }
     }
-    let spread = spreads.into_iter().max_by(f64::total_cmp)?;
-    statistics::power::detectable_effect(spread, plan.seeds.len(), plan.comparisons)
+    let deviation = deviations.into_iter().max_by(f64::total_cmp)?;
+    statistics::power::detectable_effect(deviation, plan.seeds.len(), plan.comparisons)
 }
 
-/// Bits per base as a report counts them: one quotient per species, species alike. Not a number without masked bases.
+/// Bits per masked base as in reports: the unweighted mean over species. NaN without masked bases.
 fn total(blocks: &[BlockScore]) -> f64 {
     let mut species: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for block in blocks {

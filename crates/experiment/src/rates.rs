@@ -1,13 +1,13 @@
-//! The learning rate of each tokenizer, chosen among those that were tried.
+//! Selection of the learning rate of each tokenizer.
 
 use std::collections::BTreeMap;
 
 use crate::record::{Outcome, Record};
 use crate::run::Work;
 
-/// The learning rate with the fewest mean validation bits per base at the end of the curve, per canonical tokenizer name
-/// and position code. A rate that collapsed or failed for any seed is not chosen while another one is left; records of
-/// fine-tuning are ignored.
+/// The learning rate with the lowest mean validation bits per base at the end of the curve, per canonical tokenizer name and
+/// position encoding. A rate that collapsed or failed for any seed is selected only if there is no other. Fine-tuning records
+/// are ignored.
 #[must_use]
 pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
     let mut tried: BTreeMap<(String, &'static str), BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
@@ -26,9 +26,9 @@ pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
     let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len() as f64;
     tried
         .into_iter()
-        .filter_map(|(who, rates)| {
+        .filter_map(|(subject, rates)| {
             let best = rates.iter().min_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
-            Some((who, f64::from_bits(*best.0)))
+            Some((subject, f64::from_bits(*best.0)))
         })
         .collect()
 }

@@ -1,6 +1,6 @@
-//! A record: what one run left behind. The only door between computing and concluding.
+//! The record of a run: the only interface between computation and analysis.
 //!
-//! Sums are kept, never quotients, so that statistics can resample blocks. All bits are base-2 logarithms.
+//! Records contain sums, never quotients, so that the bootstrap can resample blocks. Bits are base-2 logarithms.
 
 use protocol::score::Score;
 use serde::{Deserialize, Serialize};
@@ -10,102 +10,102 @@ pub use statistics::Metric;
 use crate::error::{Error, Result};
 use crate::run::{Key, Run};
 
-/// `provenance.version` of records that were made up for a test.
-pub const MADE_UP: &str = "mock";
+/// `provenance.version` of simulated records (written by a mock executor in tests).
+pub const SIMULATED: &str = "mock";
 
-/// What a run left behind.
+/// The record of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The run's key.
+    /// Key of the run.
     pub key: Key,
-    /// The run.
+    /// Specification of the run.
     pub run: Run,
-    /// What came of it.
+    /// Result or reason of failure.
     pub outcome: Outcome,
-    /// Seconds and memory: not part of the answer, differs between executions.
+    /// Time and memory of this execution; not part of the result.
     pub timing: Timing,
-    /// Where and with what it was computed: not part of the answer.
+    /// Version, commit, device and time; not part of the result.
     pub provenance: Provenance,
 }
 
 impl Record {
-    /// The record without timing and provenance: equal for every execution of the same run on the same device.
+    /// The record without timing and provenance as JSON: equal for all executions of the run on the same device kind.
     #[must_use]
-    pub fn answer(&self) -> Value {
+    pub fn result(&self) -> Value {
         serde_json::json!({ "key": self.key, "run": self.run, "outcome": self.outcome })
     }
 
-    /// The record as JSON, if it can be read back: its key fits and its sums are numbers.
-    pub(crate) fn keepable(&self) -> Result<Value> {
+    /// The record as JSON, after checking that it can be read back: its key matches its run and its sums are finite.
+    pub(crate) fn to_stored(&self) -> Result<Value> {
         if self.run.key() != self.key {
-            return Err(Error::unkeepable(self.key.short(), &"its key is not that of its run"));
+            return Err(Error::invalid_record(self.key.short(), &"its key does not match its run"));
         }
-        let value = serde_json::to_value(self).map_err(|e| Error::unkeepable(self.key.short(), &e))?;
+        let value = serde_json::to_value(self).map_err(|e| Error::invalid_record(self.key.short(), &e))?;
         Record::deserialize(&value).map_err(|e| {
-            Error::unkeepable(self.key.short(), &format!("{e} (JSON writes not-a-number and infinity as null)"))
+            Error::invalid_record(self.key.short(), &format!("{e} (JSON has no not-a-number and infinity)"))
         })?;
         Ok(value)
     }
 
-    /// True if nothing was computed: a comparison of such records must say so, and no run starts from one.
+    /// True for a simulated record: a comparison must be marked as simulated, and no run starts from it.
     #[must_use]
-    pub fn is_made_up(&self) -> bool {
-        self.provenance.version == MADE_UP
+    pub fn is_simulated(&self) -> bool {
+        self.provenance.version == SIMULATED
     }
 }
 
-/// Result or reason of failure.
+/// Result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Outcome {
     /// A scored language model.
     Pretrained(Box<Pretrained>),
-    /// A fine-tuned (or task-control) classifier.
+    /// A classifier: fine-tuned, or a control on a task.
     Finetuned(Box<Finetuned>),
-    /// The run failed; the reason is data.
+    /// The run failed.
     Failed {
-        /// Why, in one sentence.
+        /// Reason, one sentence.
         reason: String,
     },
 }
 
-/// The score of one genome block.
+/// Code length of one genome block in bits, summed over its masked bases. Every base is scored exactly once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BlockScore {
-    /// Species.
+    /// Name of the species.
     pub species: String,
-    /// Number of the block inside the species: the unit of resampling.
+    /// Number of the block in its species; the unit that the bootstrap resamples.
     pub block: u32,
-    /// Its masked bases and their bits; it refuses names it does not know.
+    /// Masked bases and bits; unknown fields are rejected.
     #[serde(flatten)]
     pub score: Score,
 }
 
 impl BlockScore {
-    /// The sequential total in bits: count + length + content.
+    /// Total bits in sequential order: count + length + content.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.score.total()
     }
 }
 
-/// One point along a run.
+/// One point of the validation curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CurvePoint {
     /// Bases seen by the model so far.
     pub bases: u64,
-    /// Validation bits (sequential total) and bases paid for, one pass of the plan.
+    /// Total bits in sequential order on the validation split, one pass of the scoring plan.
     #[serde(deserialize_with = "number_or_null")]
     pub bits: f64,
-    /// Masked bases paid for.
+    /// Number of masked bases scored.
     pub scored: u64,
-    /// Exact floor of the same bits, where the source is known.
+    /// Bits under the exact posterior for the same bases; only for synthetic text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
-    /// Mean training loss since the last point, nats per hidden base.
+    /// Mean training loss since the last point, nats per masked base.
     #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
 }
@@ -116,17 +116,17 @@ pub struct CurvePoint {
 pub struct Pretrained {
     /// Scores per species and genome block.
     pub blocks: Vec<BlockScore>,
-    /// Validation bits along the run.
+    /// Validation curve.
     pub curve: Vec<CurvePoint>,
-    /// What the model costs; exact counts, equal for every execution.
+    /// Exact cost of the model, equal for all executions.
     pub cost: Cost,
-    /// Tokens of each length (index 0 = length 1) that the tokenizer cuts the scored text into (units for `mxdna`).
+    /// Number of tokens of the scored text by length (index 0: length 1); learned units for `mxdna`.
     pub lengths: Vec<u64>,
-    /// Bases in planned spans over training.
+    /// Bases in planned spans over all training windows.
     pub planned_bases: u64,
-    /// Bases that were in fact hidden (prefixes may be revealed).
+    /// Bases that were masked: planned bases without revealed prefixes.
     pub hidden_bases: u64,
-    /// True if the loss became not-a-number or never fell below its start: counted and shown.
+    /// True if the model collapsed (`docs/protocol.md#baselines-and-controls`).
     pub collapsed: bool,
 }
 
@@ -134,61 +134,61 @@ pub struct Pretrained {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cost {
-    /// Parameters of the front end (embedding included).
+    /// Parameters of the front end, including the embedding.
     pub frontend_parameters: u64,
     /// Parameters of the shared encoder.
     pub encoder_parameters: u64,
-    /// Parameters of the head (tied decoder not counted twice).
+    /// Parameters of the head; a tied decoder is not counted twice.
     pub head_parameters: u64,
     /// Bases per encoder token on the scored text.
     pub bases_per_token: f64,
-    /// Multiply-accumulates of a forward pass per base (true MACs), window of the run.
+    /// Multiply-accumulates (MACs) of a forward pass per base, at the window length of the run.
     pub macs_per_base: f64,
     /// Forward passes per scored window.
     pub passes: f64,
-    /// Optimiser steps.
+    /// Optimizer steps.
     pub steps: u64,
 }
 
-/// A classifier.
+/// Result of a classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finetuned {
     /// Number of classes.
     pub classes: usize,
-    /// Names of the classes, where the task has names for them.
+    /// Class names by number, if the task has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// What the task is judged by.
+    /// Metric of the task.
     #[serde(default, skip_serializing_if = "Metric::is_default")]
     pub metric: Metric,
-    /// Training rows used.
+    /// Number of training rows.
     pub rows: usize,
     /// True classes of the test rows, in file order.
     pub labels: Vec<u32>,
     /// Predicted classes of the test rows, in file order.
     pub predicted: Vec<u32>,
-    /// Loss on the dev split at each evaluation (nats per row).
+    /// Loss on the validation split at each evaluation, nats per row.
     #[serde(deserialize_with = "numbers_or_null")]
     pub dev_losses: Vec<f64>,
     /// Index of the evaluation whose checkpoint was kept.
     pub best: usize,
-    /// MCC (R_K for several classes) on dev at the kept checkpoint.
+    /// MCC (R_K for several classes) on the validation split at the kept checkpoint.
     pub dev_mcc: f64,
-    /// Test MCC (R_K), from pooled predictions.
+    /// MCC (R_K) on the test split.
     pub mcc: f64,
-    /// Test macro-F1.
+    /// Macro F1 on the test split.
     pub f1: f64,
-    /// Test accuracy.
+    /// Accuracy on the test split.
     pub accuracy: f64,
-    /// True if every test row got one class: the run collapsed.
+    /// True if the model collapsed: all test rows were assigned to one class.
     pub collapsed: bool,
-    /// Parameters trained.
+    /// Number of trained parameters.
     pub parameters: u64,
 }
 
 impl Finetuned {
-    /// The test score by a metric.
+    /// The test score in a metric.
     #[must_use]
     pub fn score(&self, metric: Metric) -> f64 {
         match metric {
@@ -199,23 +199,23 @@ impl Finetuned {
     }
 }
 
-/// Seconds and memory.
+/// Time and memory of an execution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
-    /// Wall seconds of training, over all sittings.
+    /// Wall-clock seconds of training, over all sessions.
     pub train_seconds: f64,
-    /// Wall seconds of scoring or evaluation.
+    /// Wall-clock seconds of scoring or evaluation.
     pub score_seconds: f64,
-    /// Training bases per wall second.
+    /// Training bases per wall-clock second.
     pub bases_per_second: f64,
-    /// Peak resident memory in MiB, where the system tells.
+    /// Peak resident memory in MiB; 0 if unknown.
     pub peak_mib: f64,
-    /// Threads used.
+    /// Number of threads.
     pub threads: usize,
 }
 
-/// Where a record comes from. No host names, no absolute paths: records are published.
+/// Origin of a record. No host names and no absolute paths, because records are published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provenance {
@@ -223,15 +223,15 @@ pub struct Provenance {
     pub version: String,
     /// Git commit of the build, `unknown` outside a checkout.
     pub commit: String,
-    /// Device in words (processor or GPU model).
+    /// Processor or GPU model.
     pub device: String,
-    /// Finished at, seconds since 1970-01-01 UTC.
+    /// Time of completion, seconds since 1970-01-01 UTC.
     pub finished: u64,
-    /// Times the run was resumed from a checkpoint.
+    /// Number of resumptions from a checkpoint.
     pub resumed: u32,
 }
 
-/// JSON writes not-a-number as `null`; a collapsed run's losses must come back as what they were.
+/// JSON represents not-a-number as `null`, which occurs in the losses of collapsed runs.
 fn number_or_null<'de, D: serde::Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(input)?.unwrap_or(f64::NAN))
 }

@@ -1,15 +1,15 @@
-//! Who answers what a plan must ask: the program asks the tokenizer registry and looks at the files.
+//! Resolution of the names of a spec. The program implements it with the tokenizer registry and the data files.
 
 use crate::config::{Masking, Position};
 use crate::encoder::Encoders;
 use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 
-/// Why a resolver refuses, and what to do.
+/// Why a resolver rejects a name, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong.
     pub cause: String,
-    /// What to do.
+    /// How to fix it.
     pub remedy: Option<String>,
 }
 
@@ -19,36 +19,36 @@ impl<S: Into<String>> From<S> for Refusal {
     }
 }
 
-/// Answers what the plan must ask.
+/// Resolves the names of a spec.
 pub trait Resolver {
-    /// The encoders that a spec can name.
+    /// The built-in encoders.
     fn encoders(&self) -> &Encoders;
 
-    /// A tokenizer by name; `span` is the length of masked spans in bases.
+    /// Looks up a tokenizer; `span`: length of masked spans in bases.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If the name is unknown.
     fn tokenizer(&self, name: &str, span: usize) -> Result<TokenizerInfo, Refusal>;
 
-    /// A corpus by name or path.
+    /// Looks up a corpus by name or path.
     ///
     /// # Errors
-    /// If there is none.
+    /// If it does not exist or is invalid.
     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal>;
 
-    /// A task by name or path.
+    /// Looks up a task by name or path.
     ///
     /// # Errors
-    /// If there is none.
+    /// If it does not exist or is invalid.
     fn task(&self, name: &str) -> Result<TaskInfo, Refusal>;
 
-    /// Whether a tokenizer can be scored with spans of that length.
+    /// Checks that a tokenizer can be scored with the masking plan.
     ///
     /// # Errors
-    /// If not; the remedy names a span that does.
+    /// If not; the remedy names a span length that works.
     fn check(&self, tokenizer: &str, masking: &Masking) -> Result<(), Refusal>;
 
-    /// The learning rate chosen for a tokenizer (canonical name), once pretraining over the grid is done.
+    /// The selected learning rate of a tokenizer (canonical name), once pretraining over the grid is finished.
     fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
         let _ = (tokenizer, position);
         None

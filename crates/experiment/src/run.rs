@@ -1,7 +1,7 @@
-//! A run: everything that determines one record, every name resolved, every default explicit.
+//! A run: everything that determines one record, with resolved names and explicit defaults.
 //!
-//! The canonical JSON of a [`Run`] (sorted keys) is hashed to its [`Key`]. What does not change the answer (paths,
-//! workers, threads, verbosity) is not part of it.
+//! The [`Key`] of a [`Run`] is the hash of its canonical JSON. Settings that do not change the result (paths, workers, threads,
+//! verbosity) are not part of it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,35 +9,36 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Encoder, Finetuning, Masking, Scoring, Training};
+use crate::config::{EncoderConfig, Finetuning, Masking, Scoring, Training};
 use crate::error::{Error, Result};
 
-/// Raised by hand when the meaning of a run changes, so that records of different meanings never share a key.
+/// Protocol version, incremented manually when the meaning of a run changes, so that records of different protocols never share
+/// a key.
 pub const PROTOCOL: u32 = 1;
 
-/// Data named by its content: readable name and BLAKE3 (hex) over content and split recipe.
+/// Reference to data by content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataRef {
-    /// Name for people.
+    /// Readable name.
     pub name: String,
-    /// BLAKE3 of the content, 64 hex digits.
+    /// BLAKE3 of content and split specification, 64 hexadecimal digits.
     pub hash: String,
 }
 
-/// One run.
+/// Specification of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// See [`PROTOCOL`].
+    /// Protocol version, see [`PROTOCOL`].
     pub protocol: u32,
-    /// Device kind: `cpu`, `tch-cpu`, `tch-cuda` ... (no ordinal: it does not change the answer).
+    /// Device kind: `cpu`, `tch-cpu`, `tch-cuda` ... without an ordinal, which does not change the result.
     pub device: String,
-    /// Number format, `f32`.
+    /// Number format of the tensors, `f32`.
     pub dtype: String,
-    /// Seed of every named random stream of the run.
+    /// Seed of all named random streams of the run.
     pub seed: u64,
-    /// What is done.
+    /// Kind of run, with its hyperparameters.
     pub work: Work,
 }
 
@@ -47,9 +48,9 @@ pub struct Run {
 pub enum Work {
     /// Train a masked language model, then score it on held-out text.
     Pretrain(Pretrain),
-    /// Train a classifier on a labelled task, starting from a pretrained model or from initial weights.
+    /// Train a classifier on a labeled task, from a pretrained model or from initial weights.
     Finetune(Finetune),
-    /// A control that needs no encoder (`docs/protocol.md#baselines-and-controls`).
+    /// A control without an encoder (`docs/protocol.md#baselines-and-controls`).
     Control(Control),
 }
 
@@ -57,15 +58,15 @@ pub enum Work {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrain {
-    /// Canonical tokenizer name, e.g. `bpe4096`; `file:` names carry the content hash instead of the path.
+    /// Canonical tokenizer name, e.g. `bpe4096`; `file:` names contain the content hash instead of the path.
     pub tokenizer: String,
     /// The corpus.
     pub corpus: DataRef,
     /// The encoder.
-    pub encoder: Encoder,
+    pub encoder: EncoderConfig,
     /// Masking in training.
     pub masking: Masking,
-    /// Optimiser, budget, batch.
+    /// Optimizer, budget, batch size.
     pub training: Training,
     /// Held-out scoring.
     pub scoring: Scoring,
@@ -75,13 +76,13 @@ pub struct Pretrain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finetune {
-    /// The model (its seed is the run's seed).
+    /// The pretraining of the model, with the seed of the run.
     pub model: Pretrain,
-    /// False: the same architecture from initial weights (a control).
+    /// False: the same architecture from initial weights, a control.
     pub pretrained: bool,
-    /// The labelled task.
+    /// The labeled task.
     pub task: DataRef,
-    /// Optimiser and budget.
+    /// Optimizer and budget.
     pub finetuning: Finetuning,
 }
 
@@ -89,7 +90,7 @@ pub struct Finetune {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "kebab-case")]
 pub enum Control {
-    /// Two-sided Markov predictor of order 5 fitted on the training split, scored on the same plan.
+    /// Two-sided Markov predictor of order 5, fitted on the training split and scored with the same scoring plan.
     Markov {
         /// Order of the chain.
         order: usize,
@@ -102,40 +103,40 @@ pub enum Control {
         /// Held-out scoring.
         scoring: Scoring,
     },
-    /// Logistic regression on k-mer counts (all k from 1 to `max_k`) of a labelled task.
+    /// Logistic regression on k-mer counts (all k from 1 to `max_k`) of a labeled task.
     KmerLogistic {
-        /// Largest k.
+        /// Maximum k.
         max_k: usize,
-        /// The labelled task.
+        /// The labeled task.
         task: DataRef,
     },
-    /// Small convolutional network on one-hot bases of a labelled task.
+    /// Small convolutional network on one-hot bases of a labeled task.
     Cnn {
-        /// The labelled task.
+        /// The labeled task.
         task: DataRef,
-        /// Optimiser and budget.
+        /// Optimizer and budget.
         finetuning: Finetuning,
     },
 }
 
-/// Identity of a run: BLAKE3 of its canonical JSON, 64 hex digits.
+/// Identity of a run: BLAKE3 of its canonical JSON, 64 hexadecimal digits.
 ///
 /// ```
 /// let error = "../up".parse::<experiment::Key>().unwrap_err();
-/// assert_eq!(error.to_string(), "\"../up\" is no run key");
+/// assert_eq!(error.to_string(), "invalid run key \"../up\"");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Key(String);
 
 impl Key {
-    /// All 64 digits.
+    /// All 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// First 12 digits, for people.
+    /// The first 12 digits, for messages.
     #[must_use]
     pub fn short(&self) -> &str {
         &self.0[..12]
@@ -176,16 +177,16 @@ impl fmt::Display for Key {
 }
 
 impl Run {
-    /// The run's key. Object keys are sorted and numbers printed in shortest form, so the spelling never matters.
+    /// The key of the run.
     ///
     /// # Panics
-    /// Never: a `Run` holds nothing that JSON cannot hold.
+    /// Never: a `Run` can always be represented in JSON.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key(crate::canonical::hash(&serde_json::to_value(self).expect("a run is plain data")))
+        Key(crate::canonical::hash(&serde_json::to_value(self).expect("a run can be represented in JSON")))
     }
 
-    /// The run this one starts from: the pretraining of a fine-tuning run.
+    /// The pretraining run that a fine-tuning run starts from.
     #[must_use]
     pub fn parent(&self) -> Option<Run> {
         match &self.work {
@@ -194,7 +195,7 @@ impl Run {
         }
     }
 
-    /// The tokenizer's name, or the control's name.
+    /// Name of the tokenizer or control.
     #[must_use]
     pub fn subject(&self) -> String {
         match &self.work {
@@ -207,7 +208,7 @@ impl Run {
         }
     }
 
-    /// The task, where there is one.
+    /// The task, if there is one.
     #[must_use]
     pub fn task(&self) -> Option<&DataRef> {
         match &self.work {

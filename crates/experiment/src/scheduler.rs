@@ -1,8 +1,8 @@
-//! Answers the runs of a plan: their order, what is finished, what failed, and how a call that was ended goes on.
+//! Executes the runs of a plan: order, skipping of finished runs, failures, and resumption.
 //!
-//! A run starts only when the records it waits for exist, and what is finished is skipped. A failed record is data, and only
-//! the run itself writes one (its loss diverged). Whatever else ends a run without a record (a signal, a panic, a missing
-//! file, a full disk) says nothing about the question: the run stays pending and the next call takes it up again.
+//! A run starts only when the records of its dependencies exist; finished runs are skipped. A failed record is a result, and
+//! only the run itself writes one (its loss diverged). A run that ends without a record for any other reason (signal, panic,
+//! missing file, full disk) stays pending, and the next call retries it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::record::{Outcome, Record};
 use crate::run::Key;
 use crate::store::{Found, Store};
 
-/// Has the runs of a plan answered by an [`Executor`].
+/// Executes the runs of a plan with an [`Executor`].
 #[derive(Clone, Debug, Default)]
 pub struct Scheduler {
-    /// Answers failed runs again.
+    /// Whether failed runs are executed again.
     pub retry_failed: bool,
-    /// Set it (from a signal handler, say) to stop: runs are told to save what they have and to end.
+    /// Set it (e.g. in a signal handler) to interrupt the execution: runs are asked to save a checkpoint and exit.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Scheduler {
-    /// Answers every run of `jobs` that the store has no record of, telling `events` what happens.
+    /// Executes every run of `jobs` without a record in the store, and reports events to `events`.
     ///
     /// # Errors
-    /// If the store cannot be written, or the executor fails. A run that fails is no error.
+    /// If the store cannot be written, or the executor fails. A failed run is not an error.
     pub fn execute(
         &self,
         jobs: &[Job],
@@ -66,13 +66,13 @@ impl Scheduler {
                 };
             }
             for message in executor.executor.poll()? {
-                call.hear(message)?;
+                call.handle(message)?;
             }
         }
     }
 }
 
-/// Cancels what is on its way when the call ends early, by an error or a panic in `events`.
+/// Cancels active runs when the call ends early, by an error or a panic in `events`.
 struct Guard<'a> {
     executor: &'a mut dyn Executor,
     ended: bool,
@@ -86,15 +86,15 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// A run on its way.
+/// An active run.
 struct Running {
     key: Key,
-    /// The failed record that this sitting is to replace.
+    /// The failed record that this session may replace.
     before: Option<Record>,
     began: Instant,
 }
 
-/// Whether a run may start.
+/// Whether a run can start.
 enum Ready {
     Yes,
     NotYet,
@@ -105,43 +105,43 @@ enum Ready {
 struct Call<'a> {
     store: &'a Store,
     events: &'a mut dyn FnMut(Event),
-    /// Failed runs are answered again.
+    /// Whether failed runs are executed again.
     retry_failed: bool,
-    /// Made-up records are answers too: only for an executor that makes them up itself.
+    /// Whether simulated records count as results: only for an executor that simulates.
     simulated: bool,
     summary: Summary,
     waiting: Vec<&'a Job>,
     running: Vec<Running>,
-    /// Whether it was told that the executor takes fewer runs than it said.
+    /// Whether it was reported that the executor accepts fewer runs than its capacity.
     full: bool,
 }
 
 impl<'a> Call<'a> {
-    /// Sorts out what is finished; gives what is left to do, each run once.
+    /// Skips finished runs; returns the remaining ones, each once.
     fn unfinished(&mut self, jobs: &'a [Job]) -> Result<Vec<&'a Job>> {
-        let mut left = Vec::new();
+        let mut unfinished = Vec::new();
         let mut seen = HashSet::new();
-        let mut made_up = 0;
+        let mut simulated = 0;
         for job in jobs {
             if !seen.insert(&job.key) {
                 continue;
             }
-            if !self.simulated && self.store.set_aside_made_up(&job.key)? {
-                made_up += 1;
+            if !self.simulated && self.store.set_aside_simulated(&job.key)? {
+                simulated += 1;
             }
-            if !self.answered(&job.key)? {
-                left.push(job);
+            if !self.has_record(&job.key)? {
+                unfinished.push(job);
             }
         }
-        if made_up > 0 {
-            let text = format!("{made_up} made-up records were set aside; these runs are computed");
+        if simulated > 0 {
+            let text = format!("{simulated} simulated records were renamed; their runs are computed");
             (self.events)(Event::Warning { text });
         }
-        Ok(left)
+        Ok(unfinished)
     }
 
-    /// Whether the store has the answer by now; if so, that is told and counted.
-    fn answered(&mut self, key: &Key) -> Result<bool> {
+    /// Whether the store has a record that counts; if so, it is reported and added to the summary.
+    fn has_record(&mut self, key: &Key) -> Result<bool> {
         let found = self.store.record(key)?;
         for text in self.store.take_warnings() {
             (self.events)(Event::Warning { text });
@@ -169,12 +169,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether a record is an answer.
+    /// Whether a record counts as a result.
     fn counts(&self, record: &Record) -> bool {
-        self.simulated || !record.is_made_up()
+        self.simulated || !record.is_simulated()
     }
 
-    /// Looks at the records that a run waits for.
+    /// Checks the records of the dependencies of a run.
     fn ready(&self, job: &Job) -> Result<Ready> {
         for parent in &job.after {
             let waits = self.waiting.iter().any(|j| j.key == *parent);
@@ -184,19 +184,19 @@ impl<'a> Call<'a> {
             match self.store.record(parent)? {
                 Found::Done(record) if self.counts(&record) => {
                     if let Outcome::Failed { reason } = record.outcome {
-                        let reason = format!("it starts from run {}, which failed: {reason}", parent.short());
+                        let reason = format!("depends on run {}, which failed: {reason}", parent.short());
                         return Ok(Ready::Never(reason));
                     }
                 }
                 Found::Done(_) | Found::Missing | Found::SetAside { .. } => {
-                    return Ok(Ready::Never(format!("it starts from run {}, which has no record", parent.short())));
+                    return Ok(Ready::Never(format!("depends on run {}, which has no record", parent.short())));
                 }
             }
         }
         Ok(Ready::Yes)
     }
 
-    /// Submits runs, in order, as long as there is room and one is ready.
+    /// Submits runs in order while there is capacity and one is ready.
     fn start(&mut self, executor: &mut dyn Executor, context: &Context<'_>) -> Result<()> {
         let mut index = 0;
         while index < self.waiting.len() && self.running.len() < context.at_once {
@@ -206,13 +206,13 @@ impl<'a> Call<'a> {
                 Ready::Never(reason) => {
                     self.waiting.remove(index);
                     self.pending(&job.key, &reason);
-                    // Those before it may have waited for it.
+                    // Earlier runs may have waited for it.
                     index = 0;
                 }
                 Ready::Yes => {
                     self.waiting.remove(index);
-                    // Another process may have answered it since this call began.
-                    if self.answered(&job.key)? {
+                    // Another process may have finished it since this call began.
+                    if self.has_record(&job.key)? {
                         index = 0;
                         continue;
                     }
@@ -227,7 +227,7 @@ impl<'a> Call<'a> {
                         Submission::Full(error) => {
                             self.waiting.insert(index, job);
                             if !std::mem::replace(&mut self.full, true) {
-                                let text = format!("{} runs at a time: {error}", self.running.len());
+                                let text = format!("limited to {} concurrent runs: {error}", self.running.len());
                                 (self.events)(Event::Warning { text });
                             }
                             break;
@@ -240,12 +240,12 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// Cancels what is on its way; what has no record by then is pending.
+    /// Cancels active runs; runs without a record are pending.
     fn interrupt(mut self, executor: &mut dyn Executor) -> Result<Summary> {
         self.summary.interrupted = true;
         if !self.running.is_empty() {
             for message in executor.cancel()? {
-                self.hear(message)?;
+                self.handle(message)?;
             }
         }
         for running in std::mem::take(&mut self.running) {
@@ -257,13 +257,13 @@ impl<'a> Call<'a> {
         Ok(self.summary)
     }
 
-    fn hear(&mut self, Message { key, update }: Message) -> Result<()> {
+    fn handle(&mut self, Message { key, update }: Message) -> Result<()> {
         match update {
             Update::Progress(p) => {
                 (self.events)(Event::Progress { key, stage: p.stage, done: p.bases, of: p.of });
             }
             Update::Stdout(line) => {
-                // A log that cannot be written must not end a run.
+                // A failure to write the log must not end a run.
                 let _ = self.store.append_log(&key, &serde_json::json!({ "stdout": line }));
                 (self.events)(Event::Log { key, line });
             }
@@ -285,14 +285,14 @@ impl<'a> Call<'a> {
         self.summary.pending.push((key.clone(), reason.to_owned()));
     }
 
-    /// A run has ended, by itself or because it was told to: what came of it is in the store.
+    /// Handles the end of a run; its result is in the store.
     fn ended(&mut self, running: &Running, ending: Ending) -> Result<()> {
         let key = running.key.clone();
         match self.store.record(&key)? {
             Found::Done(record) if !self.counts(&record) => {}
             Found::Done(record) => match &record.outcome {
                 Outcome::Failed { reason } => {
-                    // A failure from before is no news; another one was written by the run itself.
+                    // An unchanged record is an earlier failure; a new one was written by the run itself.
                     if running.before.as_ref() != Some(&record) {
                         let reason = reason.clone();
                         let stderr = ending.stderr;
@@ -301,7 +301,7 @@ impl<'a> Call<'a> {
                         return Ok(());
                     }
                 }
-                // Whoever wrote it: another process may have been faster.
+                // It may have been written by another process.
                 Outcome::Pretrained(_) | Outcome::Finetuned(_) => {
                     (self.events)(Event::Finished { key: key.clone(), seconds: running.began.elapsed().as_secs_f64() });
                     self.summary.done.push(key);
@@ -316,7 +316,7 @@ impl<'a> Call<'a> {
         let reason = if self.summary.interrupted {
             "interrupted".to_owned()
         } else {
-            // Events and summaries are shown to others: no path of this machine.
+            // Events and summaries may be published: remove the path of the store.
             ending.reason.replace(&self.store.root().display().to_string(), "<store>")
         };
         self.pending(&key, &reason);

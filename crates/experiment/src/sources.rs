@@ -1,11 +1,11 @@
-//! Where the data of a run is found on this machine. Not part of a run: its key names data by content.
+//! Data sources of a run on this machine. They are not part of the run, whose key identifies data by content.
 
 use std::path::PathBuf;
 
 use dataset::{CorpusSpec, TaskSpec};
 use serde::{Deserialize, Serialize};
 
-/// Corpus, task and tokenizer file of a run, as far as it has them.
+/// Corpus, task and tokenizer file of a run, if it has them.
 ///
 /// ```
 /// let sources: experiment::Sources = serde_json::from_str(r#"{"tokenizer":"/here/tokenizer.json"}"#).unwrap();
@@ -18,7 +18,7 @@ pub struct Sources {
     /// The corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusSpec>,
-    /// The labelled task.
+    /// The labeled task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSpec>,
     /// The file of a `file:` tokenizer.

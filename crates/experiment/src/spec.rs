@@ -1,10 +1,10 @@
-//! A spec: the question as a person writes it, in TOML or as flags of `tokbench compare` (sugar for the same value).
+//! The specification of an experiment, written in TOML or as flags of `tokbench compare`.
 //!
-//! Nothing is looked up here; names become runs in [`Plan::new`](crate::plan::Plan::new).
+//! Names are not resolved here, but in [`Plan::new`](crate::plan::Plan::new).
 //!
 //! ```
 //! let text = "tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7";
-//! let spec = experiment::Spec::from_toml(text, "q.toml", &experiment::Encoders::default())?;
+//! let spec = experiment::Spec::from_toml(text, "experiment.toml", &experiment::Encoders::default())?;
 //! assert_eq!(spec.seeds, [1, 2, 3, 4, 5, 6, 7]);
 //! assert_eq!(spec.reference(), "base");
 //! # Ok::<(), experiment::Error>(())
@@ -16,22 +16,22 @@ use dataset::explain::TomlError;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
+use crate::config::{EncoderConfig, Finetuning, Masking, Position, Scoring, Training};
 use crate::encoder::{EncoderChoice, Encoders, choices};
 use crate::error::{Error, Result};
 
-/// Seeds of a spec at most.
-pub const MOST_SEEDS: usize = 10_000;
+/// Maximum number of seeds.
+pub const MAX_SEEDS: usize = 10_000;
 
-/// The question.
+/// Specification of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
-    /// Name of the experiment: letters, digits, `-`, `_`; becomes part of file names.
+    /// Name of the experiment: letters, digits, `-`, `_`; part of file names.
     pub name: String,
     /// Names of tokenizers, in the order of tables and legends.
     pub tokenizers: Vec<String>,
-    /// The tokenizer that all others are compared with, in any of its spellings; the first one if not given.
+    /// The tokenizer that all others are compared with; the first one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// Seeds: a count (`7` means 1 to 7) or a list.
@@ -39,15 +39,15 @@ pub struct Spec {
     pub seeds: Vec<u64>,
     /// Device, e.g. `cpu`.
     pub device: String,
-    /// Position codes; several are a factor.
+    /// Position encodings; each is combined with every tokenizer.
     pub positions: Vec<Position>,
-    /// Name of a corpus, path of its TOML, or path of a FASTA or FASTQ file.
+    /// Name of a built-in corpus, path of a corpus file (TOML), or path of a FASTA or FASTQ file.
     pub corpus: String,
-    /// Labelled tasks.
+    /// Labeled tasks: built-in names, task files (TOML) or tables.
     pub tasks: Vec<String>,
-    /// Learning rates tried for every tokenizer alike, chosen on the validation split; empty: `training.learning_rate`.
+    /// Grid of learning rates, the same for every tokenizer, selected on the validation split; empty: `training.learning_rate`.
     pub learning_rates: Vec<f64>,
-    /// Adds the controls (`docs/protocol.md#baselines-and-controls`).
+    /// Whether controls are added (`docs/protocol.md#baselines-and-controls`).
     pub controls: bool,
     /// The shared encoder.
     pub encoder: EncoderChoice,
@@ -84,18 +84,18 @@ impl Default for Spec {
 }
 
 impl Spec {
-    /// Reads and validates a spec. `origin` is what errors call the text: a path, or `flags`.
+    /// Parses and validates a spec. `origin` is the source for error messages: a path, or `flags`.
     ///
     /// # Errors
-    /// If the text is no TOML, has an unknown key or a wrong type (with the line), or means nothing
-    /// (see [`Spec::validate`]).
+    /// If the text is not valid TOML, has an unknown key or a value of the wrong type (with its line), or is invalid (see
+    /// [`Spec::validate`]).
     pub fn from_toml(text: &str, origin: &str, encoders: &Encoders) -> Result<Spec> {
         let spec: Spec = toml::from_str(text).map_err(|e| syntax(&e, text, origin))?;
         spec.validate(encoders)?;
         Ok(spec)
     }
 
-    /// The spec as TOML, every default explicit; [`Spec::from_toml`] gives the same value back.
+    /// The spec as TOML with explicit defaults; [`Spec::from_toml`] restores the same value.
     ///
     /// # Errors
     /// If a number is too large for TOML (seeds beyond 2^63).
@@ -103,39 +103,39 @@ impl Spec {
         toml::to_string(self).map_err(|e| Error::invalid("spec", e.to_string(), "use smaller numbers"))
     }
 
-    /// The tokenizer that all others are compared with, as it is written (empty only if there is no tokenizer).
+    /// The reference tokenizer as written (empty only if there are no tokenizers).
     #[must_use]
     pub fn reference(&self) -> &str {
         self.reference.as_deref().or(self.tokenizers.first().map(String::as_str)).unwrap_or_default()
     }
 
-    /// Asks for the seeds 1 to `count`.
+    /// Sets the seeds 1 to `count`.
     ///
     /// # Errors
-    /// If there are more than [`MOST_SEEDS`]; nothing is changed then.
+    /// If there are more than [`MAX_SEEDS`]; the spec is then unchanged.
     pub fn set_seeds(&mut self, count: u64) -> Result<()> {
-        if count > MOST_SEEDS as u64 {
+        if count > MAX_SEEDS as u64 {
             return Err(too_many(count));
         }
         self.seeds = (1..=count).collect();
         Ok(())
     }
 
-    /// The encoder with one of the position codes.
+    /// The encoder with a position encoding.
     ///
     /// # Errors
-    /// If there is no such built-in encoder.
-    pub fn encoder(&self, position: Position, encoders: &Encoders) -> Result<Encoder> {
-        Ok(Encoder { position, ..self.encoder.resolve(encoders)? })
+    /// If the built-in encoder is unknown.
+    pub fn encoder(&self, position: Position, encoders: &Encoders) -> Result<EncoderConfig> {
+        Ok(EncoderConfig { position, ..self.encoder.resolve(encoders)? })
     }
 
-    /// The learning rates that are tried: the grid, or the one of `[training]`.
+    /// The grid of learning rates, or the one of `[training]`.
     #[must_use]
     pub fn grid(&self) -> Vec<f64> {
         if self.learning_rates.is_empty() { vec![self.training.learning_rate] } else { self.learning_rates.clone() }
     }
 
-    /// Comparisons in the family: every tokenizer against the reference.
+    /// Number of comparisons: every other tokenizer with the reference.
     #[must_use]
     pub fn comparisons(&self) -> usize {
         self.tokenizers.len().saturating_sub(1)
@@ -143,7 +143,7 @@ impl Spec {
 }
 
 pub(crate) fn too_many(seeds: u64) -> Error {
-    Error::invalid("seeds", format!("{seeds} seeds are too many"), format!("use at most {MOST_SEEDS}"))
+    Error::invalid("seeds", format!("too many seeds: {seeds}"), format!("use at most {MAX_SEEDS}"))
 }
 
 fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
@@ -156,8 +156,8 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
         }
 
         fn visit_u64<E: de::Error>(self, count: u64) -> Result<Vec<u64>, E> {
-            if count > MOST_SEEDS as u64 {
-                return Err(E::custom(format!("{count} seeds are too many")));
+            if count > MAX_SEEDS as u64 {
+                return Err(E::custom(format!("too many seeds: {count}")));
             }
             Ok((1..=count).collect())
         }
@@ -165,7 +165,7 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
         fn visit_i64<E: de::Error>(self, count: i64) -> Result<Vec<u64>, E> {
             match u64::try_from(count) {
                 Ok(count) => self.visit_u64(count),
-                Err(_) => Err(E::custom(format!("{count} is no number of seeds"))),
+                Err(_) => Err(E::custom(format!("invalid number of seeds: {count}"))),
             }
         }
 
@@ -180,7 +180,7 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
     deserializer.deserialize_any(Seeds)
 }
 
-/// Names line and key, and suggests the nearest key for an unknown one.
+/// A TOML error with line and key, and with the most similar known key for an unknown one.
 fn syntax(error: &toml::de::Error, text: &str, origin: &str) -> Error {
     let TomlError { line, key, cause, unknown } = TomlError::new(error, text);
     let remedy = unknown.map(|(word, known)| choices(&word, &known.iter().map(String::as_str).collect::<Vec<_>>()));

@@ -1,14 +1,14 @@
-//! The store: a folder that remembers every run, shared by processes without a lock.
+//! The store: a folder with all runs and records, shared by processes without locks.
 //!
 //! ```text
-//! <store>/<key>/run.json       what is asked; its hash is the folder's name
-//! <store>/<key>/record.json    {"blake3": checksum of the record, "record": what came of it}
-//! <store>/<key>/data.json      where corpus and tasks are found here (not part of the key)
-//! <store>/<key>/log.jsonl      what the run said
-//! <store>/<key>/checkpoint/    the model's business
+//! <store>/<key>/run.json       the specification of the run; its hash is the name of the folder
+//! <store>/<key>/record.json    {"blake3": checksum of the record, "record": the record}
+//! <store>/<key>/data.json      data sources on this machine (not part of the key)
+//! <store>/<key>/log.jsonl      output of the run
+//! <store>/<key>/checkpoint/    checkpoint, written by the model
 //! <store>/fitted/<key>/<name>  fitted vocabularies, each with its checksum in <name>.b3
 //! ```
-//! Whatever is read is checked. What fails is renamed to `<name>.corrupt-<n>` and reported, never deleted, never trusted.
+//! Every file is verified when it is read. A corrupt file is renamed to `<name>.corrupt-<n>` and reported, never used or deleted.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -24,24 +24,24 @@ use crate::record::{Outcome, Record};
 use crate::run::{Key, Run};
 use crate::sources::Sources;
 
-/// What the store has under a name.
+/// Result of reading a file of the store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found<T> {
-    /// It is there and its checks hold.
+    /// The file exists and is valid.
     Done(T),
-    /// It is not there.
+    /// The file does not exist.
     Missing,
-    /// It was there but damaged; it must be made again.
+    /// The file was corrupt and has been renamed; its content must be recomputed.
     SetAside {
-        /// What was wrong.
+        /// Why it is invalid.
         reason: String,
-        /// Where the damaged file is now.
+        /// New path of the corrupt file.
         moved_to: PathBuf,
     },
 }
 
 impl<T> Found<T> {
-    /// The value, if it is there.
+    /// The value, if the file is valid.
     pub fn done(self) -> Option<T> {
         match self {
             Found::Done(value) => Some(value),
@@ -50,7 +50,7 @@ impl<T> Found<T> {
     }
 }
 
-/// A store; cheap to clone.
+/// A store of runs and records; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
@@ -78,19 +78,19 @@ impl Store {
         Ok(store)
     }
 
-    /// The store's folder.
+    /// Path of the store.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder of a run; it need not exist.
+    /// The folder of a run, which may not exist yet.
     #[must_use]
     pub fn folder(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
     }
 
-    /// Remembers what is asked and gives its key. Nothing is written if it is there already.
+    /// Stores a run, unless it is stored already, and returns its key.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -100,35 +100,35 @@ impl Store {
             return Ok(key);
         }
         let folder = self.create(self.folder(&key))?;
-        let text = serde_json::to_string_pretty(run).map_err(|e| Error::unkeepable(key.short(), &e))?;
+        let text = serde_json::to_string_pretty(run).map_err(|e| Error::invalid_record(key.short(), &e))?;
         files::write_atomic(&folder.join("run.json"), text.as_bytes())?;
         Ok(key)
     }
 
-    /// What is asked under a key.
+    /// Reads a run by its key.
     ///
     /// # Errors
-    /// If the system refuses to read.
+    /// If the file cannot be read.
     pub fn run(&self, key: &Key) -> Result<Found<Run>> {
         let path = self.folder(key).join("run.json");
         checked(&path, |bytes| {
-            let run: Run = serde_json::from_slice(bytes).map_err(|e| format!("no run: {e}"))?;
-            if run.key() == *key { Ok(run) } else { Err("the run has another key than its folder".to_owned()) }
+            let run: Run = serde_json::from_slice(bytes).map_err(|e| format!("invalid run: {e}"))?;
+            if run.key() == *key { Ok(run) } else { Err("the key of the run does not match its folder".to_owned()) }
         })
     }
 
-    /// Keeps a record (and its run) under its key, replacing an earlier one. A computed result stays as it is: neither a
-    /// failure nor a made-up record replaces it, whoever comes last.
+    /// Stores a record and its run, replacing an earlier record. A computed result is never replaced by a failure or a simulated
+    /// record.
     ///
     /// # Errors
-    /// If the record's key is not that of its run, JSON cannot hold it, or it cannot be written.
+    /// If the key of the record does not match its run, JSON cannot represent it, or it cannot be written.
     pub fn put_record(&self, record: &Record) -> Result<()> {
-        let body = record.keepable()?;
+        let body = record.to_stored()?;
         self.put_run(&record.run)?;
-        let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || r.is_made_up();
+        let weak = |r: &Record| matches!(r.outcome, Outcome::Failed { .. }) || r.is_simulated();
         if weak(record)
             && let Found::Done(earlier) = self.record(&record.key)?
-            // Among made-up records and failures the later one counts.
+            // Among simulated records and failures the later one counts.
             && !weak(&earlier)
         {
             return Ok(());
@@ -137,11 +137,11 @@ impl Store {
         files::write_atomic(&self.folder(&record.key).join("record.json"), text.as_bytes())
     }
 
-    /// What came of a run. A damaged record is set aside; a missing or damaged `run.json` is written again from a record
-    /// whose key and checksum prove it (see [`Store::take_warnings`]).
+    /// Reads the record of a run. A corrupt record is renamed; a missing or corrupt `run.json` is restored from a valid record (see
+    /// [`Store::take_warnings`]).
     ///
     /// # Errors
-    /// If the system refuses to read or rename.
+    /// If a file cannot be read or renamed.
     pub fn record(&self, key: &Key) -> Result<Found<Record>> {
         let path = self.folder(key).join("record.json");
         let found = checked(&path, |bytes| parse(bytes, key))?;
@@ -153,7 +153,7 @@ impl Store {
                 }
                 Found::SetAside { reason, moved_to } => {
                     self.put_run(&record.run)?;
-                    let text = format!("run.json of {}: {reason}; set aside as {}", key.short(), moved_to.display());
+                    let text = format!("run.json of {}: {reason}; renamed to {}", key.short(), moved_to.display());
                     self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
                 }
             }
@@ -161,61 +161,62 @@ impl Store {
         Ok(found)
     }
 
-    /// Sets a made-up record aside, so that the run can be computed. Says whether there was one.
-    pub(crate) fn set_aside_made_up(&self, key: &Key) -> Result<bool> {
+    /// Renames a simulated record, so that the run is computed. Returns whether there was one.
+    pub(crate) fn set_aside_simulated(&self, key: &Key) -> Result<bool> {
         let path = self.folder(key).join("record.json");
         let record = files::read(&path)?.and_then(|bytes| parse(&bytes, key).ok());
-        Ok(record.is_some_and(|r| r.is_made_up()) && files::set_aside(&path)?.is_some())
+        Ok(record.is_some_and(|r| r.is_simulated()) && files::set_aside(&path)?.is_some())
     }
 
-    /// What was mended since the last call, in sentences.
+    /// Warnings about repaired files since the last call.
     #[must_use]
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// All records, sorted as [`jsonl::sort`](crate::jsonl::sort) does, and a sentence for each that is damaged. Changes nothing.
+    /// All valid records in the order of [`jsonl::sort`](crate::jsonl::sort), and a message for each corrupt one. No file is
+    /// changed.
     ///
     /// # Errors
-    /// If the system refuses to read.
+    /// If a file cannot be read.
     pub fn records(&self) -> Result<(Vec<Record>, Vec<String>)> {
-        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        let (mut records, mut corrupt) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.root).map_err(Error::io("read", &self.root))? {
             let entry = entry.map_err(Error::io("read", &self.root))?;
             let Ok(key) = entry.file_name().to_string_lossy().parse::<Key>() else { continue };
             let path = self.folder(&key).join("record.json");
             match files::read(&path)?.map(|bytes| parse(&bytes, &key)) {
                 Some(Ok(record)) => records.push(record),
-                Some(Err(reason)) => damaged.push(format!("{}: {reason}", path.display())),
+                Some(Err(reason)) => corrupt.push(format!("{}: {reason}", path.display())),
                 None => {}
             }
         }
         crate::jsonl::sort(&mut records);
-        damaged.sort();
-        Ok((records, damaged))
+        corrupt.sort();
+        Ok((records, corrupt))
     }
 
-    /// Remembers where the data of a run is found on this machine.
+    /// Stores the data sources of a run on this machine.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn put_data(&self, key: &Key, data: &Sources) -> Result<()> {
         let path = self.create(self.folder(key))?.join("data.json");
-        // JSON has no place for a path that is not UTF-8.
+        // JSON cannot represent a path that is not UTF-8.
         let value = serde_json::to_value(data).map_err(|e| Error::io("write", &path)(e.into()))?;
         files::write_atomic(&path, canonical::json(&value).as_bytes())
     }
 
-    /// Where the data of a run is found on this machine.
+    /// The data sources of a run on this machine.
     ///
     /// # Errors
-    /// If the system refuses to read.
+    /// If the file cannot be read.
     pub fn data(&self, key: &Key) -> Result<Found<Sources>> {
         let path = self.folder(key).join("data.json");
-        checked(&path, |bytes| serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}")))
+        checked(&path, |bytes| serde_json::from_slice(bytes).map_err(|e| format!("invalid JSON: {e}")))
     }
 
-    /// Adds one line to the run's log.
+    /// Appends one line to the log of a run.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -226,7 +227,7 @@ impl Store {
         file.write_all(text.as_bytes()).map_err(Error::io("write", &path))
     }
 
-    /// Keeps a blob of a fitted vocabulary.
+    /// Stores a file of a fitted vocabulary.
     ///
     /// # Errors
     /// If a name cannot be part of a path, or it cannot be written.
@@ -234,14 +235,14 @@ impl Store {
         let path = self.fitted_path(key, name)?;
         self.create(self.root.join("fitted").join(key))?;
         files::write_atomic(&path, bytes)?;
-        // The checksum comes last: a blob without one counts as missing.
+        // The checksum is written last: a file without one counts as missing.
         files::write_atomic(&checksum_path(&path), blake3::hash(bytes).to_hex().as_bytes())
     }
 
-    /// A blob of a fitted vocabulary, checked.
+    /// Reads a file of a fitted vocabulary and verifies its checksum.
     ///
     /// # Errors
-    /// If a name cannot be part of a path, or the system refuses to read or rename.
+    /// If a name cannot be part of a path, or a file cannot be read or renamed.
     pub fn fitted(&self, key: &str, name: &str) -> Result<Found<Vec<u8>>> {
         let path = self.fitted_path(key, name)?;
         let Some(sum) = files::read(&checksum_path(&path))? else { return Ok(Found::Missing) };
@@ -249,7 +250,7 @@ impl Store {
             if blake3::hash(bytes).to_hex().as_bytes() == sum.trim_ascii() {
                 Ok(bytes.to_vec())
             } else {
-                Err("the checksum does not fit".to_owned())
+                Err("checksum mismatch".to_owned())
             }
         })?;
         if let Found::SetAside { .. } = found {
@@ -283,7 +284,7 @@ fn checksum_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Reads, checks, and sets aside what fails the check.
+/// Reads and checks a file, and renames it if the check fails.
 fn checked<T>(path: &Path, check: impl FnOnce(&[u8]) -> Result<T, String>) -> Result<Found<T>> {
     let Some(bytes) = files::read(path)? else { return Ok(Found::Missing) };
     match check(&bytes) {
@@ -295,19 +296,19 @@ fn checked<T>(path: &Path, check: impl FnOnce(&[u8]) -> Result<T, String>) -> Re
     }
 }
 
-/// A record out of its envelope, if everything holds.
+/// Parses and verifies `record.json`.
 fn parse(bytes: &[u8], key: &Key) -> Result<Record, String> {
-    let mut envelope: Value = serde_json::from_slice(bytes).map_err(|e| format!("no JSON: {e}"))?;
-    let body = envelope.get_mut("record").map(Value::take).ok_or("there is no record in it")?;
+    let mut envelope: Value = serde_json::from_slice(bytes).map_err(|e| format!("invalid JSON: {e}"))?;
+    let body = envelope.get_mut("record").map(Value::take).ok_or("missing field \"record\"")?;
     if envelope.get("blake3").and_then(Value::as_str) != Some(canonical::hash(&body).as_str()) {
-        return Err("the checksum does not fit".to_owned());
+        return Err("checksum mismatch".to_owned());
     }
-    let record: Record = serde_json::from_value(body).map_err(|e| format!("no record: {e}"))?;
+    let record: Record = serde_json::from_value(body).map_err(|e| format!("invalid record: {e}"))?;
     if record.key != *key {
-        return Err(format!("the record of another run ({})", record.key.short()));
+        return Err(format!("record of another run ({})", record.key.short()));
     }
     if record.run.key() != *key {
-        return Err("the run in the record has another key".to_owned());
+        return Err("the key of the record does not match its run".to_owned());
     }
     Ok(record)
 }

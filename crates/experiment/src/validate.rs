@@ -1,17 +1,17 @@
-//! Whether a spec means something: every rule with the key that breaks it and what to do.
+//! Validation of a spec: each rule reports the key, the cause and a remedy.
 
 use std::collections::BTreeSet;
 
-use crate::config::{Encoder, MaskingUnit, Position};
+use crate::config::{EncoderConfig, MaskingUnit, Position};
 use crate::encoder::{EncoderChoice, Encoders};
 use crate::error::{Error, Result};
-use crate::spec::{MOST_SEEDS, Spec, too_many};
+use crate::spec::{MAX_SEEDS, Spec, too_many};
 
 impl Spec {
-    /// Checks everything that can be checked without looking up the name of a tokenizer, corpus or task.
+    /// Checks everything that does not require resolving the name of a tokenizer, corpus or task.
     ///
     /// # Errors
-    /// The first rule broken: its key, the cause and a remedy.
+    /// The first violated rule, with key, cause and remedy.
     pub fn validate(&self, encoders: &Encoders) -> Result<()> {
         self.validate_lists()?;
         self.validate_training()?;
@@ -30,41 +30,41 @@ impl Spec {
             return Err(Error::invalid("name", cause, "use letters, digits, '-' and '_'"));
         }
         if self.tokenizers.is_empty() {
-            let remedy = "name some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all";
-            return Err(Error::invalid("tokenizers", "there is no tokenizer", remedy));
+            let remedy = "list some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all";
+            return Err(Error::invalid("tokenizers", "no tokenizers", remedy));
         }
         if self.seeds.is_empty() {
-            return Err(Error::invalid("seeds", "there is no seed", "write a number of seeds, e.g. seeds = 7"));
+            return Err(Error::invalid("seeds", "no seeds", "set a number of seeds, e.g. seeds = 7"));
         }
-        if self.seeds.len() > MOST_SEEDS {
+        if self.seeds.len() > MAX_SEEDS {
             return Err(too_many(self.seeds.len() as u64));
         }
         if let Some(seed) = self.seeds.iter().find(|&&s| s > i64::MAX as u64) {
             return Err(Error::invalid("seeds", format!("{seed} is too large"), "use seeds below 2^63"));
         }
         if self.positions.is_empty() {
-            let remedy = "write positions = [\"alibi-directed\"]";
-            return Err(Error::invalid("positions", "there is no position code", remedy));
+            let remedy = "set positions = [\"alibi-directed\"]";
+            return Err(Error::invalid("positions", "no position encodings", remedy));
         }
         if self.corpus.trim().is_empty() {
-            let remedy = "name one, e.g. corpus = \"my.fa\"; \"tokbench list\" shows the known ones";
-            return Err(Error::invalid("corpus", "there is no corpus", remedy));
+            let remedy = "set one, e.g. corpus = \"my.fa\"; \"tokbench list\" shows the built-in ones";
+            return Err(Error::invalid("corpus", "no corpus", remedy));
         }
         if self.device.trim().is_empty() {
-            return Err(Error::invalid("device", "there is no device", "write device = \"cpu\""));
+            return Err(Error::invalid("device", "no device", "set device = \"cpu\""));
         }
-        let no_double = |key: &str, items: Vec<String>| {
+        let unique = |key: &str, items: Vec<String>| {
             let mut seen = BTreeSet::new();
             match items.into_iter().find(|item| !seen.insert(item.clone())) {
-                Some(item) => Err(Error::invalid(key, format!("{item} is named twice"), "name it once")),
+                Some(item) => Err(Error::invalid(key, format!("duplicate value {item}"), "list it once")),
                 None => Ok(()),
             }
         };
-        no_double("tokenizers", self.tokenizers.iter().map(|t| format!("{t:?}")).collect())?;
-        no_double("tasks", self.tasks.iter().map(|t| format!("{t:?}")).collect())?;
-        no_double("seeds", self.seeds.iter().map(ToString::to_string).collect())?;
-        no_double("positions", self.positions.iter().map(|p| format!("{:?}", p.name())).collect())?;
-        no_double("learning_rates", self.learning_rates.iter().map(ToString::to_string).collect())?;
+        unique("tokenizers", self.tokenizers.iter().map(|t| format!("{t:?}")).collect())?;
+        unique("tasks", self.tasks.iter().map(|t| format!("{t:?}")).collect())?;
+        unique("seeds", self.seeds.iter().map(ToString::to_string).collect())?;
+        unique("positions", self.positions.iter().map(|p| format!("{:?}", p.name())).collect())?;
+        unique("learning_rates", self.learning_rates.iter().map(ToString::to_string).collect())?;
         Ok(())
     }
 
@@ -77,16 +77,16 @@ impl Spec {
         for &rate in &self.learning_rates {
             positive("learning_rates", rate)?;
         }
-        share("training.warmup", t.warmup)?;
-        share("training.beta1", t.beta1)?;
-        share("training.beta2", t.beta2)?;
+        fraction("training.warmup", t.warmup)?;
+        fraction("training.beta1", t.beta1)?;
+        fraction("training.beta2", t.beta2)?;
         positive("training.epsilon", t.epsilon)?;
         not_negative("training.weight_decay", t.weight_decay)?;
         positive("training.clip", t.clip)?;
         let step = (t.window * t.batch) as u64;
         if t.bases < step {
-            let cause = format!("{} bases are less than one step of {step}", t.bases);
-            return Err(Error::invalid("training.bases", cause, format!("give at least {step}")));
+            let cause = format!("{} bases are fewer than one optimizer step ({step})", t.bases);
+            return Err(Error::invalid("training.bases", cause, format!("use at least {step}")));
         }
         Ok(())
     }
@@ -105,31 +105,36 @@ impl Spec {
         }
         let cells = window / m.span;
         if cells < 2 {
-            let cause = format!("{window} bases hold {cells} cell of {} bases; two are needed", m.span);
+            let cause = format!("{window} bases contain {cells} cell of {} bases; at least 2 are required", m.span);
             return Err(Error::invalid("training.window", cause, format!("use at least {}", 2 * m.span)));
         }
         if !(m.share.is_finite() && m.share > 0.0 && m.share < 1.0) {
-            let cause = format!("{} is not between 0 and 1", m.share);
+            let cause = format!("the mask ratio must be between 0 and 1, got {}", m.share);
             return Err(Error::invalid("masking.share", cause, "use 0.15"));
         }
         if m.unit == MaskingUnit::Bases {
-            // Training windows may be shorter and so lose a cell.
+            // Training windows may be shorter and have one cell less.
             for cells in [cells, cells - 1] {
                 let drawn = (m.share * cells as f64).round() as usize;
                 let most = cells.div_ceil(2);
                 if drawn > most {
                     let cause = format!(
-                        "{} of {cells} cells are {drawn}, but at most {most} can be drawn without two being adjacent",
+                        "a mask ratio of {} selects {drawn} of {cells} cells, but at most {most} non-adjacent cells are possible",
                         m.share
                     );
-                    let most_share = most as f64 / cells as f64;
-                    let remedy = format!("use at most {}", (most_share * 100.0).floor() / 100.0);
+                    let largest = most as f64 / cells as f64;
+                    let remedy = format!("use at most {}", (largest * 100.0).floor() / 100.0);
                     return Err(Error::invalid("masking.share", cause, remedy));
                 }
             }
             if (m.share * (cells - 1) as f64).round() < 1.0 {
-                let cause = format!("{} of {} cells rounds to none: nothing would be learned", m.share, cells - 1);
-                return Err(Error::invalid("masking.share", cause, "use a larger share or a longer training.window"));
+                let cause =
+                    format!("a mask ratio of {} of {} cells rounds to 0: no cell would be masked", m.share, cells - 1);
+                return Err(Error::invalid(
+                    "masking.share",
+                    cause,
+                    "use a larger mask ratio or a longer training.window",
+                ));
             }
         }
         count("scoring.curve_points", self.scoring.curve_points as u64)?;
@@ -141,7 +146,7 @@ impl Spec {
         )?;
         count("scoring.curve_windows", self.scoring.curve_windows as u64)?;
         if self.scoring.bases < window {
-            let cause = format!("{} bases are less than one window of {window}", self.scoring.bases);
+            let cause = format!("{} bases are fewer than one window ({window})", self.scoring.bases);
             return Err(Error::invalid("scoring.bases", cause, format!("use at least {window}")));
         }
         Ok(())
@@ -152,15 +157,15 @@ impl Spec {
         positive("finetuning.epochs", f.epochs)?;
         count("finetuning.batch", f.batch as u64)?;
         positive("finetuning.learning_rate", f.learning_rate)?;
-        share("finetuning.warmup", f.warmup)?;
+        fraction("finetuning.warmup", f.warmup)?;
         not_negative("finetuning.weight_decay", f.weight_decay)?;
         positive("finetuning.clip", f.clip)?;
         count("finetuning.evaluations", f.evaluations as u64)?;
-        at_most("finetuning.evaluations", f.evaluations, 10_000, "each one reads the whole dev split")
+        at_most("finetuning.evaluations", f.evaluations, 10_000, "each evaluation uses the whole validation split")
     }
 }
 
-fn validate_encoder(e: &Encoder, choice: &EncoderChoice) -> Result<()> {
+fn validate_encoder(e: &EncoderConfig, choice: &EncoderChoice) -> Result<()> {
     for (key, value) in [
         ("encoder.hidden", e.hidden),
         ("encoder.layers", e.layers),
@@ -170,34 +175,35 @@ fn validate_encoder(e: &Encoder, choice: &EncoderChoice) -> Result<()> {
         count(key, value as u64)?;
     }
     if !e.hidden.is_multiple_of(e.heads) {
-        let cause = format!("{} heads do not divide hidden = {}", e.heads, e.hidden);
+        let cause = format!("hidden = {} is not divisible by {} heads", e.hidden, e.heads);
         return Err(Error::invalid("encoder.heads", cause, fitting_heads(e)));
     }
     let size = e.hidden / e.heads;
     if !size.is_multiple_of(2) {
         let cause = format!(
-            "{} heads of hidden = {} are {size} wide each; rotary positions turn pairs of numbers, so this must be even",
-            e.heads, e.hidden
+            "hidden = {} with {} heads gives a head dimension of {size}; rotary position embedding requires an even one",
+            e.hidden, e.heads
         );
         return Err(Error::invalid("encoder.heads", cause, fitting_heads(e)));
     }
     if e.position == Position::AlibiDirected && !e.heads.is_multiple_of(2) {
-        let cause = format!("{} heads (encoder {:?}) cannot be paired: one left, one right", e.heads, choice.from);
+        let cause =
+            format!("directed ALiBi requires an even number of heads, got {} (encoder {:?})", e.heads, choice.from);
         let remedy = "use an even number of heads, or positions = [\"alibi\"]";
         return Err(Error::invalid("encoder.heads", cause, remedy));
     }
-    share("encoder.dropout", e.dropout)?;
+    fraction("encoder.dropout", e.dropout)?;
     positive("encoder.init_std", e.init_std)?;
     positive("encoder.layer_norm_eps", e.layer_norm_eps)
 }
 
-/// The numbers of heads that would do.
-fn fitting_heads(e: &Encoder) -> String {
+/// Remedy with the valid numbers of heads.
+fn fitting_heads(e: &EncoderConfig) -> String {
     let paired = e.position == Position::AlibiDirected;
     let fits = |h: &usize| e.hidden.is_multiple_of(2 * h) && (!paired || h.is_multiple_of(2));
     let fitting: Vec<String> = (1..=e.hidden.min(64)).filter(fits).map(|h| h.to_string()).collect();
     if fitting.is_empty() {
-        return "no number of heads fits: set encoder.hidden to a multiple of 4".to_owned();
+        return "no number of heads is valid; set encoder.hidden to a multiple of 4".to_owned();
     }
     format!("use one of {}", fitting.join(", "))
 }
@@ -211,7 +217,7 @@ fn at_most(key: &str, value: usize, most: usize, why: &str) -> Result<()> {
 
 fn count(key: &str, value: u64) -> Result<()> {
     if value == 0 {
-        return Err(Error::invalid(key, "0 is not positive", "use at least 1"));
+        return Err(Error::invalid(key, "must be > 0, got 0", "use at least 1"));
     }
     if value > i64::MAX as u64 {
         return Err(Error::invalid(key, format!("{value} is too large"), "use less than 2^63"));
@@ -223,19 +229,19 @@ fn positive(key: &str, value: f64) -> Result<()> {
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(Error::invalid(key, format!("{value} is not positive"), "use a number above 0"))
+    Err(Error::invalid(key, format!("must be > 0, got {value}"), "use a positive number"))
 }
 
 fn not_negative(key: &str, value: f64) -> Result<()> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(Error::invalid(key, format!("{value} is negative or no number"), "use 0 or more"))
+    Err(Error::invalid(key, format!("must be >= 0, got {value}"), "use 0 or a positive number"))
 }
 
-fn share(key: &str, value: f64) -> Result<()> {
+fn fraction(key: &str, value: f64) -> Result<()> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
-    Err(Error::invalid(key, format!("{value} is not in 0..1"), "use 0 or more, and less than 1"))
+    Err(Error::invalid(key, format!("must be in [0, 1), got {value}"), "use a value >= 0 and < 1"))
 }

@@ -1,11 +1,11 @@
 //! An executor that simulates records: a deterministic function of the run key. For tests of the whole program.
 //!
-//! The version of a simulated record is [`MADE_UP`], and every conclusion from one says so. Other executors do not count it as
+//! The version of a simulated record is [`SIMULATED`], and every conclusion from one says so. Other executors do not count it as
 //! finished, and it never replaces a computed record.
 
 use experiment::executor::{Context, Ending, Executor, Message, Submission, Update};
 use experiment::record::{
-    BlockScore, Cost, CurvePoint, Finetuned, MADE_UP, Metric, Outcome, Pretrained, Provenance, Record, Timing,
+    BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, SIMULATED, Timing,
 };
 use experiment::run::{Control, Work};
 use experiment::{Job, Result, Run};
@@ -91,9 +91,9 @@ pub fn record(run: &Run) -> Record {
         outcome,
         timing: Timing { train_seconds: 1.0, score_seconds: 1.0, bases_per_second: 1e5, peak_mib: 100.0, threads: 1 },
         provenance: Provenance {
-            version: MADE_UP.to_owned(),
-            commit: MADE_UP.to_owned(),
-            device: MADE_UP.to_owned(),
+            version: SIMULATED.to_owned(),
+            commit: SIMULATED.to_owned(),
+            device: SIMULATED.to_owned(),
             ..Provenance::default()
         },
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData, activation, s};
-use experiment::config::{Encoder, Position};
+use experiment::config::{EncoderConfig, Position};
 use model::config::ModelConfig;
 use model::network::Model;
 use model::noise::Noise;
@@ -52,8 +52,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let plain = model::device::open(&name)?;
     let device = if what == "mlm" { plain.autodiff() } else { plain };
-    let encoder =
-        Encoder { layers, hidden, heads, intermediate, dropout, position: Position::Alibi, ..Encoder::default() };
+    let encoder = EncoderConfig {
+        layers,
+        hidden,
+        heads,
+        intermediate,
+        dropout,
+        position: Position::Alibi,
+        ..EncoderConfig::default()
+    };
     let frontend = tokenize::FrontendConfig::Lookup;
     let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
     let mut model = Model::new(&config, 1, &device);

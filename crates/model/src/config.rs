@@ -1,6 +1,6 @@
 //! What fixes the shapes of a model.
 
-use experiment::config::Encoder;
+use experiment::config::EncoderConfig;
 use experiment::run::Pretrain;
 use protocol::Fitted;
 
@@ -12,7 +12,7 @@ pub struct ModelConfig {
     /// What stands before the encoder.
     pub frontend: tokenize::FrontendConfig,
     /// The shared encoder.
-    pub encoder: Encoder,
+    pub encoder: EncoderConfig,
     /// Number of classes where a sequence is classified.
     pub classes: Option<usize>,
 }

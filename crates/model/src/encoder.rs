@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use burn::tensor::Tensor;
-//! use experiment::config::Encoder as Config;
+//! use experiment::config::EncoderConfig as Config;
 //! use model::{encoder::Encoder, layers::Init};
 //! let device = model::device::open("cpu").unwrap();
 //! let config = Config { hidden: 8, heads: 2, intermediate: 16, ..Config::default() };
@@ -17,7 +17,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData, activation, s};
-use experiment::config::Encoder as Config;
+use experiment::config::EncoderConfig as Config;
 
 use crate::fused;
 use crate::layers::{Init, LayerNorm, Linear};

@@ -30,7 +30,7 @@
 //! use model::config::ModelConfig;
 //! use model::network::Model;
 //! let device = model::device::open("cpu").unwrap();
-//! let encoder = experiment::config::Encoder { hidden: 8, heads: 2, intermediate: 16, ..Default::default() };
+//! let encoder = experiment::config::EncoderConfig { hidden: 8, heads: 2, intermediate: 16, ..Default::default() };
 //! let config = ModelConfig { vocabulary: 9, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };
 //! let model = Model::new(&config, 7, &device);
 //! let ids = Tensor::<2, Int>::from_data([[1, 5, 4, 6, 2]], &device);

@@ -283,10 +283,10 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
 mod tests {
     use super::*;
     use crate::config::ModelConfig;
-    use experiment::config::Encoder;
+    use experiment::config::EncoderConfig;
 
     fn model(layers: usize) -> Model {
-        let encoder = Encoder { hidden: 4, layers, heads: 2, intermediate: 6, ..Encoder::default() };
+        let encoder = EncoderConfig { hidden: 4, layers, heads: 2, intermediate: 6, ..EncoderConfig::default() };
         let config = ModelConfig { vocabulary: 7, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };
         Model::new(&config, 1, &crate::device::open("cpu").unwrap())
     }

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
-use experiment::config::{Encoder, Position};
+use experiment::config::{EncoderConfig, Position};
 use model::config::ModelConfig;
 use model::frontend::deformable::Deformable;
 use model::frontend::{Frontend, Route};
@@ -24,7 +24,8 @@ fn frontends() -> Vec<tokenize::FrontendConfig> {
 }
 
 fn config(frontend: tokenize::FrontendConfig, position: Position) -> ModelConfig {
-    let encoder = Encoder { hidden: 16, heads: 4, intermediate: 24, position, init_std: 0.3, ..Encoder::default() };
+    let encoder =
+        EncoderConfig { hidden: 16, heads: 4, intermediate: 24, position, init_std: 0.3, ..EncoderConfig::default() };
     ModelConfig { vocabulary: 9, frontend, encoder, classes: Some(3) }
 }
 
@@ -186,13 +187,13 @@ fn same_seed_same_model_and_the_shared_parts_start_equal() {
 fn base_counts_are_the_published_ones() {
     // DNABERT-2 as published: encoder without embeddings, and multiply-accumulates at 512 tokens.
     let device = model::device::open("cpu").unwrap();
-    let encoder = Encoder {
+    let encoder = EncoderConfig {
         hidden: 768,
         layers: 1,
         heads: 12,
         intermediate: 3072,
         position: Position::Alibi,
-        ..Encoder::default()
+        ..EncoderConfig::default()
     };
     let config = ModelConfig { vocabulary: 10, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };
     let model = Model::new(&config, 1, &device);

@@ -1,4 +1,4 @@
-//! What a program knows by name: tokenizers, corpora, tasks, encoders, and the experiment that is run where none is named.
+//! The built-in names of a program: tokenizers, corpora, tasks, encoders, and the default experiment.
 
 use dataset::Catalog;
 use experiment::{Encoders, Spec};
@@ -6,16 +6,16 @@ use tokenize::registry::{self, Registry};
 
 use crate::error::Result;
 
-/// Everything that has a built-in name; a value that the program hands in.
+/// Everything with a built-in name, supplied by the program.
 #[derive(Clone, Debug)]
 pub struct Builtin {
-    /// Families of tokenizers.
+    /// Registry of tokenizer families.
     pub tokenizers: Registry,
-    /// Corpora and tasks.
+    /// Built-in corpora and tasks.
     pub catalog: Catalog,
-    /// Encoders.
+    /// Built-in encoders.
     pub encoders: Encoders,
-    /// The experiment that is run where none is named: what errors call it, and its TOML.
+    /// The default experiment: its name for error messages, and its TOML.
     pub experiment: (String, String),
 }
 
@@ -28,11 +28,11 @@ impl Default for Builtin {
 }
 
 impl Builtin {
-    /// The experiment that is run where none is named.
+    /// The specification of the default experiment.
     ///
     /// # Errors
-    /// If it is none.
-    pub fn question(&self) -> Result<Spec> {
+    /// If it is invalid.
+    pub fn default_spec(&self) -> Result<Spec> {
         let (name, text) = &self.experiment;
         Ok(Spec::from_toml(text, name, &self.encoders)?)
     }

@@ -1,4 +1,4 @@
-//! From records to what they mean: table, sentence, numbers, figures.
+//! Analysis of records: table, sentence, numbers, figures.
 
 use std::path::{Path, PathBuf};
 
@@ -11,22 +11,22 @@ use tokenize::Registry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorded::Recorded;
 
-/// Files of numbers that [`Conclusion::write`] puts beside the figures.
+/// Files that [`Conclusion::write`] writes in addition to the figures.
 pub const NUMBERS: [&str; 3] = ["table.csv", "table.txt", "numbers.json"];
 
-/// The records of a published file, one JSON object a line.
+/// Reads a file of published records, one JSON object per line.
 ///
 /// # Errors
-/// If it cannot be read, or a line is no record.
+/// If it cannot be read, or a line is not a valid record.
 pub fn published(path: &Path) -> Result<Vec<Record>> {
     read_jsonl(path).map_err(|error| Error { kind: ErrorKind::Data, ..Error::from(error) })
 }
 
-/// Order, reference and controls of an experiment. Tokenizers of the records that it does not name are its controls; those
-/// that it names and of which there is no record yet keep the name that they have there.
+/// Order, reference and controls of an experiment. Tokenizers of the records that the spec does not list are controls;
+/// tokenizers of the spec without records keep their names.
 ///
 /// # Errors
-/// If the experiment names a tokenizer that there cannot be.
+/// If the spec lists an invalid tokenizer.
 pub fn options(spec: &Spec, records: &[Record], tokenizers: &Registry, options: &Options) -> Result<Options> {
     let recorded = Recorded::new(records, tokenizers);
     let mut order = Vec::new();
@@ -48,39 +48,39 @@ pub fn options(spec: &Spec, records: &[Record], tokenizers: &Registry, options: 
     Ok(Options { order, reference, controls, ..options.clone() })
 }
 
-/// What records mean.
+/// The result of an experiment.
 #[derive(Debug)]
 pub struct Conclusion {
-    /// The comparison behind it.
+    /// The comparison of the records.
     pub comparison: Comparison,
-    /// The plain sentence.
+    /// The result in one sentence.
     pub sentence: String,
 }
 
 impl Conclusion {
-    /// Concludes from records.
+    /// Analyzes records.
     ///
     /// # Errors
-    /// If the records cannot be compared: mixed devices or protocols, unequal seeds, none of the reference ...
+    /// If the records are not comparable: different device kinds or protocols, different seeds, no reference ...
     pub fn new(records: Vec<Record>, options: Options) -> Result<Conclusion> {
         let comparison = Comparison::new(records, options)?;
         let sentence = report::sentence(&comparison);
         Ok(Conclusion { comparison, sentence })
     }
 
-    /// The table as text; `colour` for a terminal.
+    /// The table as text, with ANSI colors if `color`.
     #[must_use]
-    pub fn table(&self, colour: bool) -> String {
-        report::table(&self.comparison, colour)
+    pub fn table(&self, color: bool) -> String {
+        report::table(&self.comparison, color)
     }
 
-    /// Every number, for machines: JSON, as in `numbers.json`.
+    /// All numbers with full precision as JSON, as in `numbers.json`.
     #[must_use]
     pub fn numbers(&self) -> String {
         serde_json::to_string_pretty(&report::numbers(&self.comparison)).unwrap_or_default()
     }
 
-    /// Writes figures and numbers into a folder, which is made where there is none. Gives the paths of the figures' files.
+    /// Writes figures and numbers to a folder, which is created if needed. Returns the paths of the figures.
     ///
     /// # Errors
     /// If a figure cannot be drawn or a file cannot be written.

@@ -1,4 +1,4 @@
-//! An experiment from its question to its conclusion: [`Experiment::open`], [`plan`](Experiment::plan),
+//! An experiment from specification to conclusion: [`Experiment::open`], [`plan`](Experiment::plan),
 //! [`execute`](Planned::execute), [`conclude`](Executed::conclude).
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,21 +17,21 @@ use crate::fitting;
 use crate::inputs::Inputs;
 use crate::workspace::{OpenCorpus, Workspace};
 
-/// Names of the files that [`Executed::write`] writes: the records, and beside them the question.
+/// Files that [`Executed::write`] writes: the records, and the specification.
 pub const RECORDS: [&str; 2] = ["records.jsonl", "records.toml"];
 
-/// Hears what happens while an experiment is executed. `()` hears nothing.
+/// Observes the execution of an experiment; `()` ignores everything.
 pub trait Observer {
-    /// A sentence for a person.
+    /// A message for the user.
     fn note(&mut self, text: String);
 
-    /// These runs are about to be executed.
+    /// The execution of a plan starts.
     fn begin(&mut self, plan: &Plan);
 
-    /// Something happened to one of them.
+    /// An event of a run.
     fn event(&mut self, event: Event);
 
-    /// All of them have ended.
+    /// The execution has ended.
     fn end(&mut self);
 }
 
@@ -42,7 +42,7 @@ impl Observer for () {
     fn end(&mut self) {}
 }
 
-/// A question whose names are resolved and whose data is open.
+/// An experiment with resolved names and open data.
 #[derive(Debug)]
 pub struct Experiment {
     workspace: Workspace,
@@ -51,17 +51,17 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Opens every tokenizer, corpus and task that a spec names.
+    /// Opens the tokenizers, corpus and tasks of a spec.
     ///
     /// # Errors
-    /// If the spec means nothing, a name is unknown, or data cannot be used.
+    /// If the spec is invalid, a name is unknown, or data is invalid.
     pub fn open(spec: Spec, workspace: &Workspace) -> Result<Experiment> {
         spec.validate(&workspace.builtin.encoders)?;
         let inputs = Inputs::open(&spec, workspace)?;
         Ok(Experiment { workspace: workspace.clone(), spec, inputs })
     }
 
-    /// The question.
+    /// The specification.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.spec
@@ -73,116 +73,116 @@ impl Experiment {
         &self.inputs.corpus
     }
 
-    /// Unfolds the question into runs. Finished ones are known by the store, where there is one.
+    /// Expands the spec into runs, and finds finished ones in the store.
     ///
     /// # Errors
-    /// If the question cannot be answered with these data: a tokenizer twice, a split without a window, a vocabulary that
-    /// the text cannot give, a damaged store.
+    /// If the experiment is impossible with these data: duplicate tokenizers, a split without a window, a training split too small
+    /// for a vocabulary; or if the store cannot be read.
     pub fn plan(mut self) -> Result<Planned> {
-        let plan = self.unfold()?;
+        let plan = self.expand()?;
         self.inputs.check_windows(&self.spec)?;
         self.inputs.check_vocabularies(&self.spec)?;
-        let (known, damaged, memory) = (HashSet::new(), Vec::new(), None);
+        let (finished, damaged, memory) = (HashSet::new(), Vec::new(), None);
         let scheduler = Scheduler::default();
-        let mut planned = Planned { experiment: self, plan, known, damaged, memory, fitted: false, scheduler };
+        let mut planned = Planned { experiment: self, plan, finished, damaged, memory, fitted: false, scheduler };
         if planned.experiment.workspace.store.exists() {
-            planned.look_back(&planned.experiment.workspace.store()?)?;
+            planned.load_records(&planned.experiment.workspace.store()?)?;
         }
         Ok(planned)
     }
 
-    /// The plan of the spec: with the device's kind instead of its name, since an ordinal does not change the answer.
-    fn unfold(&self) -> Result<Plan> {
+    /// The plan of the spec, with the kind of the device instead of its name: an ordinal does not change the result.
+    fn expand(&self) -> Result<Plan> {
         let spec = Spec { device: model::device::kind(&self.spec.device)?, ..self.spec.clone() };
         Ok(Plan::new(&spec, &self.inputs)?)
     }
 }
 
-/// An experiment whose runs are known.
+/// An experiment with its plan.
 #[derive(Debug)]
 pub struct Planned {
     experiment: Experiment,
     plan: Plan,
-    known: HashSet<Key>,
+    finished: HashSet<Key>,
     damaged: Vec<String>,
     memory: Option<Memory>,
-    /// Whether vocabularies were learned.
+    /// Whether the vocabularies are learned.
     fitted: bool,
-    /// Whether failed runs are executed again, and how the call is interrupted.
+    /// Scheduler, with the retry option and the interrupt flag.
     pub scheduler: Scheduler,
 }
 
 impl Planned {
-    /// The runs.
+    /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Sentences about what was read.
+    /// Remarks about the data.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.experiment.inputs.remarks
     }
 
-    /// Records of the store that are damaged, a sentence each.
+    /// Messages about corrupt records of the store.
     #[must_use]
     pub fn damaged(&self) -> &[String] {
         &self.damaged
     }
 
-    /// The runs that are not finished yet.
-    pub fn left(&self) -> impl Iterator<Item = &Job> {
-        self.plan.jobs.iter().filter(|job| !self.known.contains(&job.key))
+    /// The unfinished runs.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Job> {
+        self.plan.jobs.iter().filter(|job| !self.finished.contains(&job.key))
     }
 
-    /// Puts finished runs of the plan from a file of published records into the store, so that they are not done again. Gives
-    /// the number of runs taken over, and of records left out.
+    /// Copies finished runs of the plan from a file of published records to the store, so that they are not computed again.
+    /// Returns the numbers of imported runs and of other records.
     ///
     /// # Errors
-    /// If the file is damaged or the store cannot be written.
+    /// If the file is invalid or the store cannot be written.
     pub fn adopt(&mut self, file: &Path) -> Result<(usize, usize)> {
         let store = self.experiment.workspace.store()?;
         let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
-        let (mut taken, mut others) = (0, 0);
+        let (mut imported, mut others) = (0, 0);
         for record in published(file)? {
-            let real = !record.is_made_up() && !matches!(record.outcome, Outcome::Failed { .. });
-            if !real || !planned.contains(&record.key) {
+            let usable = !record.is_simulated() && !matches!(record.outcome, Outcome::Failed { .. });
+            if !usable || !planned.contains(&record.key) {
                 others += 1;
             } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
                 store.put_record(&record)?;
-                taken += 1;
+                imported += 1;
             }
         }
-        self.look_back(&store)?;
-        Ok((taken, others))
+        self.load_records(&store)?;
+        Ok((imported, others))
     }
 
-    /// What earlier runs tell: which of the plan are finished, and how long such runs take.
-    fn look_back(&mut self, store: &Store) -> Result<()> {
+    /// Loads the records of the store: finished runs, and measurements for the estimates.
+    fn load_records(&mut self, store: &Store) -> Result<()> {
         let (records, damaged) = store.records()?;
         self.plan.calibrate(&records);
-        let real = records.into_iter().filter(|record| !record.is_made_up());
-        self.known = real.map(|record| record.key).collect();
+        let real = records.into_iter().filter(|record| !record.is_simulated());
+        self.finished = real.map(|record| record.key).collect();
         self.damaged = damaged;
         Ok(())
     }
 
-    /// Refuses a plan with a run that needs more memory than there is, now and when fine-tuning is planned later. Finished runs
-    /// need none, unless failed ones are executed `again`.
+    /// Rejects a plan with a run that requires more memory than available, now and when deferred runs are added. Finished runs are
+    /// ignored, unless failed ones are executed `again`.
     ///
     /// # Errors
-    /// If a run needs more; the remedy says what makes it smaller.
+    /// If a run requires more; the remedy says how to reduce it.
     pub fn limit_memory(&mut self, memory: &Memory, again: bool) -> Result<()> {
         self.memory = Some(memory.clone());
         self.check_memory(memory, again)
     }
 
     fn check_memory(&self, memory: &Memory, again: bool) -> Result<()> {
-        // A GPU has its own.
-        let here = |job: &&Job| job.run.device.ends_with("cpu") && (again || !self.known.contains(&job.key));
-        let needy = self.plan.jobs.iter().filter(here).max_by(|a, b| a.estimate.mib.total_cmp(&b.estimate.mib));
-        match needy.filter(|job| job.estimate.mib > memory.mib) {
+        // GPU memory is not checked.
+        let on_cpu = |job: &&Job| job.run.device.ends_with("cpu") && (again || !self.finished.contains(&job.key));
+        let largest = self.plan.jobs.iter().filter(on_cpu).max_by(|a, b| a.estimate.mib.total_cmp(&b.estimate.mib));
+        match largest.filter(|job| job.estimate.mib > memory.mib) {
             Some(job) => Err(self.too_large(job, memory)),
             None => Ok(()),
         }
@@ -190,13 +190,13 @@ impl Planned {
 
     fn too_large(&self, job: &Job, memory: &Memory) -> Error {
         let lead = |what: &str| {
-            format!("{what}: a run of {} needs about {:.0} MiB, and {memory}", job.run.subject(), job.estimate.mib)
+            format!("{what}: a run of {} needs about {:.0} MiB, but {memory}", job.run.subject(), job.estimate.mib)
         };
         let Some(task) = job.run.task() else {
             return Error::new(
                 ErrorKind::Usage,
                 lead("pretraining"),
-                "use a shorter --window, a smaller --batch or --encoder; --memory if there is more",
+                "use a shorter --window, a smaller --batch or --encoder; set --memory if more is available",
             );
         };
         let longest = self.experiment.inputs.longest(&task.name);
@@ -207,43 +207,42 @@ impl Planned {
         Error::new(
             ErrorKind::Data,
             format!(
-                "{}; {row} has {} bases, and rows are trained on whole, in batches",
+                "{}; {row} has {} bases, and rows are not truncated",
                 lead(&format!("task {}", task.name)),
                 longest.bases
             ),
-            "shorten or leave out long rows; or write a smaller batch under [finetuning] in an experiment file, or use a smaller \
-             --encoder; --memory if there is more",
+            "shorten or remove long rows; or set a smaller batch under [finetuning] in an experiment file, or use a smaller \
+             --encoder; set --memory if more is available",
         )
     }
 
-    /// How many unfinished runs fit into memory together, one per thread at most; a sentence where that is fewer.
+    /// Number of unfinished runs that fit into memory concurrently, at most one per thread; with a note if memory is the limit.
     #[must_use]
     pub fn workers(&self, threads: usize, memory: Option<&Memory>) -> (usize, Option<String>) {
-        let left = self.left().filter(|job| job.run.device.ends_with("cpu"));
-        let most = left.map(|job| job.estimate.mib).fold(0.0, f64::max);
+        let unfinished = self.unfinished().filter(|job| job.run.device.ends_with("cpu"));
+        let most = unfinished.map(|job| job.estimate.mib).fold(0.0, f64::max);
         let Some(memory) = memory.filter(|_| most > 0.0) else { return (threads, None) };
-        // "ulimit -v" holds for every process alone.
+        // "ulimit -v" applies to each process separately.
         let shared = memory.source != Source::Limit;
         let fitting = if shared { (memory.mib / most) as usize } else { threads };
         let note = (fitting < threads).then(|| {
             format!(
-                "{} at a time: a run may need {most:.0} MiB, and {memory} (--workers decides otherwise)",
+                "{} concurrent runs: a run may need {most:.0} MiB, and {memory} (override with --workers)",
                 fitting.max(1)
             )
         });
         (fitting.clamp(1, threads), note)
     }
 
-    /// Learns the vocabularies of unfinished runs, once, before several runs would each do it. [`Planned::execute`] begins with
-    /// it if it was not called before.
+    /// Learns the vocabularies of unfinished runs once, before concurrent runs need them. Called by [`Planned::execute`] if needed.
     ///
     /// # Errors
-    /// If the training split cannot give one, or the store cannot be written.
+    /// If a vocabulary cannot be learned from the training split, or the store cannot be written.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let store = self.experiment.workspace.store()?;
         let corpus = &self.experiment.inputs.corpus.corpus;
         let mut learned = HashSet::new();
-        for job in self.left() {
+        for job in self.unfinished() {
             let Work::Pretrain(pretrain) = &job.run.work else { continue };
             if !learned.insert(pretrain.tokenizer.clone()) {
                 continue;
@@ -262,12 +261,12 @@ impl Planned {
         Ok(())
     }
 
-    /// Executes what is not finished and collects all records; vocabularies are learned first. Where several learning rates are tried, the best is chosen when
-    /// pretraining is done, and fine-tuning is planned and executed then. An experiment is interrupted and taken up again by
-    /// calling this again.
+    /// Executes unfinished runs and collects all records; vocabularies are learned first. With several learning rates, the best is
+    /// selected after pretraining, and then fine-tuning is planned and executed. An interrupted experiment is resumed by calling
+    /// this again.
     ///
     /// # Errors
-    /// If the store cannot be written or a run cannot be started. A run that fails is no error.
+    /// If the store cannot be written or a run cannot be started. A failed run is not an error.
     pub fn execute(mut self, executor: &mut dyn Executor, observer: &mut dyn Observer) -> Result<Executed> {
         if !self.fitted && !executor.simulates() {
             self.fit(observer)?;
@@ -279,12 +278,13 @@ impl Planned {
         if self.plan.deferred > 0 || self.experiment.spec.grid().len() > 1 {
             chosen = choose(&records);
             for ((tokenizer, position), rate) in &chosen {
-                observer
-                    .note(format!("learning rate of {tokenizer} ({position}), chosen on the validation split: {rate}"));
+                observer.note(format!(
+                    "learning rate of {tokenizer} ({position}), selected on the validation split: {rate}"
+                ));
             }
             self.experiment.inputs.chosen.clone_from(&chosen);
             if self.plan.deferred > 0 && !summary.interrupted {
-                self.plan = self.experiment.unfold()?;
+                self.plan = self.experiment.expand()?;
                 if let Some(memory) = &self.memory {
                     self.check_memory(memory, false)?;
                 }
@@ -304,7 +304,7 @@ impl Planned {
     }
 }
 
-/// The records of a plan that are there.
+/// The available records of a plan.
 fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for job in jobs {
@@ -312,11 +312,11 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
             Found::Done(record) => records.push(record),
             Found::Missing => {}
             Found::SetAside { reason, moved_to } => {
-                let message = format!("a record was damaged while it was being read: {reason}");
+                let message = format!("a record became corrupt during execution: {reason}");
                 return Err(Error::new(
                     ErrorKind::Data,
                     message,
-                    format!("it is set aside as {}; start again", moved_to.display()),
+                    format!("it was renamed to {}; run the command again", moved_to.display()),
                 ));
             }
         }
@@ -324,44 +324,42 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// An experiment that was executed, as far as its runs went.
+/// An executed experiment; some runs may be unfinished.
 #[derive(Debug)]
 pub struct Executed {
     spec: Spec,
     encoders: Encoders,
-    /// The runs, fine-tuning after a choice of learning rates included.
+    /// The plan, including fine-tuning runs that were deferred.
     pub plan: Plan,
-    /// Their records, in the order of the plan.
+    /// The records, in the order of the plan.
     pub records: Vec<Record>,
-    /// What came of the call.
+    /// Summary of the execution.
     pub summary: Summary,
-    /// Learning rates that were chosen, by canonical tokenizer name and position code.
+    /// Selected learning rates, by canonical tokenizer name and position encoding.
     pub chosen: BTreeMap<(String, &'static str), f64>,
 }
 
 impl Executed {
-    /// Writes the records and, beside them, the question: from both, the same conclusion is drawn again. Gives the path of the
-    /// records.
+    /// Writes the records and the specification, from which the conclusion can be reproduced. Returns the path of the records.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
-        let [records, question] = RECORDS.map(|name| folder.join(name));
+        let [records, spec] = RECORDS.map(|name| folder.join(name));
         write_jsonl(&records, &self.records)?;
-        let before = std::fs::read_to_string(&question).ok();
-        // A file that asks the same already keeps the words that a person wrote into it.
+        let before = std::fs::read_to_string(&spec).ok();
+        // An existing file with an equal specification is kept with its comments.
         let read = |text: String| Spec::from_toml(&text, "", &self.encoders).ok();
         if before.and_then(read).is_none_or(|before| before != self.spec) {
-            experiment::files::write(&question, self.spec.to_toml()?)
-                .map_err(|error| Error::file(&question, &error))?;
+            experiment::files::write(&spec, self.spec.to_toml()?).map_err(|error| Error::file(&spec, &error))?;
         }
         Ok(records)
     }
 
-    /// Compares the records.
+    /// Analyzes the records.
     ///
     /// # Errors
-    /// If no run has a record, or the records cannot be compared.
+    /// If no run has a record, or the records are not comparable.
     pub fn conclude(self) -> Result<Conclusion> {
         if self.records.is_empty() {
             return Err(Error::new(ErrorKind::SomeFailed, "no run has a result", "see the messages above"));

@@ -1,4 +1,4 @@
-//! Runs in this process, one after another: for Rust programs that have no `tokbench` beside them.
+//! An executor that runs jobs sequentially in this process, for Rust programs without the `tokbench` binary.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use experiment::executor::{Context, Ending, Executor, Message, Progress, Submission, Update};
+use experiment::executor::{Context, Ending, Executor, Message, ProgressLine, Submission, Update};
 use experiment::run::Key;
 use experiment::{Error, Job, Result};
 use model::Watch;
@@ -15,18 +15,18 @@ use model::Watch;
 use crate::run::Prepared;
 use crate::workspace::Workspace;
 
-/// How long [`Executor::poll`] waits when there is nothing to tell.
+/// How long [`Executor::poll`] blocks without messages.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Executes one run at a time on a thread of this process. A crash of a run is a crash of the program: `experiment::Local`
-/// gives every run a process of its own.
+/// Executes one run at a time on a thread of this process. If a run crashes the process, the program crashes; use
+/// `experiment::Local` for separate processes.
 #[derive(Debug)]
 pub struct InProcess {
     workspace: Workspace,
     current: Option<Current>,
 }
 
-/// The run on its way.
+/// The active run.
 #[derive(Debug)]
 struct Current {
     key: Key,
@@ -42,8 +42,8 @@ impl InProcess {
         InProcess { workspace: workspace.clone(), current: None }
     }
 
-    /// What the current run has told; its last word is that it has ended.
-    fn heard(&mut self, wait: bool) -> Vec<Message> {
+    /// Messages of the active run; the last one is its end.
+    fn messages(&mut self, wait: bool) -> Vec<Message> {
         let Some(current) = &self.current else { return Vec::new() };
         let mut updates = Vec::new();
         if wait {
@@ -56,7 +56,7 @@ impl InProcess {
         let ended = updates.iter().any(|update| matches!(update, Update::Ended(_)));
         let messages = updates.into_iter().map(|update| Message { key: current.key.clone(), update }).collect();
         if ended && let Some(current) = self.current.take() {
-            // It has said its last word; a panic was caught inside.
+            // The thread has sent its last message; panics are caught inside.
             let _ = current.thread.join();
         }
         messages
@@ -69,17 +69,17 @@ impl Executor for InProcess {
     }
 
     fn submit(&mut self, job: &Job, _: &Context<'_>) -> Result<Submission> {
-        let (tell, updates) = channel();
+        let (sender, updates) = channel();
         let stop: Arc<AtomicBool> = Arc::default();
-        let (workspace, key, told) = (self.workspace.clone(), job.key.clone(), Arc::clone(&stop));
+        let (workspace, key, stop_flag) = (self.workspace.clone(), job.key.clone(), Arc::clone(&stop));
         let work = move || {
-            let ran = catch_unwind(AssertUnwindSafe(|| answer(&workspace, &key, told, &tell)));
+            let ran = catch_unwind(AssertUnwindSafe(|| execute(&workspace, &key, stop_flag, &sender)));
             let reason = match ran {
-                Ok(Ok(())) => "ended without leaving a record".to_owned(),
+                Ok(Ok(())) => "ended without a record".to_owned(),
                 Ok(Err(error)) => error.message,
                 Err(_) => "panicked".to_owned(),
             };
-            let _ = tell.send(Update::Ended(Ending { reason, stderr: Vec::new() }));
+            let _ = sender.send(Update::Ended(Ending { reason, stderr: Vec::new() }));
         };
         let thread = Builder::new().name("run".to_owned()).spawn(work);
         let thread = thread.map_err(|cause| Error::Spawn { program: "a thread".into(), cause })?;
@@ -88,7 +88,7 @@ impl Executor for InProcess {
     }
 
     fn poll(&mut self) -> Result<Vec<Message>> {
-        Ok(self.heard(true))
+        Ok(self.messages(true))
     }
 
     fn cancel(&mut self) -> Result<Vec<Message>> {
@@ -96,22 +96,22 @@ impl Executor for InProcess {
         if let Some(current) = &self.current {
             current.stop.store(true, Ordering::SeqCst);
         }
-        // It saves what it has at its next step, and ends.
+        // The run saves a checkpoint at its next step and ends.
         while self.current.is_some() {
-            messages.extend(self.heard(true));
+            messages.extend(self.messages(true));
         }
         Ok(messages)
     }
 }
 
-/// Executes a run, telling its progress and its notes.
-fn answer(workspace: &Workspace, key: &Key, stop: Arc<AtomicBool>, tell: &Sender<Update>) -> crate::Result<()> {
+/// Executes a run, and sends its progress and notes.
+fn execute(workspace: &Workspace, key: &Key, stop: Arc<AtomicBool>, sender: &Sender<Update>) -> crate::Result<()> {
     let note = |text: String| {
-        let _ = tell.send(Update::Stdout(text));
+        let _ = sender.send(Update::Stdout(text));
     };
     let progress = |progress: model::Progress| {
-        let progress = Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of };
-        let _ = tell.send(Update::Progress(progress));
+        let progress = ProgressLine { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of };
+        let _ = sender.send(Update::Progress(progress));
     };
     let prepared = Prepared::open(workspace, key, None, &mut |text| note(text))?;
     let ran = prepared.execute(&mut Watch::new(progress, stop))?;

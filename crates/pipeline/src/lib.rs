@@ -1,21 +1,21 @@
-//! The thread of an experiment, from its question to its conclusion, for Rust programs: the command line is one of them.
+//! An experiment from specification to conclusion, as a library; the command line is built on it.
 //!
 //! ```text
 //! Spec ── Experiment::open ── plan ──► Planned ── execute ──► Executed ── conclude ──► Conclusion
-//! question   tokenizers, corpus,        runs with keys,         records,                 table, sentence,
-//!            tasks opened once          what is finished        one a run                figures
+//!            tokenizers, corpus,        runs with keys,         records,                 table, sentence,
+//!            tasks opened once          finished runs           one per run              figures
 //! ```
 //!
-//! * [`Workspace`] says where data and runs lie.
-//! * [`run::run`] executes one run of the store in this process: what every worker does.
-//! * [`load::load`] gives the tokenizer and the trained model of a finished run.
-//! * [`Error`] carries what went wrong, of which kind, and what to do.
+//! * [`Workspace`] has the folders of data and runs.
+//! * [`run::run`] executes one run of the store in this process, as every worker does.
+//! * [`load::load`] loads the tokenizer and the trained model of a finished run.
+//! * [`Error`] has kind, cause and remedy.
 //!
 //! # Example
 //! ```no_run
 //! use pipeline::{Experiment, Workspace};
 //!
-//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "question", &experiment::Encoders::default())?;
+//! let spec = experiment::Spec::from_toml("tokenizers = ['base', 'kmer6']\ncorpus = 'my.fa'\nseeds = 7", "example", &experiment::Encoders::default())?;
 //! let mut executor = experiment::Local::new("tokbench", 2);
 //! let conclusion =
 //!     Experiment::open(spec, &Workspace::default())?.plan()?.execute(&mut executor, &mut ())?.conclude()?;

@@ -1,4 +1,4 @@
-//! A finished run, loaded: its tokenizer and its weights.
+//! Loading a finished run: tokenizer and weights.
 
 use std::ops::Range;
 
@@ -15,16 +15,16 @@ use crate::workspace::Workspace;
 /// A trained model with its tokenizer.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The tokenizer, fitted.
+    /// The fitted tokenizer.
     pub fitted: Fitted,
-    /// The network.
+    /// The network with trained weights.
     pub model: Model,
     /// The record of the run.
     pub record: Record,
     device: String,
 }
 
-/// The pretraining run that a record is about.
+/// The pretraining of a record, if it has a result.
 fn pretraining(record: &Record) -> Option<&Pretrain> {
     match (&record.run.work, &record.outcome) {
         (Work::Pretrain(pretrain), Outcome::Pretrained(_)) => Some(pretrain),
@@ -32,7 +32,7 @@ fn pretraining(record: &Record) -> Option<&Pretrain> {
     }
 }
 
-/// The first finished pretraining run of a tokenizer (canonical name) on a corpus, if the store has one.
+/// The first finished pretraining run of a tokenizer (canonical name) on a corpus in the store.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -44,15 +44,15 @@ pub fn find(workspace: &Workspace, tokenizer: &str, corpus: &Corpus) -> Result<O
     Ok(workspace.store()?.records()?.0.into_iter().find(|record| pretraining(record).is_some_and(of)))
 }
 
-/// Loads a finished pretraining run on a device (`cpu` ...), with the corpus that its vocabulary was learned on.
+/// Loads a finished pretraining run on a device (`cpu` ...); `corpus`: the corpus of the run.
 ///
 /// # Errors
-/// If the run is no finished pretraining, its weights are not in the store, or the device is not there.
+/// If the run is not a finished pretraining, its weights are not in the store, or the device is not available.
 pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str) -> Result<Loaded> {
     let Some(pretrain) = pretraining(&record) else {
         return Err(Error::new(
             ErrorKind::Usage,
-            format!("run {} is no finished pretraining", record.key.short()),
+            format!("run {} is not a finished pretraining run", record.key.short()),
             "load a pretraining run; \"tokbench plan --json\" shows keys",
         ));
     };
@@ -66,16 +66,16 @@ pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str
 }
 
 impl Loaded {
-    /// Bases that the model was trained on.
+    /// Number of training bases.
     #[must_use]
     pub fn training_bases(&self) -> u64 {
         pretraining(&self.record).map_or(0, |pretrain| pretrain.training.bases)
     }
 
-    /// The units into which the model segments bases, as spans.
+    /// The learned segmentation of a sequence, as ranges of bases.
     ///
     /// # Errors
-    /// If the device is gone.
+    /// If the device is not available.
     pub fn segment(&self, bases: &[u8]) -> Result<Vec<Range<usize>>> {
         let device = model::device::open(&self.device)?;
         Ok(model::segmentation::cut(&self.model, &self.fitted, bases, &device))

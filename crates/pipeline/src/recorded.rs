@@ -1,5 +1,5 @@
-//! Names of tokenizers as records have them. A `file:` tokenizer stands there by its file name and the hash of its content,
-//! so the file itself is not needed to name it.
+//! Tokenizer names in records. A `file:` tokenizer is recorded with its file name and content hash, so the file itself is not
+//! needed to refer to it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokenize::families::file;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The tokenizers of some records, by their canonical names.
+/// The canonical names of the tokenizers in records.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     tokenizers: Registry,
@@ -19,7 +19,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The tokenizers of these records.
+    /// Collects the tokenizers of records.
     #[must_use]
     pub fn new(records: &[Record], tokenizers: &Registry) -> Recorded {
         let name = |record: &Record| match &record.run.work {
@@ -30,10 +30,10 @@ impl Recorded {
         Recorded { tokenizers: tokenizers.clone(), names: records.iter().filter_map(name).collect() }
     }
 
-    /// The names behind what a person wrote, each once. `file:PATH` means the recorded tokenizer of that file name.
+    /// Resolves names to canonical names without duplicates. `file:PATH` refers to the recorded tokenizer with that file name.
     ///
     /// # Errors
-    /// A name that no tokenizer can have; a file whose name is that of no recorded tokenizer, or of several.
+    /// If a name is invalid, or a file name matches no recorded tokenizer or several.
     pub fn all(&self, names: &[String]) -> Result<Vec<String>> {
         let mut found: Vec<String> = Vec::new();
         for name in names {
@@ -45,10 +45,10 @@ impl Recorded {
         Ok(found)
     }
 
-    /// As [`Recorded::one`]; a file whose name no recorded tokenizer has stays as it is written: its runs are still to come.
+    /// As [`Recorded::one`], but a file name without a recorded tokenizer is returned unchanged: its runs are unfinished.
     ///
     /// # Errors
-    /// As [`Recorded::one`], but for a file that no record knows.
+    /// As [`Recorded::one`], except for a file name without records.
     pub fn one_or_absent(&self, name: &str) -> Result<String> {
         let absent = |path: &str| !self.files().any(|(stem, _)| stem == stem_of(path));
         match self.tokenizers.path_in(name) {
@@ -57,7 +57,7 @@ impl Recorded {
         }
     }
 
-    /// The name behind what a person wrote.
+    /// Resolves a name to a canonical name.
     ///
     /// # Errors
     /// As [`Recorded::all`].
@@ -73,24 +73,24 @@ impl Recorded {
             [] => {
                 let files: Vec<&str> = self.files().map(|(_, name)| name).collect();
                 let remedy = match files.as_slice() {
-                    [] => "no tokenizer of the records was read from a file".to_owned(),
-                    files => format!("tokenizers of the records that were read from files: {}", files.join(", ")),
+                    [] => "the records contain no tokenizer from a file".to_owned(),
+                    files => format!("tokenizers from files in the records: {}", files.join(", ")),
                 };
-                Err(Error::new(ErrorKind::Usage, format!("the records hold no tokenizer {name}"), remedy))
+                Err(Error::new(ErrorKind::Usage, format!("the records contain no tokenizer {name}"), remedy))
             }
-            // Only the content tells them apart, where it is at hand.
+            // Only the content distinguishes them, if the file is available.
             several => match self.tokenizers.parse(name) {
                 Ok(recipe) if several.contains(&recipe.name.as_str()) => Ok(recipe.name),
                 _ => Err(Error::new(
                     ErrorKind::Usage,
-                    format!("{name} may be any of {} tokenizers of the records", several.len()),
-                    format!("name one of {}", several.join(", ")),
+                    format!("{name} is ambiguous: {} tokenizers of the records match", several.len()),
+                    format!("use one of {}", several.join(", ")),
                 )),
             },
         }
     }
 
-    /// File name and canonical name of each tokenizer that was read from a file.
+    /// File name and canonical name of each tokenizer from a file.
     fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.names.iter().filter_map(|name| Some((file::stem_of(name)?, name.as_str())))
     }
@@ -112,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_known_by_its_name() {
+    fn files_are_identified_by_name() {
         let here = recorded(&["base", "file:a@0123456789ab", "file:b.v2@00aa00aa00aa", "file:c@d@111111111111"]);
-        for (said, meant) in [
+        for (name, canonical) in [
             ("base", "base"),
             ("KMER06", "kmer6"),
             ("file:a@0123456789ab", "file:a@0123456789ab"),
@@ -122,24 +122,24 @@ mod tests {
             ("file:/x@y/b.v2.json", "file:b.v2@00aa00aa00aa"),
             ("file:c@d.json", "file:c@d@111111111111"),
         ] {
-            assert_eq!(here.one(said).unwrap(), meant);
+            assert_eq!(here.one(name).unwrap(), canonical);
         }
-        let said = ["file:a", "base", "file:x/a.json"].map(String::from);
-        assert_eq!(here.all(&said).unwrap(), ["file:a@0123456789ab", "base"]);
+        let names = ["file:a", "base", "file:x/a.json"].map(String::from);
+        assert_eq!(here.all(&names).unwrap(), ["file:a@0123456789ab", "base"]);
     }
 
     #[test]
-    fn what_is_not_one_of_them_is_refused_with_those_that_are() {
+    fn unknown_and_ambiguous_names_list_the_known_ones() {
         let here = recorded(&["file:a@0123456789ab", "file:a@999999999999", "base"]);
         let failure = here.one("file:nowhere/a.json").unwrap_err();
-        assert_eq!(failure.message, "file:nowhere/a.json may be any of 2 tokenizers of the records");
-        assert_eq!(failure.remedy.unwrap(), "name one of file:a@0123456789ab, file:a@999999999999");
+        assert_eq!(failure.message, "file:nowhere/a.json is ambiguous: 2 tokenizers of the records match");
+        assert_eq!(failure.remedy.unwrap(), "use one of file:a@0123456789ab, file:a@999999999999");
         let failure = here.one("file:b.json").unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
-            (ErrorKind::Usage, "the records hold no tokenizer file:b.json")
+            (ErrorKind::Usage, "the records contain no tokenizer file:b.json")
         );
-        assert!(failure.remedy.unwrap().ends_with("files: file:a@0123456789ab, file:a@999999999999"));
+        assert!(failure.remedy.unwrap().ends_with("in the records: file:a@0123456789ab, file:a@999999999999"));
         assert!(here.one("kmr6").unwrap_err().remedy.unwrap().contains("kmer6"));
     }
 }

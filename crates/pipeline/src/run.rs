@@ -1,4 +1,4 @@
-//! One run, in this process: what `tokbench run KEY` and every worker of a comparison does.
+//! Execution of one run in this process, as in `tokbench run KEY` and in every worker of a comparison.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fitting;
 use crate::workspace::Workspace;
 
-/// Executes a run of the store, or gives its record if it is finished.
+/// Executes a run of the store, or returns its record if it is finished.
 ///
 /// # Errors
 /// As [`Prepared::open`] and [`Prepared::execute`].
@@ -25,20 +25,20 @@ pub fn run(workspace: &Workspace, key: &Key, watch: &mut Watch<'_>) -> Result<Re
     Ok(Prepared::open(workspace, key, None, &mut |_| {})?.execute(watch)?.record)
 }
 
-/// The record of a run that needs no more work. A failed or simulated one does.
+/// The record of a finished run. Failed and simulated records do not count.
 ///
 /// # Errors
-/// If the store has no such run, or it is damaged.
+/// If the store has no such run, or it is corrupt.
 pub fn finished(workspace: &Workspace, key: &Key) -> Result<Option<Record>> {
     let store = workspace.store()?;
-    described_run(workspace, &store, key)?;
+    stored_run(workspace, &store, key)?;
     Ok(store
         .record(key)?
         .done()
-        .filter(|record| !matches!(record.outcome, Outcome::Failed { .. }) && !record.is_made_up()))
+        .filter(|record| !matches!(record.outcome, Outcome::Failed { .. }) && !record.is_simulated()))
 }
 
-/// A run whose data, vocabulary and device are at hand.
+/// A run with its data, fitted tokenizer and device.
 #[derive(Debug)]
 pub struct Prepared {
     store: Store,
@@ -50,21 +50,21 @@ pub struct Prepared {
     device: String,
 }
 
-/// What came of a run.
+/// Result of an execution.
 #[derive(Debug)]
 pub struct Ran {
-    /// The record, which is in the store.
+    /// The record, which is also in the store.
     pub record: Record,
-    /// Checkpoints set aside and the like, a sentence each.
+    /// Messages, for example about corrupt checkpoints.
     pub notes: Vec<String>,
 }
 
 impl Prepared {
-    /// Opens what a run needs: its corpus and task where the plan found them, its vocabulary (learned now if nobody has), its
-    /// device (`device`, or the run's own). `say` is told of damaged files.
+    /// Opens the inputs of a run: corpus and task from the stored data sources, the fitted tokenizer (fitted now if needed), and the
+    /// device (`device`, or that of the run). `say` receives warnings about corrupt files.
     ///
     /// # Errors
-    /// If the store has no such run, its data has changed or cannot be read, or the device is of another kind.
+    /// If the store has no such run, its data has changed or cannot be read, or the device kind differs.
     pub fn open(
         workspace: &Workspace,
         key: &Key,
@@ -72,7 +72,7 @@ impl Prepared {
         say: &mut dyn FnMut(String),
     ) -> Result<Prepared> {
         let store = workspace.store()?;
-        let run = described_run(workspace, &store, key)?;
+        let run = stored_run(workspace, &store, key)?;
         let data = store.data(key)?.done().unwrap_or_default();
         let corpus = wanted_corpus(&run).map(|wanted| open_corpus(wanted, &data, workspace)).transpose()?;
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
@@ -89,22 +89,22 @@ impl Prepared {
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!("the run is for the device kind {}, not {device}", run.device),
-                "the device kind is part of a run's key: plan again with --device",
+                "the device kind is part of the key of a run; plan again with --device",
             ));
         }
         Ok(Prepared { store, key: key.clone(), run, corpus, task, fitted, device })
     }
 
-    /// What is to be done.
+    /// The run.
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.run
     }
 
-    /// Trains, scores, and keeps the record. A loss that diverged is a record too.
+    /// Trains, scores, and stores the record. A diverged loss gives a failed record.
     ///
     /// # Errors
-    /// If the run is interrupted, a file cannot be written, or an input turns out to be unusable.
+    /// If the run is interrupted, a file cannot be written, or an input is invalid.
     pub fn execute(self, watch: &mut Watch<'_>) -> Result<Ran> {
         let device = model::device::open(&self.device)?;
         let folder = self.store.folder(&self.key);
@@ -126,13 +126,13 @@ impl Prepared {
             provenance: provenance(executed.resumed, model::device::hardware(&self.device)),
         };
         self.store.put_record(&record)?;
-        // Only now: a run killed between its last step and its record must find its work again.
+        // After storing the record: a run killed before must be able to resume.
         model::checkpoint::clear(&folder);
         Ok(Ran { record, notes: executed.notes })
     }
 }
 
-fn described_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run> {
+fn stored_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run> {
     match store.run(key)? {
         Found::Done(run) => Ok(run),
         Found::Missing | Found::SetAside { .. } => Err(Error::new(
@@ -162,8 +162,8 @@ fn described<'a, T>(kind: &str, wanted: &DataRef, source: Option<&'a T>) -> Resu
     source.ok_or_else(|| {
         Error::new(
             ErrorKind::Data,
-            format!("where the {kind} {} lies is not kept with the run", wanted.name),
-            "start it through \"tokbench compare\"",
+            format!("the path of the {kind} {} is not stored with the run", wanted.name),
+            "start the run with \"tokbench compare\"",
         )
     })
 }
@@ -171,7 +171,7 @@ fn described<'a, T>(kind: &str, wanted: &DataRef, source: Option<&'a T>) -> Resu
 fn changed(kind: &str, wanted: &DataRef) -> Error {
     Error::new(
         ErrorKind::Data,
-        format!("the {kind} {} is not what the run was planned for: its content has changed", wanted.name),
+        format!("the content of the {kind} {} has changed since the run was planned", wanted.name),
         "plan again with \"tokbench compare\"",
     )
 }

@@ -1,11 +1,11 @@
-//! A comparison from Rust, as a program without a command line makes it.
+//! A comparison from Rust, without the command line.
 
 use std::path::Path;
 
 use experiment::{Encoders, Scheduler, Spec};
 use pipeline::{Experiment, InProcess, Workspace};
 
-/// Bases that repeat with a fault now and then, so that there is something to learn.
+/// A repeat of five bases with random substitutions, which a model can learn.
 fn write_genome(path: &Path) {
     let mut text = String::from(">genome\n");
     let mut state = 7u32;
@@ -19,23 +19,23 @@ fn write_genome(path: &Path) {
     std::fs::write(path, text).unwrap();
 }
 
-fn question(corpus: &Path) -> Spec {
+fn spec(corpus: &Path) -> Spec {
     let text = format!(
         "tokenizers = ['base', 'bpe64']\ncorpus = '{}'\nseeds = 2\nencoder = {{ from = 'tiny', layers = 1 }}\n\
          [training]\nbases = 4000\nwindow = 120\nbatch = 4\n[scoring]\nbases = 1200\n",
         corpus.display()
     );
-    Spec::from_toml(&text, "question", &Encoders::default()).unwrap()
+    Spec::from_toml(&text, "test", &Encoders::default()).unwrap()
 }
 
 #[test]
-fn a_comparison_runs_from_rust_and_is_taken_up_again() {
+fn a_comparison_runs_from_rust_and_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = folder.path().join("genome.fa");
     write_genome(&corpus);
     let workspace = Workspace { store: folder.path().join("runs"), ..Workspace::default() };
     let run = || {
-        let experiment = Experiment::open(question(&corpus), &workspace).unwrap();
+        let experiment = Experiment::open(spec(&corpus), &workspace).unwrap();
         experiment.plan().unwrap().execute(&mut InProcess::new(&workspace), &mut ()).unwrap()
     };
     let first = run();
@@ -44,11 +44,11 @@ fn a_comparison_runs_from_rust_and_is_taken_up_again() {
     assert_eq!((again.summary.done.len(), again.summary.skipped.len()), (0, 4));
     assert_eq!(first.records, again.records);
 
-    // One run of the store by its key is what the comparison computed.
+    // Running one run of the store by its key gives the same record.
     let record = &first.records[0];
     assert_eq!(&pipeline::run(&workspace, &record.key, &mut model::Watch::silent()).unwrap(), record);
 
-    // A finished run is loaded with its tokenizer and its weights.
+    // A finished run can be loaded with tokenizer and weights.
     let open = workspace.open_corpus(&corpus.display().to_string()).unwrap();
     let found = pipeline::load::find(&workspace, "bpe64", &open.corpus).unwrap().unwrap();
     let loaded = pipeline::load(&workspace, found, &open.corpus, "cpu").unwrap();
@@ -61,12 +61,12 @@ fn a_comparison_runs_from_rust_and_is_taken_up_again() {
 }
 
 #[test]
-fn a_comparison_that_is_stopped_at_once_answers_nothing() {
+fn an_interrupted_comparison_has_no_conclusion() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = folder.path().join("genome.fa");
     write_genome(&corpus);
     let workspace = Workspace { store: folder.path().join("runs"), ..Workspace::default() };
-    let mut planned = Experiment::open(question(&corpus), &workspace).unwrap().plan().unwrap();
+    let mut planned = Experiment::open(spec(&corpus), &workspace).unwrap().plan().unwrap();
     planned.scheduler = Scheduler::default();
     planned.scheduler.stop.store(true, std::sync::atomic::Ordering::SeqCst);
     let executed = planned.execute(&mut InProcess::new(&workspace), &mut ()).unwrap();

@@ -7,7 +7,7 @@
 //! assert_eq!(records(&shape).len(), 3 * 3 + 1); // three tokenizers, three seeds, one Markov control
 //! ```
 
-use experiment::config::{Encoder, Finetuning, Masking, Position, Scoring, Training};
+use experiment::config::{EncoderConfig, Finetuning, Masking, Position, Scoring, Training};
 use experiment::record::{
     BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing,
 };
@@ -127,7 +127,7 @@ pub fn model(tokenizer: &str, position: Position) -> Pretrain {
     Pretrain {
         tokenizer: tokenizer.into(),
         corpus: data("synthetic"),
-        encoder: Encoder { position, ..Encoder::default() },
+        encoder: EncoderConfig { position, ..EncoderConfig::default() },
         masking: Masking::default(),
         training: Training::default(),
         scoring: Scoring::default(),

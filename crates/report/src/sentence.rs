@@ -175,7 +175,7 @@ fn over_tasks(group: &Group) -> String {
         .map(|a| format!("{} against {} ({:+.3} {metric}, {})", a.left, a.right, a.difference, p_equals(a.adjusted)))
         .collect();
     let tasks = count(group.tasks.len(), "task");
-    let smallest = holm::smallest_reachable(group.across[0].test.pairs, group.across.len());
+    let smallest = holm::minimum_attainable_p(group.across[0].test.pairs, group.across.len());
     if smallest > ALPHA {
         format!("not decisive over {tasks}: so few can never be; the smallest reachable p is {}.", p_value(smallest))
     } else if decisive.is_empty() {

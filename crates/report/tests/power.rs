@@ -1,7 +1,7 @@
 //! What a plan promises is what the report of the same records says.
 
 use experiment::record::{Outcome, Record};
-use experiment::{Estimate, Job, Plan};
+use experiment::{CostEstimate, Job, Plan};
 use report::example::{Shape, records};
 use report::{Comparison, Options};
 
@@ -21,7 +21,7 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
         run: r.run.clone(),
         after: Vec::new(),
         data: experiment::Sources::default(),
-        estimate: Estimate::default(),
+        estimate: CostEstimate::default(),
     };
     Plan {
         name: "again".into(),
@@ -32,7 +32,7 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
         jobs: records.iter().map(job).collect(),
         deferred: 0,
         comparisons: 1,
-        smallest_p: statistics::holm::smallest_reachable(seeds as usize, 1),
+        smallest_p: statistics::holm::minimum_attainable_p(seeds as usize, 1),
         detectable: None,
         calibrated: false,
     }
@@ -58,8 +58,8 @@ fn a_plan_promises_what_its_report_says() {
             (Some(report), Some(plan)) => assert!((report - plan).abs() < 1e-9, "{seeds} seeds: {report} {plan}"),
             (report, plan) => assert!(report.is_none() && plan.is_none() && seeds == 3, "{report:?} {plan:?}"),
         }
-        let effect = statistics::power::standardised_effect(seeds as usize, 1);
+        let effect = statistics::power::standardized_effect(seeds as usize, 1);
         assert_eq!(test.detectable, effect.map(|effect| effect * test.deviation));
-        assert_eq!(plan.describe().contains("chance of 80 %"), effect.is_some());
+        assert_eq!(plan.describe().contains("power 80 %"), effect.is_some());
     }
 }

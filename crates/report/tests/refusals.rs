@@ -271,7 +271,7 @@ fn made_up_records_are_marked() {
         serde_json::to_value(report::numbers(&comparison)).unwrap()["made_up"].clone()
     };
     assert_eq!(marked(all.clone()), false);
-    all[1].provenance.version = experiment::record::MADE_UP.into();
+    all[1].provenance.version = experiment::record::SIMULATED.into();
     assert_eq!(marked(all), true);
 }
 

@@ -1,14 +1,17 @@
-//! The `±`: a bootstrap over seeds and genome blocks (`docs/protocol.md#statistics`), and its sibling over seeds and test rows.
+//! Confidence intervals (`±`): a paired bootstrap over seeds and genome blocks (`docs/protocol.md#statistics`), and over seeds and
+//! test rows.
 //!
-//! One resample draws seeds with replacement and, inside each species, blocks with replacement; the same seeds and blocks
-//! for every subject, so differences are paired. Bits are summed over the blocks, then divided once by their bases; species
-//! count alike; seeds are averaged. Blocks and seeds are crossed: the scoring plan is the same for all seeds.
+//! Each resample draws seeds with replacement and, within each species, blocks with replacement. All subjects share the same
+//! draws, so differences are paired. Per seed and species, bits and bases are summed over the drawn blocks before dividing;
+//! then species and seeds are averaged with equal weights. Seeds and blocks are crossed factors, because the scoring plan is
+//! the same for all seeds.
 //!
-//! The interval is the percentile interval, after the part that the drawn seeds contribute (their mean minus the mean of
-//! all seeds, on the same blocks) was stretched by sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975): a plain bootstrap of n
-//! seeds has the variance of n, not n - 1, and no tail for so few (Hesterberg, The American Statistician 69:371, 2015,
-//! widens the whole interval by the same factor). Blocks and rows are many and stay as drawn. Without this, intervals of
-//! seven seeds cover about 88 %, of three seeds far less.
+//! The result is the 95 % percentile interval with a small-sample correction for seeds: the deviation of the mean over the
+//! drawn seeds from the mean over all n seeds (on the same blocks) is multiplied by
+//! sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975). The plain bootstrap has a variance with denominator n instead of n - 1, and
+//! tails that are too light for small n (Hesterberg, The American Statistician 69:371, 2015, expands the whole interval by
+//! the same factor). Blocks and rows are numerous and are not corrected. Without the correction, intervals cover about 88 %
+//! with seven seeds, and far less with three.
 //!
 //! ```
 //! use statistics::bootstrap::{Blocks, blocks};
@@ -18,7 +21,7 @@
 //! };
 //! let draws = blocks(&data, 500, 0).unwrap();
 //! let gap = draws.difference(1, 0);
-//! assert!((gap.low + 0.1).abs() < 1e-12 && (gap.high + 0.1).abs() < 1e-12); // always exactly 0.1: paired
+//! assert!((gap.low + 0.1).abs() < 1e-12 && (gap.high + 0.1).abs() < 1e-12); // exactly 0.1 in every resample: paired
 //! ```
 
 use std::sync::OnceLock;
@@ -29,36 +32,36 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::{ALPHA, Error, below, classes::Confusion, stream};
 
-/// Resamples by default.
+/// Default number of resamples.
 pub const RESAMPLES: usize = 2000;
 
-/// An interval that covers the truth in 95 of 100 repetitions.
+/// A 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower bound.
     pub low: f64,
-    /// Upper end.
+    /// Upper bound.
     pub high: f64,
 }
 
 impl Interval {
-    /// Half the width: the number behind `±`.
+    /// Half the width, shown after `±`.
     #[must_use]
     pub fn half_width(self) -> f64 {
         (self.high - self.low) / 2.0
     }
 }
 
-/// Bits and bases to resample.
+/// Code lengths and masked bases of genome blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Blocks {
-    /// Masked bases `[species][block]`, the same for every subject and seed.
+    /// Masked bases `[species][block]`, equal for all subjects and seeds.
     pub bases: Vec<Vec<f64>>,
-    /// Bits `[subject][seed][species][block]`.
+    /// Code lengths in bits `[subject][seed][species][block]`.
     pub bits: Vec<Vec<Vec<Vec<f64>>>>,
 }
 
-/// The resampled statistics.
+/// Bootstrap distribution of the statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draws {
     /// `[subject][resample]`.
@@ -68,29 +71,29 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// Interval of a subject's total.
+    /// Confidence interval of the statistic of a subject.
     #[must_use]
     pub fn total(&self, subject: usize) -> Interval {
         interval(self.totals[subject].clone())
     }
 
-    /// Interval of a subject's bits per base on one species.
+    /// Confidence interval of a subject's bits per base on one species.
     #[must_use]
     pub fn species(&self, subject: usize, species: usize) -> Interval {
         interval(self.species[subject][species].clone())
     }
 
-    /// Interval of the paired difference of totals, `left` minus `right`.
+    /// Confidence interval of the paired difference `left` - `right`.
     #[must_use]
     pub fn difference(&self, left: usize, right: usize) -> Interval {
         interval(self.totals[left].iter().zip(&self.totals[right]).map(|(a, b)| a - b).collect())
     }
 }
 
-/// Resamples seeds and blocks.
+/// Resamples seeds and blocks; the statistic is bits per masked base.
 ///
 /// # Errors
-/// No subject, seed, species or block; shapes that do not fit; numbers that are not finite.
+/// If there is no subject, seed, species or block, shapes differ, or a value is not finite.
 pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error> {
     let seeds = data.bits.first().map_or(0, Vec::len);
     if seeds == 0 || data.bases.is_empty() || data.bases.iter().any(|b| b.is_empty() || b.iter().sum::<f64>() <= 0.0) {
@@ -112,7 +115,7 @@ pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error
     let mut species = vec![vec![Vec::with_capacity(resamples); data.bases.len()]; data.bits.len()];
     for _ in 0..resamples {
         let drawn = weights(&mut rng, seeds);
-        let chosen: Vec<Vec<f64>> = data.bases.iter().map(|b| filled(&mut rng, b)).collect();
+        let chosen: Vec<Vec<f64>> = data.bases.iter().map(|b| nonempty_weights(&mut rng, b)).collect();
         for (subject, bits) in data.bits.iter().enumerate() {
             let mut total = 0.0;
             for (s, (times, bases)) in chosen.iter().zip(&data.bases).enumerate() {
@@ -120,7 +123,7 @@ pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error
                 let rates = bits
                     .iter()
                     .map(|one| one[s].iter().zip(times).map(|(bits, times)| bits * times).sum::<f64>() / below);
-                let rate = stretched(rates, &drawn);
+                let rate = corrected_mean(rates, &drawn);
                 species[subject][s].push(rate);
                 total += rate;
             }
@@ -130,23 +133,23 @@ pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error
     Ok(Draws { totals, species })
 }
 
-/// Predictions of a task to resample: labels `[row]`, predictions `[subject][seed][row]`.
+/// Labels and predictions of the test rows of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows<'a> {
     /// Number of classes.
     pub classes: usize,
-    /// True classes.
+    /// True classes `[row]`.
     pub labels: &'a [u32],
-    /// What is computed of labels and predictions.
+    /// Metric of the task.
     pub metric: Metric,
     /// Predicted classes `[subject][seed][row]`.
     pub predicted: Vec<Vec<&'a [u32]>>,
 }
 
-/// Resamples seeds and test rows (the same for every subject); the statistic is the mean over seeds of the metric.
+/// Resamples seeds and test rows, with the same draws for all subjects; the statistic is the mean of the metric over seeds.
 ///
 /// # Errors
-/// No subject, seed or row; shapes that do not fit; classes out of range.
+/// If there is no subject, seed or row, shapes differ, or a class is out of range.
 pub fn rows(data: &Rows<'_>, resamples: usize, seed: u64) -> Result<Draws, Error> {
     let seeds = data.predicted.first().map_or(0, Vec::len);
     if seeds == 0 {
@@ -168,13 +171,13 @@ pub fn rows(data: &Rows<'_>, resamples: usize, seed: u64) -> Result<Draws, Error
         for (subject, predicted) in data.predicted.iter().enumerate() {
             let table = |one| Confusion::weighted(data.labels, one, data.classes, |row| times[row]);
             let each = predicted.iter().map(|one| table(one).score(data.metric));
-            totals[subject].push(stretched(each, &drawn));
+            totals[subject].push(corrected_mean(each, &drawn));
         }
     }
     Ok(Draws { totals, species: vec![Vec::new(); data.predicted.len()] })
 }
 
-/// How often each of n things was drawn in n draws with replacement.
+/// Multiplicity of each of n items in n draws with replacement.
 fn weights(rng: &mut rand_chacha::ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut times = vec![0.0; n];
     for _ in 0..n {
@@ -183,8 +186,8 @@ fn weights(rng: &mut rand_chacha::ChaCha8Rng, n: usize) -> Vec<f64> {
     times
 }
 
-/// As [`weights`], drawn again in the rare case that only blocks without masked bases came up.
-fn filled(rng: &mut rand_chacha::ChaCha8Rng, bases: &[f64]) -> Vec<f64> {
+/// As [`weights`], redrawn in the rare case that only blocks without masked bases were drawn.
+fn nonempty_weights(rng: &mut rand_chacha::ChaCha8Rng, bases: &[f64]) -> Vec<f64> {
     loop {
         let times = weights(rng, bases.len());
         if times.iter().zip(bases).any(|(w, b)| w * b > 0.0) {
@@ -193,19 +196,19 @@ fn filled(rng: &mut rand_chacha::ChaCha8Rng, bases: &[f64]) -> Vec<f64> {
     }
 }
 
-/// Mean of all seeds plus the stretched difference to the drawn ones (see the head of this file).
-fn stretched(values: impl Iterator<Item = f64>, drawn: &[f64]) -> f64 {
+/// Mean over all seeds plus the corrected deviation of the mean over the drawn seeds (see the module documentation).
+fn corrected_mean(values: impl Iterator<Item = f64>, drawn: &[f64]) -> f64 {
     let (mut all, mut some, n) = (0.0, 0.0, drawn.len() as f64);
     for (value, times) in values.zip(drawn) {
         all += value / n;
         some += value * times / n;
     }
-    all + stretch(drawn.len()) * (some - all)
+    all + correction(drawn.len()) * (some - all)
 }
 
-/// sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975); 1 for one seed, which has no spread to stretch.
-fn stretch(seeds: usize) -> f64 {
-    // The same few numbers are asked for in every resample.
+/// Small-sample factor sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975); 1 for a single seed.
+fn correction(seeds: usize) -> f64 {
+    // Cached, because every resample needs it.
     static KNOWN: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
     let compute = || {
         let n = seeds as f64;
@@ -218,13 +221,13 @@ fn stretch(seeds: usize) -> f64 {
     }
 }
 
-/// The percentile interval of resampled values.
+/// Percentile interval of resampled values.
 fn interval(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
     Interval { low: quantile(&values, ALPHA / 2.0), high: quantile(&values, 1.0 - ALPHA / 2.0) }
 }
 
-/// Quantile at position p (n + 1) - 1 of sorted values, linear between neighbours, clamped to the ends.
+/// Quantile of sorted values at index p (n + 1) - 1 with linear interpolation, clamped to the range.
 fn quantile(sorted: &[f64], p: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let at = (p * (sorted.len() + 1) as f64 - 1.0).clamp(0.0, last as f64);
@@ -242,9 +245,9 @@ mod tests {
         Normal::standard().inverse_cdf(u.clamp(1e-12, 1.0 - 1e-12))
     }
 
-    /// The truth is 1.9; blocks vary, seeds vary, or both. Coverage of 300 repetitions must not be far from 95 %.
+    /// The true value is 1.9, with variance between blocks, seeds or both. The coverage in 300 repetitions must be near 95 %.
     #[test]
-    fn covers_the_truth() {
+    fn coverage_is_nominal() {
         for (seeds, by_seed, by_block) in
             [(3, 0.01, 0.04), (7, 0.01, 0.04), (7, 0.03, 0.01), (3, 0.001, 0.04), (4, 0.03, 0.0)]
         {
@@ -267,30 +270,30 @@ mod tests {
     }
 
     #[test]
-    fn species_count_alike_and_blocks_by_their_bases() {
+    fn species_are_averaged_and_blocks_weighted_by_bases() {
         let data =
             Blocks { bases: vec![vec![10.0, 30.0], vec![5.0]], bits: vec![vec![vec![vec![20.0, 30.0], vec![5.0]]]] };
         let draws = blocks(&data, 4000, 0).unwrap();
-        let centre = draws.species[0][0].iter().sum::<f64>() / 4000.0;
-        // Pairs (10, 10), (10, 30), (30, 30) with chances 1/4, 1/2, 1/4: 2, 1.25, 1.
-        assert!((centre - (0.5 + 0.625 + 0.25)).abs() < 0.02, "{centre}");
+        let center = draws.species[0][0].iter().sum::<f64>() / 4000.0;
+        // Pairs (10, 10), (10, 30), (30, 30) with probabilities 1/4, 1/2, 1/4 give 2, 1.25, 1.
+        assert!((center - (0.5 + 0.625 + 0.25)).abs() < 0.02, "{center}");
         assert!(draws.species[0][1].iter().all(|v| *v == 1.0));
         let (total, species) = (draws.totals[0][7], draws.species[0][0][7]);
         assert!((total - (species + 1.0) / 2.0).abs() < 1e-12);
     }
 
     #[test]
-    fn few_seeds_are_stretched() {
-        assert_eq!(stretch(1), 1.0);
-        assert!((stretch(3) - 1.5_f64.sqrt() * 4.3027 / 1.95996).abs() < 1e-3, "{}", stretch(3));
-        assert!((stretch(7) - (7.0_f64 / 6.0).sqrt() * 2.4469 / 1.95996).abs() < 1e-3);
-        assert!((stretch(100_000) - 1.0).abs() < 1e-3);
+    fn the_small_sample_correction_matches_the_formula() {
+        assert_eq!(correction(1), 1.0);
+        assert!((correction(3) - 1.5_f64.sqrt() * 4.3027 / 1.95996).abs() < 1e-3, "{}", correction(3));
+        assert!((correction(7) - (7.0_f64 / 6.0).sqrt() * 2.4469 / 1.95996).abs() < 1e-3);
+        assert!((correction(100_000) - 1.0).abs() < 1e-3);
         assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
         assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.0), 1.0);
     }
 
     #[test]
-    fn rows_give_the_mcc_and_repeat() {
+    fn intervals_of_the_mcc_are_deterministic() {
         let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
         let good: Vec<u32> = (0..60).map(|i| if i % 10 == 0 { 1 - i % 2 } else { i % 2 }).collect();
         let metric = Metric::Mcc;
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_does_not_fit() {
+    fn invalid_input_is_rejected() {
         assert_eq!(blocks(&Blocks::default(), 10, 0), Err(Error::Empty));
         let odd = Blocks { bases: vec![vec![1.0]], bits: vec![vec![vec![vec![1.0, 2.0]]]] };
         assert!(matches!(blocks(&odd, 10, 0), Err(Error::Shape(_))));

@@ -1,7 +1,7 @@
-//! Matthews correlation for any number of classes (R_K of Gorodkin 2004, Computational Biology and Chemistry 28:367;
-//! equal to Matthews 1975 for two), macro F1 and accuracy, from one pooled confusion matrix.
+//! Classification metrics from a confusion matrix: Matthews correlation coefficient for any number of classes (R_K of Gorodkin,
+//! Computational Biology and Chemistry 28:367, 2004; for two classes that of Matthews 1975), macro F1 and accuracy.
 //!
-//! Used to check records: what they store must follow from the predictions they store.
+//! Also used to verify that the metrics of a record follow from its predictions.
 //!
 //! ```
 //! let table = statistics::classes::Confusion::new(&[1, 1, 0, 0], &[1, 0, 0, 0], 2).unwrap();
@@ -12,7 +12,7 @@ use crate::Metric;
 
 use super::Error;
 
-/// Counts `[true class, predicted class]`; weights make it a bootstrap sample.
+/// Confusion matrix: counts by true and predicted class, weighted in a bootstrap resample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confusion {
     classes: usize,
@@ -20,7 +20,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// The score by a metric.
+    /// The value of a metric.
     #[must_use]
     pub fn score(&self, metric: Metric) -> f64 {
         match metric {
@@ -30,10 +30,10 @@ impl Confusion {
         }
     }
 
-    /// Counts every row once.
+    /// The confusion matrix of labels and predictions.
     ///
     /// # Errors
-    /// No rows, different lengths, or a class at or above `classes`.
+    /// If there are no rows, lengths differ, or a class is not below `classes`.
     pub fn new(labels: &[u32], predicted: &[u32], classes: usize) -> Result<Confusion, Error> {
         if labels.is_empty() {
             return Err(Error::Empty);
@@ -42,12 +42,12 @@ impl Confusion {
             return Err(Error::Shape(format!("{} labels, {} predictions", labels.len(), predicted.len())));
         }
         if let Some(class) = labels.iter().chain(predicted).find(|c| **c as usize >= classes) {
-            return Err(Error::Shape(format!("class {class} of {classes} classes")));
+            return Err(Error::Shape(format!("class {class} is not below the number of classes, {classes}")));
         }
         Ok(Confusion::weighted(labels, predicted, classes, |_| 1.0))
     }
 
-    /// Counts row i `weight(i)` times; classes were checked before.
+    /// The confusion matrix with weight `weight(i)` for row i; classes must be valid.
     pub(crate) fn weighted(
         labels: &[u32],
         predicted: &[u32],
@@ -61,26 +61,27 @@ impl Confusion {
         Confusion { classes, counts }
     }
 
-    fn truth(&self, class: usize) -> f64 {
+    fn true_count(&self, class: usize) -> f64 {
         self.counts[class * self.classes..(class + 1) * self.classes].iter().sum()
     }
 
-    fn guess(&self, class: usize) -> f64 {
+    fn predicted_count(&self, class: usize) -> f64 {
         self.counts.iter().skip(class).step_by(self.classes).sum()
     }
 
-    fn hit(&self, class: usize) -> f64 {
+    fn correct_count(&self, class: usize) -> f64 {
         self.counts[class * self.classes + class]
     }
 
-    /// R_K = (c s - sum t_k p_k) / sqrt((s^2 - sum p_k^2)(s^2 - sum t_k^2)); 0 where the denominator is.
+    /// R_K = (c s - sum_k t_k p_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2)), where s is the number of rows, c the number of
+    /// correct predictions, and t_k and p_k the numbers of rows with true and predicted class k; 0 if the denominator is 0.
     #[must_use]
     pub fn mcc(&self) -> f64 {
         let all: f64 = self.counts.iter().sum();
         let (mut hits, mut product, mut truths, mut guesses) = (0.0, 0.0, 0.0, 0.0);
         for class in 0..self.classes {
-            let (t, p) = (self.truth(class), self.guess(class));
-            hits += self.hit(class);
+            let (t, p) = (self.true_count(class), self.predicted_count(class));
+            hits += self.correct_count(class);
             product += t * p;
             truths += t * t;
             guesses += p * p;
@@ -89,20 +90,20 @@ impl Confusion {
         if below > 0.0 { (hits * all - product) / below.sqrt() } else { 0.0 }
     }
 
-    /// Mean over the classes of 2 hits / (truth + guess); a class that occurs in neither counts as 0.
+    /// Macro F1: the mean over classes of 2 TP / (2 TP + FP + FN); 0 for a class that neither occurs nor is predicted.
     #[must_use]
     pub fn f1(&self) -> f64 {
         let one = |class: usize| {
-            let both = self.truth(class) + self.guess(class);
-            if both > 0.0 { 2.0 * self.hit(class) / both } else { 0.0 }
+            let both = self.true_count(class) + self.predicted_count(class);
+            if both > 0.0 { 2.0 * self.correct_count(class) / both } else { 0.0 }
         };
         (0..self.classes).map(one).sum::<f64>() / self.classes as f64
     }
 
-    /// Share of rows that are right.
+    /// Fraction of correct predictions.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        (0..self.classes).map(|class| self.hit(class)).sum::<f64>() / self.counts.iter().sum::<f64>()
+        (0..self.classes).map(|class| self.correct_count(class)).sum::<f64>() / self.counts.iter().sum::<f64>()
     }
 }
 
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_class_only_is_zero_and_errors_are_named() {
+    fn degenerate_and_invalid_input() {
         assert_eq!(Confusion::new(&[0, 1, 1], &[1, 1, 1], 2).unwrap().mcc(), 0.0);
         assert_eq!(Confusion::new(&[], &[], 2), Err(Error::Empty));
         assert!(Confusion::new(&[0], &[0, 1], 2).is_err());
@@ -141,11 +142,11 @@ mod tests {
         assert!((table(&labels, &guess, 2).f1() - (0.8 + 6.0 / 9.0) / 2.0).abs() < 1e-12);
         assert_eq!(table(&labels, &[1; 12], 2).mcc(), 0.0);
         assert!((table(&[0, 1, 2], &[0, 1, 2], 3).mcc() - 1.0).abs() < 1e-12);
-        // No hit of 4, truths 2 1 1, guesses 1 2 1: (0 * 4 - 5) / sqrt((16 - 6)(16 - 6)).
+        // 0 of 4 correct, true counts 2 1 1, predicted counts 1 2 1: (0 * 4 - 5) / sqrt((16 - 6)(16 - 6)).
         assert!((table(&[0, 1, 2, 0], &[1, 2, 0, 1], 3).mcc() + 0.5).abs() < 1e-12);
     }
 
-    /// Scores from whole numbers of rows, as the records of earlier versions were computed.
+    /// Metrics from integer counts, as in records of earlier versions.
     fn from_counts(labels: &[u32], predicted: &[u32], classes: usize) -> [f64; 3] {
         let mut counts = vec![0_u64; classes * classes];
         for (&label, &guess) in labels.iter().zip(predicted) {
@@ -179,9 +180,9 @@ mod tests {
     }
 
     proptest! {
-        /// To the last bit, whatever the table.
+        /// Bit-identical for any confusion matrix.
         #[test]
-        fn equals_whole_numbers(classes in 1_u32..6, rows in prop::collection::vec((0_u32..6, 0_u32..6), 1..400)) {
+        fn equals_integer_counts(classes in 1_u32..6, rows in prop::collection::vec((0_u32..6, 0_u32..6), 1..400)) {
             let (labels, guesses): (Vec<u32>, Vec<u32>) =
                 rows.iter().map(|(label, guess)| (label % classes, guess % classes)).unzip();
             let table = Confusion::new(&labels, &guesses, classes as usize).unwrap();
@@ -189,7 +190,7 @@ mod tests {
             prop_assert_eq!(found, from_counts(&labels, &guesses, classes as usize).map(f64::to_bits));
         }
 
-        /// The twin of two classes is the printed formula; the twin of several is the covariance of one-hot vectors.
+        /// Reference implementation: correlation of one-hot vectors (Gorodkin 2004).
         #[test]
         fn equals_covariance(rows in prop::collection::vec((0_u32..3, 0_u32..3), 2..40)) {
             let (labels, guesses): (Vec<u32>, Vec<u32>) = rows.iter().copied().unzip();
@@ -202,8 +203,8 @@ mod tests {
                 }).sum()
             };
             let below = (covariance(&labels, &labels) * covariance(&guesses, &guesses)).sqrt();
-            let twin = if below > 1e-9 { covariance(&labels, &guesses) / below } else { 0.0 };
-            prop_assert!((Confusion::new(&labels, &guesses, 3).unwrap().mcc() - twin).abs() < 1e-9);
+            let expected = if below > 1e-9 { covariance(&labels, &guesses) / below } else { 0.0 };
+            prop_assert!((Confusion::new(&labels, &guesses, 3).unwrap().mcc() - expected).abs() < 1e-9);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Friedman's test over k subjects and N tasks, and Nemenyi's critical difference (Demšar, "Statistical comparisons of
+//! Friedman test for k subjects on N tasks, and the critical difference of Nemenyi (Demšar, "Statistical comparisons of
 //! classifiers over multiple data sets", JMLR 7:1-30, 2006).
 //!
-//! p is that of the permutation distribution (each task's ranks, ties included, in any order) as long as it can be counted
-//! in [`MOST_STEPS`] steps: without ties three subjects on any 50 tasks, four on 20, five on 9, six on 5. Beyond, it is that of
-//! F, the correction of Iman and Davenport, but never less than the chance that all tasks rank alike: (1 / k!)^(N - 1).
+//! The p-value is exact (permutation distribution of the ranks within tasks, ties included) if it can be computed in
+//! [`MAX_STEPS`] steps: without ties for three subjects on 50 tasks, four on 20, five on 9, six on 5. Otherwise it is that of
+//! the F statistic of Iman and Davenport, but at least (1 / k!)^(N - 1), the probability that all tasks have the same ranking.
 //!
-//! Mean ranks depend on who else is in the pool (Benavoli et al., JMLR 17(5), 2016), so the program shows this on
-//! request and rests on Wilcoxon with Holm.
+//! Mean ranks depend on the set of compared subjects (Benavoli et al., JMLR 17(5), 2016). The program therefore reports this
+//! test only on request, and relies on the Wilcoxon test with Holm's correction.
 //!
 //! ```
 //! let cd = statistics::friedman::critical_difference(4, 14).unwrap();
@@ -24,36 +24,38 @@ use super::{Error, check, midranks};
 /// Critical values q of the two-tailed Nemenyi test at 0.05 for k = 2..=10 subjects: Demšar (2006), Table 5(a).
 pub const Q_05: [f64; 9] = [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164];
 
-/// What the test says.
+/// Result of the test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Friedman {
-    /// Mean rank of each subject over the tasks; rank 1 is the largest value.
+    /// Mean rank R_j of each subject over the tasks; rank 1 is the largest value.
     pub ranks: Vec<f64>,
     /// Number of tasks.
     pub tasks: usize,
-    /// chi2_F = 12 N / (k (k + 1)) (sum R_j^2 - k (k + 1)^2 / 4), no correction for ties, as printed by Demšar.
+    /// chi2_F = 12 N / (k (k + 1)) (sum_j R_j^2 - k (k + 1)^2 / 4), without correction for ties, as in Demšar.
     pub chi2: f64,
-    /// p of `chi2` with k - 1 degrees of freedom.
+    /// p-value of `chi2` with k - 1 degrees of freedom.
     pub chi2_p: f64,
-    /// Iman and Davenport's F = (N - 1) chi2 / (N (k - 1) - chi2); absent where every task ranks alike.
+    /// F = (N - 1) chi2 / (N (k - 1) - chi2) of Iman and Davenport; `None` if all tasks have the same ranking.
     pub f: Option<f64>,
-    /// p of the rank sums: counted, or of `f` with k - 1 and (k - 1)(N - 1) degrees of freedom. Never 0.
+    /// Exact p-value, or that of `f` with k - 1 and (k - 1) (N - 1) degrees of freedom; always > 0.
     pub p: f64,
-    /// True if `p` was counted.
+    /// True if `p` is exact.
     pub exact: bool,
 }
 
-/// Steps (a set of rank sums, an order of the next task's ranks) of the exact distribution: about half a second.
-pub const MOST_STEPS: usize = 5_000_000;
+/// Maximum number of steps (state of rank sums times permutation of the next task's ranks) of the exact test: about 0.5 s.
+pub const MAX_STEPS: usize = 5_000_000;
 
 /// Tests `values[task][subject]` (larger is better) for equal mean ranks.
 ///
 /// # Errors
-/// Fewer than two tasks or subjects, rows of different lengths, values that are not finite.
+/// If there are fewer than two tasks or subjects, rows differ in length, or a value is not finite.
 pub fn friedman(values: &[Vec<f64>]) -> Result<Friedman, Error> {
     let (n, k) = (values.len(), values.first().map_or(0, Vec::len));
     if n < 2 || k < 2 || values.iter().any(|row| row.len() != k) {
-        return Err(Error::Shape(format!("Friedman needs two tasks and two subjects in full, not {n} and {k}")));
+        return Err(Error::Shape(format!(
+            "the Friedman test requires complete data of at least 2 tasks and 2 subjects, got {n} and {k}"
+        )));
     }
     let mut ranks = vec![0.0; k];
     let mut doubled = Vec::with_capacity(n);
@@ -72,7 +74,7 @@ pub fn friedman(values: &[Vec<f64>]) -> Result<Friedman, Error> {
     let chi2_p = ChiSquared::new(kf - 1.0).map_or(f64::NAN, |d| d.sf(chi2));
     let rest = nf * (kf - 1.0) - chi2;
     let f = (rest > 1e-9 * nf * kf).then(|| (nf - 1.0) * chi2 / rest);
-    // The chance that the other tasks rank like the first. Where they all do, without ties, it is the exact p.
+    // Probability that the other tasks are ranked like the first: the exact p-value if they are, without ties.
     let alike = (-(nf - 1.0) * ln_gamma(kf + 1.0)).exp().max(f64::MIN_POSITIVE);
     let approximate =
         |f| FisherSnedecor::new(kf - 1.0, (kf - 1.0) * (nf - 1.0)).map_or(f64::NAN, |d| d.sf(f).max(alike));
@@ -84,14 +86,14 @@ pub fn friedman(values: &[Vec<f64>]) -> Result<Friedman, Error> {
     Ok(Friedman { ranks, tasks: n, chi2, chi2_p, f, p, exact })
 }
 
-/// Chance of rank sums whose squares add up to at least those observed, if each task had its (doubled) ranks in any order.
-/// None if that takes more than [`MOST_STEPS`] steps.
+/// Probability under random permutation of the (doubled) ranks within each task that the sum of squared rank sums is at least
+/// the observed one. `None` if that takes more than [`MAX_STEPS`] steps.
 ///
-/// Subjects are exchangeable, so what has been summed up is known by the sums in ascending order: there are few of those.
+/// Subjects are exchangeable, so the state is the sorted list of rank sums, of which there are few.
 fn exact_p(doubled: &[Vec<u64>]) -> Option<f64> {
     const BITS: usize = 12;
     let k = doubled[0].len();
-    // Sums are packed into one number, 12 bits each.
+    // A state is packed into one integer with 12 bits per rank sum.
     if k * BITS > 128 || 2 * k * doubled.len() >= 1 << BITS {
         return None;
     }
@@ -102,36 +104,36 @@ fn exact_p(doubled: &[Vec<u64>]) -> Option<f64> {
     let (first, rest) = doubled.split_first()?;
     let mut first = first.clone();
     first.sort_unstable();
-    let mut chances = BTreeMap::from([(packed(&first), 1.0_f64)]);
+    let mut probabilities = BTreeMap::from([(packed(&first), 1.0_f64)]);
     let (mut steps, mut sums) = (0, vec![0; k]);
     for row in rest {
-        let orders = orders(row, (MOST_STEPS - steps) / chances.len())?;
-        steps += orders.len() * chances.len();
+        let orders = permutations(row, (MAX_STEPS - steps) / probabilities.len())?;
+        steps += orders.len() * probabilities.len();
         let mut next = BTreeMap::new();
-        for (state, chance) in chances {
+        for (state, probability) in probabilities {
             for order in &orders {
                 sums.iter_mut().zip(unpacked(state)).zip(order).for_each(|((to, sum), rank)| *to = sum + rank);
                 sums.sort_unstable();
-                *next.entry(packed(&sums)).or_default() += chance / orders.len() as f64;
+                *next.entry(packed(&sums)).or_default() += probability / orders.len() as f64;
             }
         }
-        chances = next;
+        probabilities = next;
     }
-    let reached = chances.into_iter().filter(|(state, _)| squares(&mut unpacked(*state)) >= observed);
-    Some(reached.map(|(_, chance)| chance).sum::<f64>().min(1.0))
+    let extreme = probabilities.into_iter().filter(|(state, _)| squares(&mut unpacked(*state)) >= observed);
+    Some(extreme.map(|(_, probability)| probability).sum::<f64>().min(1.0))
 }
 
-/// All distinct orders of `values`, in lexicographic order; None if there are more than `most`.
-fn orders(values: &[u64], most: usize) -> Option<Vec<Vec<u64>>> {
+/// All distinct permutations of `values` in lexicographic order; `None` if there are more than `max`.
+fn permutations(values: &[u64], max: usize) -> Option<Vec<Vec<u64>>> {
     let mut order = values.to_vec();
     order.sort_unstable();
     let mut all = Vec::new();
     loop {
-        if all.len() == most {
+        if all.len() == max {
             return None;
         }
         all.push(order.clone());
-        // The next order: raise the last place that can be raised by as little as possible, then sort what follows.
+        // Next permutation: increase the last position that can be increased, minimally, and sort the rest.
         let Some(place) = order.windows(2).rposition(|pair| pair[0] < pair[1]) else { return Some(all) };
         let raise = order.iter().rposition(|value| *value > order[place]).unwrap_or(place);
         order.swap(place, raise);
@@ -139,16 +141,16 @@ fn orders(values: &[u64], most: usize) -> Option<Vec<Vec<u64>>> {
     }
 }
 
-/// Nemenyi's critical difference of mean ranks at 0.05: q sqrt(k (k + 1) / (6 N)).
+/// Critical difference of mean ranks in the Nemenyi test at 0.05: q sqrt(k (k + 1) / (6 N)).
 ///
 /// # Errors
-/// `subjects` outside 2..=10, or no tasks.
+/// If `subjects` is not in 2..=10, or there are no tasks.
 pub fn critical_difference(subjects: usize, tasks: usize) -> Result<f64, Error> {
     let q = subjects.checked_sub(2).and_then(|at| Q_05.get(at));
     match (q, tasks) {
         (Some(q), 1..) => Ok(q * ((subjects * (subjects + 1)) as f64 / (6 * tasks) as f64).sqrt()),
         _ => Err(Error::OutOfTable(format!(
-            "no critical difference for {subjects} subjects on {tasks} tasks (2 to 10 are tabled)"
+            "no critical difference for {subjects} subjects on {tasks} tasks (tabulated for 2 to 10 subjects)"
         ))),
     }
 }
@@ -158,8 +160,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Demšar (2006), Table 6: AUC of C4.5, +m, +cf, +m+cf. "voting" shows 0.975 twice but is ranked 2 and 3: the
-    /// digits behind were lost in print and are restored here.
+    /// Demšar (2006), Table 6: AUC of C4.5, +m, +cf, +m+cf. "voting" has 0.975 twice but ranks 2 and 3; the rounded digits are
+    /// restored here.
     const TABLE_6: [[f64; 4]; 14] = [
         [0.763, 0.768, 0.771, 0.798],
         [0.599, 0.591, 0.590, 0.569],
@@ -186,15 +188,15 @@ mod tests {
         }
         assert!((test.chi2 - 9.28).abs() < 0.01, "{}", test.chi2);
         assert!((test.f.unwrap() - 3.69).abs() < 0.01);
-        // F(3, 39) of 3.69 would say 0.020: it knows nothing of the ties. 200,000 random orders of these ranks, drawn by a
-        // script apart from this code, gave 0.0136.
+        // F(3, 39) = 3.69 gives 0.020, because it ignores the ties. 200,000 random permutations of these ranks in an independent
+        // script gave 0.0136.
         assert!(test.exact && (test.p - 0.0136).abs() < 0.0006, "{}", test.p);
         assert!((critical_difference(4, 14).unwrap() - 1.25).abs() < 0.005);
     }
 
-    /// Siegel (1956), "Nonparametric Statistics", Table N: exact p of chi2 for k = 3 and 4, as printed (three or two digits).
+    /// Siegel (1956), "Nonparametric Statistics", Table N: exact p-values of chi2 for k = 3 and 4, as printed (2 or 3 digits).
     #[test]
-    fn printed_exact_tables() {
+    fn published_exact_tables() {
         for (k, n, chi2, printed) in [
             (3, 2, 4.0, 0.167),
             (3, 3, 6.0, 0.028),
@@ -209,7 +211,7 @@ mod tests {
             (4, 3, 9.0, 0.0017),
             (4, 4, 7.8, 0.036),
         ] {
-            // Any ranks with that chi2 will do: draw until there are.
+            // Any ranks with this chi2 have the same p-value; draw until some are found.
             let mut rng = crate::stream("tables", 0);
             let found = (0..1_000_000).find_map(|_| {
                 let rows: Vec<Vec<f64>> = (0..n).map(|_| shuffled(k, &mut rng)).collect();
@@ -229,22 +231,22 @@ mod tests {
         row
     }
 
-    /// What the head of this file promises is counted.
+    /// The sizes in the module documentation.
     #[test]
-    fn counted_as_far_as_promised() {
+    fn documented_sizes_are_exact() {
         for (k, n) in [(3, 50), (4, 20), (5, 9), (6, 5)] {
             let mut rng = crate::stream("sizes", 0);
             let rows: Vec<Vec<f64>> = (0..n).map(|_| shuffled(k, &mut rng)).collect();
             let test = friedman(&rows).unwrap();
             assert!(test.exact, "{k} subjects, {n} tasks");
-            // The tail of F is close by then.
+            // The F approximation is close for these sizes.
             let f = test.f.map(|f| FisherSnedecor::new(k as f64 - 1.0, ((k - 1) * (n - 1)) as f64).unwrap().sf(f));
             assert!((f.unwrap() - test.p).abs() < 0.03, "{k} {n}: {f:?} {}", test.p);
         }
     }
 
     proptest! {
-        /// The twin: every order of every task, one by one, ties included.
+        /// Reference implementation: enumerates all permutations of all tasks, ties included.
         #[test]
         fn equals_enumeration(rows in prop::collection::vec(prop::collection::vec(0_u8..3, 3), 2..5)) {
             let values: Vec<Vec<f64>> = rows.iter().map(|r| r.iter().map(|v| f64::from(*v)).collect()).collect();
@@ -267,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn unanimous_tasks_and_bad_shapes() {
+    fn unanimous_rankings_and_invalid_shapes() {
         let test = friedman(&[vec![3.0, 2.0, 1.0], vec![9.0, 5.0, 0.0]]).unwrap();
         assert_eq!((test.ranks, test.f, test.exact), (vec![1.0, 2.0, 3.0], None, true));
         assert!((test.p - 1.0 / 6.0).abs() < 1e-12);
-        // So many orders that they are not counted, and so many tasks that a product would underflow.
+        // Too many permutations to enumerate, and so many tasks that a product would underflow.
         for (n, k) in [(28, 8), (400, 10), (5000, 3)] {
             let test = friedman(&vec![(0..k).map(f64::from).collect(); n]).unwrap();
             assert!(test.p > 0.0 && test.p < 1e-100 && test.exact, "{n} {k}: {}", test.p);
         }
-        // All but one task: F is finite, but its tail must not be thinner than the chance of full agreement.
+        // All but one task agree: F is finite, but p must not be smaller than for full agreement.
         let mut rows: Vec<Vec<f64>> = vec![(0..8).map(f64::from).collect(); 28];
         rows[3].swap(0, 1);
         let test = friedman(&rows).unwrap();

@@ -1,15 +1,15 @@
-//! Holm's step-down correction (Holm 1979, Scandinavian Journal of Statistics 6:65): the family-wise error of m tests
-//! stays under the level, whatever their dependence.
+//! Holm's step-down correction for multiple comparisons (Holm, Scandinavian Journal of Statistics 6:65, 1979). It controls the
+//! family-wise error rate of m tests under any dependence.
 //!
 //! ```
-//! use statistics::holm::{holm, smallest_reachable};
+//! use statistics::holm::{holm, minimum_attainable_p};
 //! assert_eq!(holm(&[0.5, 0.01]), vec![0.5, 0.02]);
-//! assert_eq!(smallest_reachable(6, 2), 0.0625);
+//! assert_eq!(minimum_attainable_p(6, 2), 0.0625);
 //! ```
 
-use super::{ALPHA, sign_flip::EXACT_PAIRS, sign_flip::smallest_p};
+use super::{ALPHA, sign_flip::EXACT_PAIRS, sign_flip::minimum_p};
 
-/// Adjusted p of each test, in the order given: monotone in p and at most 1. Values that are not numbers count as 1.
+/// Adjusted p-values in the order of `p`: max over j <= i of (m - j + 1) p_(j), at most 1. NaN counts as 1.
 #[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let clean: Vec<f64> = p.iter().map(|v| if v.is_nan() { 1.0 } else { *v }).collect();
@@ -24,21 +24,22 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Smallest Holm-adjusted p that any comparison of a family can reach with `seeds` paired seeds: m 2 / 2^seeds, at most 1.
+/// Minimum attainable Holm-adjusted p-value of the exact sign-flip test for `comparisons` = m and `seeds` = n:
+/// min(1, m 2 / 2^n).
 #[must_use]
-pub fn smallest_reachable(seeds: usize, comparisons: usize) -> f64 {
-    (comparisons.max(1) as f64 * smallest_p(seeds)).min(1.0)
+pub fn minimum_attainable_p(seeds: usize, comparisons: usize) -> f64 {
+    (comparisons.max(1) as f64 * minimum_p(seeds)).min(1.0)
 }
 
-/// Fewest seeds with which a family of `comparisons` can be decisive at all; None for more than 26,214 comparisons, which
-/// neither the exact test nor the random one resolves.
+/// Minimum number of seeds with which a difference can be significant; `None` for more than 26,214 comparisons, which exceed
+/// the resolution of the exact and of the Monte Carlo test.
 ///
 /// ```
-/// assert_eq!(statistics::holm::fewest_seeds(2), Some(7));
+/// assert_eq!(statistics::holm::minimum_seeds(2), Some(7));
 /// ```
 #[must_use]
-pub fn fewest_seeds(comparisons: usize) -> Option<usize> {
-    (1..=EXACT_PAIRS + 1).find(|&seeds| smallest_reachable(seeds, comparisons) <= ALPHA)
+pub fn minimum_seeds(comparisons: usize) -> Option<usize> {
+    (1..=EXACT_PAIRS + 1).find(|&seeds| minimum_attainable_p(seeds, comparisons) <= ALPHA)
 }
 
 #[cfg(test)]
@@ -57,18 +58,18 @@ mod tests {
     }
 
     #[test]
-    fn seeds_needed_to_be_decisive_at_all() {
-        assert_eq!(smallest_reachable(7, 2), 0.03125);
-        assert_eq!(smallest_reachable(3, 1), 0.25);
-        assert_eq!(smallest_reachable(1, 5), 1.0);
-        assert_eq!([1, 2, 3, 4, 10].map(fewest_seeds), [6, 7, 7, 8, 9].map(Some));
-        assert_eq!([26_214, 26_215].map(fewest_seeds), [Some(20), None]);
+    fn minimum_seeds_for_significance() {
+        assert_eq!(minimum_attainable_p(7, 2), 0.03125);
+        assert_eq!(minimum_attainable_p(3, 1), 0.25);
+        assert_eq!(minimum_attainable_p(1, 5), 1.0);
+        assert_eq!([1, 2, 3, 4, 10].map(minimum_seeds), [6, 7, 7, 8, 9].map(Some));
+        assert_eq!([26_214, 26_215].map(minimum_seeds), [Some(20), None]);
     }
 
     proptest! {
-        /// The twin: reject while p_(i) <= alpha / (m - i + 1), for any level.
+        /// Definition of the procedure: reject while p_(i) <= alpha / (m - i + 1), for any level.
         #[test]
-        fn rejects_what_the_step_down_rejects(p in prop::collection::vec(0.0_f64..1.0, 1..9), alpha in 0.001_f64..0.999) {
+        fn adjusted_p_values_reject_as_the_step_down_procedure(p in prop::collection::vec(0.0_f64..1.0, 1..9), alpha in 0.001_f64..0.999) {
             let mut sorted = p.clone();
             sorted.sort_by(f64::total_cmp);
             let m = p.len();

@@ -1,10 +1,15 @@
-//! The statistics of a comparison (paired tests, their correction, intervals, power): small, exact where that is
-//! possible, and free of records.
+//! Statistics of a comparison on plain slices of numbers: tests, multiple-comparison correction, intervals and power. Tests are
+//! exact where feasible.
 //!
-//! Nothing here knows what a tokenizer is; everything takes slices of numbers. What lives where:
-//! [`sign_flip`] the paired test over seeds, [`holm`] the family correction, [`bootstrap`] the `±`,
-//! [`wilcoxon`] and [`friedman`] the tests across tasks, [`power`] "how many seeds would be needed", for a plan and for a report,
-//! [`classes`] Matthews correlation and its companions, [`text`] how numbers are written for people.
+//! | module | content |
+//! |---|---|
+//! | [`sign_flip`] | exact paired sign-flip test over seeds |
+//! | [`holm`] | Holm's correction for multiple comparisons |
+//! | [`bootstrap`] | confidence intervals (`±`) |
+//! | [`wilcoxon`], [`friedman`] | tests across tasks |
+//! | [`power`] | detectable difference and required number of seeds |
+//! | [`classes`] | Matthews correlation, macro F1, accuracy |
+//! | [`text`] | formatting of numbers |
 //!
 //! ```
 //! use statistics::{holm::holm, sign_flip::sign_flip};
@@ -28,39 +33,39 @@ pub use metric::Metric;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Level of every test and interval of the program: 5 %.
+/// Significance level of all tests, and 1 - coverage of all intervals: 5 %.
 pub const ALPHA: f64 = 0.05;
 
 /// Why a statistic could not be computed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is nothing to compute from.
+    /// There are no observations.
     #[error("no observations")]
     Empty,
-    /// An observation is infinite or not a number.
+    /// An observation is infinite or NaN.
     #[error("an observation is not a finite number")]
     NotFinite,
-    /// Two inputs that belong together differ in size.
-    #[error("inputs that belong together differ in size: {0}")]
+    /// The dimensions of the inputs do not match.
+    #[error("dimension mismatch: {0}")]
     Shape(String),
-    /// A table ends before the number asked for.
+    /// The value is not tabulated.
     #[error("{0}")]
     OutOfTable(String),
 }
 
-/// A deterministic random stream: the same name and seed give the same numbers on every machine.
+/// A deterministic random stream by name and seed, equal on all machines.
 pub fn stream(name: &str, seed: u64) -> ChaCha8Rng {
-    // FNV-1a: only to keep streams of different names apart.
+    // FNV-1a, so that names give different streams.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     ChaCha8Rng::seed_from_u64(seed ^ hash)
 }
 
-/// A whole number below `n`, by multiplication; the bias of n / 2^64 is far under what resampling resolves.
+/// A uniform integer below `n` by multiplication; the bias of n / 2^64 is negligible for resampling.
 pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
-/// Mean; not a number for no observations.
+/// Arithmetic mean; NaN without observations.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -71,16 +76,16 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// Standard deviation with n - 1; zero for fewer than two observations.
+/// Sample standard deviation (denominator n - 1); 0 for fewer than two observations.
 pub fn deviation(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return 0.0;
     }
-    let centre = mean(values);
-    (values.iter().map(|v| (v - centre).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
+    let center = mean(values);
+    (values.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
 }
 
-/// Refuses nothing and what is not finite.
+/// Rejects an empty slice and values that are not finite.
 pub fn check(values: &[f64]) -> Result<(), Error> {
     if values.is_empty() {
         return Err(Error::Empty);
@@ -91,7 +96,7 @@ pub fn check(values: &[f64]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Midranks (average ranks of ties), smallest value first, starting at 1.
+/// Midranks: ascending ranks from 1, with the average rank for ties.
 pub fn midranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -111,7 +116,7 @@ pub fn midranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Equal up to rounding: a relative tolerance, so that the order of a sum never makes or breaks a tie.
+/// Equality with a relative tolerance of 1e-9, so that ties do not depend on the order of summation.
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn deviation_is_that_of_a_sample() {
+    fn deviation_is_the_sample_standard_deviation() {
         assert!((deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]) - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
         assert_eq!(check(&[]), Err(Error::Empty));
         assert_eq!(check(&[f64::NAN]), Err(Error::NotFinite));

@@ -1,27 +1,27 @@
-//! The number that a labelled task is judged by; how it is computed: [`crate::classes`].
+//! Metrics of labeled tasks, computed in [`crate::classes`].
 
 use serde::{Deserialize, Serialize};
 
-/// The number that a labelled task is judged by: in tables, figures, tests and sentences, and in the choice of the checkpoint on
-/// the dev split (with `mcc`, the default, that is chosen by loss). Scores of rows are not kept in records, so areas under curves
-/// (AUROC, AUPRC) are not offered.
+/// Metric of a labeled task: used in tables, figures and tests, and to select the checkpoint on the validation split (with `mcc`,
+/// the default, the checkpoint is selected by loss). AUROC and AUPRC are not available, because records contain predicted classes
+/// but no class probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Matthews' correlation coefficient; R_K for several classes.
+    /// Matthews correlation coefficient; R_K for more than two classes.
     #[default]
     Mcc,
-    /// Mean over the classes of the F1 score.
+    /// Macro F1: the mean of the F1 scores of the classes.
     F1,
-    /// Share of rows that are right.
+    /// Fraction of correct predictions.
     Accuracy,
 }
 
 impl Metric {
-    /// All, in the order of tables.
+    /// All metrics, in the order of tables.
     pub const ALL: [Metric; 3] = [Metric::Mcc, Metric::F1, Metric::Accuracy];
 
-    /// `mcc`, `f1` or `accuracy`, as in task files and in CSV.
+    /// Key in task files and CSV: `mcc`, `f1` or `accuracy`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Metric {
         }
     }
 
-    /// In tables and sentences: `MCC`, `F1`, `accuracy`.
+    /// Short name for tables: `MCC`, `F1`, `accuracy`.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Metric {
         }
     }
 
-    /// In headings: `Matthews correlation`, `macro F1`, `accuracy`.
+    /// Name for headings: `Matthews correlation`, `macro F1`, `accuracy`.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Metric {
         }
     }
 
-    /// The smallest value there is; the largest is 1.
+    /// Minimum value; the maximum is 1.
     #[must_use]
     pub fn least(self) -> f64 {
         match self {
@@ -60,7 +60,7 @@ impl Metric {
         }
     }
 
-    /// True for what is not written down because it is meant where nothing stands.
+    /// True for the default, which is omitted in records.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Metric::default()

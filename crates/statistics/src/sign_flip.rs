@@ -1,8 +1,9 @@
-//! The paired sign-flip (randomisation) test, two-sided. Under the hypothesis of no difference each pair's difference
-//! is as likely to carry the other sign (Fisher 1935, "The Design of Experiments", section 21); the statistic is the
-//! absolute mean of the differences.
+//! Two-sided paired sign-flip (randomization) test. Under the null hypothesis, the signs of the paired differences are
+//! independent and symmetric (Fisher, "The Design of Experiments", section 21, 1935). The statistic is the absolute mean
+//! difference.
 //!
-//! Up to [`EXACT_PAIRS`] pairs every assignment of signs is counted (by two sorted halves, not one by one); beyond, [`DRAWS`] random ones with the +1 correction
+//! Up to [`EXACT_PAIRS`] pairs, p is exact: the fraction of all 2^n sign assignments with at least the observed statistic
+//! (counted with two sorted halves). For more pairs, it is estimated from [`DRAWS`] random assignments with the +1 correction
 //! of Phipson and Smyth (2010), which keeps the test valid.
 //!
 //! ```
@@ -15,31 +16,31 @@ use serde::Serialize;
 
 use super::{Error, check, mean, stream};
 
-/// Largest number of pairs that is enumerated.
+/// Maximum number of pairs for the exact test.
 pub const EXACT_PAIRS: usize = 20;
 
-/// Random assignments drawn beyond [`EXACT_PAIRS`].
+/// Number of random assignments for more than [`EXACT_PAIRS`] pairs.
 pub const DRAWS: u64 = 99_999;
 
-/// What the test says.
+/// Result of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SignFlip {
-    /// Mean of the differences.
+    /// Mean difference.
     pub mean: f64,
-    /// Two-sided p.
+    /// Two-sided p-value.
     pub p: f64,
-    /// True if every assignment was counted.
+    /// True if `p` is exact.
     pub exact: bool,
 }
 
-/// Tests paired differences against "no difference". `seed` matters only beyond [`EXACT_PAIRS`] pairs.
+/// Tests paired differences for a mean of zero. `seed` is used only for more than [`EXACT_PAIRS`] pairs.
 ///
 /// # Errors
-/// No differences, or one that is not finite.
+/// If there are no differences, or one is not finite.
 pub fn sign_flip(differences: &[f64], seed: u64) -> Result<SignFlip, Error> {
     check(differences)?;
     let observed = differences.iter().sum::<f64>().abs();
-    // A tie must stay a tie however the sum was rounded: the scale of rounding is that of the sum of magnitudes.
+    // Tolerance for ties, relative to the sum of magnitudes, which bounds the rounding error of the sum.
     let bar = observed - 1e-9 * differences.iter().map(|d| d.abs()).sum::<f64>();
     let n = differences.len();
     let (p, exact) = if n <= EXACT_PAIRS {
@@ -63,20 +64,20 @@ pub fn sign_flip(differences: &[f64], seed: u64) -> Result<SignFlip, Error> {
     Ok(SignFlip { mean: mean(differences), p, exact })
 }
 
-/// Share of all assignments whose sum is at least `bar` in magnitude, where `bar` is just below that of the observed sum.
+/// Fraction of all sign assignments whose absolute sum is at least `bar`, which is just below the observed one.
 fn exact_p(differences: &[f64], bar: f64) -> f64 {
     if bar <= 0.0 {
         return 1.0;
     }
     let total: f64 = differences.iter().sum();
     let upward: Vec<f64> = differences.iter().map(|d| if total < 0.0 { -d } else { *d }).collect();
-    // Flipping a subset takes twice its sum off the total. |sum| is the same for an assignment and its opposite, and only
-    // one of the two is at or above +bar: so the subsets are counted out of half of the assignments.
+    // Flipping a subset subtracts twice its sum from the total. An assignment and its opposite have the same |sum|, and only one
+    // of them has sum >= bar, so the subsets are counted relative to half of the assignments.
     let count = SubsetSums::default().at_most(&upward, (total.abs() - bar) / 2.0);
     count as f64 / (1_u64 << (differences.len() - 1)) as f64
 }
 
-/// Counts subsets by their sum without listing all of them: each half of the values lists its own subsets in order.
+/// Counts subsets by their sum in O(2^(n/2)): meet in the middle with the sorted subset sums of each half.
 #[derive(Default)]
 pub(crate) struct SubsetSums {
     left: Vec<f64>,
@@ -106,7 +107,7 @@ fn sums(values: &[f64], all: &mut Vec<f64>, spare: &mut Vec<f64>) {
     all.clear();
     all.push(0.0);
     for value in values {
-        // Without the value, and with it: two sorted lists become one.
+        // Merges the sorted sums without and with the value.
         spare.clear();
         let (mut without, mut with) = (0, 0);
         while without < all.len() && with < all.len() {
@@ -120,9 +121,9 @@ fn sums(values: &[f64], all: &mut Vec<f64>, spare: &mut Vec<f64>) {
     }
 }
 
-/// Smallest p that `pairs` pairs can give: 2 / 2^pairs, or the resolution of the random draws.
+/// Minimum attainable p-value: 2 / 2^n for n = `pairs`, or the resolution of the random assignments.
 #[must_use]
-pub fn smallest_p(pairs: usize) -> f64 {
+pub fn minimum_p(pairs: usize) -> f64 {
     match pairs {
         0 => 1.0,
         1..=EXACT_PAIRS => 2.0_f64.powi(1 - pairs as i32),
@@ -164,16 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn smallest_p_is_reached_and_never_beaten() {
+    fn minimum_p_is_attained() {
         for n in 1..=12 {
             let d: Vec<f64> = (1..=n).map(f64::from).collect();
-            assert_eq!(sign_flip(&d, 0).unwrap().p, smallest_p(n as usize), "{n} pairs");
+            assert_eq!(sign_flip(&d, 0).unwrap().p, minimum_p(n as usize), "{n} pairs");
         }
         assert_eq!(sign_flip(&[0.0, 0.0, 0.0], 0).unwrap().p, 1.0);
     }
 
     #[test]
-    fn many_pairs_are_drawn_and_agree_with_the_normal() {
+    fn random_assignments_agree_with_the_normal_approximation() {
         let d: Vec<f64> = (0..40).map(|i| 0.3 + if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let test = sign_flip(&d, 1).unwrap();
         assert!(!test.exact);
@@ -181,6 +182,6 @@ mod tests {
         // Twenty pairs of 1.3 and twenty of -0.7: sd of the sum is sqrt(20 (1.69 + 0.49)) = 6.60, the sum is 12.
         assert!((test.p - 0.069).abs() < 0.02, "{}", test.p);
         let strong = vec![1.0; 60];
-        assert_eq!(sign_flip(&strong, 0).unwrap().p, smallest_p(60));
+        assert_eq!(sign_flip(&strong, 0).unwrap().p, minimum_p(60));
     }
 }

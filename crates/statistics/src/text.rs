@@ -1,7 +1,6 @@
-//! How numbers are written for people: decimals, magnitudes, p, times. Machines get full numbers.
+//! Formatting of numbers for messages, tables and figures: decimals, magnitudes, p-values, times. Data files have full precision.
 //!
-//! What is planned is a guess and is written roughly ([`rough_duration`], [`rough_p`]); what was measured is written with the
-//! digits that it has ([`duration`], [`p_value`]).
+//! Estimates of a plan are rounded more ([`rough_duration`], [`rough_p`]) than measured values ([`duration`], [`p_value`]).
 //!
 //! ```
 //! use statistics::text::{duration, plus_minus, rough_duration};
@@ -9,7 +8,7 @@
 //! assert_eq!((rough_duration(100.0), duration(100.0 / 3600.0)), ("2 min".into(), "100 s".into()));
 //! ```
 
-/// Decimals that show a half-width with at least one digit that is not zero: 3, or up to 5 for small ones.
+/// Number of decimals for a half-width: 3, or up to 5 so that it has a non-zero digit.
 #[must_use]
 pub fn decimals(half_width: f64) -> usize {
     match half_width.abs() {
@@ -26,14 +25,14 @@ pub fn plus_minus(mean: f64, half_width: f64) -> String {
     format!("{mean:.digits$} ± {half_width:.digits$}")
 }
 
-/// `+0.021 ± 0.006`, with a sign always (a true minus sign).
+/// `+0.021 ± 0.006`, always with a sign (U+2212 for minus).
 #[must_use]
 pub fn signed(mean: f64, half_width: f64) -> String {
     let sign = if mean < 0.0 { '\u{2212}' } else { '+' };
     format!("{sign}{}", plus_minus(mean.abs(), half_width))
 }
 
-/// p with two significant digits: `0.016`, `0.25`, `< 0.0001`.
+/// p-value with two significant digits: `0.016`, `0.25`, `< 0.0001`.
 #[must_use]
 pub fn p_value(p: f64) -> String {
     match p {
@@ -52,7 +51,7 @@ pub fn p_equals(p: f64) -> String {
     if text.starts_with('<') { format!("p {text}") } else { format!("p = {text}") }
 }
 
-/// A count in words: `0.5 million`, `3.2 billion`, `48,000`.
+/// A magnitude: `0.5 million`, `3.2 billion`, `48,000`.
 #[must_use]
 pub fn magnitude(value: f64) -> String {
     let short = |v: f64| {
@@ -68,13 +67,13 @@ pub fn magnitude(value: f64) -> String {
     }
 }
 
-/// A p with at most four decimals, and never as 0: `0.0313`, `< 0.0001`.
+/// p-value with at most four decimals, never 0: `0.0313`, `< 0.0001`.
 #[must_use]
 pub fn rough_p(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{}", (p * 1e4).round() / 1e4) }
 }
 
-/// A time in seconds, roughly: `40 s`, `12 min`, `3.5 h`, `2.1 days`.
+/// An estimated time in seconds: `40 s`, `12 min`, `3.5 h`, `2.1 days`.
 #[must_use]
 pub fn rough_duration(seconds: f64) -> String {
     match seconds {
@@ -85,7 +84,7 @@ pub fn rough_duration(seconds: f64) -> String {
     }
 }
 
-/// A time in hours, in the unit that suits it: `24 s`, `8 min`, `3.2 h`.
+/// A measured time in hours, with a suitable unit: `24 s`, `8 min`, `3.2 h`.
 #[must_use]
 pub fn duration(hours: f64) -> String {
     let seconds = hours * 3600.0;
@@ -99,7 +98,7 @@ pub fn duration(hours: f64) -> String {
     }
 }
 
-/// A whole number with commas: `1,234,567`.
+/// An integer with thousands separators: `1,234,567`.
 #[must_use]
 pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
@@ -113,7 +112,7 @@ pub fn thousands(value: f64) -> String {
     text
 }
 
-/// A short number for axes and narrow columns: `250`, `1.5k`, `86M`, `2G`.
+/// A number with metric suffix for axes and narrow columns: `250`, `1.5k`, `86M`, `2G`.
 #[must_use]
 pub fn brief(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
@@ -124,11 +123,11 @@ pub fn brief(value: f64) -> String {
     };
     let text = if scaled.abs() >= 100.0 { format!("{scaled:.0}") } else { format!("{scaled:.3}") };
     let text = if text.contains('.') {
-        let cut = match scaled.abs() {
+        let rounded = match scaled.abs() {
             v if v >= 10.0 => format!("{scaled:.1}"),
             _ => format!("{scaled:.2}"),
         };
-        cut.trim_end_matches('0').trim_end_matches('.').to_owned()
+        rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
     };
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_are_formatted() {
         assert_eq!(plus_minus(1.6684, 0.0123), "1.668 ± 0.012");
         assert_eq!(plus_minus(1.6684, 0.0001), "1.6684 ± 0.0001");
         assert_eq!(signed(-0.021, 0.006), "−0.021 ± 0.006");

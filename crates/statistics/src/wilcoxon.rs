@@ -1,6 +1,6 @@
-//! Wilcoxon's signed-rank test with Pratt's treatment of zeros (Pratt 1959, JASA 54:655): zeros are ranked with the rest,
-//! then their ranks are left out. Exact for up to [`EXACT_PAIRS`] non-zero pairs (ties included, by counting over doubled
-//! midranks); beyond, the normal approximation with the variance corrected for zeros and ties.
+//! Two-sided Wilcoxon signed-rank test with Pratt's treatment of zeros (Pratt, JASA 54:655, 1959): zeros are ranked with the other
+//! differences, then their ranks are dropped. Exact for up to [`EXACT_PAIRS`] non-zero differences, ties included (dynamic
+//! programming over doubled midranks); otherwise the normal approximation with the variance corrected for zeros and ties.
 //!
 //! ```
 //! let test = statistics::wilcoxon::wilcoxon(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
@@ -12,28 +12,28 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{Error, check, midranks};
 
-/// Largest number of non-zero pairs counted exactly.
+/// Maximum number of non-zero differences for the exact test.
 pub const EXACT_PAIRS: usize = 25;
 
-/// What the test says.
+/// Result of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Wilcoxon {
-    /// Sum of the ranks of positive differences.
+    /// R+, the sum of the ranks of positive differences.
     pub plus: f64,
-    /// Sum of the ranks of negative differences.
+    /// R-, the sum of the ranks of negative differences.
     pub minus: f64,
     /// Number of differences, zeros included.
     pub pairs: usize,
-    /// Differences that are exactly zero.
+    /// Number of differences that are zero.
     pub zeros: usize,
-    /// Two-sided p.
+    /// Two-sided p-value.
     pub p: f64,
-    /// True if counted exactly.
+    /// True if `p` is exact.
     pub exact: bool,
 }
 
 impl Wilcoxon {
-    /// Matched-pairs rank-biserial correlation (plus - minus) / (plus + minus), the effect size; 0 if all are zero.
+    /// Matched-pairs rank-biserial correlation (R+ - R-) / (R+ + R-), the effect size; 0 if all differences are zero.
     #[must_use]
     pub fn rank_biserial(&self) -> f64 {
         let all = self.plus + self.minus;
@@ -41,10 +41,10 @@ impl Wilcoxon {
     }
 }
 
-/// Tests paired differences (of tasks, data sets) for symmetry around zero.
+/// Tests paired differences (one per task) for symmetry around zero.
 ///
 /// # Errors
-/// No differences, or one that is not finite.
+/// If there are no differences, or one is not finite.
 pub fn wilcoxon(differences: &[f64]) -> Result<Wilcoxon, Error> {
     check(differences)?;
     let magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).collect();
@@ -61,17 +61,17 @@ pub fn wilcoxon(differences: &[f64]) -> Result<Wilcoxon, Error> {
     } else if exact {
         exact_p(&nonzero, plus.min(minus))
     } else {
-        // Under the hypothesis each rank counts with probability 1/2: variance is the sum of squared ranks over 4,
-        // which holds the corrections for zeros and ties by itself.
-        let centre = nonzero.iter().sum::<f64>() / 2.0;
+        // Under the null hypothesis each rank is positive with probability 1/2: the variance is sum r^2 / 4, which includes the
+        // corrections for zeros and ties.
+        let center = nonzero.iter().sum::<f64>() / 2.0;
         let sd = (nonzero.iter().map(|r| r * r).sum::<f64>() / 4.0).sqrt();
-        let z = ((plus.min(minus) - centre) / sd).min(0.0);
+        let z = ((plus.min(minus) - center) / sd).min(0.0);
         (2.0 * Normal::standard().cdf(z)).min(1.0)
     };
     Ok(Wilcoxon { plus, minus, pairs, zeros, p, exact })
 }
 
-/// 2 P(sum of a random half of the ranks <= smaller side), at most 1. Doubled midranks are whole numbers.
+/// min(1, 2 P(W <= smaller)), where W sums each rank with probability 1/2. Doubled midranks are integers.
 fn exact_p(ranks: &[f64], smaller: f64) -> f64 {
     let doubled: Vec<usize> = ranks.iter().map(|r| (2.0 * r).round() as usize).collect();
     let mut ways = vec![0.0_f64; doubled.iter().sum::<usize>() + 1];
@@ -91,8 +91,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Demšar (2006), Table 2: C4.5 against C4.5+m on 14 data sets. He splits the ranks of the two zeros (1.5 each)
-    /// evenly and gets R+ = 93, R- = 12; Pratt leaves them out.
+    /// Demšar (2006), Table 2: C4.5 and C4.5+m on 14 data sets. He divides the ranks of the two zeros (1.5 each) evenly, which
+    /// gives R+ = 93, R- = 12; Pratt drops them.
     #[test]
     fn demsar_2006_table_2() {
         let d = [0.005, -0.008, 0.017, 0.033, 0.006, -0.005, 0.007, 0.0, 0.063, 0.0, 0.022, 0.047, 0.009, 0.021];
@@ -102,27 +102,27 @@ mod tests {
         assert!(test.p < 0.05);
     }
 
-    /// Conover's and every textbook's critical values: T = 21 is the largest rejected at 0.05 for N = 14, without ties.
+    /// Published critical value: T = 21 is the largest value rejected at 0.05 for N = 14 without ties.
     #[test]
-    fn critical_value_of_the_printed_table() {
+    fn published_critical_value() {
         let ranks: Vec<f64> = (1..=14).map(f64::from).collect();
         assert!(exact_p(&ranks, 21.0) <= 0.05);
         assert!(exact_p(&ranks, 22.0) > 0.05);
     }
 
     #[test]
-    fn large_samples_use_the_normal() {
+    fn large_samples_use_the_normal_approximation() {
         let d: Vec<f64> = (1..=30).map(|i| f64::from(i) * if i % 3 == 0 { -1.0 } else { 1.0 }).collect();
         let test = wilcoxon(&d).unwrap();
         assert!(!test.exact);
-        // mean 232.5, sd 48.617, smaller side 165: z = -1.388, p = 0.165.
+        // Mean 232.5, sd 48.617, R- = 165: z = -1.388, p = 0.165.
         assert_eq!(test.minus, 165.0);
         assert!((test.p - 0.165).abs() < 0.001, "{}", test.p);
         assert!((test.rank_biserial() - 135.0 / 465.0).abs() < 1e-12);
     }
 
     proptest! {
-        /// The twin: every assignment of signs to the non-zero ranks, counted.
+        /// Reference implementation: enumerates all signs of the non-zero ranks.
         #[test]
         fn equals_enumeration(d in prop::collection::vec(-5_i32..6, 1..11)) {
             let real: Vec<f64> = d.iter().map(|&v| f64::from(v) * 0.1).collect();

@@ -75,7 +75,7 @@ fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(),
         planned.limit_memory(&memory, args.retry_failed)?;
     }
     // Finished runs need no device.
-    if args.retry_failed || planned.plan().deferred > 0 || planned.left().next().is_some() {
+    if args.retry_failed || planned.plan().deferred > 0 || planned.unfinished().next().is_some() {
         let _ = model::device::open(&spec.device)?;
     }
     Ok(())
@@ -85,7 +85,7 @@ fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(),
 fn announce(planned: &Planned) {
     let plan = planned.plan();
     let (left, seconds) =
-        planned.left().fold((0, 0.0), |(count, seconds), job| (count + 1, seconds + job.estimate.seconds));
+        planned.unfinished().fold((0, 0.0), |(count, seconds), job| (count + 1, seconds + job.estimate.seconds));
     errln!(
         "{}: {} runs, {} already finished; minimum attainable p-value with {} {}: {}",
         plan.name,

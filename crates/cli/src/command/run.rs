@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use experiment::executor::Progress;
+use experiment::executor::ProgressLine;
 use experiment::record::Outcome;
 use experiment::run::Key;
 use model::Watch;
@@ -34,7 +34,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Run, interrupt: &Interrup
     let report = |progress: model::Progress| match &mut bar {
         Some(bar) => bar.update(progress.stage, progress.done, progress.of),
         None => {
-            let line = Progress { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line();
+            let line = ProgressLine { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of }.line();
             // If the pipe is closed, the run continues to its end or until it is stopped.
             let _ = writeln!(std::io::stdout(), "{line}");
         }

@@ -16,7 +16,7 @@ pub(crate) fn read(builtin: &Builtin, args: &ExperimentArgs) -> Result<Spec, Fai
             let text = pipeline::text::read(path)?;
             Spec::from_toml(&text, &path.to_string_lossy(), &builtin.encoders)?
         }
-        None => builtin.question()?,
+        None => builtin.default_spec()?,
     };
     let own = args.spec.is_none();
     let tokenizers = args.tokenizers.iter().chain(&spec.tokenizers).chain(&args.reference);
@@ -105,5 +105,5 @@ fn name_of(corpus: &str) -> String {
 
 /// The memory that all runs together may use, if it is given or can be found out.
 pub(crate) fn memory(args: &ExperimentArgs) -> Option<Memory> {
-    args.memory.map(Memory::asked).or_else(Memory::here)
+    args.memory.map(Memory::requested).or_else(Memory::here)
 }

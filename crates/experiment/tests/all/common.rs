@@ -1,4 +1,4 @@
-//! A resolver that knows everything, and short ways to plans.
+//! A resolver that accepts every name, and helpers for plans.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use experiment::{CorpusInfo, Encoders, Job, Plan, Refusal, Resolver, Spec, TaskI
 pub(crate) struct Known {
     pub(crate) encoders: Encoders,
     pub(crate) chosen: Option<f64>,
-    /// Bases of the longest row of a task; 0: all have 300.
+    /// Length of the longest row of a task in bases; 0: 300.
     pub(crate) longest: usize,
 }
 
@@ -77,7 +77,7 @@ impl Resolver for Known {
         Ok(CorpusInfo { data: data(name), location: corpus(&format!("/here/{name}")), species: 2 })
     }
 
-    /// `a/b` is the task `b` with rows of its own; `b again` has the rows of `b` under its own name.
+    /// `a/b` is the task `b` with different rows; `b again` has the rows of `b` under another name.
     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> {
         let data = DataRef {
             name: name.rsplit('/').next().unwrap_or(name).to_owned(),
@@ -115,7 +115,7 @@ pub(crate) fn plan(more: &str) -> Plan {
     Plan::new(&spec(more), &Known::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Two tokenizers, two seeds, one task: eight runs, four of which wait for the other four.
+/// Two tokenizers, two seeds, one task: eight runs, four of which depend on the other four.
 pub(crate) fn jobs() -> Vec<Job> {
     plan("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['enhancers']").jobs
 }

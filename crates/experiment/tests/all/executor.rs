@@ -13,7 +13,7 @@ use mock::Mock;
 use crate::common::jobs;
 
 /// `$2` is the key, `$4` the store, `$6` the threads, `$7` the folder of records prepared by the test.
-const ANSWER: &str = "mkdir -p $4/$2 && cp $7/$2.json $4/$2/record.json";
+const WRITE_RECORD: &str = "mkdir -p $4/$2 && cp $7/$2.json $4/$2/record.json";
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -50,7 +50,7 @@ impl Bench {
         self.run_as(&Scheduler::default(), executor)
     }
 
-    /// Answers failed runs again.
+    /// Executes failed runs again.
     fn retry(&self, executor: &mut dyn Executor) -> (Summary, Vec<Event>) {
         self.run_as(&Scheduler { retry_failed: true, ..Scheduler::default() }, executor)
     }
@@ -62,7 +62,7 @@ impl Bench {
     }
 }
 
-/// What a child leaves: made up, but not said so.
+/// The record of a child: simulated, but not marked as such.
 fn computed(job: &Job) -> Record {
     let mut record = mock::record(&job.run);
     record.provenance.version = "0.1.0".to_owned();
@@ -78,9 +78,9 @@ fn pretraining() -> Vec<Job> {
 }
 
 #[test]
-fn every_run_is_a_process_and_parents_come_first() {
+fn every_run_is_a_process_and_dependencies_come_first() {
     let bench = Bench::new(jobs());
-    let script = format!("echo $2 $6 $RAYON_NUM_THREADS $OMP_NUM_THREADS $OMP_WAIT_POLICY >> $7/order; {ANSWER}");
+    let script = format!("echo $2 $6 $RAYON_NUM_THREADS $OMP_NUM_THREADS $OMP_WAIT_POLICY >> $7/order; {WRITE_RECORD}");
     let (summary, events) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.complete());
     assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0));
@@ -102,21 +102,21 @@ fn every_run_is_a_process_and_parents_come_first() {
 }
 
 #[test]
-fn workers_work_at_the_same_time() {
+fn workers_run_in_parallel() {
     let bench = Bench::new(pretraining());
-    // Each waits for all four: only if they run together does any of them end.
+    // Each waits for all four, so they end only if they run in parallel.
     let script = format!(
         "touch $7/here-$2; n=0; while [ $(ls $7 | grep -c here-) -lt 4 ]; do \
-         n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done; {ANSWER}"
+         n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done; {WRITE_RECORD}"
     );
     let (summary, _) = bench.run(&mut bench.local(&script, 4));
     assert_eq!(summary.done.len(), 4, "{summary:?}");
 }
 
 #[test]
-fn one_worker_works_one_after_another() {
+fn one_worker_runs_sequentially() {
     let bench = Bench::new(pretraining());
-    let script = format!("mkdir $7/alone || exit 9; sleep 0.05; {ANSWER}; rmdir $7/alone");
+    let script = format!("mkdir $7/alone || exit 9; sleep 0.05; {WRITE_RECORD}; rmdir $7/alone");
     let (summary, _) = bench.run(&mut bench.local(&script, 1));
     assert_eq!(summary.done.len(), 4, "{summary:?}");
 }
@@ -126,7 +126,7 @@ fn progress_and_other_lines() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let script = format!(
         "echo '{{\"event\":\"progress\",\"bases\":5,\"of\":10,\"stage\":\"train\"}}'; echo hello; \
-         echo '{{\"event\":\"other\"}}'; echo quiet >&2; {ANSWER}"
+         echo '{{\"event\":\"other\"}}'; echo quiet >&2; {WRITE_RECORD}"
     );
     let (_, events) = bench.run(&mut bench.local(&script, 1));
     let key = bench.jobs[0].key.clone();
@@ -138,20 +138,20 @@ fn progress_and_other_lines() {
 }
 
 #[test]
-fn a_failure_is_data_and_its_children_wait() {
+fn dependents_of_a_failed_run_stay_pending() {
     let bench = Bench::new(jobs());
     let bad = bench.jobs[0].key.clone();
     let prepared = Store::open(bench.path("failed")).unwrap();
     prepared.put_record(&failure(&bench.jobs[0], "the loss is not a number")).unwrap();
     let script = format!(
         "if [ $2 = {bad} ] && [ ! -e $7/mended ]; then seq 30 >&2; echo 'error: diverged' >&2; \
-         mkdir -p $4/$2; cp $7/failed/$2/record.json $4/$2/record.json; exit 1; fi; {ANSWER}"
+         mkdir -p $4/$2; cp $7/failed/$2/record.json $4/$2/record.json; exit 1; fi; {WRITE_RECORD}"
     );
     let mut local = bench.local(&script, 2);
     let (summary, events) = bench.run(&mut local);
     assert_eq!(summary.failed, [(bad.clone(), "the loss is not a number".to_owned())]);
     assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));
-    assert!(summary.pending[0].1.starts_with("it starts from run "), "{:?}", summary.pending);
+    assert!(summary.pending[0].1.starts_with("depends on run "), "{:?}", summary.pending);
     let Some(Event::Failed { stderr, .. }) = events.iter().find(|e| matches!(e, Event::Failed { .. })) else {
         panic!("{events:?}")
     };
@@ -159,14 +159,18 @@ fn a_failure_is_data_and_its_children_wait() {
 
     fs::write(bench.path("mended"), "").unwrap();
     let (summary, _) = bench.run(&mut local);
-    assert_eq!((summary.failed.len(), summary.done.len(), summary.skipped.len()), (1, 0, 6), "kept as data");
+    assert_eq!(
+        (summary.failed.len(), summary.done.len(), summary.skipped.len()),
+        (1, 0, 6),
+        "the failed record is kept"
+    );
     let (summary, _) = bench.retry(&mut local);
     assert_eq!((summary.done.len(), summary.skipped.len()), (2, 6));
     assert!(summary.complete());
 }
 
 #[test]
-fn whatever_else_ends_a_run_leaves_it_pending() {
+fn runs_that_end_without_a_record_stay_pending() {
     let panic = "echo \"thread 'main' panicked at src/x.rs:1:2:\" >&2; echo 'out of range' >&2; \
                  echo 'note: run with `RUST_BACKTRACE=1`' >&2; exit 101";
     for (script, reason) in [
@@ -177,7 +181,7 @@ fn whatever_else_ends_a_run_leaves_it_pending() {
         (panic, "exited with code 101: out of range"),
         ("echo 'disk?' >&2; echo 'note: x' >&2; exit 1", "exited with code 1: disk?"),
         ("exit 1", "exited with code 1"),
-        ("exit 0", "ended without leaving a record"),
+        ("exit 0", "ended without a record"),
     ] {
         let bench = Bench::new(pretraining()[..1].to_vec());
         let key = bench.jobs[0].key.clone();
@@ -186,13 +190,13 @@ fn whatever_else_ends_a_run_leaves_it_pending() {
         assert!(summary.failed.is_empty() && !summary.complete());
         assert!(events.contains(&Event::Pending { key: key.clone(), reason: reason.to_owned() }));
         assert_eq!(bench.store.record(&key).unwrap(), Found::Missing, "nothing is written");
-        let (summary, _) = bench.run(&mut bench.local(ANSWER, 1));
-        assert_eq!(summary.done, [key], "a later call tries again");
+        let (summary, _) = bench.run(&mut bench.local(WRITE_RECORD, 1));
+        assert_eq!(summary.done, [key], "the next call retries");
     }
 }
 
 #[test]
-fn a_failure_from_before_is_no_news() {
+fn an_earlier_failure_is_not_reported_again() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let earlier = failure(&bench.jobs[0], "the loss is not a number");
     bench.store.put_record(&earlier).unwrap();
@@ -202,13 +206,13 @@ fn a_failure_from_before_is_no_news() {
 }
 
 #[test]
-fn another_process_may_be_faster() {
+fn runs_finished_by_another_process_are_skipped() {
     let bench = Bench::new(pretraining()[..3].to_vec());
     let [first, second, third] = [0, 1, 2].map(|i| bench.jobs[i].key.clone());
-    // While the first runs, somebody answers the second; the third is answered while its own child looks on.
+    // While the first runs, another process finishes the second; the third is finished while its own child fails.
     let script = format!(
         "[ $2 != {second} ] || exit 9; if [ $2 = {first} ]; then mkdir -p $4/{second}; \
-         cp $7/{second}.json $4/{second}/record.json; fi; {ANSWER}; if [ $2 = {third} ]; then \
+         cp $7/{second}.json $4/{second}/record.json; fi; {WRITE_RECORD}; if [ $2 = {third} ]; then \
          echo 'it is finished' >&2; exit 1; fi"
     );
     let (summary, events) = bench.run(&mut bench.local(&script, 1));
@@ -219,30 +223,30 @@ fn another_process_may_be_faster() {
 }
 
 #[test]
-fn made_up_records_are_computed() {
+fn simulated_records_are_recomputed() {
     let bench = Bench::new(jobs());
     assert!(bench.run(&mut Mock::default()).0.complete());
-    // A run does not start from a made-up parent.
+    // A run does not start from a simulated parent.
     let mut starts = bench.jobs.clone();
     starts.retain(|job| !job.after.is_empty());
     let scheduler = Scheduler::default();
-    let summary = scheduler.execute(&starts, &bench.store, &mut bench.local(ANSWER, 2), &mut |_| {}).unwrap();
+    let summary = scheduler.execute(&starts, &bench.store, &mut bench.local(WRITE_RECORD, 2), &mut |_| {}).unwrap();
     assert_eq!((summary.done.len(), summary.pending.len()), (0, 4));
     assert!(summary.pending.iter().all(|(_, reason)| reason.ends_with("which has no record")), "{summary:?}");
     assert!(bench.run(&mut Mock::default()).0.complete());
-    // As the program does: what has a record is finished.
-    let script = format!("[ ! -e $4/$2/record.json ] || exit 0; {ANSWER}");
+    // As in the program: a run with a record is finished.
+    let script = format!("[ ! -e $4/$2/record.json ] || exit 0; {WRITE_RECORD}");
     let (summary, events) = bench.run(&mut bench.local(&script, 2));
     assert_eq!((summary.done.len(), summary.skipped.len()), (8, 0), "{summary:?}");
-    let text = "8 made-up records were set aside; these runs are computed".to_owned();
+    let text = "8 simulated records were renamed; their runs are computed".to_owned();
     assert!(events.contains(&Event::Warning { text }));
-    assert!(!bench.store.records().unwrap().0.iter().any(Record::is_made_up));
-    // The other way round nothing is lost.
+    assert!(!bench.store.records().unwrap().0.iter().any(Record::is_simulated));
+    // Simulation does not replace computed records.
     assert_eq!(bench.retry(&mut Mock::default()).0.skipped.len(), 8);
 }
 
 #[test]
-fn an_interrupt_lets_children_save() {
+fn children_save_checkpoints_on_interrupt() {
     let bench = Bench::new(pretraining()[..2].to_vec());
     let script = "echo ready; cat > /dev/null; mkdir -p $4/$2/checkpoint; echo saved; exit 130";
     let stop = Arc::new(AtomicBool::new(false));
@@ -257,7 +261,7 @@ fn an_interrupt_lets_children_save() {
             }
         })
         .unwrap();
-    assert!(began.elapsed() < Duration::from_secs(9), "nobody had to be killed");
+    assert!(began.elapsed() < Duration::from_secs(9), "no child was killed");
     assert_eq!(lines, ["ready", "ready", "saved", "saved"]);
     assert!(summary.interrupted && summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
     for job in &bench.jobs {
@@ -266,15 +270,15 @@ fn an_interrupt_lets_children_save() {
 }
 
 #[test]
-fn a_torn_record_is_no_record() {
+fn truncated_records_are_recomputed() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let key = bench.jobs[0].key.clone();
-    let (summary, _) = bench.run(&mut bench.local(&format!("{ANSWER}; echo '{{\"bla' > $4/$2/record.json"), 1));
+    let (summary, _) = bench.run(&mut bench.local(&format!("{WRITE_RECORD}; echo '{{\"bla' > $4/$2/record.json"), 1));
     assert_eq!(summary.pending.len(), 1);
-    // One that is torn later is answered again.
+    // A record that is truncated later is recomputed.
     let path = bench.store.folder(&key).join("record.json");
     fs::write(&path, "{").unwrap();
-    let (summary, events) = bench.run(&mut bench.local(ANSWER, 1));
+    let (summary, events) = bench.run(&mut bench.local(WRITE_RECORD, 1));
     assert_eq!(summary.done, [key]);
     assert!(matches!(&events[0], Event::SetAside { moved_to, .. } if moved_to.ends_with("record.json.corrupt-2")));
 }
@@ -284,15 +288,12 @@ fn a_killed_run_stays_pending_and_is_resumed() {
     let bench = Bench::new(jobs());
     let victim = bench.jobs[1].key.clone();
     let script = format!(
-        "if [ $2 = {victim} ] && [ ! -e $4/$2/checkpoint ]; then mkdir -p $4/$2/checkpoint; kill -9 $$; fi; {ANSWER}"
+        "if [ $2 = {victim} ] && [ ! -e $4/$2/checkpoint ]; then mkdir -p $4/$2/checkpoint; kill -9 $$; fi; {WRITE_RECORD}"
     );
     let (summary, _) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.failed.is_empty() && !summary.complete());
-    assert_eq!(summary.pending.len(), 2, "it and what starts from it: {:?}", summary.pending);
-    assert!(summary.pending.contains(&(
-        victim.clone(),
-        "killed by signal 9: most likely out of memory, unless a person did it".to_owned()
-    )));
+    assert_eq!(summary.pending.len(), 2, "the run and its dependent: {:?}", summary.pending);
+    assert!(summary.pending.contains(&(victim.clone(), "killed by signal 9: probably out of memory".to_owned())));
     assert_eq!(bench.store.record(&victim).unwrap(), Found::Missing);
     let (summary, _) = bench.run(&mut bench.local(&script, 2));
     assert!(summary.complete());
@@ -300,26 +301,26 @@ fn a_killed_run_stays_pending_and_is_resumed() {
 }
 
 #[test]
-fn a_process_that_ran_out_of_memory_is_called_that() {
+fn out_of_memory_is_reported() {
     let bench = Bench::new(pretraining()[..1].to_vec());
     let last = |script: &str| bench.run(&mut bench.local(script, 1)).0.pending.remove(0).1;
-    // What the allocator says before it aborts; another signal without it has another cause.
+    // The message of the allocator before it aborts; without it, the signal has another cause.
     let aborted = last("echo 'memory allocation of 2097152000 bytes failed' >&2; kill -6 $$");
     assert_eq!(aborted, "killed by signal 6: out of memory (memory allocation of 2097152000 bytes failed)");
-    // A backtrace of many lines behind it.
+    // Followed by a long backtrace.
     let traced = "echo 'memory allocation of 7 bytes failed' >&2; seq 99 >&2; kill -6 $$";
     assert_eq!(last(traced), "killed by signal 6: out of memory (memory allocation of 7 bytes failed)");
     assert_eq!(last("kill -6 $$"), "killed by signal 6");
     // As a shell or a container reports it.
-    assert_eq!(last("exit 137"), "killed by signal 9: most likely out of memory, unless a person did it");
+    assert_eq!(last("exit 137"), "killed by signal 9: probably out of memory");
     assert_eq!(last("kill -15 $$"), "killed by signal 15");
 }
 
 #[test]
-fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
+fn an_interrupt_stops_at_once_and_the_next_call_resumes() {
     let bench = Bench::new(pretraining());
     let first = bench.jobs[0].key.clone();
-    let script = format!("[ $2 = {first} ] || exec sleep 60; {ANSWER}");
+    let script = format!("[ $2 = {first} ] || exec sleep 60; {WRITE_RECORD}");
     let stop = Arc::new(AtomicBool::new(false));
     let scheduler = Scheduler { stop: Arc::clone(&stop), ..Scheduler::default() };
     let mut local = bench.local(&script, 2);
@@ -339,21 +340,21 @@ fn an_interrupt_stops_at_once_and_the_next_call_goes_on() {
     assert_eq!(summary.done, [first]);
     assert_eq!(summary.pending.len(), 3);
     assert!(summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
-    let (summary, _) = bench.run(&mut bench.local(ANSWER, 2));
+    let (summary, _) = bench.run(&mut bench.local(WRITE_RECORD, 2));
     assert_eq!((summary.done.len(), summary.skipped.len()), (3, 1));
 }
 
 #[test]
-fn children_hear_that_their_parent_is_gone() {
+fn stdin_of_a_child_stays_open_while_the_parent_lives() {
     let bench = Bench::new(pretraining()[..1].to_vec());
-    // `read` waits on stdin, which stays open as long as the parent lives.
-    let script = format!("(sleep 0.3; {ANSWER}; kill $$) & read line; echo gone > $7/gone");
+    // `read` blocks on stdin, which stays open while the parent lives.
+    let script = format!("(sleep 0.3; {WRITE_RECORD}; kill $$) & read line; echo gone > $7/gone");
     bench.run(&mut bench.local(&script, 1));
     assert!(!bench.path("gone").exists());
 }
 
 #[test]
-fn a_program_that_is_not_there() {
+fn a_missing_program_is_an_error() {
     let bench = Bench::new(pretraining());
     let mut local = Local::new("/no/such/tokbench", 1);
     let error = Scheduler::default().execute(&bench.jobs, &bench.store, &mut local, &mut |_| {}).unwrap_err();
@@ -362,36 +363,36 @@ fn a_program_that_is_not_there() {
 }
 
 #[test]
-fn runs_that_wait_for_each_other_are_told() {
+fn cyclic_dependencies_are_errors() {
     let mut jobs = pretraining();
     jobs.truncate(2);
     jobs[0].after = vec![jobs[1].key.clone()];
     jobs[1].after = vec![jobs[0].key.clone()];
     let bench = Bench::new(jobs);
-    let mut local = bench.local(ANSWER, 2);
+    let mut local = bench.local(WRITE_RECORD, 2);
     let error = Scheduler::default().execute(&bench.jobs, &bench.store, &mut local, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().ends_with("waits for itself"), "{error}");
+    assert!(error.to_string().ends_with("depends on itself"), "{error}");
 }
 
 #[test]
-fn a_run_named_twice_is_answered_once() {
+fn duplicate_runs_are_executed_once() {
     let mut jobs = pretraining();
     jobs.extend(pretraining());
     let bench = Bench::new(jobs);
-    let (summary, _) = bench.run(&mut bench.local(&format!("mkdir $7/$2 || exit 9; {ANSWER}"), 4));
+    let (summary, _) = bench.run(&mut bench.local(&format!("mkdir $7/$2 || exit 9; {WRITE_RECORD}"), 4));
     assert!(summary.complete());
     assert_eq!(summary.done.len(), 4);
 }
 
 #[test]
-fn the_mock_is_deterministic_plausible_and_says_so() {
+fn the_mock_is_deterministic_plausible_and_marked() {
     let (a, b) = (Bench::new(jobs()), Bench::new(jobs()));
     for bench in [&a, &b] {
         assert!(bench.run(&mut Mock::default()).0.complete());
     }
     let (records, damaged) = a.store.records().unwrap();
     assert_eq!((&records, &damaged), (&b.store.records().unwrap().0, &vec![]));
-    assert!(records.iter().any(Record::is_made_up));
+    assert!(records.iter().any(Record::is_simulated));
     for record in &records {
         match &record.outcome {
             Outcome::Pretrained(p) => {
@@ -407,11 +408,11 @@ fn the_mock_is_deterministic_plausible_and_says_so() {
 }
 
 #[test]
-fn the_mock_fails_where_it_is_told() {
+fn the_mock_fails_on_request() {
     let bench = Bench::new(jobs());
     let bad = bench.jobs[2].key.clone();
-    let told = bad.clone();
-    let fault: mock::Fault = Box::new(move |job| (job.key == told).then(|| "out of luck".to_owned()));
+    let failing = bad.clone();
+    let fault: mock::Fault = Box::new(move |job| (job.key == failing).then(|| "out of luck".to_owned()));
     let (summary, _) = bench.run(&mut Mock::failing(fault));
     assert_eq!(summary.failed, [(bad, "out of luck".to_owned())]);
     assert_eq!((summary.done.len(), summary.pending.len()), (6, 1));

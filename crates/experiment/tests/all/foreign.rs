@@ -1,4 +1,4 @@
-//! An executor of somebody else: all that it needs is public.
+//! An executor outside of this crate: the public interface is sufficient.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use experiment::executor::{Context, Ending, Executor, Message, Submission, Update};
-use experiment::{Error, Event, Job, Progress, Result, Scheduler, Store};
+use experiment::{Error, Event, Job, ProgressLine, Result, Scheduler, Store};
 
 use crate::common::jobs;
 
-/// A queue as a cluster has it: a script for each job in a folder, of which `room` wait or run at a time. At each look the
-/// oldest job ends.
+/// A cluster queue: one script per job in a folder, with `room` jobs at a time. At each poll the oldest job ends.
 struct Queue {
     folder: PathBuf,
     room: usize,
@@ -26,7 +25,7 @@ impl Queue {
     }
 }
 
-fn told(job: &Job, update: Update) -> Message {
+fn message(job: &Job, update: Update) -> Message {
     Message { key: job.key.clone(), update }
 }
 
@@ -43,7 +42,7 @@ impl Executor for Queue {
         let script = format!("tokbench run {} --store {}", job.key, context.store.root().display());
         let path = self.folder.join(format!("{}.sh", job.key));
         std::fs::write(&path, script).map_err(|cause| Error::Io { action: "write", path, cause })?;
-        // The run itself, on another machine.
+        // The run itself, as on another machine.
         if job.run.seed == 1 {
             let mut record = mock::record(&job.run);
             record.provenance.version = "0.1.0".to_owned();
@@ -55,15 +54,15 @@ impl Executor for Queue {
 
     fn poll(&mut self) -> Result<Vec<Message>> {
         let Some(job) = self.queued.pop_front() else { return Ok(Vec::new()) };
-        let progress = Progress { stage: "train".to_owned(), bases: 1, of: 2 };
+        let progress = ProgressLine { stage: "train".to_owned(), bases: 1, of: 2 };
         let ending = Ending { reason: "the node failed".to_owned(), stderr: Vec::new() };
         let updates = [Update::stdout(progress.line()), Update::stdout("hello".to_owned()), Update::Ended(ending)];
-        Ok(updates.map(|update| told(&job, update)).to_vec())
+        Ok(updates.map(|update| message(&job, update)).to_vec())
     }
 
     fn cancel(&mut self) -> Result<Vec<Message>> {
         self.cancelled += self.queued.len();
-        Ok(self.queued.drain(..).map(|job| told(&job, Update::Ended(Ending::default()))).collect())
+        Ok(self.queued.drain(..).map(|job| message(&job, Update::Ended(Ending::default()))).collect())
     }
 }
 
@@ -75,22 +74,21 @@ fn a_queue_is_an_executor() {
     let mut queue = Queue::new(folder.path().to_owned(), 2);
     let mut events = Vec::new();
     let summary = Scheduler::default().execute(&jobs, &store, &mut queue, &mut |e| events.push(e)).unwrap();
-    // Of two tokenizers those of seed 1 have records; of seed 2 pretraining has none, and nothing starts from it.
+    // The runs of seed 1 have records. Pretraining of seed 2 has none, so its dependents do not start.
     assert_eq!((summary.done.len(), summary.pending.len()), (4, 4));
     let reasons: Vec<&str> = summary.pending.iter().map(|(_, reason)| reason.as_str()).collect();
     assert_eq!(reasons.iter().filter(|reason| **reason == "the node failed").count(), 2);
     assert_eq!(reasons.iter().filter(|reason| reason.ends_with("which has no record")).count(), 2);
     assert_eq!(events.iter().filter(|e| matches!(e, Event::Progress { done: 1, of: 2, .. })).count(), 6);
     assert_eq!(events.iter().filter(|e| matches!(e, Event::Log { line, .. } if line == "hello")).count(), 6);
-    let full =
-        |e: &&Event| matches!(e, Event::Warning { text } if text.starts_with("2 runs at a time: cannot start sbatch"));
-    assert_eq!(events.iter().filter(full).count(), 1, "told once: {events:?}");
+    let full = |e: &&Event| matches!(e, Event::Warning { text } if text.starts_with("limited to 2 concurrent runs: cannot start sbatch"));
+    assert_eq!(events.iter().filter(full).count(), 1, "reported once: {events:?}");
     let scripts = std::fs::read_dir(folder.path()).unwrap().filter(|e| e.as_ref().unwrap().path().is_file()).count();
     assert_eq!((scripts, queue.cancelled), (6, 0));
 }
 
 #[test]
-fn a_queue_without_room_is_an_error() {
+fn a_queue_without_capacity_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("store")).unwrap();
     let mut queue = Queue::new(folder.path().to_owned(), 0);
@@ -99,7 +97,7 @@ fn a_queue_without_room_is_an_error() {
 }
 
 #[test]
-fn what_is_queued_is_taken_back() {
+fn queued_jobs_are_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("store")).unwrap();
     let jobs = jobs();
@@ -115,7 +113,7 @@ fn what_is_queued_is_taken_back() {
     assert_eq!(summary.done.len() + summary.pending.len(), 8);
     assert!(summary.pending.iter().all(|(_, reason)| reason == "interrupted"));
 
-    // An error or a panic of the caller takes them back too.
+    // An error or a panic of the caller cancels them too.
     let mut queue = Queue::new(folder.path().to_owned(), 3);
     let fails = std::panic::AssertUnwindSafe(|| {
         let second = |e: Event| assert!(!matches!(e, Event::Progress { .. }), "enough");

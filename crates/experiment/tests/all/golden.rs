@@ -1,6 +1,6 @@
-//! Keys that may never change by accident: every stored record would be lost.
+//! Fixed keys: an accidental change would orphan every stored record.
 
-use experiment::config::{Encoder, Finetuning, Masking, Scoring, Training};
+use experiment::config::{EncoderConfig, Finetuning, Masking, Scoring, Training};
 use experiment::run::{Control, Finetune, Pretrain, Work};
 use experiment::{Run, canonical};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn pretrain() -> Pretrain {
     Pretrain {
         tokenizer: "bpe4096".to_owned(),
         corpus: data("toy"),
-        encoder: Encoder::default(),
+        encoder: EncoderConfig::default(),
         masking: Masking::default(),
         training: Training::default(),
         scoring: Scoring::default(),
@@ -57,7 +57,7 @@ fn golden_keys() {
 
 proptest! {
     #[test]
-    fn a_run_read_back_has_the_same_key(seed: u64, rate in 1e-9..1.0_f64, share in 0.0..1.0_f64, hash in "[0-9a-f]{64}") {
+    fn keys_survive_a_round_trip(seed: u64, rate in 1e-9..1.0_f64, share in 0.0..1.0_f64, hash in "[0-9a-f]{64}") {
         let mut p = pretrain();
         p.training.learning_rate = rate;
         p.masking.share = share;
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_asked_differently_has_another_key(a: u64, b: u64) {
+    fn different_runs_have_different_keys(a: u64, b: u64) {
         let same = run(a, Work::Pretrain(pretrain())).key() == run(b, Work::Pretrain(pretrain())).key();
         prop_assert_eq!(same, a == b);
     }

@@ -1,4 +1,4 @@
-//! The crate as its users meet it.
+//! Tests of the public interface.
 
 mod common;
 mod executor;

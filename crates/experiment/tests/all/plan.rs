@@ -1,4 +1,4 @@
-//! Plans: order, every run once, controls, what waits for what.
+//! Plans: order, unique runs, controls, dependencies.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use experiment::run::Work;
 use crate::common::{self, Known, jobs, plan, spec};
 
 #[test]
-fn parents_come_first_and_every_run_once() {
+fn dependencies_come_first_and_runs_are_unique() {
     let plan = plan(
         "tokenizers = ['mxdna', 'bpe4096', 'base', 'kmer6']\nseeds = 3\ntasks = ['a', 'b']\ncontrols = true\n\
          positions = ['alibi', 'alibi-directed']",
@@ -17,7 +17,7 @@ fn parents_come_first_and_every_run_once() {
     let mut seen = HashSet::new();
     for job in &plan.jobs {
         assert_eq!(job.key, job.run.key());
-        assert!(job.after.iter().all(|parent| seen.contains(parent)), "a run before its parent");
+        assert!(job.after.iter().all(|parent| seen.contains(parent)), "a run before its dependency");
         assert!(seen.insert(job.key.clone()), "a run twice");
     }
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
@@ -31,7 +31,7 @@ fn parents_come_first_and_every_run_once() {
 }
 
 #[test]
-fn spelling_does_not_matter() {
+fn aliases_do_not_matter() {
     let plan = plan("tokenizers = ['MXDNA', 'Bpe4096', 'KMER6']\ncontrols = true\nreference = 'kmer06'");
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "kmer6"]);
     assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
@@ -42,21 +42,21 @@ fn spelling_does_not_matter() {
 }
 
 #[test]
-fn a_reference_that_is_not_compared_is_refused() {
+fn a_reference_that_is_not_compared_is_rejected() {
     for name in ["bpe4096", "kmr6"] {
         let spec = spec(&format!("tokenizers = ['base', 'kmer6']\nreference = '{name}'"));
         let error = Plan::new(&spec, &Known::default()).unwrap_err();
-        assert_eq!(error.to_string(), format!("reference: {name:?} is not among the tokenizers"));
-        assert_eq!(error.remedy().unwrap(), "add it there, or choose among base, kmer6");
+        assert_eq!(error.to_string(), format!("reference: {name:?} is not one of the tokenizers"));
+        assert_eq!(error.remedy().unwrap(), "add it there, or use one of base, kmer6");
     }
 }
 
 #[test]
-fn equal_runs_are_one() {
+fn equal_runs_are_merged() {
     let one = plan("tokenizers = ['base']\nseeds = 2");
     let same_rate = plan("tokenizers = ['base']\nseeds = 2\nlearning_rates = [1e-3]");
     assert_eq!(one.jobs, same_rate.jobs);
-    // Fine-tuning without pretraining has no use for the grid.
+    // Fine-tuning without pretraining does not depend on the grid.
     let grid = spec("tokenizers = ['base']\nseeds = 1\ntasks = ['a']\ncontrols = true\nlearning_rates = [1e-3, 3e-3]");
     let grid = Plan::new(&grid, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
     let plain = |job: &&experiment::Job| matches!(&job.run.work, Work::Finetune(f) if !f.pretrained);
@@ -64,13 +64,13 @@ fn equal_runs_are_one() {
 }
 
 #[test]
-fn two_names_of_one_tokenizer_are_refused() {
+fn aliases_of_one_tokenizer_are_rejected() {
     let error = Plan::new(&spec("tokenizers = ['kmer6', 'kmer06']"), &Known::default()).unwrap_err();
-    assert_eq!(error.to_string(), "tokenizers: \"kmer06\" is kmer6 once more");
+    assert_eq!(error.to_string(), "tokenizers: duplicate tokenizer: \"kmer06\" is an alias of kmer6");
 }
 
 #[test]
-fn two_tasks_of_one_name_or_of_the_same_rows_are_refused() {
+fn tasks_with_equal_names_or_rows_are_rejected() {
     let refused = |tasks: &str| {
         let error =
             Plan::new(&spec(&format!("tokenizers = ['base']\ntasks = [{tasks}]")), &Known::default()).unwrap_err();
@@ -78,7 +78,7 @@ fn two_tasks_of_one_name_or_of_the_same_rows_are_refused() {
         error.to_string()
     };
     assert_eq!(refused("'x/train', 'y/train'"), "tasks: \"x/train\" and \"y/train\" are both named \"train\"");
-    let rows = "tasks: \"train again\" holds the same rows in the same splits as \"train\"";
+    let rows = "tasks: \"train again\" contains the same rows in the same splits as \"train\"";
     assert_eq!(refused("'train', 'other', 'train again'"), rows);
 }
 
@@ -92,7 +92,7 @@ fn a_refusal_keeps_its_remedy() {
 }
 
 #[test]
-fn fine_tuning_waits_for_the_choice_of_a_rate() {
+fn fine_tuning_is_deferred_until_a_learning_rate_is_selected() {
     let spec = spec("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['a']\nlearning_rates = [1e-3, 3e-3]");
     let before = Plan::new(&spec, &Known::default()).unwrap();
     assert_eq!((before.jobs.len(), before.deferred), (8, 4));
@@ -107,7 +107,7 @@ fn fine_tuning_waits_for_the_choice_of_a_rate() {
 }
 
 #[test]
-fn a_collapsed_rate_is_not_chosen() {
+fn a_failed_learning_rate_is_not_selected() {
     let plan = plan("tokenizers = ['base']\nseeds = 2\nlearning_rates = [1e-3, 3e-3]");
     for bad in [1e-3, 3e-3] {
         let records: Vec<_> = plan
@@ -127,7 +127,7 @@ fn a_collapsed_rate_is_not_chosen() {
 }
 
 #[test]
-fn forward_passes_of_the_design() {
+fn forward_passes_of_the_protocol() {
     let passes = experiment::cost::passes;
     assert_eq!((passes(12), passes(2)), (84, 14));
 }
@@ -143,7 +143,7 @@ fn costs_follow_the_shapes() {
 }
 
 #[test]
-fn memory_grows_with_the_row_and_not_with_its_square() {
+fn memory_is_linear_in_the_row_length() {
     let mib = |longest: usize, device: &str| {
         let spec = spec(&format!("tokenizers = ['base']\nseeds = 1\ntasks = ['a']\ndevice = '{device}'"));
         let plan = Plan::new(&spec, &Known { longest, ..Known::default() }).unwrap();
@@ -156,12 +156,12 @@ fn memory_grows_with_the_row_and_not_with_its_square() {
 }
 
 #[test]
-fn hours_and_spread_come_from_records() {
+fn times_and_deviations_come_from_records() {
     let mut plan = plan("tokenizers = ['base', 'kmer6']\nseeds = 6");
     let mut records: Vec<_> = plan.jobs.iter().map(|job| mock::record(&job.run)).collect();
     let guess = plan.clone();
     plan.calibrate(&records);
-    assert_eq!(plan, guess, "made-up records say nothing");
+    assert_eq!(plan, guess, "simulated records are ignored");
     for record in &mut records {
         record.provenance.version = "0.1.0".to_owned();
         record.timing.train_seconds = 59.0;
@@ -174,34 +174,36 @@ fn hours_and_spread_come_from_records() {
 }
 
 #[test]
-fn the_table_says_what_it_costs_and_can_show() {
+fn the_table_shows_cost_and_power() {
     let text = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']").describe();
     for part in [
-        "pretrain  base    alibi-directed               6     84 ",
-        "pretrain  kmer6   alibi-directed               6     14 ",
-        "finetune  bpe4096 enhancers alibi-directed     6      - ",
+        "pretrain  base              alibi-directed               6     84 ",
+        "pretrain  kmer6             alibi-directed               6     14 ",
+        "finetune  bpe4096           enhancers alibi-directed     6      - ",
         "36 runs, ",
-        "a guess until a run has finished",
-        "smallest reachable Holm-adjusted p: 0.0625 (2 comparisons with base, 6 seeds)",
-        "no difference can be decisive with 6 seeds: use at least 7",
+        "default speed, no finished run yet",
+        "minimum attainable Holm-adjusted p-value: 0.0625 (2 comparisons with base, 6 seeds)",
+        "underpowered: no difference can be significant with 6 seeds; use at least 7",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let seven = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 7").describe();
-    assert!(seven.contains("p: 0.0313") && !seven.contains("no difference can be decisive"), "{seven}");
+    assert!(seven.contains("p-value: 0.0313") && !seven.contains("underpowered"), "{seven}");
     // All seven must agree: Phi(1.86)^7 = 0.8.
     assert!(
-        seven.contains("other comparisons show: a true difference of 1.86 standard\ndeviations (of the "),
+        seven.contains(
+            "power 80 % (exact sign-flip test, strictest Holm step): a true difference of 1.86 standard deviations"
+        ),
         "{seven}"
     );
     let many = plan("tokenizers = ['base', 'kmer6']\nseeds = 20").describe();
-    assert!(many.contains("Holm-adjusted p: < 0.0001 (1 comparison with base, 20 seeds)"), "{many}");
+    assert!(many.contains("Holm-adjusted p-value: < 0.0001 (1 comparison with base, 20 seeds)"), "{many}");
     let three = plan("tokenizers = ['base', 'kmer6']\nseeds = 3").describe();
     assert!(three.contains("use at least 6") && !three.contains("80 %"), "{three}");
 }
 
 #[test]
-fn a_plan_is_data() {
+fn a_plan_can_be_serialized() {
     let plan = plan("tokenizers = ['base', 'kmer6']\ntasks = ['a']");
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);

@@ -1,6 +1,6 @@
-//! Specs: defaults, the way back to TOML, and errors word by word.
+//! Specs: defaults, round trip through TOML, and error messages.
 
-use experiment::config::{Encoder, Position};
+use experiment::config::{EncoderConfig, Position};
 use experiment::{EncoderChoice, Encoders, Spec};
 
 use crate::common::{encoders, spec};
@@ -19,7 +19,7 @@ fn defaults_and_shorthands() {
 }
 
 #[test]
-fn back_to_toml_and_again() {
+fn toml_round_trip() {
     for more in [
         "tokenizers = ['base']",
         "tokenizers = ['base', 'bpe4096']\ntasks = ['a', 'b']\nlearning_rates = [1e-3, 3e-3]\ncontrols = true\n\
@@ -39,8 +39,8 @@ fn fails(text: &str, cause: &str, remedy: &str) {
 }
 
 #[test]
-fn what_cannot_be_read_names_key_and_line() {
-    let known = "choose among \"bases\", \"window\", \"batch\", \"learning_rate\", \"warmup\", \"beta1\", \"beta2\", \
+fn syntax_errors_name_key_and_line() {
+    let known = "available: \"bases\", \"window\", \"batch\", \"learning_rate\", \"warmup\", \"beta1\", \"beta2\", \
                  \"epsilon\", \"weight_decay\", \"clip\"";
     fails(
         "corpus = 'x'\n\n[training]\nbatch = 4\nwindows = 252\n",
@@ -52,33 +52,33 @@ fn what_cannot_be_read_names_key_and_line() {
         "q.toml:2: seeds: invalid type: string \"many\", expected a number of seeds, or a list of seeds",
         "",
     );
-    fails("seeds = -1", "q.toml:1: seeds: -1 is no number of seeds", "");
+    fails("seeds = -1", "q.toml:1: seeds: invalid number of seeds: -1", "");
     fails("tokenizers = 3", "q.toml:1: tokenizers: invalid type: integer `3`, expected a sequence", "");
     fails(
         "positions = ['alibi', 'alibi_directed']",
         "q.toml:1: positions: unknown variant `alibi_directed`, expected `alibi` or `alibi-directed`",
-        "did you mean \"alibi-directed\"? choose among \"alibi\", \"alibi-directed\"",
+        "did you mean \"alibi-directed\"? available: \"alibi\", \"alibi-directed\"",
     );
     fails("encoder = { layers = 3 }", "q.toml:1: encoder: missing field `from`", "");
 }
 
 #[test]
-fn what_means_nothing_names_key_and_remedy() {
+fn invalid_values_name_key_and_remedy() {
     let t = "corpus = 'x'\ntokenizers = ['base', 'kmer6']\n";
     let with = |more: &str| format!("{t}{more}");
     fails(
         "corpus = 'x'",
-        "tokenizers: there is no tokenizer",
-        "name some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all",
+        "tokenizers: no tokenizers",
+        "list some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all",
     );
     fails(
         "tokenizers = ['base']",
-        "corpus: there is no corpus",
-        "name one, e.g. corpus = \"my.fa\"; \"tokbench list\" shows the known ones",
+        "corpus: no corpus",
+        "set one, e.g. corpus = \"my.fa\"; \"tokbench list\" shows the built-in ones",
     );
-    fails(&with("tasks = ['a', 'a']"), "tasks: \"a\" is named twice", "name it once");
-    fails(&with("seeds = [1, 2, 1]"), "seeds: 1 is named twice", "name it once");
-    fails(&with("seeds = 0"), "seeds: there is no seed", "write a number of seeds, e.g. seeds = 7");
+    fails(&with("tasks = ['a', 'a']"), "tasks: duplicate value \"a\"", "list it once");
+    fails(&with("seeds = [1, 2, 1]"), "seeds: duplicate value 1", "list it once");
+    fails(&with("seeds = 0"), "seeds: no seeds", "set a number of seeds, e.g. seeds = 7");
     fails(&with("name = '../up'"), "name: \"../up\" cannot be part of a file name", "use letters, digits, '-' and '_'");
     fails(
         &with("[training]\nwindow = 250"),
@@ -87,90 +87,98 @@ fn what_means_nothing_names_key_and_remedy() {
     );
     fails(
         &with("[training]\nwindow = 12"),
-        "training.window: 12 bases hold 1 cell of 12 bases; two are needed",
+        "training.window: 12 bases contain 1 cell of 12 bases; at least 2 are required",
         "use at least 24",
     );
     fails(
         &with("[training]\nlearning_rate = 0.0"),
-        "training.learning_rate: 0 is not positive",
-        "use a number above 0",
+        "training.learning_rate: must be > 0, got 0",
+        "use a positive number",
     );
     fails(
         &with("[training]\nlearning_rate = nan"),
-        "training.learning_rate: NaN is not positive",
-        "use a number above 0",
+        "training.learning_rate: must be > 0, got NaN",
+        "use a positive number",
     );
     fails(
         &with("[training]\nbases = 100"),
-        "training.bases: 100 bases are less than one step of 1008",
-        "give at least 1008",
+        "training.bases: 100 bases are fewer than one optimizer step (1008)",
+        "use at least 1008",
     );
-    fails(&with("[masking]\nshare = 1.5"), "masking.share: 1.5 is not between 0 and 1", "use 0.15");
+    fails(
+        &with("[masking]\nshare = 1.5"),
+        "masking.share: the mask ratio must be between 0 and 1, got 1.5",
+        "use 0.15",
+    );
     fails(
         &with("[masking]\nshare = 0.6"),
-        "masking.share: 0.6 of 21 cells are 13, but at most 11 can be drawn without two being adjacent",
+        "masking.share: a mask ratio of 0.6 selects 13 of 21 cells, but at most 11 non-adjacent cells are possible",
         "use at most 0.52",
     );
     fails(
         &with("encoder = { from = 'tiny', heads = 5 }"),
-        "encoder.heads: 5 heads do not divide hidden = 64",
+        "encoder.heads: hidden = 64 is not divisible by 5 heads",
         "use one of 2, 4, 8, 16, 32",
     );
     fails(
         &with("encoder = { from = 'tiny', heads = 1 }"),
-        "encoder.heads: 1 heads (encoder \"tiny\") cannot be paired: one left, one right",
+        "encoder.heads: directed ALiBi requires an even number of heads, got 1 (encoder \"tiny\")",
         "use an even number of heads, or positions = [\"alibi\"]",
     );
-    let wide = "64 heads of hidden = 64 are 1 wide each; rotary positions turn pairs of numbers, so this must be even";
+    let wide = "hidden = 64 with 64 heads gives a head dimension of 1; rotary position embedding requires an even one";
     let heads = with("encoder = { from = 'tiny', heads = 64 }");
     fails(&heads, &format!("encoder.heads: {wide}"), "use one of 2, 4, 8, 16, 32");
     fails(
         &with("encoder = { from = 'tiny', hidden = 7, heads = 1 }"),
-        "encoder.heads: 1 heads of hidden = 7 are 7 wide each; rotary positions turn pairs of numbers, so this must be even",
-        "no number of heads fits: set encoder.hidden to a multiple of 4",
+        "encoder.heads: hidden = 7 with 1 heads gives a head dimension of 7; rotary position embedding requires an even one",
+        "no number of heads is valid; set encoder.hidden to a multiple of 4",
     );
-    fails(&with("[scoring]\ncurve_points = 0"), "scoring.curve_points: 0 is not positive", "use at least 1");
+    fails(&with("[scoring]\ncurve_points = 0"), "scoring.curve_points: must be > 0, got 0", "use at least 1");
     fails(
         &with("[scoring]\ncurve_points = 41"),
         "scoring.curve_points: 41 is too large: each point halves the steps of the one after it",
         "use at most 40",
     );
-    fails(&with("[finetuning]\nevaluations = 0"), "finetuning.evaluations: 0 is not positive", "use at least 1");
-    fails(&with("[finetuning]\nwarmup = 1.0"), "finetuning.warmup: 1 is not in 0..1", "use 0 or more, and less than 1");
+    fails(&with("[finetuning]\nevaluations = 0"), "finetuning.evaluations: must be > 0, got 0", "use at least 1");
+    fails(
+        &with("[finetuning]\nwarmup = 1.0"),
+        "finetuning.warmup: must be in [0, 1), got 1",
+        "use a value >= 0 and < 1",
+    );
     fails(
         &with("[scoring]\nbases = 251"),
-        "scoring.bases: 251 bases are less than one window of 252",
+        "scoring.bases: 251 bases are fewer than one window (252)",
         "use at least 252",
     );
 }
 
 #[test]
-fn too_many_seeds_are_refused_before_they_are_made() {
+fn too_many_seeds_are_rejected_before_allocation() {
     let mut s = spec("tokenizers = ['base']");
     let error = s.set_seeds(u64::MAX).unwrap_err();
-    assert_eq!(error.to_string(), "seeds: 18446744073709551615 seeds are too many");
+    assert_eq!(error.to_string(), "seeds: too many seeds: 18446744073709551615");
     assert_eq!(error.remedy().unwrap(), "use at most 10000");
     assert_eq!(s.seeds, [1, 2, 3], "nothing changed");
     s.set_seeds(10_000).unwrap();
     s.validate(&encoders()).unwrap();
     s.seeds.push(10_001);
-    assert_eq!(s.validate(&encoders()).unwrap_err().to_string(), "seeds: 10001 seeds are too many");
+    assert_eq!(s.validate(&encoders()).unwrap_err().to_string(), "seeds: too many seeds: 10001");
     assert!(
         Spec::from_toml("seeds = 10001", "q.toml", &encoders())
             .unwrap_err()
             .to_string()
-            .ends_with("10001 seeds are too many")
+            .ends_with("too many seeds: 10001")
     );
 }
 
 #[test]
-fn every_built_in_encoder_is_whole() {
+fn every_built_in_encoder_is_valid() {
     let encoders = encoders();
     for name in encoders.names() {
         let encoder = encoders.get(name).unwrap();
         assert_eq!(encoder.hidden % encoder.heads, 0, "{name}");
     }
-    assert_eq!(*encoders.get("tiny").unwrap(), Encoder::default());
+    assert_eq!(*encoders.get("tiny").unwrap(), EncoderConfig::default());
     let base = encoders.get("base").unwrap();
     assert_eq!((base.hidden, base.layers, base.heads, base.intermediate), (768, 12, 12, 3072));
     assert_eq!((base.position, base.dropout, base.init_std), (Position::Alibi, 0.1, 0.02));
@@ -179,8 +187,8 @@ fn every_built_in_encoder_is_whole() {
 }
 
 #[test]
-fn an_unknown_encoder_gets_the_nearest() {
+fn unknown_encoders_suggest_the_most_similar() {
     let error = EncoderChoice::named("tinny").resolve(&encoders()).unwrap_err();
-    assert_eq!(error.to_string(), "encoder: there is no built-in encoder \"tinny\"");
-    assert_eq!(error.remedy().unwrap(), "did you mean \"tiny\"? choose among \"tiny\", \"small\", \"base\"");
+    assert_eq!(error.to_string(), "encoder: unknown encoder \"tinny\"");
+    assert_eq!(error.remedy().unwrap(), "did you mean \"tiny\"? available: \"tiny\", \"small\", \"base\"");
 }

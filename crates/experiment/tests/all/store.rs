@@ -1,4 +1,4 @@
-//! The store at every point where a crash or a bad disk can leave it.
+//! The store after crashes and disk errors.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_is_put_is_found() {
+fn stored_files_are_found() {
     let (_folder, store, record, path) = new();
     assert_eq!(store.record(&record.key).unwrap(), Found::Done(record.clone()));
     assert_eq!(store.run(&record.key).unwrap(), Found::Done(record.run.clone()));
@@ -45,18 +45,18 @@ fn what_is_put_is_found() {
 }
 
 #[test]
-fn a_result_outlasts_failures_and_made_up_records() {
-    let (_folder, store, made_up, _path) = new();
-    let now = || store.record(&made_up.key).unwrap().done().unwrap();
-    let mut result = made_up.clone();
+fn results_are_not_replaced_by_failures_or_simulated_records() {
+    let (_folder, store, simulated, _path) = new();
+    let now = || store.record(&simulated.key).unwrap().done().unwrap();
+    let mut result = simulated.clone();
     result.provenance.version = "0.1.0".to_owned();
     let failure = Record { outcome: Outcome::Failed { reason: "diverged".to_owned() }, ..result.clone() };
-    // A failure may replace what is made up, and a result replaces a failure.
-    for record in [&failure, &made_up, &failure, &result] {
+    // A failure may replace a simulated record, and a result replaces a failure.
+    for record in [&failure, &simulated, &failure, &result] {
         store.put_record(record).unwrap();
         assert_eq!(now(), *record);
     }
-    for weaker in [&failure, &made_up] {
+    for weaker in [&failure, &simulated] {
         store.put_record(weaker).unwrap();
         assert_eq!(now(), result);
     }
@@ -71,7 +71,7 @@ fn a_crash_before_the_rename_leaves_the_old_record() {
     let half = path.with_file_name(".tmp-1-2-3");
     fs::write(&half, &fs::read(&path).unwrap()[..100]).unwrap();
     assert_eq!(store.record(&record.key).unwrap(), Found::Done(record.clone()));
-    // Young: may belong to a living process. A day later it goes.
+    // A recent file may belong to a running process; after a day it is removed.
     Store::open(store.root()).unwrap();
     assert!(half.exists());
     let old = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
@@ -89,16 +89,16 @@ fn a_crash_before_the_first_rename_leaves_nothing() {
 }
 
 #[test]
-fn every_truncation_is_set_aside() {
+fn truncated_records_are_detected() {
     let (_folder, store, record, path) = new();
     let whole = fs::read(&path).unwrap();
     let mut n = 0;
-    // The last byte is the end of line, which says nothing.
+    // The last byte is the line feed, which carries no information.
     for length in (0..whole.len() - 1).step_by(97).chain([whole.len() - 2]) {
         fs::write(&path, &whole[..length]).unwrap();
         let Found::SetAside { moved_to, reason } = store.record(&record.key).unwrap() else { panic!("{length}") };
         n += 1;
-        assert!(reason.starts_with("no JSON: "), "{reason}");
+        assert!(reason.starts_with("invalid JSON: "), "{reason}");
         assert_eq!(moved_to, path.with_file_name(format!("record.json.corrupt-{n}")));
         assert_eq!(fs::read(moved_to).unwrap(), &whole[..length]);
         assert_eq!(store.record(&record.key).unwrap(), Found::Missing);
@@ -110,7 +110,7 @@ fn every_truncation_is_set_aside() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
     #[test]
-    fn a_flipped_bit_is_never_believed(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+    fn flipped_bits_are_detected(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
         let (_folder, store, record, path) = new();
         let mut bytes = fs::read(&path).unwrap();
         let at = at.index(bytes.len());
@@ -126,46 +126,49 @@ proptest! {
 }
 
 #[test]
-fn an_edited_number_is_noticed() {
+fn edited_records_are_detected() {
     let (_folder, store, record, path) = new();
     let text = fs::read_to_string(&path).unwrap();
     let edited = text.replace("\"collapsed\":false", "\"collapsed\":true");
     assert_ne!(text, edited);
     fs::write(&path, edited).unwrap();
     let (records, damaged) = store.records().unwrap();
-    assert!(records.is_empty() && damaged.len() == 1 && path.exists(), "listing only tells");
+    assert!(records.is_empty() && damaged.len() == 1 && path.exists(), "listing does not rename");
     let Found::SetAside { reason, .. } = store.record(&record.key).unwrap() else { panic!() };
-    assert_eq!(reason, "the checksum does not fit");
+    assert_eq!(reason, "checksum mismatch");
 }
 
 #[test]
-fn a_record_in_the_wrong_folder_is_set_aside() {
+fn records_in_the_wrong_folder_are_detected() {
     let (_folder, store, record, path) = new();
     let other = jobs()[1].run.clone();
     store.put_run(&other).unwrap();
     let wrong = store.folder(&other.key()).join("record.json");
     fs::copy(&path, &wrong).unwrap();
     let Found::SetAside { reason, .. } = store.record(&other.key()).unwrap() else { panic!() };
-    assert_eq!(reason, format!("the record of another run ({})", record.key.short()));
+    assert_eq!(reason, format!("record of another run ({})", record.key.short()));
     assert!(path.exists());
 }
 
 #[test]
-fn a_damaged_run_is_mended_from_its_record() {
+fn a_corrupt_run_is_restored_from_its_record() {
     let (_folder, store, record, path) = new();
     let run = path.with_file_name("run.json");
     let text = fs::read_to_string(&run).unwrap();
     fs::write(&run, text.replace("\"seed\": 1", "\"seed\": 2")).unwrap();
     assert_eq!(store.record(&record.key).unwrap(), Found::Done(record.clone()));
     let warnings = store.take_warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("the run has another key than its folder"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("the key of the run does not match its folder"),
+        "{warnings:?}"
+    );
     assert!(path.with_file_name("run.json.corrupt-1").exists());
     assert_eq!(store.run(&record.key).unwrap(), Found::Done(record.run));
     assert!(store.take_warnings().is_empty());
 }
 
 #[test]
-fn fitted_blobs_are_checked() {
+fn fitted_vocabularies_are_verified() {
     let (_folder, store, ..) = new();
     let bytes = b"merges\x00\xff".to_vec();
     assert_eq!(store.fitted("abc", "tokenizer.json").unwrap(), Found::Missing);
@@ -174,7 +177,7 @@ fn fitted_blobs_are_checked() {
     let path = store.root().join("fitted/abc/tokenizer.json");
     fs::write(&path, &bytes[..4]).unwrap();
     let Found::SetAside { reason, moved_to } = store.fitted("abc", "tokenizer.json").unwrap() else { panic!() };
-    assert_eq!((reason.as_str(), moved_to.exists(), path.exists()), ("the checksum does not fit", true, false));
+    assert_eq!((reason.as_str(), moved_to.exists(), path.exists()), ("checksum mismatch", true, false));
     assert_eq!(store.fitted("abc", "tokenizer.json").unwrap(), Found::Missing);
     // A crash between blob and checksum.
     fs::write(&path, &bytes).unwrap();
@@ -187,15 +190,15 @@ fn fitted_blobs_are_checked() {
 }
 
 #[test]
-fn what_json_cannot_hold() {
+fn non_finite_scores_are_rejected() {
     let (_folder, store, mut record, path) = new();
     let Outcome::Pretrained(p) = &mut record.outcome else { panic!() };
-    // A collapsed run is data.
+    // A loss of NaN is valid in a collapsed run.
     p.curve[0].loss = f64::NAN;
     store.put_record(&record).unwrap();
     let Outcome::Pretrained(back) = store.record(&record.key).unwrap().done().unwrap().outcome else { panic!() };
     assert!(back.curve[0].loss.is_nan());
-    // A score that is no number is not.
+    // A score of NaN is not.
     let before = fs::read(&path).unwrap();
     let Outcome::Pretrained(p) = &mut record.outcome else { panic!() };
     p.blocks[0].score.set(protocol::score::CONTENT, f64::NAN);
@@ -216,9 +219,9 @@ fn errors_name_the_path() {
         path: "/s/record.json".into(),
         cause: std::io::ErrorKind::StorageFull.into(),
     };
-    assert!(full.remedy().unwrap().starts_with("free some space on the disk of /s/record.json"));
+    assert!(full.remedy().unwrap().starts_with("free disk space for /s/record.json"));
     let error = "../up".parse::<experiment::Key>().unwrap_err();
-    assert_eq!(error.to_string(), "\"../up\" is no run key");
+    assert_eq!(error.to_string(), "invalid run key \"../up\"");
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn many_writers_need_no_lock() {
 #[test]
 fn files_of_records() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("answer.jsonl");
+    let path = folder.path().join("records.jsonl");
     let records: Vec<Record> = jobs().iter().map(|job| mock::record(&job.run)).collect();
     write_jsonl(&path, &records).unwrap();
     let text = fs::read_to_string(&path).unwrap();
@@ -256,11 +259,11 @@ fn files_of_records() {
 
     fs::write(&path, text.trim_end()).unwrap();
     let error = read_jsonl(&path).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}:8: the last line is torn (it has no end)", path.display()));
-    assert!(error.remedy().unwrap().contains("remove that line"));
+    assert_eq!(error.to_string(), format!("{}:8: the last line is truncated (no line feed)", path.display()));
+    assert!(error.remedy().unwrap().contains("remove the line"));
     fs::write(&path, text.replacen("\"seed\":1", "\"seed\":9", 1)).unwrap();
     let error = read_jsonl(&path).unwrap_err().to_string();
-    assert!(error.contains(":1: the key ") && error.ends_with("is not that of the run beside it"), "{error}");
+    assert!(error.contains(":1: the key ") && error.ends_with("does not match its run"), "{error}");
     fs::write(&path, format!("{}\n{{\"key\": 3}}\n", text.lines().next().unwrap())).unwrap();
-    assert!(read_jsonl(&path).unwrap_err().to_string().contains(":2: no record: "));
+    assert!(read_jsonl(&path).unwrap_err().to_string().contains(":2: invalid record: "));
 }

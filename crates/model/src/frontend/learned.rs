@@ -7,7 +7,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use experiment::config::Encoder as EncoderConfig;
+use experiment::config::EncoderConfig;
 
 use super::lookup::Lookup;
 use super::route::{Embedded, Route, Unit};

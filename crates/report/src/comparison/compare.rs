@@ -32,7 +32,7 @@ impl Comparison {
         if let Some(name) = options.reference.as_ref().filter(|name| !known.contains(name)) {
             return Err(Error::UnknownReference { name: name.clone(), known: known.join(", ") });
         }
-        let made_up = records.iter().any(Record::is_made_up);
+        let made_up = records.iter().any(Record::is_simulated);
         let device = records
             .iter()
             .find(|r| encoder(r).is_some())

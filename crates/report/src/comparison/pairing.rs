@@ -139,7 +139,7 @@ pub(super) fn tests(
             p,
             adjusted: p,
             decisive: false,
-            smallest: holm::smallest_reachable(differences.len(), comparisons),
+            smallest: holm::minimum_attainable_p(differences.len(), comparisons),
             needed: if differences.len() > 1 { power::seeds_needed(spread, effect, comparisons) } else { None },
             detectable: power::detectable_effect(spread, differences.len(), comparisons),
             difference: estimate(differences, interval(left, right)),

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use experiment::config::{Encoder, Masking, MaskingUnit, Scoring, Training};
+use experiment::config::{EncoderConfig, Masking, MaskingUnit, Scoring, Training};
 use experiment::record::Record;
 use experiment::run::{DataRef, Pretrain, Work};
 
@@ -22,7 +22,7 @@ pub(super) fn encoder(record: &Record) -> Option<&Pretrain> {
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     corpus: DataRef,
-    encoder: Encoder,
+    encoder: EncoderConfig,
     masking: Masking,
     scoring: Scoring,
     training: Training,
@@ -65,7 +65,7 @@ impl Question {
         };
         let DataRef { name, hash } = &self.corpus;
         put("corpus", &[("hash", hash.clone()), ("name", name.clone())]);
-        let Encoder { hidden, layers, heads, intermediate, position, dropout, init_std, layer_norm_eps } =
+        let EncoderConfig { hidden, layers, heads, intermediate, position, dropout, init_std, layer_norm_eps } =
             &self.encoder;
         put(
             "encoder",

@@ -38,9 +38,9 @@ fn tests(notes: &mut Vec<String>, group: &Group) {
     if group.tests.is_empty() {
         return;
     }
-    let smallest = holm::smallest_reachable(group.seeds.len(), group.tests.len());
+    let smallest = holm::minimum_attainable_p(group.seeds.len(), group.tests.len());
     let never = if smallest > ALPHA {
-        let fewest = holm::fewest_seeds(group.tests.len());
+        let fewest = holm::minimum_seeds(group.tests.len());
         let fewest =
             fewest.map_or_else(String::new, |fewest| format!(", {} would be the fewest", count(fewest, "seed")));
         format!(": never decisive{fewest}")
@@ -144,9 +144,9 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
     }
     let reach = group.tasks.iter().filter(|t| !t.tests.is_empty()).map(|t| (t.seeds.len(), t.tests.len()));
     if let Some((seeds, tests)) =
-        reach.max_by(|a, b| holm::smallest_reachable(a.0, a.1).total_cmp(&holm::smallest_reachable(b.0, b.1)))
+        reach.max_by(|a, b| holm::minimum_attainable_p(a.0, a.1).total_cmp(&holm::minimum_attainable_p(b.0, b.1)))
     {
-        let smallest = holm::smallest_reachable(seeds, tests);
+        let smallest = holm::minimum_attainable_p(seeds, tests);
         let never = if smallest > ALPHA { ": never decisive" } else { "" };
         notes.push(format!(
             "within a task ({}, Holm over {}) the smallest reachable p is {}{never}.",
@@ -162,12 +162,12 @@ fn across(notes: &mut Vec<String>, group: &Group) {
     if let Some(across) = group.across.first() {
         // As few as 2 of the 2^N signs of N tasks are as extreme as all of one sign: the count of the sign-flip test.
         let (tasks, tests) = (across.test.pairs, group.across.len());
-        let smallest = holm::smallest_reachable(tasks, tests);
+        let smallest = holm::minimum_attainable_p(tasks, tests);
         if smallest > ALPHA {
             notes.push(format!(
                 "Wilcoxon across {} cannot be decisive: the smallest two-sided p is {}, {} with Holm over {}.",
                 count(tasks, "task"),
-                p_value(holm::smallest_reachable(tasks, 1)),
+                p_value(holm::minimum_attainable_p(tasks, 1)),
                 p_value(smallest),
                 count(tests, "comparison")
             ));
