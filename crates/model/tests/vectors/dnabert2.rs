@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use experiment::config::{Encoder as EncoderConfig, Position};
+use experiment::config::{EncoderConfig, Position};
 use model::batch::{self, Batch};
 use model::config::ModelConfig;
 use model::frontend::Frontend;
