@@ -24,3 +24,8 @@ pub(crate) fn code(kind: ErrorKind) -> u8 {
         ErrorKind::Interrupted => 130,
     }
 }
+
+/// A failure caused by invalid data.
+pub(crate) fn invalid(message: String, remedy: &str) -> Failure {
+    Failure::new(DATA, message, remedy)
+}

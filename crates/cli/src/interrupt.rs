@@ -53,7 +53,8 @@ impl Drop for Saving {
 
 #[cfg(unix)]
 mod unix {
-    use super::{Arc, AtomicBool, Interrupt, Ordering};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -61,6 +62,7 @@ mod unix {
     use signal_hook::iterator::Signals;
 
     use crate::failure::{INTERRUPTED, code};
+    use crate::interrupt::Interrupt;
     use crate::stdout::errln;
 
     /// The signals that end the program.

@@ -8,7 +8,9 @@ use tokenize::Registry;
 use tokenize::Tokenizer;
 use tokenize::kmer::Kmer;
 
-use super::{Output, is_standard_output, open};
+use super::loaded::open;
+use super::output::Output;
+use super::standard::is_standard_output;
 use crate::args::{self, TokenizerFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;

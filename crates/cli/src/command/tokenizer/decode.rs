@@ -8,9 +8,11 @@ use tokenize::Reading;
 use tokenize::Registry;
 use tokenize::vocabulary::UNK;
 
-use super::{Loaded, Output, invalid, is_standard_input, one_standard_input, open};
+use super::loaded::{Loaded, open};
+use super::output::Output;
+use super::standard::{is_standard_input, one_standard_input};
 use crate::args;
-use crate::failure::Failure;
+use crate::failure::{Failure, invalid};
 use crate::stdout::errln;
 
 pub(crate) fn run(tokenizers: &Registry, args: &args::DecodeFile) -> Result<u8, Failure> {

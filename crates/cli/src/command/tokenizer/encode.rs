@@ -24,7 +24,8 @@ use tokenize::kmer::Kmer;
 use tokenize::vocabulary::{CLS, SEP};
 use tokenize::{Reading, Tokenizer};
 
-use super::{Loaded, is_standard_output, one_standard_input, open};
+use super::loaded::{Loaded, open};
+use super::standard::{is_standard_output, one_standard_input};
 use crate::args::{self, TokenFormat};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;

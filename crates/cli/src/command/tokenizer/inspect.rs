@@ -5,7 +5,7 @@ use tokenize::Reading;
 use tokenize::Registry;
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Loaded, open};
+use super::loaded::{Loaded, open};
 use crate::args;
 use crate::failure::Failure;
 use crate::stdout::outln;

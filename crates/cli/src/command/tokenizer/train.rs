@@ -7,9 +7,11 @@ use bpe::train::{Learned, Options, train};
 use dataset::{Counts, sequences};
 use tokenize::vocabulary::SPECIALS;
 
-use super::{Output, STANDARD_INPUT, invalid, is_standard_input, one_standard_input, sample, standard_input};
+use super::output::Output;
+use super::sample;
+use super::standard::{STANDARD_INPUT, is_standard_input, one_standard_input, standard_input};
 use crate::args;
-use crate::failure::{Failure, USAGE};
+use crate::failure::{Failure, USAGE, invalid};
 use crate::folders;
 use crate::progress;
 use crate::stdout::errln;

@@ -10,7 +10,7 @@ use tokenize::{Token, Tokenizer};
 
 use super::formatter::{Chunk, Formatted, Formatter};
 use super::read::Sequence;
-use crate::command::tokenizer::Loaded;
+use crate::command::tokenizer::loaded::Loaded;
 
 /// A tokenizer and the formatter of its tokens.
 pub(super) struct SequenceEncoder<'a> {
@@ -136,8 +136,8 @@ mod tests {
 
     use super::*;
     use crate::args::TokenFormat;
-    use crate::command::tokenizer::Ids;
     use crate::command::tokenizer::encode::formatter::Strand;
+    use crate::command::tokenizer::loaded::Ids;
     use bpe::huggingface::to_json;
     use bpe::train::{Options, train};
     use dataset::SequenceRecord;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::args::TokenFormat;
-use crate::command::tokenizer::Ids;
+use crate::command::tokenizer::loaded::Ids;
 
 /// An output format, and the external ids as they appear in it.
 pub(super) struct Formatter {

@@ -10,7 +10,8 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::formatter::Formatted;
-use crate::command::tokenizer::{Ids, Output, invalid};
+use crate::command::tokenizer::loaded::Ids;
+use crate::command::tokenizer::output::Output;
 use crate::failure::Failure;
 
 /// Ids per row group, unless a single sequence has more: what must be in memory to write or read the group.

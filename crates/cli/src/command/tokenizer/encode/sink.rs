@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::formatter::{Formatted, Formatter};
 use super::parquet::Table;
 use crate::args::TokenFormat;
-use crate::command::tokenizer::Output;
+use crate::command::tokenizer::output::Output;
 use crate::failure::{Failure, USAGE};
 
 /// Bytes of the header of a NumPy file.

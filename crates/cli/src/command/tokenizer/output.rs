@@ -1,0 +1,80 @@
+//! Outputs: standard output, or files that get their names when they are complete.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use experiment::files::Draft;
+
+use super::standard::is_standard_output;
+use crate::failure::{Failure, USAGE};
+use crate::folders;
+
+/// Standard output, or a file that gets its name only when it is complete.
+pub(crate) enum Output {
+    Standard(BufWriter<io::Stdout>),
+    File { file: BufWriter<Draft>, path: PathBuf },
+}
+
+impl Output {
+    /// Opens an output and creates its folders.
+    pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
+        if is_standard_output(path) {
+            return Ok(Output::Standard(BufWriter::with_capacity(1 << 16, io::stdout())));
+        }
+        if path.is_dir() {
+            return Err(Failure::new(USAGE, format!("{} is a folder", path.display()), "name a file with --output"));
+        }
+        if path.file_name().is_none() {
+            return Err(Failure::new(USAGE, format!("{} is not a file", path.display()), "name a file"));
+        }
+        folders::make_for(path)?;
+        let file = Draft::create(path).map_err(|error| Failure::file(path, &error))?;
+        Ok(Output::File { file: BufWriter::with_capacity(1 << 16, file), path: path.to_owned() })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Output::Standard(out) => match out.write_all(bytes) {
+                // The reader closed the pipe (head, less).
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+                result => result.map_err(|error| Failure::file(Path::new("standard output"), &error)),
+            },
+            Output::File { file, path } => file.write_all(bytes).map_err(|error| Failure::file(path, &error)),
+        }
+    }
+
+    /// Completes the file and gives it its name.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        Output::finish_all([(self, None)])
+    }
+
+    /// Writes each header over the beginning of its file, and names all files together.
+    pub(crate) fn finish_all<const N: usize>(outputs: [(Output, Option<Vec<u8>>); N]) -> Result<(), Failure> {
+        let (mut drafts, mut last) = (Vec::new(), PathBuf::new());
+        for (output, header) in outputs {
+            match output {
+                Output::Standard(mut out) => match out.flush() {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        return Err(Failure::file(Path::new("standard output"), &error));
+                    }
+                    _ => {}
+                },
+                Output::File { file, path } => {
+                    drafts.push(complete(file, header.as_deref()).map_err(|error| Failure::file(&path, &error))?);
+                    last = path;
+                }
+            }
+        }
+        experiment::files::finish_all(drafts).map_err(|error| Failure::file(&last, &error))
+    }
+}
+
+/// Flushes the file, and writes `header` over its beginning.
+pub(crate) fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Result<Draft> {
+    let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if let Some(header) = header {
+        io::Seek::rewind(&mut file)?;
+        file.write_all(header)?;
+    }
+    Ok(file)
+}
