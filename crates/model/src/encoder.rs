@@ -1,8 +1,9 @@
-//! The shared DNABERT-2 encoder (Zhou et al., ICLR 2024): post-LayerNorm, fused query-key-value, GEGLU, a bias as position code.
+//! The shared DNABERT-2 encoder (Zhou et al., ICLR 2024): post-LayerNorm, fused query-key-value, GEGLU, an
+//! attention bias as position encoding.
 //!
-//! It never sees an id: it is given token vectors and gives back token states. The LayerNorm and the dropout on entry
-//! belong to it, so they are shared by all front ends. Rows are padded on the right; a row's states never depend on the
-//! other rows of its batch, and states at padding come back as zero.
+//! It maps token vectors to token states and never sees ids. The input LayerNorm and dropout belong to it, so they are the
+//! same for all front ends. Sequences are padded on the right; the states of a sequence do not depend on the other
+//! sequences of its batch, and states at padding are zero.
 //!
 //! ```
 //! use burn::tensor::Tensor;
@@ -22,12 +23,12 @@ use experiment::config::EncoderConfig as Config;
 use crate::fused;
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::{Noise, dropout};
-use crate::position::{PositionBias, Sight};
+use crate::position::{AttentionBias, PositionBias};
 
 /// The shared encoder.
 #[derive(Module, Debug)]
 pub struct Encoder {
-    /// LayerNorm on entry.
+    /// Input LayerNorm.
     pub norm: LayerNorm,
     /// The layers, first to last.
     pub layers: Vec<Layer>,
@@ -56,17 +57,17 @@ impl Encoder {
     pub fn forward(&self, tokens: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
         let states = self.entry(tokens, noise);
         let states = run(&self.layers, &self.bias, states, lengths, noise);
-        blank(states, lengths)
+        zero_padding(states, lengths)
     }
 
-    /// LayerNorm and dropout on entry: `[batch, tokens, hidden]` to the same shape.
+    /// Input LayerNorm and dropout: `[batch, tokens, hidden]` to the same shape.
     #[must_use]
     pub fn entry(&self, tokens: Tensor<3>, noise: Option<&Noise>) -> Tensor<3> {
         dropout(self.norm.forward(tokens), noise, "encoder.entry", self.dropout)
     }
 }
 
-/// Runs `layers` on states `[batch, tokens, hidden]`; values at padding are finite and meaningless.
+/// Runs `layers` on states `[batch, tokens, hidden]`; values at padding are finite but undefined.
 #[must_use]
 pub fn run(
     layers: &[Layer],
@@ -79,15 +80,15 @@ pub fn run(
     if layers.is_empty() {
         return states;
     }
-    let sight = bias.sight(tokens, lengths, &states.device());
+    let attention_bias = bias.attention_bias(tokens, lengths, &states.device());
     let flat = states.reshape([batch * tokens, hidden]);
-    let flat = layers.iter().fold(flat, |flat, layer| layer.forward(flat, batch, &sight, noise));
+    let flat = layers.iter().fold(flat, |flat, layer| layer.forward(flat, batch, &attention_bias, noise));
     flat.reshape([batch, tokens, hidden])
 }
 
-/// Zeroes the states `[batch, tokens, hidden]` at padding; does nothing where all rows are full.
+/// Sets the states `[batch, tokens, hidden]` at padding to zero; no operation if no row has padding.
 #[must_use]
-pub fn blank(states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+pub fn zero_padding(states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
     let [batch, tokens, _] = states.dims();
     if lengths.iter().all(|&length| length == tokens) {
         return states;
@@ -98,10 +99,10 @@ pub fn blank(states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
     states * Tensor::from_data(real, &device)
 }
 
-/// One layer: attention and gated feed-forward, each followed by its LayerNorm.
+/// One layer: self-attention and gated feed-forward block, each followed by its LayerNorm.
 #[derive(Module, Debug)]
 pub struct Layer {
-    /// `[hidden, 3 hidden]`: queries, keys, values; inside each third one block per head.
+    /// `[hidden, 3 hidden]`: queries, keys, values; within each third, one block of columns per head.
     pub qkv: Linear,
     /// `[hidden, hidden]`
     pub output: Linear,
@@ -122,7 +123,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer of the encoder's kind; `name` is the prefix of its parameters and of its noise.
+    /// A layer of the encoder's architecture; `name` is the prefix of its parameters and of its noise streams.
     #[must_use]
     pub fn new(init: &Init, name: &str, config: &Config) -> Layer {
         let (hidden, inner) = (config.hidden, config.intermediate);
@@ -142,11 +143,11 @@ impl Layer {
 
     /// `states` `[batch * tokens, hidden]` to the same shape.
     #[must_use]
-    pub fn forward(&self, states: Tensor<2>, batch: usize, sight: &Sight, noise: Option<&Noise>) -> Tensor<2> {
+    pub fn forward(&self, states: Tensor<2>, batch: usize, bias: &AttentionBias, noise: Option<&Noise>) -> Tensor<2> {
         let qkv = self.qkv.forward(states.clone());
-        let context = match sight {
-            Sight::Fused(view) => fused::attend(qkv, view),
-            Sight::Bias(bias) => self.attend(&qkv, batch, bias.as_ref().clone()),
+        let context = match bias {
+            AttentionBias::Fused(mask) => fused::attend(qkv, mask),
+            AttentionBias::Tensor(bias) => self.attend(&qkv, batch, bias.as_ref().clone()),
         };
         let context = self.output.forward(context);
         let context = dropout(context, noise, &format!("{}.attention", self.name), self.dropout);
@@ -202,8 +203,8 @@ mod tests {
         (a.clone() - b.clone()).abs().max().into_scalar()
     }
 
-    /// Output and input gradient of `f` at `x`, against a fixed probe.
-    fn both(f: impl Fn(Tensor<2>) -> Tensor<2>, x: &Tensor<2>) -> [Tensor<2>; 2] {
+    /// Output of `f` at `x`, and the gradient of its product with a fixed probe.
+    fn output_and_gradient(f: impl Fn(Tensor<2>) -> Tensor<2>, x: &Tensor<2>) -> [Tensor<2>; 2] {
         let x = x.clone().detach().require_grad();
         let out = f(x.clone());
         let probe = Init::new(3, 1.0, &out.device()).normal("probe", out.dims()).val();
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn fused_operations_equal_the_composed_ones() {
+    fn fused_operations_equal_composed_operations() {
         let device = crate::device::open("cpu").unwrap().autodiff();
         for (hidden, heads, tokens) in [(10, 2, 37), (48, 3, 70), (64, 4, 1)] {
             for position in [Position::Alibi, Position::AlibiDirected] {
@@ -221,32 +222,37 @@ mod tests {
                 let layer = Layer::new(&init, "layer", &config);
                 let bias = PositionBias::new(position, heads);
                 let lengths = [tokens, tokens.min(33), tokens / 2, 0];
-                let Sight::Fused(view) = bias.sight(tokens, &lengths, &device) else { panic!("fused") };
-                let table = bias.tensor(tokens, &lengths, &device);
+                let AttentionBias::Fused(mask) = bias.attention_bias(tokens, &lengths, &device) else {
+                    panic!("fused")
+                };
+                let tensor = bias.tensor(tokens, &lengths, &device);
                 let qkv = init.normal("qkv", [lengths.len() * tokens, 3 * hidden]).val();
-                let kept = |out: Tensor<2>| {
-                    blank(out.reshape([lengths.len(), tokens, hidden]), &lengths)
+                let without_padding = |out: Tensor<2>| {
+                    zero_padding(out.reshape([lengths.len(), tokens, hidden]), &lengths)
                         .reshape([lengths.len() * tokens, hidden])
                 };
-                let one = both(|x| kept(fused::attend(x, &view)), &qkv);
-                let other = both(|x| kept(layer.attend(&x, lengths.len(), table.clone())), &qkv);
+                let one = output_and_gradient(|x| without_padding(fused::attend(x, &mask)), &qkv);
+                let other =
+                    output_and_gradient(|x| without_padding(layer.attend(&x, lengths.len(), tensor.clone())), &qkv);
                 for (one, other) in one.iter().zip(&other) {
                     assert!(distance(one, other) < 5e-6, "attention {hidden} {position:?}");
                 }
 
                 let x = init.normal("x", [97, 2 * config.intermediate]).val() * 4.0;
                 let half = |x: &Tensor<2>, from| x.clone().slice(s![.., from..from + config.intermediate]);
-                let composed = both(|x| activation::gelu(half(&x, 0)) * half(&x, config.intermediate), &x);
-                let silu = both(|x| activation::silu(half(&x, 0)) * half(&x, config.intermediate), &x);
-                let pairs = [(both(fused::geglu, &x), composed), (both(fused::swiglu, &x), silu)];
+                let composed =
+                    output_and_gradient(|x| activation::gelu(half(&x, 0)) * half(&x, config.intermediate), &x);
+                let silu = output_and_gradient(|x| activation::silu(half(&x, 0)) * half(&x, config.intermediate), &x);
+                let pairs =
+                    [(output_and_gradient(fused::geglu, &x), composed), (output_and_gradient(fused::swiglu, &x), silu)];
                 for (one, other) in pairs.iter().flat_map(|(one, other)| one.iter().zip(other)) {
                     assert!(distance(one, other) < 2e-5, "gate {hidden}");
                 }
 
                 let (gain, offset) = (init.normal("gain", [hidden]), init.normal("offset", [hidden]));
                 let x = init.normal("y", [97, hidden]).val() + 1.0;
-                let one = both(|x| fused::normalise(x, gain.val(), offset.val(), 1e-12), &x);
-                let other = both(|x| module::layer_norm(x, gain.val(), Some(offset.val()), 1e-12), &x);
+                let one = output_and_gradient(|x| fused::normalize(x, gain.val(), offset.val(), 1e-12), &x);
+                let other = output_and_gradient(|x| module::layer_norm(x, gain.val(), Some(offset.val()), 1e-12), &x);
                 for (one, other) in one.iter().zip(&other) {
                     assert!(distance(one, other) < 1e-5, "LayerNorm {hidden}");
                 }

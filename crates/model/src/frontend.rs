@@ -1,8 +1,8 @@
-//! From token ids to the vectors the encoder is given, and back from token states to positions.
+//! Front ends: token ids to the input vectors of the encoder, and token states back to positions.
 //!
-//! A fixed tokenizer has the [`Lookup`] front end: one row per id, tokens are positions. A learned one makes fewer tokens,
-//! differing per row, and says by its [`Route`] which token owns which positions; the same plain data is the learned
-//! segmentation that figures draw. A burn `Module` cannot be a trait object, so front ends are one enum.
+//! A fixed tokenizer has the [`Lookup`] front end: an embedding table, where tokens are positions. A learned front end pools
+//! positions to fewer tokens, as many as each sequence needs; its [`Route`] states which token covers which positions, and
+//! is also the learned segmentation that figures show. A burn `Module` cannot be a trait object, so `Frontend` is an enum.
 
 pub mod deformable;
 pub mod experts;
@@ -11,7 +11,7 @@ pub mod lookup;
 mod route;
 pub mod suppression;
 pub mod tokenization;
-pub mod way_back;
+pub mod upsampling;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -24,15 +24,15 @@ use crate::config::ModelConfig;
 use crate::layers::Init;
 use crate::noise::Noise;
 
-/// A front end: fixed lookup or a learned module.
+/// A front end: an embedding table, or learned layers.
 #[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // there is one per model
+#[allow(clippy::large_enum_variant)] // one value per model
 pub enum Frontend {
-    /// One row per id.
+    /// Embedding table of a fixed tokenizer.
     Lookup(Lookup),
     /// MxDNA's learned tokenization.
     MxDna(MxDna),
-    /// The iso-parameter control of MxDNA.
+    /// Control of MxDNA: the same layers without learned tokenization.
     Deep(Deep),
 }
 
@@ -44,16 +44,16 @@ impl Frontend {
             tokenize::FrontendConfig::Lookup => {
                 Frontend::Lookup(Lookup::new(init, config.vocabulary, config.encoder.hidden))
             }
-            tokenize::FrontendConfig::MxDna(knobs) => {
-                Frontend::MxDna(MxDna::new(init, config.vocabulary, knobs, &config.encoder))
+            tokenize::FrontendConfig::MxDna(mxdna) => {
+                Frontend::MxDna(MxDna::new(init, config.vocabulary, mxdna, &config.encoder))
             }
-            tokenize::FrontendConfig::Deep(knobs) => {
-                Frontend::Deep(Deep::new(init, config.vocabulary, knobs, &config.encoder))
+            tokenize::FrontendConfig::Deep(deep) => {
+                Frontend::Deep(Deep::new(init, config.vocabulary, deep, &config.encoder))
             }
         }
     }
 
-    /// Ids `[batch, positions]`, of which `lengths[row]` are real (padding on the right), to what the encoder is given.
+    /// Embeds ids `[batch, positions]` as input of the encoder. `lengths[row]` is the number of positions of a row; the rest is padding.
     #[must_use]
     pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
         match self {
@@ -69,20 +69,20 @@ impl Frontend {
         }
     }
 
-    /// Token states `[batch, tokens, hidden]` back to `[batch, positions, hidden]`, zero at padding. `route` and `skip` are
-    /// those of [`Embedded`]; `lengths` are real positions per row.
+    /// Upsamples token states `[batch, tokens, hidden]` to positions `[batch, positions, hidden]`, zero at padding. `route` and
+    /// `skip` are those of [`Embedded`]; `lengths[row]` is the number of positions of a row.
     #[must_use]
     pub fn restore(&self, states: Tensor<3>, route: &Route, skip: Option<Tensor<3>>, lengths: &[usize]) -> Tensor<3> {
-        let way_back = match self {
+        let decoder = match self {
             Frontend::Lookup(_) => return states,
             Frontend::MxDna(front) => &front.way_back,
             Frontend::Deep(front) => &front.way_back,
         };
         let Some(skip) = skip else { return states };
-        way_back.restore(skip, states, &route.centres(lengths), lengths)
+        decoder.restore(skip, states, &route.centers(lengths), lengths)
     }
 
-    /// The embedding matrix, which is also the decoder of the masked-language-model head: `[vocabulary, hidden]`.
+    /// The embedding matrix `[vocabulary, hidden]`, which is tied to the output layer of the masked-language-model head.
     #[must_use]
     pub fn embedding(&self) -> Tensor<2> {
         let lookup = match self {
@@ -93,9 +93,9 @@ impl Frontend {
         lookup.embedding.weight.val()
     }
 
-    /// Multiply-accumulates of the front end and its way back for one sequence: nothing for a lookup; nucleotide layers as
-    /// in [`crate::network::Model::macs`]; the way back p (2 h² + 3 h i) + 2 t h² + 2 p t h for p positions and t tokens;
-    /// the module with its units taken to be of equal size.
+    /// Multiply-accumulates of the front end and its upsampling decoder for one sequence: 0 for a lookup; nucleotide layers as in
+    /// [`crate::network::Model::macs`]; the decoder p (2 h² + 3 h i) + 2 t h² + 2 p t h for p positions and t tokens; the
+    /// tokenization module under the assumption of units of equal length.
     #[must_use]
     pub fn macs(&self, positions: usize, tokens: usize) -> u64 {
         match self {

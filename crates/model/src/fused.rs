@@ -1,16 +1,16 @@
-//! Fused operations of the pure-Rust device: attention, gated activations and LayerNorm, each one node of the tape with its
-//! own backward.
+//! Fused operations of the pure-Rust device: attention, gated activations and LayerNorm, each a single node of the autodiff
+//! graph with its own backward pass.
 //!
-//! Composed from burn's operations, attention passes over all heads' scores about twenty times a training step, in freshly
-//! allocated memory, and each exponential is a scalar call: on one processor that was three quarters of a step. Here the
-//! scores of a few queries at a time stay in the processor's cache and never become a tensor. Other devices use the
-//! composed road, which the tests compare with this one.
+//! Composed from burn's operations, attention reads and writes the scores of all heads about twenty times per training step,
+//! each time in newly allocated memory, and every exponential is a scalar call; on one processor this took three quarters
+//! of a step. Here the scores of a few queries at a time stay in the processor's cache and are never stored as a tensor.
+//! Other devices use the composed operations; tests compare the two.
 
 mod arithmetic;
 mod attention;
+mod autodiff;
 mod flex;
 mod rows;
-mod tape;
 
 use std::sync::Arc;
 
@@ -18,50 +18,50 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Device, Tensor};
 
-pub use attention::{Slope, View};
+pub use attention::{AttentionMask, HeadBias};
 
-/// Whether the fused operations exist on `device`.
+/// Whether `device` supports the fused operations.
 #[must_use]
 pub fn on(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
-/// The operations on raw tensors; `*_back` give the gradients of the inputs. Gradients of gradients are not defined.
+/// The operations on raw tensors; `*_backward` return the gradients of the inputs. Second-order gradients are not supported.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Fused: Backend {
-    /// Context, and the logarithm of each query's total.
-    fn attend(qkv: FloatTensor<Self>, view: Arc<View>) -> (FloatTensor<Self>, FloatTensor<Self>);
-    fn attend_back(
+    /// Context, and the log-sum-exp of each query's scores.
+    fn attend(qkv: FloatTensor<Self>, mask: Arc<AttentionMask>) -> (FloatTensor<Self>, FloatTensor<Self>);
+    fn attend_backward(
         gradient: FloatTensor<Self>,
         qkv: FloatTensor<Self>,
         context: FloatTensor<Self>,
-        totals: FloatTensor<Self>,
-        view: Arc<View>,
+        log_sums: FloatTensor<Self>,
+        mask: Arc<AttentionMask>,
     ) -> FloatTensor<Self>;
-    /// Context, and the logarithm of each query's total.
-    fn attend_across(
+    /// Context, and the log-sum-exp of each query's scores.
+    fn cross_attend(
         query: FloatTensor<Self>,
         key_value: FloatTensor<Self>,
-        view: Arc<View>,
+        mask: Arc<AttentionMask>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
-    fn attend_across_back(
+    fn cross_attend_backward(
         gradient: FloatTensor<Self>,
         query: FloatTensor<Self>,
         key_value: FloatTensor<Self>,
         context: FloatTensor<Self>,
-        totals: FloatTensor<Self>,
-        view: Arc<View>,
+        log_sums: FloatTensor<Self>,
+        mask: Arc<AttentionMask>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
     /// GELU or SiLU of the first half of the columns times the second half.
     fn gated(up: FloatTensor<Self>, gelu: bool) -> FloatTensor<Self>;
-    fn gated_back(gradient: FloatTensor<Self>, up: FloatTensor<Self>, gelu: bool) -> FloatTensor<Self>;
-    fn normalise(
+    fn gated_backward(gradient: FloatTensor<Self>, up: FloatTensor<Self>, gelu: bool) -> FloatTensor<Self>;
+    fn normalize(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self>;
-    fn normalise_back(
+    fn normalize_backward(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -69,19 +69,19 @@ pub(crate) trait Fused: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// Softmax attention of fused queries, keys and values `[batch * tokens, 3 hidden]`, to `[batch * tokens, hidden]`; zero at
-/// padding.
+/// Self-attention with softmax; queries, keys and values in one tensor `[batch * tokens, 3 hidden]`, to
+/// `[batch * tokens, hidden]`; zero at padding.
 #[must_use]
-pub fn attend(qkv: Tensor<2>, view: &Arc<View>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as Fused>::attend(qkv.into_dispatch(), Arc::clone(view)).0)
+pub fn attend(qkv: Tensor<2>, mask: &Arc<AttentionMask>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as Fused>::attend(qkv.into_dispatch(), Arc::clone(mask)).0)
 }
 
-/// Softmax attention of queries `[batch * queries, hidden]` to keys and values `[batch * keys, 2 hidden]`, to
+/// Cross-attention with softmax of queries `[batch * queries, hidden]` to keys and values `[batch * keys, 2 hidden]`, to
 /// `[batch * queries, hidden]`; zero at padding.
 #[must_use]
-pub fn attend_across(query: Tensor<2>, key_value: Tensor<2>, view: &Arc<View>) -> Tensor<2> {
+pub fn cross_attend(query: Tensor<2>, key_value: Tensor<2>, mask: &Arc<AttentionMask>) -> Tensor<2> {
     let (query, key_value) = (query.into_dispatch(), key_value.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::attend_across(query, key_value, Arc::clone(view)).0)
+    Tensor::from_dispatch(<Dispatch as Fused>::cross_attend(query, key_value, Arc::clone(mask)).0)
 }
 
 /// GELU of the first half of the columns times the second half: `[rows, 2 inner]` to `[rows, inner]`.
@@ -98,7 +98,7 @@ pub fn swiglu(up: Tensor<2>) -> Tensor<2> {
 
 /// LayerNorm over the columns of `[rows, features]`.
 #[must_use]
-pub fn normalise(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
+pub fn normalize(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
     let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::normalise(x, gamma, beta, epsilon))
+    Tensor::from_dispatch(<Dispatch as Fused>::normalize(x, gamma, beta, epsilon))
 }

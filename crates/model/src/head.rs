@@ -1,4 +1,4 @@
-//! What is asked of the states: masked tokens ([`MlmHead`]) or a class of the sequence ([`Classifier`]).
+//! Heads: logits of masked tokens ([`MlmHead`]) or of the class of a sequence ([`Classifier`]).
 
 use std::ops::Range;
 
@@ -9,14 +9,14 @@ use experiment::config::Pooling;
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::{Noise, dropout};
 
-/// The masked-language-model head of DNABERT-2: dense, GELU, LayerNorm, then the embedding matrix as decoder.
+/// The masked-language-model head of DNABERT-2: dense, GELU, LayerNorm, then an output layer tied to the embedding matrix.
 #[derive(Module, Debug)]
 pub struct MlmHead {
     /// `[hidden, hidden]`
     pub dense: Linear,
-    /// LayerNorm before the decoder.
+    /// LayerNorm before the output layer.
     pub norm: LayerNorm,
-    /// The decoder's own bias, `[vocabulary]`.
+    /// Bias of the output layer, `[vocabulary]`.
     pub bias: Param<Tensor<1>>,
 }
 
@@ -31,8 +31,8 @@ impl MlmHead {
         }
     }
 
-    /// States at the targets `[targets, hidden]` and the embedding matrix `[vocabulary, hidden]` to logits `[targets, ids]`
-    /// over a range of ids: what is not asked for is not computed.
+    /// States at the targets `[targets, hidden]` and the embedding matrix `[vocabulary, hidden]` to logits `[targets, ids]`; only
+    /// those of the range `ids` are computed.
     #[must_use]
     pub fn forward(&self, states: Tensor<2>, embedding: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
         let states = self.norm.forward(activation::gelu(self.dense.forward(states)));
@@ -41,14 +41,14 @@ impl MlmHead {
     }
 }
 
-/// The sequence head of DNABERT-2: pooler (dense, tanh on the first token, or on the mean of all), dropout, linear.
+/// The sequence head of DNABERT-2: pooler (dense and tanh of the \[CLS\] token, or of the mean of all tokens), dropout, linear.
 #[derive(Module, Debug)]
 pub struct Classifier {
     /// `[hidden, hidden]`
     pub pooler: Linear,
     /// `[hidden, classes]`
     pub linear: Linear,
-    /// What of the states is read.
+    /// Which states the pooler reads.
     #[module(skip)]
     pub pooling: Pooling,
     #[module(skip)]
@@ -67,18 +67,18 @@ impl Classifier {
         }
     }
 
-    /// States `[batch, tokens, hidden]`, zero at padding, of which `lengths[row]` are real, to logits `[batch, classes]`.
+    /// States `[batch, tokens, hidden]`, zero at padding, to logits `[batch, classes]`; `lengths[row]` is the number of tokens of a row.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<2> {
-        let read = match self.pooling {
+        let pooled = match self.pooling {
             Pooling::Cls => states.slice(s![.., 0..1, ..]).squeeze_dim::<2>(1),
             Pooling::Mean => {
-                let shares: Vec<f32> = lengths.iter().map(|&length| 1.0 / length.max(1) as f32).collect();
-                let shares = Tensor::<2>::from_data(TensorData::new(shares, [lengths.len(), 1]), &states.device());
-                states.sum_dim(1).squeeze_dim::<2>(1) * shares
+                let weights: Vec<f32> = lengths.iter().map(|&length| 1.0 / length.max(1) as f32).collect();
+                let weights = Tensor::<2>::from_data(TensorData::new(weights, [lengths.len(), 1]), &states.device());
+                states.sum_dim(1).squeeze_dim::<2>(1) * weights
             }
         };
-        let pooled = activation::tanh(self.pooler.forward(read));
+        let pooled = activation::tanh(self.pooler.forward(pooled));
         self.linear.forward(dropout(pooled, noise, "classifier", self.dropout))
     }
 }

@@ -1,7 +1,7 @@
-//! Building blocks: linear map, LayerNorm, embedding; and [`Init`], which gives each parameter its first value by name.
+//! Building blocks: linear layer, LayerNorm, embedding; and [`Init`], which initializes each parameter by its name.
 //!
-//! Weights are stored `[in, out]`. A parameter's identity (the key of its optimizer state) also comes from its name, so a
-//! rebuilt model finds its optimizer state again.
+//! Weights are stored `[in, out]`. A parameter's id (the key of its optimizer state) is also derived from its name, so a
+//! model that is built again matches its saved optimizer state.
 //!
 //! ```
 //! use model::layers::{Init, Linear};
@@ -17,14 +17,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData, module};
 
 use crate::fused;
 
-/// First values of parameters: a named stream of the run's seed for each.
+/// Initial values of parameters, each from its own named stream of the run's seed.
 #[derive(Clone, Debug)]
 pub struct Init {
     /// Seed of the run.
     pub seed: u64,
     /// Standard deviation of the initial weights.
     pub std: f64,
-    /// Where the parameters live.
+    /// Device of the parameters.
     pub device: Device,
 }
 
@@ -44,7 +44,7 @@ impl Init {
         self.parameter(name, Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 
-    /// A parameter of equal values.
+    /// A parameter filled with `value`.
     #[must_use]
     pub fn constant<const D: usize>(&self, name: &str, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
         self.parameter(name, Tensor::full(shape, value, &self.device))
@@ -57,7 +57,7 @@ impl Init {
     }
 }
 
-/// The identity of the parameter `name`: the first 8 bytes of BLAKE3.
+/// The id of the parameter `name`: the first 8 bytes of the BLAKE3 hash of the name.
 pub(crate) fn identity(name: &str) -> ParamId {
     let mut id = [0; 8];
     id.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
@@ -74,7 +74,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A linear map of `inputs` to `outputs` features; parameters `NAME.weight` and `NAME.bias` (zero at first).
+    /// A linear layer from `inputs` to `outputs` features; parameters `NAME.weight` and `NAME.bias` (initially zero).
     #[must_use]
     pub fn new(init: &Init, name: &str, inputs: usize, outputs: usize, bias: bool) -> Linear {
         let weight = init.normal(&format!("{name}.weight"), [inputs, outputs]);
@@ -89,14 +89,14 @@ impl Linear {
     }
 }
 
-/// Normalisation over the last dimension, with gain and offset.
+/// Layer normalization over the last dimension, with gain and offset.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
-    /// Gain, `[features]`, one at first.
+    /// Gain, `[features]`, initially one.
     pub gamma: Param<Tensor<1>>,
-    /// Offset, `[features]`, zero at first.
+    /// Offset, `[features]`, initially zero.
     pub beta: Param<Tensor<1>>,
-    /// Added to the variance.
+    /// Added to the variance for numerical stability.
     #[module(skip)]
     pub epsilon: f64,
 }
@@ -122,11 +122,11 @@ impl LayerNorm {
         let shape = x.dims();
         let features = shape[D - 1];
         let rows = shape.iter().product::<usize>() / features.max(1);
-        fused::normalise(x.reshape([rows, features]), gamma, beta, self.epsilon).reshape(shape)
+        fused::normalize(x.reshape([rows, features]), gamma, beta, self.epsilon).reshape(shape)
     }
 }
 
-/// One row per id.
+/// Embedding table: one vector per id.
 #[derive(Module, Debug)]
 pub struct Embedding {
     /// `[ids, features]`
@@ -134,13 +134,13 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// `ids` rows of `features`; parameter `NAME.weight`.
+    /// A table for `ids` ids with vectors of `features`; parameter `NAME.weight`.
     #[must_use]
     pub fn new(init: &Init, name: &str, ids: usize, features: usize) -> Embedding {
         Embedding { weight: init.normal(&format!("{name}.weight"), [ids, features]) }
     }
 
-    /// Ids `[batch, positions]` to rows `[batch, positions, features]`.
+    /// Ids `[batch, positions]` to vectors `[batch, positions, features]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         module::embedding(self.weight.val(), ids)
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_and_identities_depend_on_the_name_only() {
+    fn initial_values_and_ids_depend_only_on_the_name() {
         let device = crate::device::open("cpu").unwrap();
         let init = Init::new(3, 0.5, &device);
         let (a, b) = (init.normal("a", [40, 50]), init.normal("b", [40, 50]));

@@ -1,4 +1,4 @@
-//! The model: front end, shared encoder, head. Its forward pass is a few lines.
+//! The model: front end, shared encoder and heads.
 
 use std::ops::Range;
 
@@ -12,32 +12,32 @@ use crate::head::{Classifier, MlmHead};
 use crate::layers::Init;
 use crate::noise::Noise;
 
-/// Front end, encoder, head.
+/// Front end, shared encoder and heads.
 #[derive(Module, Debug)]
 pub struct Model {
-    /// From ids to token vectors and back.
+    /// Ids to token vectors, and token states to positions.
     pub frontend: Frontend,
     /// The shared encoder.
     pub encoder: Encoder,
     /// The masked-language-model head.
     pub head: MlmHead,
-    /// The sequence head, where there are classes.
+    /// The sequence classification head, if the model has classes.
     pub classifier: Option<Classifier>,
 }
 
-/// States of the positions of a batch.
+/// Result of a forward pass: the states of a batch, one per position.
 #[derive(Clone, Debug)]
 pub struct States {
     /// `[batch, positions, hidden]`, zero at padding.
     pub positions: Tensor<3>,
-    /// An auxiliary loss to be added as it is: `[1]`.
+    /// Auxiliary loss, already weighted: `[1]`.
     pub auxiliary: Option<Tensor<1>>,
-    /// Which token owns which positions.
+    /// Which token covers which positions.
     pub route: Route,
 }
 
 impl Model {
-    /// A model with the initial values of `seed`. Parts of the same name and shape start equal whatever stands beside them.
+    /// A model initialized from `seed`. Parameters of the same name and shape have the same initial values in all models.
     #[must_use]
     pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Model {
         let encoder = &config.encoder;
@@ -50,7 +50,7 @@ impl Model {
         }
     }
 
-    /// Ids `[batch, positions]`, of which `lengths[row]` are real (padding on the right), to states of the positions.
+    /// Ids `[batch, positions]` to one state per position. `lengths[row]` is the number of positions of a row; the rest is padding.
     #[must_use]
     pub fn states(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> States {
         let Embedded { tokens, lengths: token_lengths, route, skip, auxiliary } =
@@ -60,14 +60,14 @@ impl Model {
         States { positions, auxiliary, route }
     }
 
-    /// States at the targets `[targets, hidden]` to logits `[targets, ids]` over a range of ids.
+    /// States at the targets `[targets, hidden]` to logits `[targets, ids]` of the masked-language-model head for the range `ids`.
     #[must_use]
     pub fn logits(&self, gathered: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
         self.head.forward(gathered, self.frontend.embedding(), ids)
     }
 
-    /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The way back of a learned front
-    /// end is left out: the classifier reads token states.
+    /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The classifier reads token states, so the
+    /// upsampling decoder of a learned front end is not used.
     ///
     /// # Panics
     /// If the model was built without classes.
@@ -84,18 +84,19 @@ impl Model {
         (classifier.forward(states, &embedded.lengths, noise), embedded.auxiliary)
     }
 
-    /// Number of parameters of front end, encoder and head (the sequence head included where there is one).
+    /// Number of parameters of front end, encoder and heads.
     #[must_use]
     pub fn parameters(&self) -> (usize, usize, usize) {
         let heads = count(&self.head) + self.classifier.as_ref().map_or(0, count);
         (count(&self.frontend), count(&self.encoder), heads)
     }
 
-    /// True multiply-accumulates of one forward pass over one sequence, logits at `targets` positions included.
+    /// Exact multiply-accumulates of one forward pass over one sequence, with logits at `targets` positions.
     ///
-    /// With h = hidden, i = intermediate, V = vocabulary: a layer on t tokens costs t (4 h² + 3 h i) + 2 t² h, the head
-    /// costs h² + h V a target. Element-wise work (norms, softmax, activations, biases) and row lookups count nothing. For
-    /// the front ends see [`Frontend::macs`]. `tokens` is what the encoder sees; for a fixed tokenizer it equals `positions`.
+    /// With h = hidden, i = intermediate, V = vocabulary: a layer takes t (4 h² + 3 h i) + 2 t² h for t tokens, the
+    /// head h² + h V per target. Element-wise operations (norms, softmax, activations, biases) and embedding lookups are not
+    /// counted. For front ends see [`Frontend::macs`]. `tokens` is the number of encoder tokens; for a fixed tokenizer it
+    /// equals `positions`.
     #[must_use]
     pub fn macs(&self, positions: usize, tokens: usize, targets: usize) -> u64 {
         let encoder: u64 = self.encoder.layers.iter().map(|layer| layer.macs(tokens)).sum();
@@ -105,7 +106,7 @@ impl Model {
     }
 }
 
-/// Number of numbers in the parameters of a module.
+/// Number of parameters of a module.
 pub fn count<M: Module>(module: &M) -> usize {
     struct Count(usize);
     impl ModuleVisitor for Count {

@@ -1,9 +1,9 @@
-//! Random values by name: initial weights, dropout and router jitter.
+//! Named random streams: initial weights, dropout and router jitter.
 //!
-//! Everything is drawn from `dataset::stream(seed, name)` and uploaded, so no value depends on the order in which parts
-//! are built or run, nor on another run in the same process. One exception: the dropout of LibTorch's devices is drawn
-//! there, because a large encoder needs a hundred million factors a step. Its generator is one global, so it is seeded from
-//! the named stream at every draw, under a lock.
+//! All values are drawn from `dataset::stream(seed, name)` on the host and copied to the device, so no value depends on the
+//! order in which layers are built or run, nor on another run in the same process. One exception: on LibTorch's devices
+//! dropout is drawn on the device, because a large encoder needs a hundred million values per step. LibTorch's generator is
+//! global, so it is seeded from the named stream at every draw, under a lock.
 //!
 //! ```
 //! use model::noise::Noise;
@@ -22,29 +22,29 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::fused;
 
-/// Held from the seeding of a device's generator to the end of the draw.
+/// Locked from the seeding of a device's generator to the end of the draw.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-/// The noise of one training step. Evaluation passes `None` wherever an `Option<&Noise>` is asked for.
+/// The noise of one training step. In evaluation, functions that take an `Option<&Noise>` get `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
     /// Seed of the run.
     pub seed: u64,
-    /// Number of the step (or of the micro-batch): other numbers give other noise.
+    /// Number of the step (or micro-batch); each number has its own streams.
     pub step: u64,
 }
 
 impl Noise {
-    /// Factors of an inverted dropout: 0 with probability `share`, else `1 / (1 - share)`. Shape as asked.
+    /// Factors of inverted dropout: 0 with probability `rate`, else `1 / (1 - rate)`.
     #[must_use]
-    pub fn dropout<const D: usize>(&self, name: &str, shape: [usize; D], share: f64, device: &Device) -> Tensor<D> {
+    pub fn dropout<const D: usize>(&self, name: &str, shape: [usize; D], rate: f64, device: &Device) -> Tensor<D> {
         if !fused::on(device) {
             let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
             device.seed(self.stream(name).next_u64());
-            return Tensor::random(shape, Distribution::Bernoulli(1.0 - share), device) / (1.0 - share);
+            return Tensor::random(shape, Distribution::Bernoulli(1.0 - rate), device) / (1.0 - rate);
         }
-        // 16 bits a number: four times fewer bytes than f32, and the share is kept to 1 in 65536.
-        let threshold = (share * 65536.0).round().clamp(0.0, 65535.0) as u16;
+        // 16 random bits per value suffice: the rate is exact to 1 in 65536, and drawing takes half the bytes of 32-bit values.
+        let threshold = (rate * 65536.0).round().clamp(0.0, 65535.0) as u16;
         let keep = 65536.0 / (65536.0 - f32::from(threshold));
         let count = shape.iter().product::<usize>();
         let mut bytes = vec![0_u8; count * 2];
@@ -54,7 +54,7 @@ impl Noise {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// Numbers uniform in `low..high`. Shape as asked.
+    /// Values uniform in `low..high`.
     #[must_use]
     pub fn uniform<const D: usize>(
         &self,
@@ -75,12 +75,12 @@ impl Noise {
     }
 }
 
-/// Dropout at the site `name`: the identity without noise or with a share of zero.
+/// Dropout at the layer `name`: the identity without noise or at rate 0.
 #[must_use]
-pub fn dropout<const D: usize>(states: Tensor<D>, noise: Option<&Noise>, name: &str, share: f64) -> Tensor<D> {
+pub fn dropout<const D: usize>(states: Tensor<D>, noise: Option<&Noise>, name: &str, rate: f64) -> Tensor<D> {
     match noise {
-        Some(noise) if share > 0.0 => {
-            let factors = noise.dropout(name, states.dims(), share, &states.device());
+        Some(noise) if rate > 0.0 => {
+            let factors = noise.dropout(name, states.dims(), rate, &states.device());
             states * factors
         }
         _ => states,
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropout_keeps_the_mean_and_the_share_and_depends_on_the_name_only() {
+    fn dropout_has_its_rate_keeps_the_mean_and_depends_only_on_the_name() {
         for name in crate::device::available() {
             let device = crate::device::open(name).unwrap();
             let draw =

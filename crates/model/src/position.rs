@@ -1,24 +1,25 @@
-//! The position code: one additive bias `[batch or 1, heads, tokens, tokens]` per forward pass, shared by all layers.
+//! Position encoding: one additive attention bias `[batch or 1, heads, tokens, tokens]` per forward pass, shared by all layers.
 //!
-//! Two codes, see [`Position`]: ALiBi as published with DNABERT-2, symmetric, and the directed one, in which the heads come
-//! in pairs and each looks one way. Distances count tokens, \[CLS\] and \[SEP\] included. Padding enters here too: a padded key
-//! has a bias of minus infinity, so its weight is exactly zero. A padded query may look at itself, so no row is empty.
+//! Two encodings, see [`Position`]: symmetric ALiBi as published with DNABERT-2, and directed ALiBi, with pairs of one
+//! left-to-right head (it attends to itself and the left) and one right-to-left head. Distances are in tokens, \[CLS\] and
+//! \[SEP\] included. Padding is masked here too: a padded key has a bias of minus infinity, so its weight is exactly zero. A
+//! padded query attends to itself, so that no softmax is empty.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use experiment::config::Position;
 
-use crate::fused::{self, Slope, View};
+use crate::fused::{self, AttentionMask, HeadBias};
 
-/// Tables kept at most, in floats.
-const KEPT: usize = 1 << 24;
+/// Maximum size of the cache of bias tensors, in floats.
+const CACHE_SIZE: usize = 1 << 24;
 
-/// Tables of equal-length batches, newest last.
-type Kept = Vec<((usize, Device), Tensor<4>)>;
+/// Bias tensors of batches without padding by number of tokens and device, newest last.
+type Cache = Vec<((usize, Device), Tensor<4>)>;
 
-/// The slopes of published ALiBi, in head order. A number of heads that is no power of two takes the list of the next
-/// lower power, then every second slope of twice that power.
+/// The ALiBi slopes as published, by head. If the number of heads is not a power of two: the slopes of the next lower power of
+/// two, followed by every second slope of twice that power.
 #[must_use]
 pub fn slopes(heads: usize) -> Vec<f64> {
     let geometric = |count: usize| (1..=count).map(move |i| (-8.0 * i as f64 / count as f64).exp2());
@@ -29,46 +30,50 @@ pub fn slopes(heads: usize) -> Vec<f64> {
     geometric(lower).chain(geometric(2 * lower).step_by(2).take(heads - lower)).collect()
 }
 
-/// Makes the bias of a position code and keeps the tables it has made.
+/// Computes the attention bias of a position encoding, with a cache of its tensors.
 #[derive(Clone, Debug)]
 pub struct PositionBias {
     position: Position,
     heads: usize,
-    kept: Arc<Mutex<Kept>>,
+    cache: Arc<Mutex<Cache>>,
 }
 
-/// The position code and the padding of one forward pass, in the form the device takes.
+/// Position encoding and padding mask of one forward pass, in the form that the device needs.
 #[derive(Clone, Debug)]
-pub enum Sight {
-    /// Plain data for the fused attention.
-    Fused(Arc<View>),
-    /// An additive bias `[batch or 1, heads, tokens, tokens]`.
-    Bias(Box<Tensor<4>>),
+pub enum AttentionBias {
+    /// Description for the fused attention.
+    Fused(Arc<AttentionMask>),
+    /// Additive bias `[batch or 1, heads, tokens, tokens]`.
+    Tensor(Box<Tensor<4>>),
 }
 
 impl PositionBias {
-    /// The bias of `position` for `heads` heads.
+    /// The position encoding `position` for `heads` heads.
     #[must_use]
     pub fn new(position: Position, heads: usize) -> PositionBias {
-        PositionBias { position, heads, kept: Arc::default() }
+        PositionBias { position, heads, cache: Arc::default() }
     }
 
-    /// What `tokens` tokens a row, of which `lengths[row]` are real, see on `device`.
+    /// Bias and padding mask of a batch of `tokens` tokens per row, of which the first `lengths[row]` are not padding.
     #[must_use]
-    pub fn sight(&self, tokens: usize, lengths: &[usize], device: &Device) -> Sight {
+    pub fn attention_bias(&self, tokens: usize, lengths: &[usize], device: &Device) -> AttentionBias {
         if fused::on(device) {
             let lengths = [lengths.to_vec(), lengths.to_vec()];
-            Sight::Fused(Arc::new(View { tokens: [tokens; 2], lengths, heads: self.slopes(tokens) }))
+            AttentionBias::Fused(Arc::new(AttentionMask {
+                tokens: [tokens; 2],
+                lengths,
+                heads: self.head_biases(tokens),
+            }))
         } else {
-            Sight::Bias(Box::new(self.tensor(tokens, lengths, device)))
+            AttentionBias::Tensor(Box::new(self.tensor(tokens, lengths, device)))
         }
     }
 
-    /// One table of distances per head.
+    /// The bias of each head as a function of the distance between query and key.
     #[must_use]
-    pub fn slopes(&self, tokens: usize) -> Vec<Slope> {
+    pub fn head_biases(&self, tokens: usize) -> Vec<HeadBias> {
         let published = slopes(self.heads);
-        let slope = |head: usize| {
+        let head_bias = |head: usize| {
             let (slope, left, right) = match self.position {
                 Position::Alibi => (published[head], true, true),
                 Position::AlibiDirected => {
@@ -80,18 +85,18 @@ impl PositionBias {
                 1.. if !right => f32::NEG_INFINITY,
                 _ => (-slope * distance.abs() as f64) as f32,
             });
-            Slope { values: Arc::new(values.collect()), left, right }
+            HeadBias { values: Arc::new(values.collect()), left, right }
         };
-        (0..self.heads).map(slope).collect()
+        (0..self.heads).map(head_bias).collect()
     }
 
-    /// The bias of one forward pass: `[1, heads, tokens, tokens]` where all rows are full, else
+    /// The bias of one forward pass: `[1, heads, tokens, tokens]` if no row has padding, else
     /// `[batch, heads, tokens, tokens]`.
     #[must_use]
     pub fn tensor(&self, tokens: usize, lengths: &[usize], device: &Device) -> Tensor<4> {
-        let table = self.table(tokens, device);
+        let full = self.full(tokens, device);
         if lengths.iter().all(|&length| length == tokens) {
-            return table;
+            return full;
         }
         let mut padding = vec![0.0_f32; lengths.len() * tokens * tokens];
         for (row, values) in padding.chunks_exact_mut(tokens).enumerate() {
@@ -100,30 +105,31 @@ impl PositionBias {
             values[length.min(tokens)..].fill(f32::NEG_INFINITY);
             values[query] = own;
         }
-        table + Tensor::from_data(TensorData::new(padding, [lengths.len(), 1, tokens, tokens]), device)
+        full + Tensor::from_data(TensorData::new(padding, [lengths.len(), 1, tokens, tokens]), device)
     }
 
-    fn table(&self, tokens: usize, device: &Device) -> Tensor<4> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, table)) = kept.iter().find(|(key, _)| key.0 == tokens && key.1 == *device) {
+    /// The bias of rows without padding, `[1, heads, tokens, tokens]`.
+    fn full(&self, tokens: usize, device: &Device) -> Tensor<4> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, table)) = cache.iter().find(|(key, _)| key.0 == tokens && key.1 == *device) {
             return table.clone();
         }
         let shape = [1, self.heads, tokens, tokens];
         let table = Tensor::from_data(TensorData::new(self.values(tokens), shape), device);
-        while !kept.is_empty() && kept.iter().map(|(key, _)| key.0 * key.0 * self.heads).sum::<usize>() > KEPT {
-            kept.remove(0);
+        while !cache.is_empty() && cache.iter().map(|(key, _)| key.0 * key.0 * self.heads).sum::<usize>() > CACHE_SIZE {
+            cache.remove(0);
         }
-        kept.push(((tokens, device.clone()), table.clone()));
+        cache.push(((tokens, device.clone()), table.clone()));
         table
     }
 
-    /// The bias of full rows as numbers, `heads * tokens * tokens`, row-major.
+    /// The bias of rows without padding as `heads * tokens * tokens` values, row-major.
     #[must_use]
     pub fn values(&self, tokens: usize) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.heads * tokens * tokens);
-        for slope in self.slopes(tokens) {
+        for bias in self.head_biases(tokens) {
             for query in 0..tokens {
-                values.extend_from_slice(&slope.values[tokens - 1 - query..][..tokens]);
+                values.extend_from_slice(&bias.values[tokens - 1 - query..][..tokens]);
             }
         }
         values
@@ -157,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn directed_heads_look_one_way() {
+    fn directed_heads_attend_in_one_direction() {
         let values = PositionBias::new(Position::AlibiDirected, 4).values(3);
         let none = f32::NEG_INFINITY;
         assert_eq!(values[..9], [0.0, none, none, -2.0, 0.0, none, -4.0, -2.0, 0.0]);
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn padded_keys_are_out_of_sight_and_no_row_is_empty() {
+    fn padded_keys_are_masked_and_no_softmax_is_empty() {
         let device = crate::device::open("cpu").unwrap();
         let bias = PositionBias::new(Position::AlibiDirected, 2).tensor(3, &[3, 1], &device);
         assert_eq!(bias.dims(), [2, 2, 3, 3]);

@@ -1,7 +1,7 @@
-//! Parity with public implementations: numbers printed by them, a file of tensors for each part of the model.
+//! Parity with public implementations: reference vectors computed by them, in one file of tensors per part of the model.
 //!
-//! They are in `tests/fixtures/vectors` at the root of the repository; `TOKBENCH_VECTORS` names another folder of the same form,
-//! as every shape and hyperparameter is read from the files. Every device of the build is tested.
+//! The files are in `tests/fixtures/vectors` of the repository, or in the folder `TOKBENCH_VECTORS` if set. All shapes and
+//! hyperparameters are read from the files. All devices of the build are tested.
 
 #[path = "vectors/deformable.rs"]
 mod deformable;
@@ -13,5 +13,5 @@ mod files;
 mod heads;
 #[path = "vectors/mxdna.rs"]
 mod mxdna;
-#[path = "vectors/way_back.rs"]
-mod way_back;
+#[path = "vectors/upsampling.rs"]
+mod upsampling;

@@ -1,12 +1,13 @@
-//! MxDNA's assembly: a deformable convolution along the tokens, with learned offsets and factors per tap.
+//! MxDNA's assembly of tokens: a deformable convolution along the tokens, with learned offsets and modulation factors per tap.
 //!
 //! `out_i = z_i + sum_e factor[i, e] W_e v(i - taps / 2 + e + offset[i, e])`, where `v` is the LayerNormed token sequence with
-//! \[CLS\], \[SEP\] and padding set to zero, read between whole indices by linear interpolation and zero outside. Offsets are
-//! unbounded and in tokens; they and the factors come from two small convolutions that start at zero, so the module starts
-//! as a plain convolution. Built from `select` and linear interpolation: burn's `deform_conv2d` is missing on LibTorch.
+//! \[CLS\], \[SEP\] and padding set to zero, linearly interpolated between integer indices and zero outside. Offsets are in
+//! tokens and unbounded; offsets and factors are computed by two small convolutions with zero initial weights, so that the
+//! module is initially a plain convolution. Implemented by `select` and interpolation, because burn's `deform_conv2d` is not
+//! available for LibTorch.
 //!
-//! The published code lets the two small convolutions see the padding of the batch, so the last token of a row depends on
-//! its batch mates. Here rows of padding are zeroed before them, unless `faithful` is asked for.
+//! In the published code the two small convolutions read the padding of the batch, so that the last token of a sequence
+//! depends on the other sequences. Here padding is set to zero first, unless `faithful` is set.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData, activation, s};
@@ -17,7 +18,7 @@ use crate::layers::{Init, LayerNorm};
 /// The deformable convolution.
 #[derive(Module, Debug)]
 pub struct Deformable {
-    /// LayerNorm on entry.
+    /// Input LayerNorm.
     pub norm: LayerNorm,
     /// Offsets then factors: weight `[hidden, taps * 2 taps]`, columns by window position, then offset or factor, then tap.
     pub small: Param<Tensor<2>>,
@@ -25,7 +26,7 @@ pub struct Deformable {
     pub small_bias: Param<Tensor<1>>,
     /// `[taps * hidden, hidden]`: rows by tap, then by feature.
     pub weight: Param<Tensor<2>>,
-    /// Let the small convolutions see the padding, as the published code does.
+    /// Whether the small convolutions read the padding, as in the published code.
     #[module(skip)]
     pub faithful: bool,
 }
@@ -49,8 +50,8 @@ impl Deformable {
         self.small_bias.dims()[0] / 2
     }
 
-    /// Tokens `[batch, tokens, hidden]`, of which `lengths[row]` are real, the outer two being \[CLS\] and \[SEP\], to the same
-    /// shape. Values at padding are meaningless.
+    /// Tokens `[batch, tokens, hidden]` to the same shape. The first `lengths[row]` tokens of a row are not padding, the first and
+    /// last of them \[CLS\] and \[SEP\]. Values at padding are undefined.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
         let [batch, tokens, hidden] = states.dims();
@@ -58,27 +59,27 @@ impl Deformable {
         let normed = self.norm.forward(states.clone().reshape([batch * tokens, hidden]));
         let (offset, factor) = self.offsets(normed.clone(), batch, lengths);
 
-        // Where each tap reads, and how much it takes from the index below and from the one above.
+        // Position that each tap reads, and the interpolation weights of the indices below and above it.
         let own = (0..batch * tokens)
             .flat_map(|row| (0..taps).map(move |tap| (row % tokens + tap) as f32 - (taps / 2) as f32));
         let own = TensorData::new(own.collect::<Vec<f32>>(), [batch, tokens, taps]);
-        let place = offset + Tensor::from_data(own, &device);
-        let below = place.clone().detach().floor();
-        let share = place - below.clone();
+        let position = offset + Tensor::from_data(own, &device);
+        let below = position.clone().detach().floor();
+        let fraction = position - below.clone();
         let end = tokens as f32;
         let inside = |index: &Tensor<3>| {
             (index.clone().greater_equal_scalar(0.0).float()) * index.clone().lower_scalar(end).float()
         };
         let above = below.clone() + 1.0;
-        let lower = factor.clone() * (-share.clone() + 1.0) * inside(&below);
-        let upper = factor * share * inside(&above);
-        let amounts = Tensor::stack::<4>(vec![lower, upper], 3).reshape([batch * tokens * taps * 2, 1]);
+        let lower = factor.clone() * (-fraction.clone() + 1.0) * inside(&below);
+        let upper = factor * fraction * inside(&above);
+        let weights = Tensor::stack::<4>(vec![lower, upper], 3).reshape([batch * tokens * taps * 2, 1]);
         let first = (0..batch).map(|row| (row * tokens) as i64).collect::<Vec<_>>();
         let first: Tensor<4, Int> = Tensor::from_data(TensorData::new(first, [batch, 1, 1, 1]), &device);
         let indices = Tensor::stack::<4>(vec![below, above], 3).clamp(0.0, end - 1.0).int() + first;
 
         let values = self.values(normed, batch, lengths);
-        let read = values.select(0, indices.reshape([batch * tokens * taps * 2])) * amounts;
+        let read = values.select(0, indices.reshape([batch * tokens * taps * 2])) * weights;
         let read = read.reshape([batch * tokens * taps, 2, hidden]).sum_dim(1).reshape([batch * tokens, taps * hidden]);
         states + read.matmul(self.weight.val()).reshape([batch, tokens, hidden])
     }
@@ -102,7 +103,7 @@ impl Deformable {
         (sum.slice(s![.., .., ..taps]), factor)
     }
 
-    /// What the taps read: normed tokens with \[CLS\], \[SEP\] and padding set to zero.
+    /// Input of the taps: normed tokens with \[CLS\], \[SEP\] and padding set to zero.
     fn values(&self, normed: Tensor<2>, batch: usize, lengths: &[usize]) -> Tensor<2> {
         let tokens = normed.dims()[0] / batch;
         let device = normed.device();
@@ -118,7 +119,7 @@ impl Deformable {
     }
 }
 
-/// Ones where `keep(row, token)`, else zeros: `[batch * tokens, 1]`.
+/// One where `keep(row, token)`, else zero: `[batch * tokens, 1]`.
 fn mask(batch: usize, tokens: usize, device: &burn::tensor::Device, keep: impl Fn(usize, usize) -> bool) -> Tensor<2> {
     let ones = (0..batch * tokens).map(|index| if keep(index / tokens, index % tokens) { 1.0 } else { 0.0 });
     Tensor::from_data(TensorData::new(ones.collect::<Vec<f32>>(), [batch * tokens, 1]), device)

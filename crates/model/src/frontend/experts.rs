@@ -1,22 +1,22 @@
-//! MxDNA's convolution experts: each turns a window of its own size into one vector.
+//! MxDNA's convolution experts: each maps windows of its kernel size to one vector per window.
 //!
-//! `y = Wpost SiLU(LayerNorm(c))`, `c` = grouped convolution over the whole window of `GLU(Wpre w)`. Windows never overlap, so
-//! the strided convolution is one batched matrix product over the groups.
+//! `y = Wpost SiLU(LayerNorm(c))`, where `c` is a grouped convolution of `GLU(Wpre w)` over the whole window. Windows do not overlap,
+//! so the strided convolution is a batched matrix product over the groups.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 
 use crate::layers::{Init, LayerNorm, Linear};
 
-/// Epsilon of the LayerNorms of the published module.
+/// Epsilon of the LayerNorms in the published module.
 pub const EPSILON: f64 = 1e-5;
 
-/// One expert.
+/// One convolution expert.
 #[derive(Module, Debug)]
 pub struct Expert {
     /// `[hidden, 2 hidden]`, without bias: values, then gates.
     pub pre: Linear,
-    /// `[groups, size * hidden / groups, hidden / groups]`: inside a group, rows go by window position, then by feature.
+    /// `[groups, size * hidden / groups, hidden / groups]`: within a group, rows are ordered by window position, then by feature.
     pub grouped: Param<Tensor<3>>,
     /// LayerNorm after the convolution.
     pub norm: LayerNorm,
@@ -26,12 +26,12 @@ pub struct Expert {
     size: usize,
 }
 
-/// Number of groups of an expert: the divisor of `hidden` closest to `size`. Divisors are visited in pairs from outside
-/// (1, hidden, 2, hidden / 2, ...) and the first of equally close ones is kept.
+/// Number of groups of an expert: the divisor of `hidden` closest to `size`. Of equally close divisors, the first in the order 1,
+/// hidden, 2, hidden / 2, ... as in the published code.
 #[must_use]
 pub fn groups(hidden: usize, size: usize) -> usize {
     let pairs = (1..=hidden).take_while(|low| low * low <= hidden).filter(|low| hidden.is_multiple_of(*low));
-    // `min_by_key` keeps the first of equals.
+    // `min_by_key` returns the first minimum.
     pairs.flat_map(|low| [low, hidden / low]).min_by_key(|divisor| divisor.abs_diff(size)).unwrap_or(1)
 }
 
@@ -50,7 +50,7 @@ impl Expert {
         }
     }
 
-    /// Windows one after the other `[units * size, hidden]` to one vector each `[units, hidden]`.
+    /// Concatenated windows `[units * size, hidden]` to one vector per window `[units, hidden]`.
     #[must_use]
     pub fn forward(&self, windows: Tensor<2>) -> Tensor<2> {
         let [rows, hidden] = windows.dims();
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_the_published_ones() {
+    fn numbers_of_groups_equal_the_published_ones() {
         let table = |hidden| (1..=16).map(|size| groups(hidden, size)).collect::<Vec<_>>();
         assert_eq!(table(512), [1, 2, 2, 4, 4, 4, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16]);
         assert_eq!(table(768), [1, 2, 3, 4, 4, 6, 6, 8, 8, 8, 12, 12, 12, 12, 16, 16]);

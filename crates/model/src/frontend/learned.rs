@@ -1,9 +1,10 @@
-//! The learned front end [`MxDna`] and its iso-parameter control [`Deep`]: the same nucleotide layers and the same way back,
-//! with and without the tokenization module between them.
+//! The learned front end [`MxDna`] and its control [`Deep`]: the same nucleotide layers and upsampling decoder, with and without
+//! the tokenization module between them.
 //!
-//! Nucleotide layers are of the encoder's own kind (post-LayerNorm, its position code, its dropout) and, like the encoder,
-//! have a LayerNorm and a dropout on entry: embedding, LayerNorm, dropout, layers. The encoder's own LayerNorm on entry then
-//! stands on the token vectors. At least one such layer is needed: without it neighbouring \[MASK\] rows are identical and tie.
+//! Nucleotide layers have the architecture of the encoder (post-LayerNorm, same position encoding and dropout) and, like the
+//! encoder, an input LayerNorm and dropout: embedding, LayerNorm, dropout, layers. The encoder's own input LayerNorm is then
+//! applied to the token vectors. At least one such layer is required: without it the states of adjacent \[MASK\] positions
+//! are identical and their scores tie.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -13,7 +14,7 @@ use super::lookup::Lookup;
 use super::route::{Embedded, Route, Unit};
 use super::suppression::Picked;
 use super::tokenization::Tokenization;
-use super::way_back::WayBack;
+use super::upsampling::UpsamplingDecoder;
 use crate::encoder::{Layer, run};
 use crate::layers::{Init, LayerNorm};
 use crate::noise::{Noise, dropout};
@@ -22,11 +23,11 @@ use crate::position::PositionBias;
 /// Embedding, LayerNorm and layers on single nucleotides.
 #[derive(Module, Debug)]
 pub struct Nucleotides {
-    /// One row per id.
+    /// Embedding table.
     pub lookup: Lookup,
-    /// LayerNorm on entry of the layers.
+    /// LayerNorm before the layers.
     pub norm: LayerNorm,
-    /// Layers of the encoder's own kind.
+    /// Layers with the architecture of the encoder's.
     pub layers: Vec<Layer>,
     #[module(skip)]
     bias: PositionBias,
@@ -47,7 +48,7 @@ impl Nucleotides {
         }
     }
 
-    /// Ids `[batch, positions]` to states `[batch, positions, hidden]`; values at padding are meaningless.
+    /// Ids `[batch, positions]` to states `[batch, positions, hidden]`; values at padding are undefined.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
         let rows = dropout(self.norm.forward(self.lookup.forward(ids)), noise, "frontend.entry", self.dropout);
@@ -59,28 +60,28 @@ impl Nucleotides {
     }
 }
 
-/// MxDNA: nucleotide layers, the learned tokenization module, and its way back.
+/// MxDNA: nucleotide layers, learned tokenization module and upsampling decoder.
 #[derive(Module, Debug)]
 pub struct MxDna {
     /// Embedding and nucleotide layers.
     pub nucleotides: Nucleotides,
     /// The learned tokenization module.
     pub tokenization: Tokenization,
-    /// From token states back to nucleotides.
-    pub way_back: WayBack,
+    /// Upsampling decoder: token states to nucleotide states.
+    pub way_back: UpsamplingDecoder,
     #[module(skip)]
     balance: f64,
 }
 
 impl MxDna {
-    /// A front end with the given knobs.
+    /// A front end with the given hyperparameters.
     #[must_use]
-    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::MxDnaConfig, config: &EncoderConfig) -> MxDna {
+    pub fn new(init: &Init, vocabulary: usize, config: &tokenize::MxDnaConfig, encoder: &EncoderConfig) -> MxDna {
         MxDna {
-            nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
-            tokenization: Tokenization::new(init, config.hidden, knobs),
-            way_back: WayBack::new(init, config.hidden, config.heads, config.intermediate),
-            balance: knobs.balance,
+            nucleotides: Nucleotides::new(init, vocabulary, config.nucleotide_layers, encoder),
+            tokenization: Tokenization::new(init, encoder.hidden, config),
+            way_back: UpsamplingDecoder::new(init, encoder.hidden, encoder.heads, encoder.intermediate),
+            balance: config.balance,
         }
     }
 
@@ -94,7 +95,7 @@ impl MxDna {
         Embedded { tokens: made.tokens, lengths: made.lengths, route: Route::Units(route), skip: Some(skip), auxiliary }
     }
 
-    /// Multiply-accumulates for one sequence of which `tokens` tokens are made.
+    /// Multiply-accumulates for one sequence that is pooled to `tokens` tokens.
     #[must_use]
     pub fn macs(&self, positions: usize, tokens: usize) -> u64 {
         let units = tokens.saturating_sub(2);
@@ -105,28 +106,28 @@ impl MxDna {
 
 /// The tokens of a row: \[CLS\], its units, \[SEP\].
 fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
-    let frame = |centre: usize| Unit { centre, start: centre, length: 1 };
-    let cls = (length > 0).then(|| frame(0));
-    let sep = (length > 1).then(|| frame(length - 1));
+    let special = |center: usize| Unit { center, start: center, length: 1 };
+    let cls = (length > 0).then(|| special(0));
+    let sep = (length > 1).then(|| special(length - 1));
     cls.into_iter().chain(picked.iter().map(|picked| picked.unit)).chain(sep).collect()
 }
 
-/// The control: MxDNA without its module, so every nucleotide is a token.
+/// The control: MxDNA without its tokenization module, so that every nucleotide is a token.
 #[derive(Module, Debug)]
 pub struct Deep {
     /// Embedding and nucleotide layers.
     pub nucleotides: Nucleotides,
-    /// From token states back to nucleotides.
-    pub way_back: WayBack,
+    /// Upsampling decoder: token states to nucleotide states.
+    pub way_back: UpsamplingDecoder,
 }
 
 impl Deep {
-    /// A front end with the given knobs.
+    /// A front end with the given hyperparameters.
     #[must_use]
-    pub fn new(init: &Init, vocabulary: usize, knobs: &tokenize::DeepConfig, config: &EncoderConfig) -> Deep {
+    pub fn new(init: &Init, vocabulary: usize, config: &tokenize::DeepConfig, encoder: &EncoderConfig) -> Deep {
         Deep {
-            nucleotides: Nucleotides::new(init, vocabulary, knobs.nucleotide_layers, config),
-            way_back: WayBack::new(init, config.hidden, config.heads, config.intermediate),
+            nucleotides: Nucleotides::new(init, vocabulary, config.nucleotide_layers, encoder),
+            way_back: UpsamplingDecoder::new(init, encoder.hidden, encoder.heads, encoder.intermediate),
         }
     }
 

@@ -1,21 +1,21 @@
-//! The front end of every fixed tokenizer: one embedding row per id.
+//! The front end of fixed tokenizers: an embedding table.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
 use crate::layers::{Embedding, Init};
 
-/// One embedding row per id.
+/// Embedding table, one vector per id.
 #[derive(Module, Debug)]
 pub struct Lookup {
     /// `[vocabulary, hidden]`
     pub embedding: Embedding,
-    /// Row 0 of DNABERT-2's token types, added to every position: `[hidden]`. Absent unless published weights are loaded.
+    /// Row 0 of DNABERT-2's token types, added to every position: `[hidden]`. `None` unless published weights are loaded.
     pub segment: Option<Param<Tensor<1>>>,
 }
 
 impl Lookup {
-    /// Rows for `vocabulary` ids; parameter `frontend.embedding.weight`.
+    /// A table for `vocabulary` ids; parameter `frontend.embedding.weight`.
     #[must_use]
     pub fn new(init: &Init, vocabulary: usize, hidden: usize) -> Lookup {
         Lookup { embedding: Embedding::new(init, "frontend.embedding", vocabulary, hidden), segment: None }

@@ -1,49 +1,49 @@
-//! What a front end gives to the encoder: vectors, and as plain data which of them stands for which positions.
+//! Output of a front end: input vectors of the encoder, and which positions each of them covers.
 
 use burn::tensor::Tensor;
 
-/// A stretch of positions that one token stands for.
+/// Consecutive positions that one token covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Position of the centre.
-    pub centre: usize,
+    /// Center position.
+    pub center: usize,
     /// First position covered.
     pub start: usize,
     /// Positions covered.
     pub length: usize,
 }
 
-/// Which token owns which positions.
+/// Which token covers which positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// Token `i` is position `i`.
     Same,
-    /// For each row its tokens in order, \[CLS\] and \[SEP\] included. Positions in no unit are carried by no token.
+    /// The tokens of each row in order, \[CLS\] and \[SEP\] included. No token covers positions outside all units.
     Units(Vec<Vec<Unit>>),
 }
 
 impl Route {
-    /// Centres of the tokens, row by row; `lengths` are real tokens per row.
+    /// Center positions of the tokens of each row; `lengths` are tokens per row without padding.
     #[must_use]
-    pub fn centres(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+    pub fn centers(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
         match self {
             Route::Same => lengths.iter().map(|&length| (0..length).collect()).collect(),
-            Route::Units(rows) => rows.iter().map(|units| units.iter().map(|unit| unit.centre).collect()).collect(),
+            Route::Units(rows) => rows.iter().map(|units| units.iter().map(|unit| unit.center).collect()).collect(),
         }
     }
 }
 
-/// What a front end gives to the encoder.
+/// Output of a front end.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    /// `[batch, tokens, hidden]`
+    /// Token vectors `[batch, tokens, hidden]`.
     pub tokens: Tensor<3>,
-    /// Real tokens per row; padding is on the right.
+    /// Tokens per row without padding, which is on the right.
     pub lengths: Vec<usize>,
-    /// Which token owns which positions.
+    /// Which token covers which positions.
     pub route: Route,
-    /// States of the positions that entered a learned module, for the way back: `[batch, positions, hidden]`.
+    /// States of the positions before pooling, for the upsampling decoder: `[batch, positions, hidden]`. `None` for a lookup.
     pub skip: Option<Tensor<3>>,
-    /// An auxiliary loss, already weighted: `[1]`.
+    /// Auxiliary loss, already weighted: `[1]`.
     pub auxiliary: Option<Tensor<1>>,
 }

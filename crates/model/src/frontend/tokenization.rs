@@ -1,7 +1,7 @@
-//! MxDNA's learned tokenization module (Qiao et al., NeurIPS 2024), the compact layout of its paper: score, choose units,
-//! turn each unit into a vector by the expert of its size, assemble by a deformable convolution.
+//! MxDNA's learned tokenization module (Qiao et al., NeurIPS 2024), in the compact form of its paper: score the positions, select
+//! units, map each unit to a vector by the expert of its size, assemble the tokens by a deformable convolution.
 //!
-//! Nucleotides in no unit are carried by no token; with an expert of size 1 there are none.
+//! Nucleotides outside all units belong to no token; with an expert of size 1 there are none.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData, activation};
@@ -12,16 +12,16 @@ use super::suppression::{Picked, suppress};
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::Noise;
 
-/// The module: from nucleotide states to token vectors.
+/// The tokenization module: nucleotide states to token vectors.
 #[derive(Module, Debug)]
 pub struct Tokenization {
-    /// LayerNorm on entry; its output feeds the router and the experts.
+    /// Input LayerNorm of the router and the experts.
     pub norm: LayerNorm,
     /// The router, `[hidden, experts]`, without bias.
     pub gate: Linear,
     /// One expert per kernel size.
     pub experts: Vec<Expert>,
-    /// The assembly.
+    /// The deformable convolution that assembles the tokens.
     pub deformable: Deformable,
     #[module(skip)]
     sizes: Vec<usize>,
@@ -29,52 +29,51 @@ pub struct Tokenization {
     jitter: f64,
 }
 
-/// What the module makes of a batch.
+/// Output of the module for a batch.
 #[derive(Clone, Debug)]
 pub struct Tokenized {
-    /// `[batch, tokens, hidden]`; values at padding are meaningless.
+    /// `[batch, tokens, hidden]`; values at padding are undefined.
     pub tokens: Tensor<3>,
-    /// Real tokens per row: the units, \[CLS\] and \[SEP\].
+    /// Tokens per row without padding: the units, \[CLS\] and \[SEP\].
     pub lengths: Vec<usize>,
-    /// The units of each row, in order of position, with their experts; without \[CLS\] and \[SEP\].
+    /// The selected units of each row in order of position; without \[CLS\] and \[SEP\].
     pub picked: Vec<Vec<Picked>>,
-    /// The balancing loss, one if all experts are equally used: `[1]`. Absent if there is no unit at all.
+    /// The load-balancing loss `[1]`, one if all experts are used equally. `None` if the batch has no unit.
     pub balance: Option<Tensor<1>>,
 }
 
 impl Tokenization {
-    /// A module with the given knobs; parameters `frontend.*`.
+    /// A module with the given hyperparameters; parameters `frontend.*`.
     #[must_use]
-    pub fn new(init: &Init, hidden: usize, knobs: &tokenize::MxDnaConfig) -> Tokenization {
-        let sizes = knobs.kernel_sizes.iter().enumerate();
+    pub fn new(init: &Init, hidden: usize, config: &tokenize::MxDnaConfig) -> Tokenization {
+        let sizes = config.kernel_sizes.iter().enumerate();
         Tokenization {
             norm: LayerNorm::new(init, "frontend.module.norm", hidden, EPSILON),
-            gate: Linear::new(init, "frontend.module.gate", hidden, knobs.kernel_sizes.len(), false),
+            gate: Linear::new(init, "frontend.module.gate", hidden, config.kernel_sizes.len(), false),
             experts: sizes
                 .map(|(j, &size)| Expert::new(init, &format!("frontend.module.experts.{j}"), hidden, size))
                 .collect(),
-            deformable: Deformable::new(init, "frontend.module.deformable", hidden, knobs.deformable),
-            sizes: knobs.kernel_sizes.clone(),
-            jitter: knobs.jitter,
+            deformable: Deformable::new(init, "frontend.module.deformable", hidden, config.deformable),
+            sizes: config.kernel_sizes.clone(),
+            jitter: config.jitter,
         }
     }
 
-    /// Nucleotide states `[batch, positions, hidden]`, of which `lengths[row]` are real, to tokens.
+    /// Nucleotide states `[batch, positions, hidden]` to tokens; `lengths[row]` is the number of positions without padding.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tokenized {
         let [batch, positions, hidden] = states.dims();
         let flat = states.reshape([batch * positions, hidden]);
         let normed = self.norm.forward(flat.clone());
         let scores = self.scores(normed.clone(), noise);
-        // The one read-back of a forward pass.
-        let numbers =
-            scores.clone().detach().try_into_vec_as::<f32>().expect("scores can be read back from the device");
+        // The only copy from the device to the host in a forward pass.
+        let numbers = scores.clone().detach().try_into_vec_as::<f32>().expect("scores can be copied from the device");
         let rows = numbers.chunks_exact(positions * self.sizes.len());
         let picked = rows.zip(lengths).map(|(row, &length)| suppress(row, &self.sizes, length)).collect();
         self.assemble(flat, &normed, scores, lengths, picked)
     }
 
-    /// Scores `[batch * positions, experts]` of normed states; the router's input is jittered in training.
+    /// Router scores `[batch * positions, experts]` of normed states; in training the router's input is multiplied by jitter.
     #[must_use]
     pub fn scores(&self, normed: Tensor<2>, noise: Option<&Noise>) -> Tensor<2> {
         let routed = match noise {
@@ -87,7 +86,7 @@ impl Tokenization {
         self.gate.forward(routed)
     }
 
-    /// Tokens for the units `picked`: states and normed states `[batch * positions, hidden]`, scores
+    /// Tokens of the units `picked`, from states and normed states `[batch * positions, hidden]`, scores
     /// `[batch * positions, experts]`.
     #[must_use]
     pub fn assemble(
@@ -105,14 +104,14 @@ impl Tokenization {
             Tensor::from_data(TensorData::new(values, [count]), &device)
         };
 
-        let sorted = Sorted::new(&picked, self.sizes.len(), positions);
-        // An expert without units is not in the graph at all.
+        let sorted = UnitsByExpert::new(&picked, self.sizes.len(), positions);
+        // An expert without units is not part of the graph.
         let busy = self.experts.iter().zip(sorted.covered).filter(|(_, covered)| !covered.is_empty());
         let vectors = busy.map(|(expert, covered)| expert.forward(normed.clone().select(0, indices(covered))));
         let vectors: Vec<Tensor<2>> = vectors.collect();
-        let units = sorted.centres.len();
-        let Rows { residual, vector, real, lengths: token_lengths, tokens } =
-            Rows::new(&picked, &sorted.order, lengths, positions, units);
+        let units = sorted.centers.len();
+        let TokenRows { residual, vector, real, lengths: token_lengths, tokens } =
+            TokenRows::new(&picked, &sorted.order, lengths, positions, units);
 
         let mut out = states.select(0, indices(residual));
         if token_lengths.iter().any(|&length| length < tokens) {
@@ -120,52 +119,52 @@ impl Tokenization {
         }
         let mut balance = None;
         if units > 0 {
-            let shares = activation::softmax(scores.select(0, indices(sorted.centres)), 1);
+            let probabilities = activation::softmax(scores.select(0, indices(sorted.centers)), 1);
             let own = Tensor::from_data(TensorData::new(sorted.own, [units, 1]), &device);
-            let gated = Tensor::cat(vectors, 0) * shares.clone().gather(1, own);
+            let gated = Tensor::cat(vectors, 0) * probabilities.clone().gather(1, own);
             let zero = Tensor::zeros([1, hidden], &device);
             out = out + Tensor::cat(vec![gated, zero], 0).select(0, indices(vector));
-            // n sum_j F_j Q_j: F the share of units of expert j, Q the mean weight the router gives it at unit centres.
+            // n sum_j F_j Q_j: F_j is the fraction of units of expert j, Q_j its mean router probability at unit centers.
             let scale = (sorted.counts.len() as f32) / (units * units) as f32;
             let used: Vec<f32> = sorted.counts.iter().map(|count| count * scale).collect();
             let used = Tensor::<2>::from_data(TensorData::new(used, [1, sorted.counts.len()]), &device);
-            balance = Some((shares.sum_dim(0) * used).sum_dim(1).reshape([1]));
+            balance = Some((probabilities.sum_dim(0) * used).sum_dim(1).reshape([1]));
         }
         let tokens = self.deformable.forward(out.reshape([batch, tokens, hidden]), &token_lengths);
         Tokenized { tokens, lengths: token_lengths, picked, balance }
     }
 
-    /// Multiply-accumulates for `positions` nucleotides in `units` units, taken to be of equal size.
+    /// Multiply-accumulates for `positions` nucleotides in `units` units, under the assumption of units of equal length.
     #[must_use]
     pub fn macs(&self, positions: usize, units: usize) -> u64 {
         let [hidden, experts] = self.gate.weight.dims();
         let nearest = |size: &usize| (size * units).abs_diff(positions);
         let expert = self.experts.iter().zip(&self.sizes).min_by_key(|(_, size)| nearest(size));
-        let experts_cost = expert.map_or(0, |(expert, _)| expert.macs() * units);
-        (positions * hidden * experts + experts_cost + units * self.deformable.macs()) as u64
+        let experts_macs = expert.map_or(0, |(expert, _)| expert.macs() * units);
+        (positions * hidden * experts + experts_macs + units * self.deformable.macs()) as u64
     }
 }
 
-/// The units of a batch, expert by expert. Positions are those of all rows, one row after the other.
-struct Sorted {
-    /// `order[row][unit]`: the place of a unit among all.
+/// The units of a batch, grouped by expert. Positions index the concatenated rows.
+struct UnitsByExpert {
+    /// `order[row][unit]`: index of a unit in the grouped list.
     order: Vec<Vec<usize>>,
-    /// For each expert the positions that its units cover.
+    /// Positions covered by the units of each expert.
     covered: Vec<Vec<i64>>,
-    /// The centre of each unit.
-    centres: Vec<i64>,
-    /// The expert of each unit.
+    /// Center position of each unit.
+    centers: Vec<i64>,
+    /// Index of the expert of each unit.
     own: Vec<i64>,
-    /// Units of each expert.
+    /// Number of units of each expert.
     counts: Vec<f32>,
 }
 
-impl Sorted {
-    fn new(picked: &[Vec<Picked>], experts: usize, positions: usize) -> Sorted {
-        let mut sorted = Sorted {
+impl UnitsByExpert {
+    fn new(picked: &[Vec<Picked>], experts: usize, positions: usize) -> UnitsByExpert {
+        let mut sorted = UnitsByExpert {
             order: picked.iter().map(|row| vec![0; row.len()]).collect(),
             covered: vec![Vec::new(); experts],
-            centres: Vec::new(),
+            centers: Vec::new(),
             own: Vec::new(),
             counts: vec![0.0; experts],
         };
@@ -175,8 +174,8 @@ impl Sorted {
                     let first = row * positions;
                     let covered = (first + picked.unit.start..).take(picked.unit.length).map(|index| index as i64);
                     sorted.covered[expert].extend(covered);
-                    sorted.order[row][at] = sorted.centres.len();
-                    sorted.centres.push((first + picked.unit.centre) as i64);
+                    sorted.order[row][at] = sorted.centers.len();
+                    sorted.centers.push((first + picked.unit.center) as i64);
                     sorted.own.push(expert as i64);
                     sorted.counts[expert] += 1.0;
                 }
@@ -186,28 +185,28 @@ impl Sorted {
     }
 }
 
-/// What each token is made of, `[batch * tokens]`: \[CLS\], units, \[SEP\], padding.
-struct Rows {
-    /// The position whose state it keeps.
+/// Sources of each token, `[batch * tokens]`: \[CLS\], units, \[SEP\], padding.
+struct TokenRows {
+    /// Position of the residual state.
     residual: Vec<i64>,
-    /// The unit whose vector is added; one past the last for none.
+    /// Index of the unit whose vector is added; the number of units if there is none.
     vector: Vec<i64>,
-    /// 0 at padding.
+    /// 1, or 0 at padding.
     real: Vec<f32>,
-    /// Real tokens of each row.
+    /// Tokens of each row without padding.
     lengths: Vec<usize>,
     /// Tokens of the longest row.
     tokens: usize,
 }
 
-impl Rows {
+impl TokenRows {
     fn new(
         picked: &[Vec<Picked>],
         order: &[Vec<usize>],
         positions_of_rows: &[usize],
         positions: usize,
         units: usize,
-    ) -> Rows {
+    ) -> TokenRows {
         let lengths = picked.iter().zip(positions_of_rows).map(|(row, &length)| row.len() + length.min(2));
         let lengths: Vec<usize> = lengths.collect();
         let tokens = lengths.iter().copied().max().unwrap_or(0).max(1);
@@ -215,17 +214,17 @@ impl Rows {
         for (row, (row_units, &length)) in picked.iter().zip(positions_of_rows).enumerate() {
             let first = (row * positions) as i64;
             let inner = row_units.iter().zip(&order[row]);
-            let inner = inner.map(|(picked, &at)| (first + picked.unit.centre as i64, at as i64, 1.0));
+            let inner = inner.map(|(picked, &at)| (first + picked.unit.center as i64, at as i64, 1.0));
             let none = units as i64;
             let cls = (length > 0).then_some((first, none, 1.0));
             let sep = (length > 1).then(|| (first + length as i64 - 1, none, 1.0));
             let padding = std::iter::repeat_n((first, none, 0.0), tokens - lengths[row]);
-            for (from, at, share) in cls.into_iter().chain(inner).chain(sep).chain(padding) {
+            for (from, at, weight) in cls.into_iter().chain(inner).chain(sep).chain(padding) {
                 residual.push(from);
                 vector.push(at);
-                real.push(share);
+                real.push(weight);
             }
         }
-        Rows { residual, vector, real, lengths, tokens }
+        TokenRows { residual, vector, real, lengths, tokens }
     }
 }

@@ -1,32 +1,32 @@
-//! Plain loops that compilers turn into vector code: exponential, normal distribution, small matrix products.
+//! Loops that the compiler vectorizes: exponential, normal distribution function, small matrix products.
 //!
-//! Everything is generic over `FMA`: whether the processor multiplies and adds in one instruction. Callers are
-//! [`Kernel`]s, which `pulp` compiles for the processor at hand.
+//! Functions are generic over `FMA`: whether the processor has a fused multiply-add instruction. Their callers are
+//! [`Kernel`]s, which `pulp` compiles for each instruction set and selects at run time.
 
 use pulp::Simd;
 
-/// A multiple of the vector width of every processor; matrices given to [`product`] have widths that are multiples of it.
+/// A multiple of the vector width of every processor. The widths of matrices in [`product`] must be multiples of it.
 pub(super) const LANES: usize = 16;
-/// Rows of a product computed together.
+/// Rows of a product that are computed together.
 const BLOCK: usize = 8;
 
-/// A piece of work that is compiled for each kind of processor. (A closure would do, but is not always inlined into the
-/// code compiled for the processor, and then runs a hundred times slower.)
+/// A computation that is compiled for each instruction set. (A closure is not always inlined into the code for the instruction
+/// set, and is then a hundred times slower.)
 pub(super) trait Kernel {
-    /// What it gives.
+    /// Result of the computation.
     type Output;
-    /// Does the work. Must be `#[inline(always)]`, as must be everything in it that is to be vector code.
+    /// Performs the computation. This function and all vectorized functions it calls must be `#[inline(always)]`.
     fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
 }
 
-/// Runs `kernel` in the version for this processor.
+/// Runs the version of `kernel` for the instruction set of this processor.
 pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     struct Any<K>(K);
     impl<K: Kernel> pulp::WithSimd for Any<K> {
         type Output = K::Output;
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> K::Output {
-            // All instruction sets but the plain one have the fused multiply-add.
+            // All instruction sets except the scalar one have fused multiply-add.
             if S::IS_SCALAR { self.0.run::<S, false>(simd) } else { self.0.run::<S, true>(simd) }
         }
     }
@@ -39,20 +39,20 @@ pub(super) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// The exponential of a number up to 88: zero below -87, within 2 units in the last place otherwise.
+/// The exponential of `x` <= 88: zero below -87, otherwise within 2 units in the last place.
 ///
 /// Range reduction by powers of two, then the Taylor series to the seventh power on |r| <= ln(2) / 2.
 #[inline(always)]
 pub(super) fn exponential<const FMA: bool>(x: f32) -> f32 {
-    // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
+    // Adding 1.5 * 2^23 rounds to an integer, held in the low bits of the mantissa.
     const SHIFT: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first exact in few bits.
+    // ln 2 as a sum of two numbers, the first with few significant bits.
     const HIGH: f32 = 0.693_359_4;
     const LOW: f32 = -2.121_944_4e-4;
     let clamped = if x < -87.0 { -87.0 } else { x };
     let shifted = multiply_add::<FMA>(clamped, std::f32::consts::LOG2_E, SHIFT);
-    let whole = shifted - SHIFT;
-    let rest = multiply_add::<FMA>(whole, -LOW, multiply_add::<FMA>(whole, -HIGH, clamped));
+    let integer = shifted - SHIFT;
+    let rest = multiply_add::<FMA>(integer, -LOW, multiply_add::<FMA>(integer, -HIGH, clamped));
     let mut sum = 1.0 / 5040.0;
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         sum = multiply_add::<FMA>(sum, rest, coefficient);
@@ -64,7 +64,7 @@ pub(super) fn exponential<const FMA: bool>(x: f32) -> f32 {
 
 /// The standard normal distribution function at `x`, and `exp(-x² / 2)`.
 ///
-/// Formula 7.1.26 of Abramowitz and Stegun, Handbook of Mathematical Functions: off by at most 1e-7.
+/// Formula 7.1.26 of Abramowitz and Stegun, Handbook of Mathematical Functions: absolute error at most 1e-7.
 #[inline(always)]
 pub(super) fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
@@ -98,7 +98,7 @@ pub(super) fn matrix(values: &[f32], start: usize, stride: usize) -> Matrix<'_> 
     Matrix { values: &values[start..], stride }
 }
 
-/// Shape and kind of a matrix product, see [`product`].
+/// Shape of a matrix product, and whether it accumulates; see [`product`].
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     /// Rows of C, a multiple of 8.
@@ -107,7 +107,7 @@ pub(super) struct Product {
     pub(super) columns: usize,
     /// Columns of A and rows of B.
     pub(super) inner: usize,
-    /// Whether to add to what C holds.
+    /// Whether to add to C or to overwrite it.
     pub(super) add: bool,
 }
 
@@ -129,7 +129,7 @@ pub(super) fn product<S: Simd>(simd: S, shape: Product, a: Matrix, b: Matrix, c:
     }
 }
 
-/// The same with A given transposed: `a` holds `[inner, rows]`.
+/// As [`product`] with the transpose of A: `a` is `[inner, rows]`.
 #[inline(always)]
 pub(super) fn product_transposed<S: Simd>(simd: S, shape: Product, a: Matrix, b: Matrix, c: &mut [f32], stride: usize) {
     for row in (0..shape.rows).step_by(BLOCK) {
@@ -138,7 +138,7 @@ pub(super) fn product_transposed<S: Simd>(simd: S, shape: Product, a: Matrix, b:
             for k in 0..shape.inner {
                 let left: &[f32; BLOCK] = match a.values[k * a.stride + row..].first_chunk() {
                     Some(left) => left,
-                    None => panic!("a matrix is smaller than its shape says"),
+                    None => panic!("a matrix is smaller than its shape"),
                 };
                 let right = load::<S>(&b.values[k * b.stride + column..]);
                 for (sum, left) in sums.iter_mut().zip(left) {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponential_and_normal_are_close() {
+    fn exponential_and_normal_are_accurate() {
         for step in 0..200_000 {
             let x = -100.0 + step as f32 * 1e-3 * 0.9;
             let expected = if x < -87.0 { 0.0 } else { f64::from(x).exp() };

@@ -1,6 +1,6 @@
-//! Gated activations and LayerNorm, row by row, forward and backward.
+//! Gated activations and LayerNorm by rows, forward and backward.
 //!
-//! Rows are cut into blocks of a fixed number, so sums over rows are added in the same order whatever the number of threads.
+//! Rows are divided into blocks of fixed size, so that the order of summation does not depend on the number of threads.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -48,17 +48,17 @@ impl Kernel for Gated<'_> {
     }
 }
 
-/// Gradient of `[rows, inner]` to that of `[rows, 2 inner]`.
-pub(super) fn gated_back(gradient: &[f32], up: &[f32], inner: usize, gelu: bool) -> Vec<f32> {
+/// Gradient of [`gated`]: from `[rows, inner]` to `[rows, 2 inner]`.
+pub(super) fn gated_backward(gradient: &[f32], up: &[f32], inner: usize, gelu: bool) -> Vec<f32> {
     let mut out = vec![0.0; up.len()];
     let inner = inner.max(1);
     let blocks = out.par_chunks_mut(BLOCK * 2 * inner).zip(up.par_chunks(BLOCK * 2 * inner));
     let blocks = blocks.zip(gradient.par_chunks(BLOCK * inner));
-    blocks.for_each(|((out, up), gradient)| dispatch(GatedBack { out, up, gradient, inner, gelu }));
+    blocks.for_each(|((out, up), gradient)| dispatch(GatedBackward { out, up, gradient, inner, gelu }));
     out
 }
 
-struct GatedBack<'a> {
+struct GatedBackward<'a> {
     out: &'a mut [f32],
     up: &'a [f32],
     gradient: &'a [f32],
@@ -66,7 +66,7 @@ struct GatedBack<'a> {
     gelu: bool,
 }
 
-impl Kernel for GatedBack<'_> {
+impl Kernel for GatedBackward<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -77,31 +77,31 @@ impl Kernel for GatedBack<'_> {
             let numbers = gate.iter().zip(value).zip(gradient).zip(to_gate.iter_mut().zip(to_value));
             if self.gelu {
                 for (((&gate, &value), &gradient), (to_gate, to_value)) in numbers {
-                    let (share, bell) = normal::<FMA>(gate);
-                    *to_gate = gradient * value * multiply_add::<FMA>(gate * PEAK, bell, share);
-                    *to_value = gradient * gate * share;
+                    let (probability, bell) = normal::<FMA>(gate);
+                    *to_gate = gradient * value * multiply_add::<FMA>(gate * PEAK, bell, probability);
+                    *to_value = gradient * gate * probability;
                 }
             } else {
                 for (((&gate, &value), &gradient), (to_gate, to_value)) in numbers {
-                    let share = logistic::<FMA>(gate);
-                    *to_gate = gradient * value * share * multiply_add::<FMA>(gate, 1.0 - share, 1.0);
-                    *to_value = gradient * gate * share;
+                    let sigmoid = logistic::<FMA>(gate);
+                    *to_gate = gradient * value * sigmoid * multiply_add::<FMA>(gate, 1.0 - sigmoid, 1.0);
+                    *to_value = gradient * gate * sigmoid;
                 }
             }
         }
     }
 }
 
-/// `[rows, features]` to the same shape.
-pub(super) fn normalise(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Vec<f32> {
+/// LayerNorm over the features: `[rows, features]` to the same shape.
+pub(super) fn normalize(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     let width = BLOCK * gamma.len().max(1);
     let blocks = out.par_chunks_mut(width).zip(x.par_chunks(width));
-    blocks.for_each(|(out, x)| dispatch(Normalise { out, x, gamma, beta, epsilon }));
+    blocks.for_each(|(out, x)| dispatch(Normalize { out, x, gamma, beta, epsilon }));
     out
 }
 
-struct Normalise<'a> {
+struct Normalize<'a> {
     out: &'a mut [f32],
     x: &'a [f32],
     gamma: &'a [f32],
@@ -109,7 +109,7 @@ struct Normalise<'a> {
     epsilon: f32,
 }
 
-impl Kernel for Normalise<'_> {
+impl Kernel for Normalize<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -125,7 +125,7 @@ impl Kernel for Normalise<'_> {
 }
 
 /// Gradients of input, gain and offset.
-pub(super) fn normalise_back(
+pub(super) fn normalize_backward(
     gradient: &[f32],
     x: &[f32],
     gamma: &[f32],
@@ -135,7 +135,7 @@ pub(super) fn normalise_back(
     let width = BLOCK * gamma.len().max(1);
     let blocks = out.par_chunks_mut(width).zip(x.par_chunks(width)).zip(gradient.par_chunks(width));
     let parts: Vec<Vec<f32>> =
-        blocks.map(|((out, x), gradient)| dispatch(NormaliseBack { out, x, gradient, gamma, epsilon })).collect();
+        blocks.map(|((out, x), gradient)| dispatch(NormalizeBackward { out, x, gradient, gamma, epsilon })).collect();
     let mut sums = vec![0.0; 2 * gamma.len()];
     for part in parts {
         sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
@@ -144,7 +144,7 @@ pub(super) fn normalise_back(
     (out, sums, to_beta)
 }
 
-struct NormaliseBack<'a> {
+struct NormalizeBackward<'a> {
     out: &'a mut [f32],
     x: &'a [f32],
     gradient: &'a [f32],
@@ -152,8 +152,8 @@ struct NormaliseBack<'a> {
     epsilon: f32,
 }
 
-impl Kernel for NormaliseBack<'_> {
-    /// Gradients of gain and offset, one after the other.
+impl Kernel for NormalizeBackward<'_> {
+    /// Gradients of gain and offset, concatenated.
     type Output = Vec<f32>;
 
     #[inline(always)]
@@ -177,9 +177,9 @@ impl Kernel for NormaliseBack<'_> {
             for (to_beta, gradient) in to_beta.iter_mut().zip(gradient) {
                 *to_beta += gradient;
             }
-            let share = 1.0 / features as f32;
-            let first = sum(&weighted, &weighted, |value, _| value) * share;
-            let second = sum(&weighted, &unit, |value, unit| value * unit) * share;
+            let inverse = 1.0 / features as f32;
+            let first = sum(&weighted, &weighted, |value, _| value) * inverse;
+            let second = sum(&weighted, &unit, |value, unit| value * unit) * inverse;
             for ((out, weighted), unit) in out.iter_mut().zip(&weighted).zip(&unit) {
                 *out = scale * (weighted - first - unit * second);
             }
@@ -188,16 +188,16 @@ impl Kernel for NormaliseBack<'_> {
     }
 }
 
-/// Mean and one over the standard deviation.
+/// Mean and reciprocal of the standard deviation.
 #[inline(always)]
 fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
-    let share = 1.0 / x.len() as f32;
-    let mean = sum(x, x, |value, _| value) * share;
-    let variance = sum(x, x, |value, _| (value - mean) * (value - mean)) * share;
+    let inverse = 1.0 / x.len() as f32;
+    let mean = sum(x, x, |value, _| value) * inverse;
+    let variance = sum(x, x, |value, _| (value - mean) * (value - mean)) * inverse;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
-/// Sum of `f(a, b)` over two slices of one length, in lanes.
+/// Sum of `f(a, b)` over two slices of equal length, computed in vector lanes.
 #[inline(always)]
 fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];

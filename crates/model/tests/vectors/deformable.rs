@@ -26,7 +26,7 @@ pub(crate) fn loaded(file: &File, device: &Device) -> Deformable {
     module
 }
 
-/// The gradients of the module under the names of the file.
+/// The gradients of the module by their names in the file.
 pub(crate) fn gradients(module: &Deformable, gradients: &burn::tensor::Gradients) -> Vec<(String, Vec<f32>)> {
     let (taps, hidden) = (module.taps(), module.weight.dims()[1]);
     let small = module.small.val().grad(gradients).unwrap().reshape([hidden, taps, 2, taps]).permute([2, 3, 0, 1]);

@@ -40,34 +40,34 @@ pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
     }
 }
 
-/// The inputs of a file as a run sees them; targets are the labelled positions, or, for their logits alone, all of them.
+/// The inputs of a file as layouts. Targets are the labeled positions or, if `all` (to compare logits), all positions.
 fn layouts(file: &File, all: bool) -> Vec<Layout> {
     let width = file.shape("labels")[1];
     let (labels, inputs) = (file.ints("labels"), file.rows("input_ids", "attention_mask"));
     let rows = inputs.into_iter().zip(labels.chunks_exact(width));
     let row = |(ids, labels): (Vec<u32>, &[i64])| {
-        let places = (0..ids.len()).filter(|&position| all || labels[position] >= 0);
+        let positions = (0..ids.len()).filter(|&position| all || labels[position] >= 0);
         let target = |position: usize| {
             let token = u32::try_from(labels[position]).unwrap_or(0);
             Target { position, token, span: 0, order: 0, constraint: Constraint::ANY }
         };
-        Layout { targets: places.map(target).collect(), ids, masked: 0 }
+        Layout { targets: positions.map(target).collect(), ids, masked: 0 }
     };
     rows.map(row).collect()
 }
 
-/// States of the positions and the mean cross entropy, as in a training step whose softmax runs over all ids.
-struct Answer {
+/// States of the positions and the mean cross-entropy of a training step with a softmax over all ids.
+struct ForwardPass {
     positions: Tensor<3>,
     loss: Tensor<1>,
 }
 
-fn answer(model: &Model, file: &File, device: &Device) -> Answer {
+fn forward(model: &Model, file: &File, device: &Device) -> ForwardPass {
     let batch = Batch::new(&layouts(file, false), device);
     let ids = 0..model.head.bias.dims()[0];
     let positions = model.states(batch.ids.clone(), &batch.lengths, None).positions;
     let logits = model.logits(batch.gather(positions.clone()), ids.clone());
-    Answer { positions, loss: batch::loss(logits, &batch.tokens, &ids, None) / batch.tokens.len() as f64 }
+    ForwardPass { positions, loss: batch::loss(logits, &batch.tokens, &ids, None) / batch.tokens.len() as f64 }
 }
 
 fn loaded(path: &Path, device: &Device) -> Model {
@@ -88,14 +88,14 @@ fn vectors_states_logits_and_loss() {
             let mut first: Option<Vec<f32>> = None;
             for weights in weight_files(path.parent().unwrap()) {
                 let model = loaded(&weights, &device);
-                let Answer { positions, loss } = answer(&model, &file, &device);
+                let ForwardPass { positions, loss } = forward(&model, &file, &device);
                 let hidden = positions.dims()[2];
                 let batch = Batch::new(&layouts(&file, false), &device);
                 let mut worst = 0.0_f32;
                 for depth in 0..=model.encoder.layers.len() {
-                    let mut cut = model.clone();
-                    cut.encoder.layers.truncate(depth);
-                    let states = numbers(&cut.states(batch.ids.clone(), &batch.lengths, None).positions);
+                    let mut truncated = model.clone();
+                    truncated.encoder.layers.truncate(depth);
+                    let states = numbers(&truncated.states(batch.ids.clone(), &batch.lengths, None).positions);
                     let expected = real(&file.floats(&format!("hidden_states.{depth}")), &lengths, hidden);
                     worst = worst.max(close(
                         &format!("{name}: states {depth}"),
@@ -105,17 +105,17 @@ fn vectors_states_logits_and_loss() {
                     ));
                 }
                 let whole = numbers(&positions);
-                // Logits and loss as scoring has them.
+                // Logits and code length as in scoring.
                 let vocabulary = model.head.bias.dims()[0];
                 let scored = Predictor::new(&model, &device);
                 let logits = scored.logits(&layouts(&file, true), 0..vocabulary).unwrap();
                 let expected = real(&file.floats("logits"), &lengths, vocabulary);
                 let off = close(&format!("{name}: logits"), &logits, &expected, 2e-5);
-                let asked = layouts(&file, false);
-                let rows = scored.logits(&asked, 0..vocabulary).unwrap();
-                let tokens: Vec<u32> = asked.iter().flat_map(|layout| &layout.targets).map(|t| t.token).collect();
-                let priced = rows.chunks_exact(vocabulary).zip(&tokens);
-                let bits: f64 = priced.map(|(row, &token)| softmax_bits(row, token as usize)).sum();
+                let labeled = layouts(&file, false);
+                let rows = scored.logits(&labeled, 0..vocabulary).unwrap();
+                let tokens: Vec<u32> = labeled.iter().flat_map(|layout| &layout.targets).map(|t| t.token).collect();
+                let targets = rows.chunks_exact(vocabulary).zip(&tokens);
+                let bits: f64 = targets.map(|(row, &token)| softmax_bits(row, token as usize)).sum();
                 let nats = (bits * std::f64::consts::LN_2 / tokens.len() as f64) as f32;
                 close(&format!("{name}: bits"), &[nats], &file.floats("loss"), 1e-5);
                 let loss = close(&format!("{name}: loss"), &numbers(&loss), &file.floats("loss"), 1e-5);
@@ -136,7 +136,7 @@ fn vectors_gradients_of_every_parameter() {
         for (name, device) in files::devices() {
             let device = device.autodiff();
             let model = loaded(&weight_files(path.parent().unwrap())[0], &device);
-            let gradients = answer(&model, &file, &device).loss.backward();
+            let gradients = forward(&model, &file, &device).loss.backward();
             let mut worst = 0.0_f32;
             let mut expected = file.part("grad.");
             let mut check = |name: String, found: Vec<f32>| {
@@ -150,7 +150,7 @@ fn vectors_gradients_of_every_parameter() {
             let (embedding, hidden) = ("model.embeddings", lookup.embedding.weight.dims()[1]);
             let rows = numbers(&lookup.embedding.weight.val().grad(&gradients).unwrap());
             check(format!("{embedding}.word_embeddings.weight"), rows);
-            // Row 1 of the token types is never used: its gradient is zero.
+            // Row 1 of the token types is not used, so its gradient is zero.
             let mut types = of(&lookup.segment.as_ref().unwrap().val());
             types.resize(2 * hidden, 0.0);
             check(format!("{embedding}.token_type_embeddings.weight"), types);
@@ -198,14 +198,14 @@ fn vectors_eight_adamw_steps() {
         for (name, device) in files::devices() {
             let device = device.autodiff();
             let mut model = loaded(&weight_files(path.parent().unwrap())[0], &device);
-            // As the README of the vectors says.
+            // Hyperparameters from the README of the vectors.
             let settings =
                 AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
             let mut optimizer = settings.init();
             let mut losses = Vec::new();
             let expected = file.floats("adamw_losses");
             for _ in &expected {
-                let loss = answer(&model, &file, &device).loss;
+                let loss = forward(&model, &file, &device).loss;
                 losses.extend(numbers(&loss));
                 let gradients = GradientsParams::from_grads(loss.backward(), &model);
                 model = optimizer.step(1e-3, model, gradients);

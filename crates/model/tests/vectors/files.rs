@@ -1,4 +1,4 @@
-//! Reading vector files and comparing with them.
+//! Reads files of reference vectors and compares results with them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
-/// The folders of the vectors whose name starts with `prefix`, at least one.
+/// Folders of vectors whose name starts with `prefix`; at least one.
 pub(crate) fn folders(prefix: &str) -> Vec<PathBuf> {
     let fixtures = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/vectors");
     let root = std::env::var_os("TOKBENCH_VECTORS").map_or_else(fixtures, PathBuf::from);
@@ -44,7 +44,7 @@ pub(crate) fn devices() -> Vec<(&'static str, Device)> {
     names.map(|name| (name, model::device::open(name).unwrap())).collect()
 }
 
-/// A safetensors file in memory, or a part of one.
+/// The tensors of a safetensors file, or a part of them.
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) tensors: BTreeMap<String, TensorData>,
@@ -98,14 +98,14 @@ impl File {
         Tensor::from_data(self.data(name), device)
     }
 
-    /// Ids row by row, real positions only.
+    /// Ids of each row, without padding.
     pub(crate) fn rows(&self, ids: &str, mask: &str) -> Vec<Vec<u32>> {
         let (values, width) = (self.ints(ids), self.shape(ids)[1]);
         let rows = values.chunks_exact(width).zip(self.lengths(mask));
         rows.map(|(row, length)| row[..length].iter().map(|&id| id as u32).collect()).collect()
     }
 
-    /// Sums of the rows of a matrix of ones and zeros: real positions per row.
+    /// Row sums of a 0/1 mask: positions per row without padding.
     pub(crate) fn lengths(&self, name: &str) -> Vec<usize> {
         let width = self.shape(name)[1];
         self.ints(name).chunks_exact(width).map(|row| row.iter().sum::<i64>() as usize).collect()
@@ -121,31 +121,31 @@ pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().convert::<f32>().try_to_vec::<f32>().unwrap()
 }
 
-/// Rows `[batch, positions, width]` of numbers, real positions only.
+/// Values `[batch, positions, width]` without those at padding.
 pub(crate) fn real(values: &[f32], lengths: &[usize], width: usize) -> Vec<f32> {
     let row = values.len() / lengths.len();
     let rows = values.chunks_exact(row).zip(lengths);
     rows.flat_map(|(values, &length)| values[..length * width].iter().copied()).collect()
 }
 
-/// The largest difference; fails beyond `tolerance`.
+/// The maximum absolute difference; panics if it exceeds `tolerance`.
 pub(crate) fn close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) -> f32 {
     assert_eq!(found.len(), expected.len(), "{what}: number of values");
     let pairs = found.iter().zip(expected);
     let worst = pairs.map(|(found, expected)| if found.is_finite() { (found - expected).abs() } else { f32::INFINITY });
     let worst = worst.fold(0.0, f32::max);
-    assert!(worst <= tolerance, "{what}: off by {worst:e}, allowed {tolerance:e}");
+    assert!(worst <= tolerance, "{what}: maximum difference {worst:e}, tolerance {tolerance:e}");
     worst
 }
 
-/// The largest difference of a gradient as a share of its largest entry; fails beyond one in a thousand. Gradients that are
-/// zero in exact arithmetic (a bias on all keys) are compared against `floor`.
+/// The maximum difference of a gradient relative to its largest entry, which is taken to be at least `floor` (some gradients are
+/// zero in exact arithmetic, such as that of the key bias); panics if it exceeds 1e-3.
 pub(crate) fn close_gradient(what: &str, found: &[f32], expected: &[f32], floor: f32) -> f32 {
     let scale = expected.iter().fold(floor, |scale, value| scale.max(value.abs()));
     close(what, found, expected, 1e-3 * scale) / scale
 }
 
-/// The value of a parameter replaced by a tensor of the same shape.
+/// Replaces the value of a parameter by a tensor of the same shape.
 pub(crate) fn put<const D: usize>(parameter: &mut burn::module::Param<Tensor<D>>, value: Tensor<D>) {
     assert_eq!(parameter.dims(), value.dims());
     *parameter = burn::module::Param::from_tensor(value);

@@ -1,5 +1,5 @@
-//! The three downstream heads of DNABERT-2 on top of the encoder. Only the sequence head is part of the product; the other
-//! two are a line each and check the states they stand on.
+//! The three downstream heads of DNABERT-2 on top of the encoder. Only the sequence head is part of tokbench; the other two
+//! are computed here, to check the states that they read.
 
 use burn::tensor::{Device, Tensor};
 use model::fit::Classify;
@@ -10,7 +10,7 @@ use model::weights::Weights;
 use crate::dnabert2::config;
 use crate::files::{self, File, close, numbers, real};
 
-/// The model under `prefix`, and what is left of its tensors for the head.
+/// The model under `prefix`, and the tensors of its head.
 fn loaded(file: &File, prefix: &str, head: &str, folder: &std::path::Path, device: &Device) -> (Model, File) {
     let mut encoder = file.part(&format!("{prefix}.param."));
     let head = encoder.part(&format!("{head}."));
@@ -27,7 +27,7 @@ fn decoder(mut linear: Linear, head: &File, device: &Device) -> Linear {
 }
 
 #[test]
-fn vectors_of_the_three_heads() {
+fn vectors_of_downstream_heads() {
     for path in files::found("dnabert2", "heads", ".safetensors") {
         let folder = path.parent().unwrap();
         let (file, input) = (File::read(&path), File::read(&files::listed(folder, "masked_lm", ".safetensors")[0]));
@@ -56,7 +56,7 @@ fn vectors_of_the_three_heads() {
             let pairs: Tensor<4> = states.clone().unsqueeze_dim::<4>(2) * states.unsqueeze_dim::<4>(1);
             let pairs = linear.forward(pairs);
             let found = numbers(&((pairs.clone() + pairs.swap_dims(1, 2)) / 2.0));
-            // Real pairs only: rows and columns at padding mean nothing.
+            // Pairs without padding: rows and columns at padding are undefined.
             let tokens = input.shape("input_ids")[1];
             let kept = |values: &[f32]| -> Vec<f32> {
                 let at = |index: usize| {

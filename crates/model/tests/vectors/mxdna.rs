@@ -1,4 +1,4 @@
-//! MxDNA: choice of units, experts, and the whole module in its compact layout.
+//! MxDNA: selection of units, experts, and the whole module in its compact form.
 
 use burn::tensor::{Device, Tensor};
 use model::frontend::experts::{self, Expert};
@@ -9,21 +9,21 @@ use model::layers::Init;
 use crate::deformable;
 use crate::files::{self, File, close, close_gradient, numbers};
 
-/// The stored gradients are those of `sum(tokens * probe) + BALANCE * balancing loss`, over real tokens.
+/// The stored gradients are those of `sum(tokens * probe) + BALANCE * balancing loss`, over tokens without padding.
 const BALANCE: f64 = 1.0;
 
-/// `(centre, cover)` of a row as the files hold them: expert or -1 at each position.
+/// `(center, cover)` of a row in the format of the files: expert or -1 at each position.
 fn marks(picked: &[Picked], positions: usize) -> (Vec<i64>, Vec<i64>) {
-    let (mut centre, mut cover) = (vec![-1; positions], vec![-1; positions]);
+    let (mut center, mut cover) = (vec![-1; positions], vec![-1; positions]);
     for picked in picked {
-        centre[picked.unit.centre] = picked.expert as i64;
+        center[picked.unit.center] = picked.expert as i64;
         cover[picked.unit.start..][..picked.unit.length].fill(picked.expert as i64);
     }
-    (centre, cover)
+    (center, cover)
 }
 
 #[test]
-fn vectors_of_the_choice_of_units() {
+fn vectors_of_unit_selection() {
     for path in files::found("mxdna", "nms_vectors", ".json") {
         let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let ints = |value: &serde_json::Value| -> Vec<i64> {
@@ -40,8 +40,8 @@ fn vectors_of_the_choice_of_units() {
             for (row, &length) in ints(&case["lengths"]).iter().enumerate() {
                 let width = positions * sizes.len();
                 let picked = suppress(&logits[row * width..(row + 1) * width], &sizes, length as usize);
-                let (centre, cover) = marks(&picked, positions);
-                assert_eq!(centre, ints(&case["center"][row]), "{name}, row {row}: centres");
+                let (center, cover) = marks(&picked, positions);
+                assert_eq!(center, ints(&case["center"][row]), "{name}, row {row}: centers");
                 assert_eq!(cover, ints(&case["all"][row]), "{name}, row {row}: cover");
                 assert_eq!(picked.len() as i64, ints(&case["n_units"])[row], "{name}, row {row}");
             }
@@ -91,12 +91,12 @@ fn module(file: &File, device: &Device) -> Tokenization {
     let part = |number: usize| file.part(&format!("conv_moe.experts.{number}."));
     let count = file.shape("gate.weight")[0];
     let sizes = (0..count).map(|number| part(number).shape("grouped_conv.weight")[2]);
-    let knobs = tokenize::MxDnaConfig {
+    let config = tokenize::MxDnaConfig {
         kernel_sizes: sizes.collect(),
         deformable: file.shape("deform_conv.regular_conv.weight")[2],
         ..tokenize::MxDnaConfig::default()
     };
-    let mut module = Tokenization::new(&Init::new(1, 0.02, device), file.shape("gate.weight")[1], &knobs);
+    let mut module = Tokenization::new(&Init::new(1, 0.02, device), file.shape("gate.weight")[1], &config);
     files::put(&mut module.norm.gamma, file.tensor("input_layernorm.weight", device));
     files::put(&mut module.norm.beta, file.tensor("input_layernorm.bias", device));
     files::put(&mut module.gate.weight, file.transposed("gate.weight", device));
@@ -118,7 +118,7 @@ fn vectors_of_the_whole_module() {
             let flat = x.clone().reshape([batch * positions, hidden]);
             let normed = module.norm.forward(flat.clone());
             let scores = module.scores(normed.clone(), None);
-            // [CLS], [SEP] and padding are never scored, so only bases are compared.
+            // Scores at [CLS], [SEP] and padding are not used, so only bases are compared.
             let (found, stored) = (numbers(&scores), file.floats("router_logits"));
             let special = file.ints("special_tokens_mask");
             let experts = found.len() / special.len();
@@ -128,14 +128,14 @@ fn vectors_of_the_whole_module() {
             };
             close("scores", &bases(&found), &bases(&stored), 2e-5);
 
-            // Units from the stored scores: recomputed ones may differ in the last digits.
+            // Select units by the stored scores, because recomputed scores may differ in the last digits.
             let sizes = (0..experts)
                 .map(|number| file.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2]);
             let sizes: Vec<usize> = sizes.collect();
             let rows = stored.chunks_exact(positions * experts).zip(&lengths);
             let picked: Vec<Vec<Picked>> = rows.map(|(row, &length)| suppress(row, &sizes, length)).collect();
-            let (centre, cover): (Vec<_>, Vec<_>) = picked.iter().map(|row| marks(row, positions)).unzip();
-            assert_eq!(centre.concat(), file.ints("center"));
+            let (center, cover): (Vec<_>, Vec<_>) = picked.iter().map(|row| marks(row, positions)).unzip();
+            assert_eq!(center.concat(), file.ints("center"));
             assert_eq!(cover.concat(), file.ints("all"));
 
             let made = module.assemble(flat, &normed, scores, &lengths, picked);
@@ -164,7 +164,7 @@ fn vectors_of_the_whole_module() {
             for (number, expert) in module.experts.iter().enumerate() {
                 let prefix = format!("conv_moe.experts.{number}");
                 let [groups, rows, width] = expert.grouped.dims();
-                // An expert without units is not in the graph; its gradient is zero.
+                // An expert without units is not part of the graph; its gradient is zero.
                 let Some(grouped) = expert.grouped.val().grad(&grads) else {
                     assert!(stored.floats(&format!("{prefix}.grouped_conv.weight")).iter().all(|&value| value == 0.0));
                     continue;

@@ -1,7 +1,7 @@
-//! MxDNA's way back to nucleotides and its head, from stored nucleotide and token states to logits.
+//! MxDNA's upsampling decoder and head, from stored nucleotide and token states to logits.
 
 use burn::tensor::{Device, Tensor};
-use model::frontend::way_back::WayBack;
+use model::frontend::upsampling::UpsamplingDecoder;
 use model::head::MlmHead;
 use model::layers::{Init, LayerNorm};
 
@@ -13,12 +13,12 @@ fn norm(norm: &mut LayerNorm, file: &File, name: &str, device: &Device) {
 }
 
 #[test]
-fn vectors_of_the_way_back() {
+fn vectors_of_the_upsampling_decoder() {
     for path in files::found("mxdna", "mlm_model_vectors", ".safetensors") {
         let file = File::read(&path);
         let lengths = file.lengths("attention_mask");
         let token_lengths = file.lengths("token_attention_mask");
-        // Faithful mode: keys stand at their token index.
+        // As in the published code, the coordinates of keys are token indices.
         let coordinates: Vec<Vec<usize>> = token_lengths.iter().map(|&length| (0..length).collect()).collect();
         let (decoder, head) = (file.part("param.decoder."), file.part("param.lm_head."));
         for (name, device) in files::devices() {
@@ -26,38 +26,38 @@ fn vectors_of_the_way_back() {
             let shape = decoder.shape("ffn.ffn.w1.weight");
             let (inner, hidden) = (shape[0], shape[1]);
             let matrix = |part: &str| decoder.transposed(part, &device);
-            // The file does not say how many heads: the only number of them that gives the logits is the right one.
+            // The file does not contain the number of heads, so all divisors are tried; only the right one reproduces the logits.
             let mut best = (f32::INFINITY, 0);
-            // The stored token states are after the model's last norm.
+            // The stored token states are outputs of the model's final LayerNorm.
             let (nucleotides, tokens) =
                 (file.tensor::<3>("nucleotide_hidden", &device), file.tensor::<3>("token_hidden", &device));
             for heads in (1..=hidden / 2).filter(|heads| hidden % (2 * heads) == 0) {
-                let mut way_back = WayBack::new(&init, hidden, heads, inner);
-                norm(&mut way_back.norm, &decoder, "input_layernorm.norm", &device);
-                norm(&mut way_back.inner_norm, &decoder, "post_attention_layernorm.norm", &device);
-                norm(&mut way_back.last_norm, &file, "param.norm.norm", &device);
-                files::put(&mut way_back.query.weight, matrix("cross_attn.projection_q.weight"));
+                let mut upsampling = UpsamplingDecoder::new(&init, hidden, heads, inner);
+                norm(&mut upsampling.norm, &decoder, "input_layernorm.norm", &device);
+                norm(&mut upsampling.inner_norm, &decoder, "post_attention_layernorm.norm", &device);
+                norm(&mut upsampling.last_norm, &file, "param.norm.norm", &device);
+                files::put(&mut upsampling.query.weight, matrix("cross_attn.projection_q.weight"));
                 let key_value = ["k", "v"].map(|part| matrix(&format!("cross_attn.projection_{part}.weight")));
-                files::put(&mut way_back.key_value.weight, Tensor::cat(key_value.to_vec(), 1));
-                files::put(&mut way_back.output.weight, matrix("cross_attn.projection_o.weight"));
+                files::put(&mut upsampling.key_value.weight, Tensor::cat(key_value.to_vec(), 1));
+                files::put(&mut upsampling.output.weight, matrix("cross_attn.projection_o.weight"));
                 let up = ["w1", "w3"].map(|part| matrix(&format!("ffn.ffn.{part}.weight")));
-                files::put(&mut way_back.up.weight, Tensor::cat(up.to_vec(), 1));
-                files::put(&mut way_back.down.weight, matrix("ffn.ffn.w2.weight"));
+                files::put(&mut upsampling.up.weight, Tensor::cat(up.to_vec(), 1));
+                files::put(&mut upsampling.down.weight, matrix("ffn.ffn.w2.weight"));
 
                 let embedding = head.tensor::<2>("decoder.weight", &device);
                 let vocabulary = embedding.dims()[0];
-                let mut answer = MlmHead::new(&init, hidden, vocabulary, 1e-5);
-                files::put(&mut answer.dense.weight, head.transposed("dense.weight", &device));
-                files::put(answer.dense.bias.as_mut().unwrap(), head.tensor("dense.bias", &device));
-                norm(&mut answer.norm, &head, "layer_norm", &device);
-                files::put(&mut answer.bias, head.tensor("bias", &device));
+                let mut lm_head = MlmHead::new(&init, hidden, vocabulary, 1e-5);
+                files::put(&mut lm_head.dense.weight, head.transposed("dense.weight", &device));
+                files::put(lm_head.dense.bias.as_mut().unwrap(), head.tensor("dense.bias", &device));
+                norm(&mut lm_head.norm, &head, "layer_norm", &device);
+                files::put(&mut lm_head.bias, head.tensor("bias", &device));
 
-                let states = way_back.restore(nucleotides.clone(), tokens.clone(), &coordinates, &lengths);
+                let states = upsampling.restore(nucleotides.clone(), tokens.clone(), &coordinates, &lengths);
                 let [batch, positions, _] = states.dims();
-                let logits = numbers(&answer.forward(
+                let logits = numbers(&lm_head.forward(
                     states.reshape([batch * positions, hidden]),
                     embedding,
-                    0..answer.bias.dims()[0],
+                    0..lm_head.bias.dims()[0],
                 ));
                 let found = real(&logits, &lengths, vocabulary);
                 let expected = real(&file.floats("logits"), &lengths, vocabulary);

@@ -1,9 +1,9 @@
-//! MxDNA's way back to nucleotides: cross attention from the nucleotide states to the token states, then a SwiGLU
-//! block and a last LayerNorm.
+//! MxDNA's upsampling decoder: cross-attention from nucleotide states (queries) to token states (keys and values), a SwiGLU
+//! feed-forward block and a final LayerNorm.
 //!
-//! One shared LayerNorm stands before both sides; queries, keys, values and output have no bias; rotary position code
-//! (half-split, theta 10000) turns queries by their index and keys by the coordinate of their token. The coordinate is the
-//! centre of the token's unit, so both sides speak of the same places; the published compact code uses the token's index,
+//! One LayerNorm is shared by queries and keys; the projections have no bias. Rotary position embedding (half-split, theta
+//! 10000) rotates queries by their position and keys by the coordinate of their token. The coordinate is the center of the
+//! token's unit, so that queries and keys have the same coordinate system; the published code uses the index of the token,
 //! which the caller can pass instead.
 
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation, s};
 
 use super::experts::EPSILON;
-use crate::encoder::blank;
-use crate::fused::{self, Slope, View};
+use crate::encoder::zero_padding;
+use crate::fused::{self, AttentionMask, HeadBias};
 use crate::layers::{Init, LayerNorm, Linear};
 
-/// The decoder layer.
+/// The upsampling decoder: one decoder layer.
 #[derive(Module, Debug)]
-pub struct WayBack {
-    /// LayerNorm before attention, for queries and for keys.
+pub struct UpsamplingDecoder {
+    /// LayerNorm before attention, shared by queries and keys.
     pub norm: LayerNorm,
     /// `[hidden, hidden]`, without bias.
     pub query: Linear,
@@ -29,24 +29,24 @@ pub struct WayBack {
     pub output: Linear,
     /// LayerNorm before the feed-forward block.
     pub inner_norm: LayerNorm,
-    /// `[hidden, 2 intermediate]`, without bias: the half that passes SiLU, then the half it multiplies.
+    /// `[hidden, 2 intermediate]`, without bias: gate, then values.
     pub up: Linear,
     /// `[intermediate, hidden]`, without bias.
     pub down: Linear,
-    /// LayerNorm after the feed-forward block, before the head.
+    /// Final LayerNorm, before the head.
     pub last_norm: LayerNorm,
     #[module(skip)]
     heads: usize,
 }
 
-impl WayBack {
-    /// A decoder layer; parameters `frontend.way_back.*`.
+impl UpsamplingDecoder {
+    /// A decoder with initial weights; parameters `frontend.way_back.*` (a name of records and seeds, so it stays).
     #[must_use]
-    pub fn new(init: &Init, hidden: usize, heads: usize, intermediate: usize) -> WayBack {
+    pub fn new(init: &Init, hidden: usize, heads: usize, intermediate: usize) -> UpsamplingDecoder {
         let linear = |part: &str, inputs, outputs| {
             Linear::new(init, &format!("frontend.way_back.{part}"), inputs, outputs, false)
         };
-        WayBack {
+        UpsamplingDecoder {
             norm: LayerNorm::new(init, "frontend.way_back.norm", hidden, EPSILON),
             query: linear("query", hidden, hidden),
             key_value: linear("key_value", hidden, 2 * hidden),
@@ -60,7 +60,7 @@ impl WayBack {
     }
 
     /// Nucleotide states `[batch, positions, hidden]` and token states `[batch, tokens, hidden]` to states of the positions.
-    /// `coordinates[row]` holds one number per real token; tokens beyond are padding.
+    /// `coordinates[row]` has one coordinate per token; further tokens are padding.
     #[must_use]
     pub fn forward(&self, nucleotides: Tensor<3>, tokens: Tensor<3>, coordinates: &[Vec<usize>]) -> Tensor<3> {
         let ([batch, positions, hidden], [_, keys, _]) = (nucleotides.dims(), tokens.dims());
@@ -69,20 +69,21 @@ impl WayBack {
         let query = self.query.forward(self.norm.forward(flat.clone()));
         let key_value = self.key_value.forward(self.norm.forward(tokens.reshape([batch * keys, hidden])));
 
-        let places: Vec<usize> = (0..positions).collect();
-        let query = turn(query.reshape([batch, positions, self.heads, size]), &angles(&places, size, 1, &device));
+        let indices: Vec<usize> = (0..positions).collect();
+        let query = rotate(query.reshape([batch, positions, self.heads, size]), &angles(&indices, size, 1, &device));
         let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect::<Vec<_>>();
-        let places: Vec<usize> = coordinates.iter().flat_map(padded).collect();
+        let coordinates_padded: Vec<usize> = coordinates.iter().flat_map(padded).collect();
         let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, self.heads, size]);
-        let key = turn(key, &angles(&places, size, batch, &device));
+        let key = rotate(key, &angles(&coordinates_padded, size, batch, &device));
         let value = key_value.slice(s![.., hidden..]);
 
         let context = if fused::on(&device) {
             let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
-            let plain = Slope { values: Arc::default(), left: true, right: true };
-            let view = Arc::new(View { tokens: [positions, keys], lengths, heads: vec![plain; self.heads] });
+            let unbiased = HeadBias { values: Arc::default(), left: true, right: true };
+            let mask =
+                Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads: vec![unbiased; self.heads] });
             let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
-            fused::attend_across(query.reshape([batch * positions, hidden]), key_value, &view)
+            fused::cross_attend(query.reshape([batch * positions, hidden]), key_value, &mask)
         } else {
             let value = value.reshape([batch, keys, self.heads, size]).swap_dims(1, 2);
             attend(query.swap_dims(1, 2), key.permute([0, 2, 3, 1]), value, coordinates)
@@ -98,7 +99,7 @@ impl WayBack {
         self.last_norm.forward(states + self.down.forward(gated)).reshape([batch, positions, hidden])
     }
 
-    /// The same, with zeros at the positions beyond `lengths[row]`.
+    /// As [`Self::forward`], with zeros at the positions from `lengths[row]` on, which are padding.
     #[must_use]
     pub fn restore(
         &self,
@@ -107,7 +108,7 @@ impl WayBack {
         coordinates: &[Vec<usize>],
         lengths: &[usize],
     ) -> Tensor<3> {
-        blank(self.forward(nucleotides, tokens, coordinates), lengths)
+        zero_padding(self.forward(nucleotides, tokens, coordinates), lengths)
     }
 
     /// Multiply-accumulates for one sequence.
@@ -126,33 +127,36 @@ fn attend(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, coordinates: &[Vec
     let device = query.device();
     let mut scores = (query * (1.0 / (size as f64).sqrt())).matmul(key);
     if coordinates.iter().any(|row| row.len() < keys) {
-        // A row without any token looks at padding, which is zero, rather than at nothing.
-        let seen = |row: &Vec<usize>| if row.is_empty() { keys } else { row.len() };
-        let bias = |key, seen| if key < seen { 0.0 } else { f32::NEG_INFINITY };
-        let bias = coordinates.iter().flat_map(|row| (0..keys).map(move |key| bias(key, seen(row))));
+        // A row without tokens attends to padding, which is zero, so that its softmax is not empty.
+        let visible = |row: &Vec<usize>| if row.is_empty() { keys } else { row.len() };
+        let bias = |key, visible| if key < visible { 0.0 } else { f32::NEG_INFINITY };
+        let bias = coordinates.iter().flat_map(|row| (0..keys).map(move |key| bias(key, visible(row))));
         let bias = TensorData::new(bias.collect::<Vec<f32>>(), [batch, 1, 1, keys]);
         scores = scores + Tensor::from_data(bias, &device);
     }
     activation::softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch * positions, heads * size])
 }
 
-/// Cosines and sines `[batch, places, 1, size / 2]` of `places`, given row by row.
-fn angles(places: &[usize], size: usize, batch: usize, device: &Device) -> [Tensor<4>; 2] {
+/// Cosines and sines `[batch, positions, 1, size / 2]` of the rotation angles of `positions`, which are concatenated rows.
+fn angles(positions: &[usize], size: usize, batch: usize, device: &Device) -> [Tensor<4>; 2] {
     let half = size / 2;
-    let rate: Vec<f64> = (0..half).map(|pair| 10_000_f64.powf(-(pair as f64) / half as f64)).collect();
-    let all: Vec<f64> = places.iter().flat_map(|&place| rate.iter().map(move |rate| place as f64 * rate)).collect();
-    let shape = [batch, places.len() / batch, 1, half];
+    let frequencies: Vec<f64> = (0..half).map(|pair| 10_000_f64.powf(-(pair as f64) / half as f64)).collect();
+    let all: Vec<f64> = positions
+        .iter()
+        .flat_map(|&position| frequencies.iter().map(move |frequency| position as f64 * frequency))
+        .collect();
+    let shape = [batch, positions.len() / batch, 1, half];
     [f64::cos, f64::sin].map(|wave| {
         let values: Vec<f32> = all.iter().map(|&angle| wave(angle) as f32).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
     })
 }
 
-/// Rotary position code, half-split: `[batch, places, heads, size]` to the same shape.
-fn turn(x: Tensor<4>, [cosine, sine]: &[Tensor<4>; 2]) -> Tensor<4> {
+/// Rotary position embedding, half-split: `[batch, positions, heads, size]` to the same shape.
+fn rotate(x: Tensor<4>, [cosine, sine]: &[Tensor<4>; 2]) -> Tensor<4> {
     let half = x.dims()[3] / 2;
     let (first, second) = (x.clone().slice(s![.., .., .., ..half]), x.slice(s![.., .., .., half..]));
-    let turned = first.clone() * cosine.clone() - second.clone() * sine.clone();
-    let other = second * cosine.clone() + first * sine.clone();
-    Tensor::cat(vec![turned, other], 3)
+    let rotated_first = first.clone() * cosine.clone() - second.clone() * sine.clone();
+    let rotated_second = second * cosine.clone() + first * sine.clone();
+    Tensor::cat(vec![rotated_first, rotated_second], 3)
 }
