@@ -1,4 +1,5 @@
-//! From windows to tensors, and the loss over legal tokens (`docs/protocol.md#training-objective`).
+//! Batches of windows as tensors, and the masked-language-model loss over candidate tokens
+//! (`docs/protocol.md#training-objective`).
 
 use std::ops::Range;
 
@@ -7,26 +8,26 @@ use protocol::candidates::CandidateSets;
 use protocol::layout::Layout;
 use tokenize::vocabulary::PAD;
 
-/// Added to the logit of a token that cannot stand at a place.
-const FORBIDDEN: f32 = -1e9;
+/// Added to the logit of a token that is not a candidate at a target: its softmax weight becomes exactly 0 in f32.
+const EXCLUDED: f32 = -1e9;
 
-/// Several windows, padded on the right.
+/// Several windows, padded with \[PAD\] on the right.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Ids `[batch, positions]`.
+    /// Token ids `[batch, positions]`.
     pub ids: Tensor<2, Int>,
-    /// Real positions of each row.
+    /// Positions of each row, padding excluded.
     pub lengths: Vec<usize>,
     /// Flat rows (`row * positions + position`) of the targets, `[targets]`.
     pub rows: Vec<i64>,
     /// True tokens at the targets.
     pub tokens: Vec<u32>,
-    /// Bases hidden in the batch.
-    pub hidden: usize,
+    /// Masked bases in the batch.
+    pub masked: usize,
 }
 
 impl Batch {
-    /// Puts layouts side by side.
+    /// Pads layouts to the longest and stacks them.
     #[must_use]
     pub fn new(layouts: &[Layout], device: &Device) -> Batch {
         let positions = layouts.iter().map(|layout| layout.ids.len()).max().unwrap_or(0);
@@ -45,11 +46,11 @@ impl Batch {
             lengths: layouts.iter().map(|layout| layout.ids.len()).collect(),
             rows,
             tokens,
-            hidden: layouts.iter().map(|layout| layout.masked).sum(),
+            masked: layouts.iter().map(|layout| layout.masked).sum(),
         }
     }
 
-    /// States at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
+    /// Selects the states at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
     #[must_use]
     pub fn gather(&self, states: Tensor<3>) -> Tensor<2> {
         let [batch, positions, hidden] = states.dims();
@@ -59,11 +60,12 @@ impl Batch {
     }
 }
 
-/// The summed loss of the targets in nats, over legal tokens only. `logits` are `[targets, ids]` for the ids in `range`.
+/// The cross-entropy of the targets in nats, summed, `[1]`. `logits` are `[targets, ids]` for the ids in `range`; `mask` restricts
+/// the softmax to candidate tokens (see [`candidate_mask`]).
 #[must_use]
-pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, legal: Option<Tensor<2>>) -> Tensor<1> {
+pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, mask: Option<Tensor<2>>) -> Tensor<1> {
     let device = logits.device();
-    let logits = match legal {
+    let logits = match mask {
         Some(mask) => logits + mask,
         None => logits,
     };
@@ -73,8 +75,9 @@ pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, legal: Opti
     chosen.reshape([1, tokens.len()]).sum_dim(1).reshape([1]).neg()
 }
 
-/// The mask of legal tokens `[targets, ids]`, 0 or strongly negative; `None` where all ids of the range are legal.
-pub fn legal(layouts: &[Layout], sets: &mut CandidateSets, device: &Device) -> Option<Tensor<2>> {
+/// The additive logit mask `[targets, ids]`: 0 for candidate tokens, strongly negative for all others. `None` if every id of the
+/// range is a candidate (tokens of fixed length).
+pub fn candidate_mask(layouts: &[Layout], sets: &mut CandidateSets, device: &Device) -> Option<Tensor<2>> {
     if sets.fixed_range().is_some() {
         return None;
     }
@@ -82,7 +85,7 @@ pub fn legal(layouts: &[Layout], sets: &mut CandidateSets, device: &Device) -> O
     let targets: Vec<_> = layouts.iter().flat_map(|layout| &layout.targets).collect();
     let mut mask = vec![0.0f32; targets.len() * width];
     for (row, target) in mask.chunks_exact_mut(width).zip(&targets) {
-        sets.fill_mask(target.constraint, row, FORBIDDEN);
+        sets.fill_mask(target.constraint, row, EXCLUDED);
     }
     Some(Tensor::from_data(TensorData::new(mask, [targets.len(), width]), device))
 }

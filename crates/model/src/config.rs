@@ -1,24 +1,24 @@
-//! What fixes the shapes of a model.
+//! Configuration of a model: everything that determines its shapes.
 
 use experiment::config::EncoderConfig;
 use experiment::run::Pretrain;
 use protocol::Fitted;
 
-/// Everything that fixes the shapes of a model.
+/// Everything that determines the shapes of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// Number of ids, specials included.
+    /// Vocabulary size, special tokens included.
     pub vocabulary: usize,
-    /// What stands before the encoder.
+    /// The front end and its hyperparameters.
     pub frontend: tokenize::FrontendConfig,
-    /// The shared encoder.
-    pub encoder: EncoderConfig,
-    /// Number of classes where a sequence is classified.
+    /// Hyperparameters of the shared encoder.
+    pub encoder: Encoder,
+    /// Number of classes, if the model classifies sequences.
     pub classes: Option<usize>,
 }
 
 impl ModelConfig {
-    /// The shapes of a run's model, whose tokenizer is `fitted`; without classes.
+    /// The configuration of a pretraining run with the tokenizer `fitted`, without a classifier.
     #[must_use]
     pub fn of(pretrain: &Pretrain, fitted: &Fitted) -> ModelConfig {
         ModelConfig {

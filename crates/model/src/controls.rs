@@ -1,4 +1,4 @@
-//! Controls without the encoder (`docs/protocol.md#baselines-and-controls`): what any comparison must be read against.
+//! Controls without the encoder (`docs/protocol.md#baselines-and-controls`): reference points of every comparison.
 
 pub mod cnn;
 pub mod logistic;

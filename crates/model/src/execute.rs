@@ -1,4 +1,4 @@
-//! From a run to its outcome: the one door that the program uses.
+//! Executes a run and returns its outcome; the entry point of this crate.
 
 use burn::tensor::Device;
 use dataset::{MarkovChain, ScoringWindow, Split};
@@ -13,36 +13,36 @@ use crate::checkpoint;
 use crate::controls;
 use crate::error::Error;
 use crate::finetune;
-use crate::fit::Fit;
+use crate::fit::FitResult;
 use crate::inputs::Inputs;
 use crate::network::Model;
 use crate::predict::Predictor;
 use crate::pretrain::{self, Trained};
 use crate::score::{EVERY_PASS, Scorer, block_of};
-use crate::segmentation::{lengths, seen};
+use crate::segmentation::{lengths, mean_pass_size};
 use crate::watch::{Stopwatch, Watch};
 
-/// A run collapsed if its validation bits never fell below its first point and it needs so many bits per base more than
-/// the model that sees nothing.
-const WORSE: f64 = 0.1;
+/// A run collapsed if its last validation score is not below its first and its test score exceeds the context-free baseline by
+/// more than this many bits per base.
+const COLLAPSE_MARGIN: f64 = 0.1;
 
-/// What a run came to, how long it took, how often it was resumed, and what a person should know.
+/// Outcome of a run, with timing, number of resumptions and notes for the user.
 #[derive(Debug)]
 pub struct Executed {
-    /// The result; a loss that diverged is a result too.
+    /// The result; a diverged loss is reported as [`Outcome::Failed`].
     pub outcome: Outcome,
-    /// Seconds and memory.
+    /// Time (seconds) and peak memory (MiB).
     pub timing: Timing,
-    /// Times resumed from a checkpoint.
+    /// Number of resumptions from a checkpoint.
     pub resumed: u32,
-    /// Checkpoints set aside and the like.
+    /// Notes for the user, such as damaged checkpoints.
     pub notes: Vec<String>,
 }
 
-/// Executes a run. A diverged loss becomes [`Outcome::Failed`]; whatever else goes wrong is an error.
+/// Executes a run. A diverged loss gives [`Outcome::Failed`]; every other failure is an error.
 ///
 /// # Errors
-/// If an input is missing or unusable, a file cannot be written, or the run is interrupted.
+/// If an input is missing or invalid, a file cannot be written, or the run is interrupted.
 pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
     let result = match &run.work {
         Work::Pretrain(pretrain) => pretraining(run.seed, pretrain, inputs, watch),
@@ -58,7 +58,9 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
                     folder,
                     watch,
                 )?),
-                (true, None) => return Err(Error::Missing("the pretrained model's folder is not given".to_owned())),
+                (true, None) => {
+                    return Err(Error::Missing("missing input: the folder of the pretrained model".to_owned()));
+                }
                 (false, _) => None,
             };
             finetune::finetune(run.seed, finetune, inputs, model, watch).map(Executed::from)
@@ -89,9 +91,9 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
     })
 }
 
-impl From<Fit> for Executed {
-    fn from(fit: Fit) -> Executed {
-        let Fit { result, train_seconds, score_seconds, resumed, notes } = fit;
+impl From<FitResult> for Executed {
+    fn from(fit: FitResult) -> Executed {
+        let FitResult { result, train_seconds, score_seconds, resumed, notes } = fit;
         let timing = Timing { train_seconds, score_seconds, ..Timing::default() };
         Executed { outcome: Outcome::Finetuned(Box::new(result)), timing, resumed, notes }
     }
@@ -130,10 +132,10 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     let mut blocks: Vec<BlockScore> = Vec::new();
     for (number, window) in windows.iter().enumerate() {
         if watch.stopped() {
-            // Scoring is short beside training: it starts again from the finished training.
+            // Scoring has no checkpoints of its own: it restarts from the trained model.
             return Err(Error::Interrupted { step: steps, steps });
         }
-        watch.tell("score", number as u64, windows.len() as u64);
+        watch.report("score", number as u64, windows.len() as u64);
         let score = scorer.window(&window.bases, &EVERY_PASS, true)?;
         let block = block_of(&mut blocks, window);
         *block += &score;
@@ -141,7 +143,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
             add_floors(block, source, &window.bases, fitted, run.masking.span);
         }
     }
-    watch.tell("score", windows.len() as u64, windows.len() as u64);
+    watch.report("score", windows.len() as u64, windows.len() as u64);
     let (lengths, tokens) = lengths(&model, fitted, &windows, inputs.device);
     let bases: u64 = windows.iter().map(|window| window.bases.len() as u64).sum();
     let cost = Cost {
@@ -164,14 +166,14 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         cost,
         lengths,
         planned_bases: state.planned,
-        hidden_bases: state.hidden,
+        hidden_bases: state.masked,
         collapsed,
     }));
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
 }
 
-/// Adds the exact floors of a window whose source is known.
-fn add_floors(block: &mut Score, source: &MarkovChain, bases: &[u8], fitted: &Fitted, span: usize) {
+/// Adds the exact entropy floors (sequential and parallel order) of a window whose source is known.
+fn add_floors(block: &mut Score, source: &Markov, bases: &[u8], fitted: &Fitted, span: usize) {
     for pass in EVERY_PASS {
         let spans = plan::scoring(bases, span, pass);
         let parts = SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).target_ranges();
@@ -181,34 +183,34 @@ fn add_floors(block: &mut Score, source: &MarkovChain, bases: &[u8], fitted: &Fi
     }
 }
 
-/// What a forward pass of the model costs on the scored text.
+/// Parameters, and multiply-accumulates of a mean forward pass on the scored windows.
 fn cost(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], run: &Pretrain, device: &Device) -> Cost {
     let (frontend, encoder, head) = model.parameters();
-    let seen = seen(model, fitted, windows, run.masking.span, device);
+    let size = mean_pass_size(model, fitted, windows, run.masking.span, device);
     Cost {
         frontend_parameters: frontend as u64,
         encoder_parameters: encoder as u64,
         head_parameters: head as u64,
-        macs_per_base: model.macs(seen.positions, seen.tokens, seen.targets) as f64 / run.training.window as f64,
+        macs_per_base: model.macs(size.positions, size.tokens, size.targets) as f64 / run.training.window as f64,
         ..Cost::default()
     }
 }
 
-/// Whether a run collapsed, by its test bits and its validation curve.
+/// Whether a run collapsed, by its test score and its validation curve.
 fn collapsed(blocks: &[BlockScore], curve: &[CurvePoint]) -> bool {
     let sum = |bits: fn(&BlockScore) -> f64| blocks.iter().map(bits).sum::<f64>();
-    let nothing_seen = sum(|block| block.score.bits(BIAS_ONLY));
-    let worse = sum(BlockScore::total) > nothing_seen + WORSE * sum(|block| block.score.bases as f64);
-    let fell = match (curve.first(), curve.last()) {
+    let baseline = sum(|block| block.score.bits(BIAS_ONLY));
+    let worse = sum(BlockScore::total) > baseline + COLLAPSE_MARGIN * sum(|block| block.score.bases as f64);
+    let improved = match (curve.first(), curve.last()) {
         (Some(first), Some(last)) if curve.len() > 1 => {
             last.bits * (first.scored as f64) < first.bits * last.scored as f64
         }
         _ => true,
     };
-    worse && !fell
+    worse && !improved
 }
 
-/// Peak resident memory of this process in MiB, where the system tells (Linux).
+/// Peak resident memory of this process in MiB; 0 where unknown (known on Linux).
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! Fine-tuning on a labelled task: the whole model, with a new head, by [`fit`].
+//! Fine-tuning on a labeled task: all parameters of the model, with a new classification head, by [`fit`].
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use experiment::run::Finetune;
@@ -7,7 +7,7 @@ use tokenize::{Token, Tokenizer};
 
 use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::fit::{Classify, Fit, Splits, fit};
+use crate::fit::{Classify, FitResult, Splits, fit};
 use crate::head::Classifier;
 use crate::inputs::Inputs;
 use crate::layers::Init;
@@ -16,7 +16,7 @@ use crate::noise::Noise;
 use crate::watch::Watch;
 
 impl Classify for Model {
-    /// Ids, framed.
+    /// Token ids, \[CLS\] and \[SEP\] included.
     type Input = Vec<u32>;
 
     fn logits(&self, rows: &[&Vec<u32>], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
@@ -31,7 +31,7 @@ impl Classify for Model {
     }
 }
 
-/// Fine-tunes `pretrained` (or, without it, a model of initial weights) on a task.
+/// Fine-tunes `pretrained` (or, if `None`, a model with initial weights) on a task.
 ///
 /// # Errors
 /// If an input is missing, the loss diverges, a checkpoint cannot be written, or the run is interrupted.
@@ -41,26 +41,27 @@ pub fn finetune(
     inputs: &Inputs<'_>,
     pretrained: Option<Model>,
     watch: &mut Watch<'_>,
-) -> Result<Fit, Error> {
+) -> Result<FitResult, Error> {
     let (task, fitted) = (inputs.task()?, inputs.fitted()?);
-    let tape = inputs.device.clone().autodiff();
-    let mut model = Model::new(&ModelConfig::of(&run.model, fitted), seed, &tape);
+    let device = inputs.device.clone().autodiff();
+    let mut model = Model::new(&ModelConfig::of(&run.model, fitted), seed, &device);
     if let Some(pretrained) = pretrained {
         model.frontend = pretrained.frontend;
         model.encoder = pretrained.encoder;
     }
-    // A small head of the published scale, on a trained body and on one that is not: the control differs in nothing else.
-    let init = Init::new(seed, 0.02, &tape);
+    // The head has the published scale of initial weights whether or not the model is pretrained, so that the control differs
+    // in nothing else.
+    let init = Init::new(seed, 0.02, &device);
     let encoder = &run.model.encoder;
     let mut classifier = Classifier::new(&init, encoder.hidden, task.classes as usize, encoder.dropout);
     classifier.pooling = run.finetuning.pooling;
     model.classifier = Some(classifier);
-    let splits = Splits::new(task, |sequence| frame(&*fitted.tokenizer, sequence));
+    let splits = Splits::new(task, |sequence| encode(&*fitted.tokenizer, sequence));
     fit(seed, model, &splits, &run.finetuning, inputs, watch)
 }
 
-/// Ids of a whole sequence between \[CLS\] and \[SEP\].
-fn frame(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Vec<u32> {
+/// Token ids of a whole sequence, with \[CLS\] and \[SEP\] added.
+fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Vec<u32> {
     let mut tokens: Vec<Token> = Vec::new();
     tokenizer.encode(sequence, &mut tokens);
     std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect()

@@ -1,6 +1,6 @@
-//! Training of a classifier, whatever it is: the checkpoint chosen on the dev split ([`Evaluation::beats`]), the test split
-//! predicted once with it, predictions kept. No sequence is truncated. What is done is saved on the way: a run stopped and
-//! resumed equals the run never stopped.
+//! Training of any classifier. The checkpoint is selected on the validation split ([`Evaluation::beats`]) and predicts the test
+//! split once; the predictions are recorded. Sequences are never truncated. Progress is checkpointed: a run that is stopped
+//! and resumed gives the same result as an uninterrupted run.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use statistics::classes::Confusion;
 
-use crate::checkpoint::{self, Progressed};
+use crate::checkpoint::{self, CheckpointState};
 use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::network::count;
@@ -23,31 +23,32 @@ use crate::optimize::{self, Settings};
 use crate::read_back;
 use crate::watch::{Stopwatch, Watch};
 
-/// Rows of a forward pass in evaluation.
+/// Batch size of evaluation.
 const ROWS: usize = 64;
 
-/// A classifier that can be trained by [`fit`]: what the network, the small CNN and the logistic regression share.
+/// A classifier that can be trained by [`fit`]: implemented by the encoder model, the small CNN and the
+/// logistic regression.
 pub trait Classify: Module {
-    /// A row as the model wants it.
+    /// One example in the form the model reads.
     type Input;
 
-    /// Class logits `[batch, classes]` of some rows, and an auxiliary loss.
+    /// Class logits `[batch, classes]` of some examples, and an auxiliary loss `[1]`.
     fn logits(&self, rows: &[&Self::Input], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>);
 }
 
-/// Rows and their classes.
+/// Examples and their class labels.
 #[derive(Debug)]
-pub struct Rows<T> {
-    /// Inputs.
+pub struct LabeledRows<T> {
+    /// Inputs of the model, one per example.
     pub inputs: Vec<T>,
-    /// Classes.
+    /// Class labels, from 0.
     pub labels: Vec<u32>,
 }
 
-impl<T> Rows<T> {
-    /// From examples.
-    pub fn new(examples: &[Example], input: impl Fn(&[u8]) -> T) -> Rows<T> {
-        Rows {
+impl<T> LabeledRows<T> {
+    /// Converts examples of a task by `input`.
+    pub fn new(examples: &[Example], input: impl Fn(&[u8]) -> T) -> LabeledRows<T> {
+        LabeledRows {
             inputs: examples.iter().map(|example| input(&example.sequence)).collect(),
             labels: examples.iter().map(|example| example.label).collect(),
         }
@@ -57,43 +58,43 @@ impl<T> Rows<T> {
 /// The three splits of a task.
 #[derive(Debug)]
 pub struct Splits<T> {
-    /// Rows to learn from.
-    pub train: Rows<T>,
-    /// Rows on which the checkpoint is chosen.
-    pub dev: Rows<T>,
-    /// Rows that are predicted once.
-    pub test: Rows<T>,
+    /// Training split.
+    pub train: LabeledRows<T>,
+    /// Validation split, on which the checkpoint is selected.
+    pub dev: LabeledRows<T>,
+    /// Test split, predicted once.
+    pub test: LabeledRows<T>,
     /// Number of classes.
     pub classes: usize,
-    /// Names of the classes, where they have any.
+    /// Names of the classes; empty if they have none.
     pub names: Vec<String>,
-    /// What the task is judged by.
+    /// Metric of the task.
     pub metric: Metric,
 }
 
 impl<T> Splits<T> {
-    /// From a task.
+    /// Converts the examples of a task by `input`.
     pub fn new(task: &Task, input: impl Fn(&[u8]) -> T) -> Splits<T> {
         Splits {
-            train: Rows::new(&task.train, &input),
-            dev: Rows::new(&task.dev, &input),
-            test: Rows::new(&task.test, &input),
+            train: LabeledRows::new(&task.train, &input),
+            dev: LabeledRows::new(&task.dev, &input),
+            test: LabeledRows::new(&task.test, &input),
             classes: task.classes as usize,
             names: task.names.clone(),
             metric: task.metric,
         }
     }
 
-    /// Counts of true and predicted classes of a split.
-    fn confusion(&self, rows: &Rows<T>, predicted: &[u32]) -> Result<Confusion, Error> {
+    /// Confusion matrix of a split.
+    fn confusion(&self, rows: &LabeledRows<T>, predicted: &[u32]) -> Result<Confusion, Error> {
         Ok(Confusion::new(&rows.labels, predicted, self.classes)?)
     }
 }
 
-/// What an evaluation on the dev split found.
+/// Result of an evaluation on the validation split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Mean loss in nats a row.
+    /// Mean loss in nats per example.
     pub loss: f64,
     /// Score by the task's metric.
     pub score: f64,
@@ -102,73 +103,73 @@ pub struct Evaluation {
 impl Evaluation {
     /// Whether this checkpoint is better than an earlier one.
     ///
-    /// By the task's metric, and by loss where scores are equal. Tasks judged by MCC, the default, choose by loss alone: a
-    /// correlation on some hundred rows is coarse, and this is how all records of such tasks were made.
+    /// By the task's metric, and by loss if the scores are equal. For MCC, the default metric, by loss alone: a correlation over
+    /// some hundred examples is coarse, and all published records of such tasks were selected by loss.
     #[must_use]
     pub fn beats(&self, earlier: &Evaluation, metric: Metric) -> bool {
-        let nearer = self.loss < earlier.loss || (self.loss.is_finite() && !earlier.loss.is_finite());
+        let lower_loss = self.loss < earlier.loss || (self.loss.is_finite() && !earlier.loss.is_finite());
         match metric {
-            Metric::Mcc => nearer,
-            Metric::F1 | Metric::Accuracy => self.score > earlier.score || (self.score == earlier.score && nearer),
+            Metric::Mcc => lower_loss,
+            Metric::F1 | Metric::Accuracy => self.score > earlier.score || (self.score == earlier.score && lower_loss),
         }
     }
 }
 
-/// What a fine-tuning must remember beside parameters, optimizer state and its best model.
+/// Counters of a fine-tuning run, saved with parameters, optimizer state and best model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct FinetuningState {
     step: u64,
-    /// Nats a row at each evaluation; `None` stands for not-a-number and infinity, which JSON does not have.
+    /// Validation loss in nats per example at each evaluation; `None` is NaN or infinity, which JSON cannot represent.
     dev_losses: Vec<Option<f64>>,
-    /// Score by the task's metric at the evaluation whose model is kept.
+    /// Score by the task's metric at the best evaluation.
     #[serde(default)]
     best_score: f64,
-    /// The evaluation whose model is kept.
+    /// Index of the best evaluation, whose model is saved.
     best: usize,
     seconds: f64,
     resumed: u32,
 }
 
-impl Progressed for State {
+impl CheckpointState for FinetuningState {
     fn step(&self) -> u64 {
         self.step
     }
 }
 
-impl State {
-    /// The evaluation whose model is kept, if there was one.
-    fn kept(&self) -> Option<Evaluation> {
+impl FinetuningState {
+    /// The best evaluation so far, if any.
+    fn best_evaluation(&self) -> Option<Evaluation> {
         let loss = self.dev_losses.get(self.best)?.unwrap_or(f64::NAN);
         Some(Evaluation { loss, score: self.best_score })
     }
 
-    /// Notes an evaluation, and whether its model is the one that is kept from now on.
-    fn note(&mut self, found: &Evaluation, keep: bool) {
-        if keep {
+    /// Records an evaluation; `is_best` if its model is the best so far.
+    fn record(&mut self, found: &Evaluation, is_best: bool) {
+        if is_best {
             (self.best, self.best_score) = (self.dev_losses.len(), found.score);
         }
         self.dev_losses.push(found.loss.is_finite().then_some(found.loss));
     }
 }
 
-/// A classifier's result, and how it came about.
+/// Result of training a classifier, with timing and notes.
 #[derive(Debug)]
-pub struct Fit {
-    /// The result.
+pub struct FitResult {
+    /// The recorded result.
     pub result: Finetuned,
-    /// Seconds of training over all sittings, evaluations on the way included.
+    /// Seconds of training over all sessions, evaluations on the validation split included.
     pub train_seconds: f64,
-    /// Seconds of the last evaluation and of the test rows.
+    /// Seconds of the final evaluation on validation and test split.
     pub score_seconds: f64,
-    /// Times resumed.
+    /// Number of resumptions.
     pub resumed: u32,
-    /// What a person should know (checkpoints set aside).
+    /// Notes for the user, such as damaged checkpoints.
     pub notes: Vec<String>,
 }
 
-/// Trains a classifier, keeps the best checkpoint on the dev split, predicts the test rows with it. Resumes from the newest
-/// checkpoint in the run's folder.
+/// Trains a classifier, selects the best checkpoint on the validation split and predicts the test split with it. Resumes from the
+/// newest checkpoint in the run's folder.
 ///
 /// # Errors
 /// If the loss diverges, a checkpoint cannot be written, or the run is interrupted.
@@ -179,16 +180,17 @@ pub fn fit<M: Classify>(
     settings: &Finetuning,
     inputs: &Inputs<'_>,
     watch: &mut Watch<'_>,
-) -> Result<Fit, Error> {
+) -> Result<FitResult, Error> {
     let (device, folder): (&Device, &Path) = (inputs.device, inputs.folder);
-    let tape = device.clone().autodiff();
+    let autodiff = device.clone().autodiff();
     let steps = settings.steps_for(splits.train.labels.len());
     let every = steps.div_ceil(settings.evaluations.max(1) as u64);
     let adamw = Settings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: settings.weight_decay };
     let mut optimizer = optimize::adamw(&adamw);
-    let (mut order, mut notes) = (Order::new(seed, splits.train.labels.len()), Vec::new());
-    let (mut state, mut best) = (State::default(), None);
-    if let Some(found) = checkpoint::load::<M, State>(folder, &model, || optimize::adamw(&adamw), &mut notes) {
+    let (mut order, mut notes) = (EpochOrder::new(seed, splits.train.labels.len()), Vec::new());
+    let (mut state, mut best) = (FinetuningState::default(), None);
+    if let Some(found) = checkpoint::load::<M, FinetuningState>(folder, &model, || optimize::adamw(&adamw), &mut notes)
+    {
         (model, optimizer, best, state) = (found.model, found.optimizer, found.best, found.state);
         state.resumed += 1;
     }
@@ -205,35 +207,36 @@ pub fn fit<M: Classify>(
         }
         let picked = order.batch(state.step, settings.batch);
         let noise = Noise { seed, step: state.step };
-        let loss = batch_loss(&model, &splits.train, &picked, &noise, &tape);
+        let loss = batch_loss(&model, &splits.train, &picked, &noise, &autodiff);
         let loss = loss.map_err(|loss| Error::Diverged { step: state.step, steps, loss })?;
         let rate = optimize::rate(settings.learning_rate, settings.warmup, state.step, steps);
         model = optimize::descend(model, &mut optimizer, &loss, settings.clip, rate);
         state.step += 1;
-        watch.tell("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
+        watch.report("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
         if state.step % every == 0 || state.step == steps {
-            let judged = model.valid();
-            let (loss, predicted) = evaluate(&judged, &splits.dev, device)?;
+            let evaluated = model.valid();
+            let (loss, predicted) = evaluate(&evaluated, &splits.dev, device)?;
             let score = splits.confusion(&splits.dev, &predicted)?.score(splits.metric);
             let found = Evaluation { loss, score };
-            let keep = best.is_none() || state.kept().is_none_or(|kept| found.beats(&kept, splits.metric));
-            state.note(&found, keep);
-            if keep {
-                best = Some(judged);
+            let is_best =
+                best.is_none() || state.best_evaluation().is_none_or(|best| found.beats(&best, splits.metric));
+            state.record(&found, is_best);
+            if is_best {
+                best = Some(evaluated);
             }
         }
     }
     state.seconds += clock.lap();
-    let model = best.ok_or_else(|| Error::Missing("no evaluation was made".to_owned()))?;
-    let result = tested(&model, splits, &state, device)?;
-    Ok(Fit { result, train_seconds: state.seconds, score_seconds: clock.lap(), resumed: state.resumed, notes })
+    let model = best.ok_or_else(|| Error::Missing("no evaluation was performed".to_owned()))?;
+    let result = test_result(&model, splits, &state, device)?;
+    Ok(FitResult { result, train_seconds: state.seconds, score_seconds: clock.lap(), resumed: state.resumed, notes })
 }
 
-/// The result of the model that was kept: dev rows judged again, test rows predicted.
-fn tested<M: Classify>(
+/// The result of the selected model: evaluated again on the validation split, then on the test split.
+fn test_result<M: Classify>(
     model: &M,
     splits: &Splits<M::Input>,
-    state: &State,
+    state: &FinetuningState,
     device: &Device,
 ) -> Result<Finetuned, Error> {
     let (_, dev) = evaluate(model, &splits.dev, device)?;
@@ -257,20 +260,20 @@ fn tested<M: Classify>(
     })
 }
 
-/// The order of training rows: shuffled anew for each epoch, by a stream of the epoch's number.
-struct Order {
+/// The order of training examples: a new permutation for each epoch, from a stream named by the epoch's number.
+struct EpochOrder {
     seed: u64,
     rows: usize,
     epoch: u64,
     order: Vec<usize>,
 }
 
-impl Order {
-    fn new(seed: u64, rows: usize) -> Order {
-        Order { seed, rows, epoch: u64::MAX, order: Vec::new() }
+impl EpochOrder {
+    fn new(seed: u64, rows: usize) -> EpochOrder {
+        EpochOrder { seed, rows, epoch: u64::MAX, order: Vec::new() }
     }
 
-    /// The rows of a step of `size` rows.
+    /// Indices of the `size` examples of a step.
     fn batch(&mut self, step: u64, size: usize) -> Vec<usize> {
         let mut picked = Vec::with_capacity(size);
         for draw in step * size as u64..(step + 1) * size as u64 {
@@ -293,18 +296,18 @@ fn shuffled(rows: usize, seed: u64, epoch: u64) -> Vec<usize> {
     order
 }
 
-/// Mean loss of some training rows, auxiliary loss included; the mean itself where that is not finite.
+/// Mean loss of some training examples in nats, auxiliary loss included; the value of the mean as error if it is not finite.
 fn batch_loss<M: Classify>(
     model: &M,
-    rows: &Rows<M::Input>,
+    rows: &LabeledRows<M::Input>,
     picked: &[usize],
     noise: &Noise,
-    tape: &Device,
+    device: &Device,
 ) -> Result<Tensor<1>, f64> {
     let inputs: Vec<&M::Input> = picked.iter().map(|&row| &rows.inputs[row]).collect();
     let labels: Vec<u32> = picked.iter().map(|&row| rows.labels[row]).collect();
-    let (logits, auxiliary) = model.logits(&inputs, Some(noise), tape);
-    let loss = cross_entropy(logits, &labels, tape) / labels.len() as f64;
+    let (logits, auxiliary) = model.logits(&inputs, Some(noise), device);
+    let loss = cross_entropy(logits, &labels, device) / labels.len() as f64;
     let value = f64::from(loss.clone().into_scalar::<f32>());
     if !value.is_finite() {
         return Err(value);
@@ -322,8 +325,8 @@ fn cross_entropy(logits: Tensor<2>, labels: &[u32], device: &Device) -> Tensor<1
     activation::log_softmax(logits, 1).gather(1, truth).sum_dim(0).reshape([1]).neg()
 }
 
-/// Mean loss (nats a row, summed in f64) and predicted classes.
-fn evaluate<M: Classify>(model: &M, rows: &Rows<M::Input>, device: &Device) -> Result<(f64, Vec<u32>), Error> {
+/// Mean loss (nats per example, summed in f64) and predicted classes.
+fn evaluate<M: Classify>(model: &M, rows: &LabeledRows<M::Input>, device: &Device) -> Result<(f64, Vec<u32>), Error> {
     let (mut loss, mut predicted) = (0.0, Vec::with_capacity(rows.labels.len()));
     for (inputs, labels) in rows.inputs.chunks(ROWS).zip(rows.labels.chunks(ROWS)) {
         let inputs: Vec<&M::Input> = inputs.iter().collect();
@@ -344,18 +347,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_metric_chooses_the_checkpoint() {
+    fn the_metric_selects_the_checkpoint() {
         let evaluations = [(0.50, 0.70), (0.40, 0.80), (0.45, 0.90), (0.44, 0.90), (f64::NAN, 0.10)];
-        let kept = |metric: Metric| {
+        let selected = |metric: Metric| {
             let all = evaluations.map(|(loss, score)| Evaluation { loss, score });
             (1..all.len()).fold(0, |best, at| if all[at].beats(&all[best], metric) { at } else { best })
         };
-        assert_eq!(kept(Metric::Mcc), 1, "by loss alone");
-        assert_eq!(kept(Metric::F1), 3, "by score, of equal ones by loss");
-        assert_eq!(kept(Metric::Accuracy), 3);
-        let lost = Evaluation { loss: f64::NAN, score: 0.5 };
+        assert_eq!(selected(Metric::Mcc), 1, "by loss alone");
+        assert_eq!(selected(Metric::F1), 3, "by score, ties by loss");
+        assert_eq!(selected(Metric::Accuracy), 3);
+        let diverged = Evaluation { loss: f64::NAN, score: 0.5 };
         let found = Evaluation { loss: 9.0, score: 0.5 };
-        assert!(found.beats(&lost, Metric::Mcc) && found.beats(&lost, Metric::F1));
-        assert!(!lost.beats(&found, Metric::Mcc) && !lost.beats(&lost, Metric::Mcc));
+        assert!(found.beats(&diverged, Metric::Mcc) && found.beats(&diverged, Metric::F1));
+        assert!(!diverged.beats(&found, Metric::Mcc) && !diverged.beats(&diverged, Metric::Mcc));
     }
 }

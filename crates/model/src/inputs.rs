@@ -1,4 +1,4 @@
-//! What a run needs beside its own description.
+//! Inputs of a run: data, tokenizer, folders and device.
 
 use std::path::Path;
 
@@ -8,33 +8,33 @@ use protocol::Fitted;
 
 use crate::error::Error;
 
-/// What a run needs beside its own description; absent where its kind does not need it.
+/// Inputs of a run; those that its kind of work does not need are `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// The corpus.
+    /// Corpus for pretraining.
     pub corpus: Option<&'a Corpus>,
-    /// The labelled task.
+    /// Labeled task for fine-tuning.
     pub task: Option<&'a Task>,
-    /// The tokenizer, fitted.
+    /// The fitted tokenizer.
     pub fitted: Option<&'a Fitted>,
-    /// The run's own folder: checkpoints and weights.
+    /// Folder of the run, for checkpoints and weights.
     pub folder: &'a Path,
-    /// The folder of the run it starts from.
+    /// Folder of the pretraining run that fine-tuning starts from.
     pub parent: Option<&'a Path>,
-    /// Where to compute; no tape.
+    /// Device of the computation, without autodiff.
     pub device: &'a Device,
 }
 
 impl<'a> Inputs<'a> {
     pub(crate) fn corpus(&self) -> Result<&'a Corpus, Error> {
-        self.corpus.ok_or_else(|| Error::Missing("this run needs a corpus".to_owned()))
+        self.corpus.ok_or_else(|| Error::Missing("missing input: this run needs a corpus".to_owned()))
     }
 
     pub(crate) fn task(&self) -> Result<&'a Task, Error> {
-        self.task.ok_or_else(|| Error::Missing("this run needs a labelled task".to_owned()))
+        self.task.ok_or_else(|| Error::Missing("missing input: this run needs a labeled task".to_owned()))
     }
 
     pub(crate) fn fitted(&self) -> Result<&'a Fitted, Error> {
-        self.fitted.ok_or_else(|| Error::Missing("this run needs a tokenizer".to_owned()))
+        self.fitted.ok_or_else(|| Error::Missing("missing input: this run needs a fitted tokenizer".to_owned()))
     }
 }

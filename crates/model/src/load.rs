@@ -1,4 +1,4 @@
-//! A trained model from what its run left behind.
+//! Loads a trained model from the folder of its run.
 
 use std::path::Path;
 
@@ -11,25 +11,23 @@ use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::network::Model;
 
-/// The trained model of a finished pretraining run: its shapes from the run and its fitted tokenizer, its weights from the
-/// run's folder in the store. `fitted` is what the run was given: the same tokenizer, fitted on the same training text.
+/// Loads the trained model of a finished pretraining run: its shapes from the run and its fitted tokenizer, its weights from
+/// the run's folder in the store. `fitted` must be the tokenizer of the run, fitted on the same training split.
 ///
-/// With it, ids become states ([`Model::states`]), states logits ([`Model::logits`]), and a sequence is cut as the model cuts
-/// it ([`crate::segmentation::cut`]).
+/// [`Model::states`] maps ids to states, [`Model::logits`] states to logits, and [`crate::segmentation::segment`] gives the
+/// segmentation of a sequence.
 ///
 /// # Errors
-/// If the run is no pretraining, or its weights are absent, damaged (they are set aside) or of another shape.
+/// If the run is not a pretraining run, or its weights are missing, damaged (they are renamed) or of other shapes.
 pub fn load(run: &Run, folder: &Path, fitted: &Fitted, device: &Device) -> Result<Model, Error> {
     match &run.work {
         Work::Pretrain(pretrain) => pretrained(pretrain, folder, fitted, device),
-        Work::Finetune(_) | Work::Control(_) => {
-            Err(Error::Missing("only a pretraining run leaves weights behind".to_owned()))
-        }
+        Work::Finetune(_) | Work::Control(_) => Err(Error::Missing("only pretraining runs save weights".to_owned())),
     }
 }
 
-/// The trained model of a pretraining.
+/// As [`load`], for a pretraining run.
 pub(crate) fn pretrained(pretrain: &Pretrain, folder: &Path, fitted: &Fitted, device: &Device) -> Result<Model, Error> {
-    // Whatever the initial values are, all of them are replaced.
+    // The seed is irrelevant: all initial values are replaced.
     checkpoint::load_weights(folder, Model::new(&ModelConfig::of(pretrain, fitted), 0, device))
 }

@@ -1,36 +1,29 @@
 //! AdamW with warm-up, linear decay and clipping of the global gradient norm.
 //!
-//! Weight decay (decoupled) falls on matrices only: biases and LayerNorms are left alone, as in the published recipe.
+//! Decoupled weight decay applies to matrices only; biases and LayerNorms are excluded, as in the published recipe.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use experiment::config::Training;
 
-/// Settings of AdamW.
+/// Hyperparameters of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// First-moment decay.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Second-moment decay.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
     /// Decoupled weight decay, multiplied by the learning rate.
     pub weight_decay: f64,
 }
 
-impl From<&Training> for Settings {
-    fn from(training: &Training) -> Settings {
-        let Training { beta1, beta2, epsilon, weight_decay, .. } = *training;
-        Settings { beta1, beta2, epsilon, weight_decay }
-    }
-}
-
-/// The optimizer of a run.
+/// AdamW with weight decay on matrices only.
 ///
 /// # Panics
-/// Never: the patterns of the parameter group are constants.
+/// Never: the patterns of the parameter group are valid constants.
 #[must_use]
 pub fn adamw(settings: &Settings) -> ModuleOptimizer {
     let build = |decay: f64| {
@@ -41,32 +34,32 @@ pub fn adamw(settings: &Settings) -> ModuleOptimizer {
             .with_weight_decay(decay as f32)
             .build()
     };
-    let plain =
+    let undecayed =
         ParamGroup::from_any_regexes(vec![r"(^|\.)bias$", r"(^|\.)gamma$", r"(^|\.)beta$"]).expect("constant patterns");
-    ModuleOptimizer::from(build(settings.weight_decay)).with_group(plain, build(0.0), None)
+    ModuleOptimizer::from(build(settings.weight_decay)).with_group(undecayed, build(0.0), None)
 }
 
-/// The learning rate of step `step` (from 0) of `steps`: linear warm-up to `peak` over `warmup` of the steps, then linear
-/// decay towards zero.
+/// The learning rate at step `step` (from 0) of `steps`: linear warm-up to `peak` over the fraction `warmup` of the steps, then
+/// linear decay towards zero.
 #[must_use]
 pub fn rate(peak: f64, warmup: f64, step: u64, steps: u64) -> f64 {
-    let rising = (warmup * steps as f64).ceil().max(1.0);
+    let warmup_steps = (warmup * steps as f64).ceil().max(1.0);
     let now = step as f64 + 1.0;
-    if now <= rising {
-        peak * now / rising
+    if now <= warmup_steps {
+        peak * now / warmup_steps
     } else {
-        peak * (steps as f64 + 1.0 - now) / (steps as f64 + 1.0 - rising).max(1.0)
+        peak * (steps as f64 + 1.0 - now) / (steps as f64 + 1.0 - warmup_steps).max(1.0)
     }
 }
 
-/// One step down the gradients of `loss`, whose joint norm is clipped at `clip`.
+/// One optimizer step on the gradients of `loss`, whose global L2 norm is clipped at `clip`.
 pub fn descend<M: Module>(model: M, optimizer: &mut ModuleOptimizer, loss: &Tensor<1>, clip: f64, rate: f64) -> M {
     let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
     self::clip(&model, &mut gradients, clip);
     optimizer.step(rate, model, gradients)
 }
 
-/// Scales all gradients so that their joint L2 norm is at most `largest`; gives the norm before.
+/// Scales all gradients so that their global L2 norm is at most `largest`; returns the norm before clipping.
 pub fn clip<M: Module>(module: &M, gradients: &mut GradientsParams, largest: f64) -> f64 {
     let mut squares = Squares { gradients, sum: None };
     module.visit(&mut squares);
@@ -85,7 +78,7 @@ struct Squares<'a> {
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            // Chained sums over one dimension: a full sum of a large tensor depends on the number of threads.
+            // Sum one dimension after the other: a full sum of a large tensor depends on the number of threads.
             let dims = gradient.dims();
             let last = dims[D - 1];
             let rows = dims.iter().product::<usize>() / last.max(1);
@@ -117,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rate_rises_then_falls() {
+    fn learning_rate_warms_up_then_decays() {
         let rates: Vec<f64> = (0..10).map(|step| rate(1.0, 0.2, step, 10)).collect();
         assert!((rates[0] - 0.5).abs() < 1e-12 && (rates[1] - 1.0).abs() < 1e-12);
         assert!(rates.windows(2).skip(1).all(|pair| pair[1] < pair[0]) && rates[9] > 0.0);

@@ -1,4 +1,4 @@
-//! The network as scoring sees it: layouts in, logits out.
+//! Inference for scoring: layouts to logits.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::network::Model;
 use crate::read_back;
 use crate::score::Predict;
 
-/// A model that is only asked, on a device without a tape.
+/// A model for inference, on a device without autodiff.
 #[derive(Debug)]
 pub struct Predictor {
     model: Model,
@@ -20,7 +20,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// From a model that may still be training. `device` has no tape.
+    /// A copy of `model`, which may still be trained, for inference. `device` is without autodiff.
     #[must_use]
     pub fn new(model: &Model, device: &Device) -> Predictor {
         Predictor { model: model.valid(), device: device.clone() }

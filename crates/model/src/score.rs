@@ -1,7 +1,7 @@
-//! Bits that a model pays for held-out text (`docs/protocol.md#code-length`), sequential and parallel.
+//! Code length of held-out text under a model (`docs/protocol.md#code-length`), in sequential and parallel order.
 //!
-//! What a model must give for that is little: logits at the targets of some layouts ([`Predict`]). Sums are made here, in f64
-//! and in a fixed order, so a score does not depend on threads.
+//! A model only has to provide logits at the targets of layouts ([`Predict`]). Sums are computed here in f64 and in a fixed
+//! order, so a score does not depend on the number of threads.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use protocol::{Fitted, masking_plan as plan};
 
 use crate::error::Error;
 
-/// Layouts of a forward pass in scoring.
+/// Layouts per forward pass.
 const ROWS: usize = 16;
 
 /// All passes of the scoring plan.
@@ -30,13 +30,13 @@ pub const EVERY_PASS: [usize; plan::PASSES] = {
     passes
 };
 
-/// Whatever has logits for masked tokens.
+/// A model that predicts masked tokens.
 pub trait Predict {
-    /// Logits over the range `ids` at all targets of the layouts, `[targets, ids]` row by row: the targets of the first layout
-    /// in order, then those of the second ...
+    /// Logits of the range `ids` at all targets of the layouts, `[targets, ids]` row-major: the targets of the first layout in
+    /// order, then those of the second, and so on.
     ///
     /// # Errors
-    /// If there are no such logits, whole.
+    /// If the logits cannot be computed or read completely.
     fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error>;
 }
 
@@ -51,58 +51,64 @@ pub struct Scorer<'a, P> {
 }
 
 impl<'a, P: Predict> Scorer<'a, P> {
-    /// A scorer for `model`, whose tokenizer is `fitted`, with hidden spans of `span` bases.
+    /// A scorer for `model`, whose tokenizer is `fitted`, with masked spans of `span` bases.
     #[must_use]
     pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
         let sets = CandidateSets::new(Arc::clone(&fitted.tokenizer));
         Scorer { model, fitted, sets, span, passes: 0 }
     }
 
-    /// Forward passes so far, one for each input.
+    /// Number of forward passes so far, counted per input sequence.
     #[must_use]
     pub fn passes(&self) -> u64 {
         self.passes
     }
 
-    /// The score of one window over the given passes of the plan. `parallel`: also the parallel order, whose total is 0
-    /// otherwise.
+    /// The score of one window over the given passes of the scoring plan. The component of the parallel order is computed if
+    /// `parallel`, else it is 0.
     ///
     /// # Errors
-    /// If the model has no logits.
+    /// If the model returns no logits or an incomplete list.
     pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<Score, Error> {
         let mut score = Score::default();
         let (mut steps, mut layouts) = (Vec::new(), Vec::new());
         for &pass in passes {
             let spans = plan::scoring(bases, self.span, pass);
-            let cut = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &spans);
+            let segmented = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &spans);
             score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
-            let count: f64 = cut.counts().map(|number| self.fitted.counts.bits(number)).sum();
+            let count: f64 = segmented.counts().map(|number| self.fitted.counts.bits(number)).sum();
             for component in [COUNT, NO_PAIR_RULE, BIAS_ONLY] {
                 score.add(component, count);
             }
             if parallel {
                 score.add(PARALLEL, count);
             }
-            let most = cut.counts().max().unwrap_or(0);
+            let most = segmented.counts().max().unwrap_or(0);
             steps.extend(0..most);
-            layouts.extend((0..most).map(|step| asked(cut.step(step), step, parallel)));
+            layouts.extend((0..most).map(|step| scored_targets(segmented.step(step), step, parallel)));
         }
         self.passes += layouts.len() as u64;
         for (steps, layouts) in steps.chunks(ROWS).zip(layouts.chunks(ROWS)) {
-            self.pay(steps, layouts, parallel, &mut score)?;
+            self.add_code_lengths(steps, layouts, parallel, &mut score)?;
         }
         Ok(score)
     }
 
-    /// Adds what the targets of some layouts cost; each layout is of the step beside it.
-    fn pay(&mut self, steps: &[usize], layouts: &[Layout], parallel: bool, score: &mut Score) -> Result<(), Error> {
+    /// Adds the code lengths of the targets of some layouts to `score`; `steps` holds the decoding step of each layout.
+    fn add_code_lengths(
+        &mut self,
+        steps: &[usize],
+        layouts: &[Layout],
+        parallel: bool,
+        score: &mut Score,
+    ) -> Result<(), Error> {
         let ids = self.sets.ids();
         let logits = self.model.logits(layouts, ids.clone())?;
         let rows = steps.iter().zip(layouts);
         let targets: Vec<(usize, &Target)> =
             rows.flat_map(|(&step, layout)| layout.targets.iter().map(move |target| (step, target))).collect();
         if logits.len() != targets.len() * ids.len() {
-            let reason = format!("{} values for {} targets over {} ids", logits.len(), targets.len(), ids.len());
+            let reason = format!("{} values for {} targets and {} ids", logits.len(), targets.len(), ids.len());
             return Err(Error::ReadBack { what: "logits", reason });
         }
         for ((step, target), row) in targets.into_iter().zip(logits.chunks_exact(ids.len())) {
@@ -119,14 +125,13 @@ impl<'a, P: Predict> Scorer<'a, P> {
     }
 }
 
-/// A layout with the targets that are paid for at its step: the next token of each span, and at step 0 of the parallel order
-/// all of them.
-fn asked(mut layout: Layout, step: usize, parallel: bool) -> Layout {
+/// Keeps the targets that are scored at a step: the next token of each span and, at step 0 of the parallel order, all tokens.
+fn scored_targets(mut layout: Layout, step: usize, parallel: bool) -> Layout {
     layout.targets.retain(|target| target.order == step || (parallel && step == 0));
     layout
 }
 
-/// The sums of the block that a window lies in, begun if it is the first of its block.
+/// The sums of the block that contains a window; a new entry if the block has none yet.
 pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut Score {
     let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
     let index = found.unwrap_or_else(|| {

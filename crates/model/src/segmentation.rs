@@ -1,4 +1,4 @@
-//! Which tokens a model makes of a text: those of its tokenizer, or, where the front end learns its units, those of its route.
+//! Segmentation of sequences by a model: the tokens of its tokenizer or, for a front end that learns units, its route.
 
 use std::ops::Range;
 
@@ -14,18 +14,24 @@ use crate::batch::Batch;
 use crate::frontend::Route;
 use crate::network::Model;
 
-/// What a forward pass of scoring sees, means over windows.
-pub(crate) struct Seen {
-    /// Input positions, frame included.
+/// Size of a forward pass of scoring, mean over windows.
+pub(crate) struct PassSize {
+    /// Input positions, \[CLS\] and \[SEP\] included.
     pub(crate) positions: usize,
-    /// Tokens of the encoder, frame included.
+    /// Tokens of the encoder, \[CLS\] and \[SEP\] included.
     pub(crate) tokens: usize,
-    /// Targets.
+    /// Targets, the masked tokens.
     pub(crate) targets: usize,
 }
 
-/// What a forward pass sees of the windows, each under one pass of the plan (they take turns).
-pub(crate) fn seen(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], span: usize, device: &Device) -> Seen {
+/// The mean size of a forward pass over windows, each under one pass of the scoring plan, in turn.
+pub(crate) fn mean_pass_size(
+    model: &Model,
+    fitted: &Fitted,
+    windows: &[ScoringWindow],
+    span: usize,
+    device: &Device,
+) -> PassSize {
     let (mut positions, mut tokens, mut targets) = (0, 0, 0);
     for (number, window) in windows.iter().enumerate() {
         let spans = plan::scoring(&window.bases, span, number % plan::PASSES);
@@ -38,10 +44,10 @@ pub(crate) fn seen(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], sp
         };
     }
     let mean = |sum: usize| (sum as f64 / windows.len().max(1) as f64).round() as usize;
-    Seen { positions: mean(positions), tokens: mean(tokens), targets: mean(targets) }
+    PassSize { positions: mean(positions), tokens: mean(tokens), targets: mean(targets) }
 }
 
-/// Which token owns which positions of one row. Only a front end that learns its units has to be asked.
+/// Which token covers which positions of one sequence. Needs a forward pass only if the front end learns its units.
 fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Route {
     if !fitted.frontend.learns_units() {
         return Route::Same;
@@ -50,8 +56,8 @@ fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Ro
     model.valid().states(batch.ids, &batch.lengths, None).route
 }
 
-/// Tokens of each length that the scored windows are cut into (learned units where the front end learns them), and the
-/// number of encoder tokens.
+/// Number of tokens by length in bases (index 0: one base) over the scored windows (learned units if the front end learns them),
+/// and their total number.
 pub(crate) fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], device: &Device) -> (Vec<u64>, usize) {
     let mut counts: Vec<u64> = Vec::new();
     let mut add = |length: usize| {
@@ -64,7 +70,7 @@ pub(crate) fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow],
     };
     let mut number = 0;
     for window in windows {
-        for range in cut(model, fitted, &window.bases, device) {
+        for range in segment(model, fitted, &window.bases, device) {
             number += 1;
             add(range.len());
         }
@@ -72,15 +78,15 @@ pub(crate) fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow],
     (counts, number)
 }
 
-/// The cut of a sequence: spans of bases, from the tokenizer or, for a learned front end, from its route.
-pub fn cut(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<Range<usize>> {
+/// The segmentation of a sequence: ranges of bases, from the tokenizer or, for a learned front end, from its route.
+pub fn segment(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<Range<usize>> {
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
     let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
     let layout = Layout { ids, targets: Vec::new(), masked: 0 };
     match route(model, fitted, &layout, device) {
         Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
-        // Position 0 is [CLS], the last one [SEP]: they stand for no base.
+        // Positions 0 and last are [CLS] and [SEP], which cover no base.
         Route::Units(rows) => rows
             .first()
             .into_iter()

@@ -1,21 +1,21 @@
-//! How a run is watched from outside: progress, interruption, how often work is saved.
+//! Monitoring of a run: progress reports, interruption, and the interval of checkpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a run tells while it works.
+/// A progress report of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
-    /// `train`, `score`, `finetune` ...
+    /// `train`, `score` or `finetune`.
     pub stage: &'static str,
-    /// Work done: bases for `train`, windows for `score`, rows for `finetune`.
+    /// Work done: bases for `train`, windows for `score`, examples for `finetune`.
     pub done: u64,
-    /// All the work of the stage.
+    /// Total work of the stage, in the same unit.
     pub of: u64,
 }
 
-/// Seconds of work, lap by lap.
+/// Measures seconds, lap by lap.
 #[derive(Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -32,13 +32,13 @@ impl Stopwatch {
     }
 }
 
-/// Progress out, interruption in.
+/// Reports progress of a run and passes an interruption to it.
 pub struct Watch<'a> {
-    tell: Box<dyn FnMut(Progress) + 'a>,
+    callback: Box<dyn FnMut(Progress) + 'a>,
     stop: Arc<AtomicBool>,
-    /// Time between checkpoints. Does not change the answer.
+    /// Minimum time between checkpoints. Does not affect results.
     pub checkpoint_every: Duration,
-    told: Option<Instant>,
+    last_report: Option<Instant>,
 }
 
 impl std::fmt::Debug for Watch<'_> {
@@ -48,22 +48,22 @@ impl std::fmt::Debug for Watch<'_> {
 }
 
 impl<'a> Watch<'a> {
-    /// Tells progress to `tell` (a few times a second at most) and stops soon after `stop` is set.
-    pub fn new(tell: impl FnMut(Progress) + 'a, stop: Arc<AtomicBool>) -> Watch<'a> {
-        Watch { tell: Box::new(tell), stop, checkpoint_every: Duration::from_secs(20), told: None }
+    /// Reports progress to `callback` (at most five times a second) and stops the run soon after `stop` is set.
+    pub fn new(callback: impl FnMut(Progress) + 'a, stop: Arc<AtomicBool>) -> Watch<'a> {
+        Watch { callback: Box::new(callback), stop, checkpoint_every: Duration::from_secs(20), last_report: None }
     }
 
-    /// Nobody watches.
+    /// No reports and no interruption.
     #[must_use]
     pub fn silent() -> Watch<'static> {
         Watch::new(|_| {}, Arc::new(AtomicBool::new(false)))
     }
 
-    pub(crate) fn tell(&mut self, stage: &'static str, done: u64, of: u64) {
+    pub(crate) fn report(&mut self, stage: &'static str, done: u64, of: u64) {
         let now = Instant::now();
-        if done == of || done == 0 || self.told.is_none_or(|told| now - told > Duration::from_millis(200)) {
-            (self.tell)(Progress { stage, done, of });
-            self.told = Some(now);
+        if done == of || done == 0 || self.last_report.is_none_or(|last| now - last > Duration::from_millis(200)) {
+            (self.callback)(Progress { stage, done, of });
+            self.last_report = Some(now);
         }
     }
 

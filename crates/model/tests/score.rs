@@ -1,4 +1,4 @@
-//! The score against a slow formula, for a model whose logits are known: every family of tokenizers, both orders.
+//! Scores against a direct implementation of their definition, for models with known logits: all families, both orders.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,25 +16,25 @@ use tokenize::{Reading, Token, registry};
 
 const SPAN: usize = 12;
 
-/// A number for an input.
-fn number(input: &[u32]) -> u64 {
+/// A hash of an input.
+fn hash(input: &[u32]) -> u64 {
     input.iter().fold(0, |sum, &id| sum.wrapping_mul(0x100_0000_01b3).wrapping_add(u64::from(id) + 1))
 }
 
-/// What the stub answers at a position of the input of that number for an id: anything will do that differs between places.
+/// The stub's logit of an id at a position of the input with hash `input`: an arbitrary function of the three.
 fn logit(input: u64, position: usize, id: u32) -> f32 {
     let mixed = (input ^ (position as u64) << 40 ^ u64::from(id) << 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> 40) % 4000) as f32 / 1000.0 - 2.0
 }
 
-/// A model that looks at its input only to make up numbers from it.
+/// A model whose logits are a hash of input, position and id.
 struct Stub;
 
 impl Predict for Stub {
     fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
         let mut logits = Vec::new();
         for layout in layouts {
-            let input = number(&layout.ids);
+            let input = hash(&layout.ids);
             for target in &layout.targets {
                 logits.extend(ids.clone().map(|id| logit(input, target.position, id as u32)));
             }
@@ -53,10 +53,10 @@ impl Predict for Uniform {
     }
 }
 
-/// A device that loses its last number.
-struct Broken;
+/// A model that returns one logit too few.
+struct Truncated;
 
-impl Predict for Broken {
+impl Predict for Truncated {
     fn logits(&self, layouts: &[Layout], ids: Range<usize>) -> Result<Vec<f32>, Error> {
         let mut logits = Uniform.logits(layouts, ids)?;
         logits.pop();
@@ -77,7 +77,7 @@ fn dna(length: usize, seed: u64) -> Vec<u8> {
     bases
 }
 
-/// Every family of the registry, fitted on the same text.
+/// The examples of all registered families, fitted on the same text.
 fn families() -> &'static [Fitted] {
     static ALL: OnceLock<Vec<Fitted>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -87,10 +87,10 @@ fn families() -> &'static [Fitted] {
     })
 }
 
-/// Tokens of a masked span: where each stands in the input, which it is, and its bases.
+/// Tokens of a masked span, each with its position in the input.
 type Masked = Vec<(usize, Token)>;
 
-/// Input and masked spans of a window in which the bases of `spans` are masked, but for the first `step` tokens of each.
+/// Input ids and masked spans of a window in which `spans` are masked except for the first `step` tokens of each.
 fn input(fitted: &Fitted, bases: &[u8], spans: &[Range<usize>], step: usize) -> (Vec<u32>, Vec<Masked>) {
     let encode = |from: usize, to: usize| {
         let mut tokens = Vec::new();
@@ -122,9 +122,9 @@ fn input(fitted: &Fitted, bases: &[u8], spans: &[Range<usize>], step: usize) -> 
             tiles.push((index + 1, tokens[index]));
             at = tokens[index].end as usize;
         }
-        let hidden = tiles.get(step).map_or(span.end, |(_, token)| token.start as usize)..span.end;
+        let masked_bases = tiles.get(step).map_or(span.end, |(_, token)| token.start as usize)..span.end;
         for (id, token) in ids.iter_mut().zip(&tokens) {
-            if (token.start as usize) < hidden.end && token.end as usize > hidden.start {
+            if (token.start as usize) < masked_bases.end && token.end as usize > masked_bases.start {
                 *id = MASK;
             }
         }
@@ -133,8 +133,15 @@ fn input(fitted: &Fitted, bases: &[u8], spans: &[Range<usize>], step: usize) -> 
     (std::iter::once(CLS).chain(ids).chain([SEP]).collect(), masked)
 }
 
-/// -log2 of the probabilities of a token: of its length, of itself given its length, of itself without the pair rule.
-fn price(fitted: &Fitted, tiles: &Masked, order: usize, shown: usize, logit: impl Fn(u32) -> f32) -> [f64; 3] {
+/// Code lengths of a token in bits (-log2 p): of its length, of the token given its length, of the token without the pair rule. The
+/// first `shown` tokens of the span are known.
+fn token_code_lengths(
+    fitted: &Fitted,
+    tiles: &Masked,
+    order: usize,
+    shown: usize,
+    logit: impl Fn(u32) -> f32,
+) -> [f64; 3] {
     let tokenizer = &fitted.tokenizer;
     let bases = |id: u32| tokenizer.vocabulary().length(id);
     let (left, total) = (tiles.len() - shown, tiles[shown..].iter().map(|(_, token)| bases(token.id)).sum::<usize>());
@@ -158,11 +165,11 @@ fn price(fitted: &Fitted, tiles: &Masked, order: usize, shown: usize, logit: imp
     let probability = f64::from(logit(own)).exp();
     let all = sum(&|id| candidate(id, true));
     let same = sum(&|id| candidate(id, true) && bases(id) == bases(own));
-    let unruled = sum(&|id| candidate(id, false));
-    [-(same / all).log2(), -(probability / same).log2(), -(probability / unruled).log2()]
+    let without_pair_rule = sum(&|id| candidate(id, false));
+    [-(same / all).log2(), -(probability / same).log2(), -(probability / without_pair_rule).log2()]
 }
 
-/// The sums of a window by name, one token after the other.
+/// The sums of the components of a window by name, token by token.
 fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
     let mut sums: HashMap<&'static str, f64> = HashMap::new();
     let mut add = |name: &'static str, value: f64| *sums.entry(name).or_default() += value;
@@ -171,23 +178,24 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
         let cells = cells.map(|cell| cell * SPAN..(cell + 1) * SPAN);
         let spans: Vec<Range<usize>> = cells.filter(|cell| !bases[cell.clone()].contains(&b'N')).collect();
         let (first, masked) = input(fitted, bases, &spans, 0);
-        let first = number(&first);
+        let first = hash(&first);
         let most = masked.iter().map(Vec::len).max().unwrap_or(0);
         add("passes", most as f64);
-        let steps: Vec<u64> = (0..most).map(|step| number(&input(fitted, bases, &spans, step).0)).collect();
+        let steps: Vec<u64> = (0..most).map(|step| hash(&input(fitted, bases, &spans, step).0)).collect();
         for tiles in &masked {
             add("bases", SPAN as f64);
             let count = fitted.counts.bits(tiles.len());
             ["count", "parallel", "no_pair_rule", "bias_only"].into_iter().for_each(|name| add(name, count));
             for (order, &(place, _)) in tiles.iter().enumerate() {
-                let seen = |id| logit(steps[order], place, id);
-                let [length, content, no_pair_rule] = price(fitted, tiles, order, order, seen);
+                let logits = |id| logit(steps[order], place, id);
+                let [length, content, no_pair_rule] = token_code_lengths(fitted, tiles, order, order, logits);
                 add("length", length);
                 add("content", content);
                 add("no_pair_rule", no_pair_rule);
-                let [length, content, _] = price(fitted, tiles, order, order, |id| fitted.context_free[id as usize]);
+                let [length, content, _] =
+                    token_code_lengths(fitted, tiles, order, order, |id| fitted.context_free[id as usize]);
                 add("bias_only", length + content);
-                let [length, content, _] = price(fitted, tiles, order, 0, |id| logit(first, place, id));
+                let [length, content, _] = token_code_lengths(fitted, tiles, order, 0, |id| logit(first, place, id));
                 add("parallel", length + content);
             }
         }
@@ -196,7 +204,7 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
 }
 
 #[test]
-fn the_score_is_that_of_a_slow_formula() {
+fn scores_equal_a_direct_implementation() {
     let mut bases = dna(2 * SPAN * plan::PASSES + 5, 3);
     bases[30] = b'N';
     for fitted in families() {
@@ -224,7 +232,7 @@ fn the_score_is_that_of_a_slow_formula() {
             let (found, expected) = (score.bits(PARALLEL), if parallel { expected["parallel"] } else { 0.0 });
             assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{name} parallel: {found}, {expected}");
         }
-        assert_eq!(expected["bases"], (2 * plan::PASSES - 1) as f64 * SPAN as f64, "one cell holds an N");
+        assert_eq!(expected["bases"], (2 * plan::PASSES - 1) as f64 * SPAN as f64, "one cell contains an N");
         assert!(expected["length"] == 0.0 || fitted.tokenizer.reading().fixed().is_none());
     }
 }
@@ -241,8 +249,8 @@ fn uniform_logits_cost_two_bits_with_fixed_lengths() {
 }
 
 #[test]
-fn logits_that_are_not_whole_are_no_score() {
+fn incomplete_logits_are_an_error() {
     let fitted = &families()[0];
-    let error = Scorer::new(Broken, fitted, SPAN).window(&dna(252, 4), &[0], false).unwrap_err();
+    let error = Scorer::new(Truncated, fitted, SPAN).window(&dna(252, 4), &[0], false).unwrap_err();
     assert!(error.to_string().contains("logits") && error.remedy().is_some(), "{error}");
 }

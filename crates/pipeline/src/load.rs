@@ -78,6 +78,6 @@ impl Loaded {
     /// If the device is not available.
     pub fn segment(&self, bases: &[u8]) -> Result<Vec<Range<usize>>> {
         let device = model::device::open(&self.device)?;
-        Ok(model::segmentation::cut(&self.model, &self.fitted, bases, &device))
+        Ok(model::segmentation::segment(&self.model, &self.fitted, bases, &device))
     }
 }

@@ -1,4 +1,4 @@
-//! A small convolutional network on one-hot bases: two convolutions, the strongest answer over the sequence, a linear map.
+//! A small convolutional network on one-hot bases: two convolutions, global max pooling, linear layer.
 
 use burn::module::{Module, Param};
 use burn::tensor::ops::ConvOptions;
@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation, module};
 use experiment::config::Finetuning;
 
 use crate::error::Error;
-use crate::fit::{Classify, Fit, Splits, fit};
+use crate::fit::{Classify, FitResult, Splits, fit};
 use crate::inputs::Inputs;
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
@@ -14,10 +14,10 @@ use crate::watch::Watch;
 
 /// Filters of each convolution.
 const FILTERS: usize = 64;
-/// Bases under the first filters.
+/// Width of the filters of the first convolution, in bases.
 const WIDTH: usize = 11;
 
-/// The network.
+/// The small convolutional network.
 #[derive(Module, Debug)]
 pub struct Cnn {
     first: Param<Tensor<3>>,
@@ -28,7 +28,7 @@ pub struct Cnn {
 }
 
 impl Cnn {
-    /// A network of initial weights (scaled by the number of inputs of a filter, He et al. 2015).
+    /// A network with He initialization (He et al. 2015).
     #[must_use]
     pub fn new(seed: u64, classes: usize, device: &Device) -> Cnn {
         let init = |inputs: usize| Init::new(seed, (2.0 / inputs as f64).sqrt(), device);
@@ -43,7 +43,7 @@ impl Cnn {
 }
 
 impl Classify for Cnn {
-    /// Bases.
+    /// Bases of the sequence.
     type Input = Vec<u8>;
 
     fn logits(&self, rows: &[&Vec<u8>], _noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
@@ -51,7 +51,7 @@ impl Classify for Cnn {
         let mut one_hot = vec![0.0f32; rows.len() * 4 * length];
         for (number, row) in rows.iter().enumerate() {
             for (i, &base) in row.iter().enumerate() {
-                // N and padding stay zero in all four channels.
+                // N and padding are zero in all four channels.
                 if let Some(letter) = dna::code(base) {
                     one_hot[(number * 4 + letter) * length + i] = 1.0;
                 }
@@ -61,16 +61,16 @@ impl Classify for Cnn {
         let same = |width: usize| ConvOptions::<1>::new([1], [width / 2], [1], 1);
         let x = activation::relu(module::conv1d(x, self.first.val(), Some(self.first_bias.val()), same(WIDTH)));
         let x = activation::relu(module::conv1d(x, self.second.val(), Some(self.second_bias.val()), same(5)));
-        let strongest = x.max_dim(2).reshape([rows.len(), FILTERS]);
-        (self.linear.forward(strongest), None)
+        let pooled = x.max_dim(2).reshape([rows.len(), FILTERS]);
+        (self.linear.forward(pooled), None)
     }
 }
 
-/// Trains and tests the network on a task.
+/// Trains and evaluates the network on a task.
 ///
 /// # Errors
 /// As [`fit`], or if there is no task.
-pub fn run(seed: u64, settings: &Finetuning, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Fit, Error> {
+pub fn run(seed: u64, settings: &Finetuning, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<FitResult, Error> {
     let task = inputs.task()?;
     let model = Cnn::new(seed, task.classes as usize, &inputs.device.clone().autodiff());
     fit(seed, model, &Splits::new(task, <[u8]>::to_vec), settings, inputs, watch)

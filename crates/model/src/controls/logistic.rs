@@ -1,24 +1,24 @@
-//! Multinomial logistic regression on k-mer counts: what a bag of words knows.
+//! Multinomial logistic regression on k-mer counts, a bag-of-k-mers baseline.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use experiment::config::{Finetuning, Pooling};
 
 use crate::error::Error;
-use crate::fit::{Classify, Fit, Splits, fit};
+use crate::fit::{Classify, FitResult, Splits, fit};
 use crate::inputs::Inputs;
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::watch::Watch;
 
-/// A linear map of k-mer frequencies.
+/// A linear layer on standardized k-mer counts.
 #[derive(Module, Debug)]
 pub struct Logistic {
     linear: Linear,
 }
 
 impl Classify for Logistic {
-    /// Standardised features.
+    /// Standardized k-mer counts.
     type Input = Vec<f32>;
 
     fn logits(&self, rows: &[&Vec<f32>], _noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
@@ -29,14 +29,14 @@ impl Classify for Logistic {
     }
 }
 
-/// Counts of all words of 1 to `max_k` bases; words with another letter are left out.
+/// Counts of all k-mers for k from 1 to `max_k`, k-mers of one length after those of the next shorter; k-mers with N are skipped.
 fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
     let size = (1..=max_k).map(|k| 1usize << (2 * k)).sum();
     let mut counts = vec![0.0; size];
     let mut offset = 0;
     for k in 1..=max_k {
-        for word in sequence.windows(k) {
-            let code = word.iter().try_fold(0, |code, &base| dna::code(base).map(|letter| code * 4 + letter));
+        for kmer in sequence.windows(k) {
+            let code = kmer.iter().try_fold(0, |code, &base| dna::code(base).map(|letter| code * 4 + letter));
             if let Some(code) = code {
                 counts[offset + code] += 1.0;
             }
@@ -46,12 +46,12 @@ fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
     counts
 }
 
-/// Fits and tests the regression on a task: features standardised by the training rows, weight decay as the penalty,
-/// 20 passes, the best of them on the dev split.
+/// Trains and evaluates the regression on a task: features standardized on the training split, weight decay as the penalty, 20
+/// epochs, the best of which is selected on the validation split.
 ///
 /// # Errors
 /// As [`fit`], or if there is no task.
-pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Fit, Error> {
+pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<FitResult, Error> {
     let task = inputs.task()?;
     let mut splits = Splits::new(task, |sequence| counts(sequence, max_k));
     let width = splits.train.inputs.first().map_or(0, Vec::len);
@@ -66,8 +66,8 @@ pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) 
     for split in [&mut splits.train, &mut splits.dev, &mut splits.test] {
         for row in &mut split.inputs {
             for (i, value) in row.iter_mut().enumerate() {
-                let spread = (square[i] - mean[i] * mean[i]).max(0.0).sqrt();
-                *value = if spread > 1e-9 { ((f64::from(*value) - mean[i]) / spread) as f32 } else { 0.0 };
+                let deviation = (square[i] - mean[i] * mean[i]).max(0.0).sqrt();
+                *value = if deviation > 1e-9 { ((f64::from(*value) - mean[i]) / deviation) as f32 } else { 0.0 };
             }
         }
     }
@@ -90,7 +90,7 @@ pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn words_are_counted() {
+    fn kmers_without_n_are_counted() {
         let counts = super::counts(b"ACNAC", 2);
         assert_eq!(&counts[..4], [2.0, 2.0, 0.0, 0.0]);
         assert_eq!(counts[4 + 1], 2.0);

@@ -1,5 +1,5 @@
-//! A two-sided Markov predictor on the same plan: a chain fitted on the training split, its exact posterior given all
-//! visible bases on both sides of a span.
+//! A two-sided Markov predictor under the same masking plan: a Markov chain fitted on the training split, scored by the exact
+//! posterior of a span given all unmasked bases on both sides.
 
 use dataset::{Corpus, MarkovChain, Split};
 use experiment::config::Scoring;
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::score::block_of;
 use crate::watch::Watch;
 
-/// Pseudo-count with which each context leans on the next shorter one.
+/// Pseudocount of the back-off from each context to the next shorter one.
 const PSEUDOCOUNT: f64 = 4.0;
 
-/// Bits of the predictor per species and block.
+/// Code length of the predictor per species and block.
 ///
 /// # Errors
 /// If the corpus has no scoring windows.
@@ -30,7 +30,7 @@ pub fn score(
     let windows = corpus.scoring_windows(Split::Test, window, scoring.bases)?;
     let mut blocks: Vec<BlockScore> = Vec::new();
     for (number, window) in windows.iter().enumerate() {
-        watch.tell("score", number as u64, windows.len() as u64);
+        watch.report("score", number as u64, windows.len() as u64);
         let (mut bits, mut bases) = (0.0, 0);
         for pass in 0..plan::PASSES {
             let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();
