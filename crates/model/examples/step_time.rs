@@ -1,12 +1,13 @@
-//! The time of one step of the shared encoder, as a JSON line to be laid beside a PyTorch twin's.
+//! Measures the time of one step of the shared encoder; prints a JSON line, to compare with the same model in PyTorch.
 //!
 //! ```text
 //! cargo run --release --workspace --example step_time -- --device cpu --size small --what mlm --batch 16 --tokens 128
 //! ```
 //!
-//! `--size small` is 4 layers of 256, `base` is DNABERT-2 (12 of 768). `--what forward` passes states through the encoder
-//! off the tape; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW. Random
-//! ids, vocabulary 4096, rows of equal length. Every step ends with its loss read back, so the device has finished.
+//! `--size small` has 4 layers of width 256, `base` is DNABERT-2 (12 layers of width 768). `--what forward` is a forward pass
+//! without autodiff; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW. Input
+//! are random ids from a vocabulary of 4096, sequences of equal length. Every step ends by copying its loss to the host,
+//! so that the device has finished.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => Err(&pair[0]),
         })
         .collect::<Result<_, _>>()
-        .map_err(|word| format!("\"{word}\": every option is --NAME VALUE"))?;
+        .map_err(|argument| format!("invalid argument \"{argument}\": options have the form --NAME VALUE"))?;
     let text = |name: &str, default: &'static str| given.get(name).map_or(default, |value| *value).to_owned();
     let number = |name: &str, default: &'static str| text(name, default).parse::<usize>();
     let (name, size, what) = (text("device", "cpu"), text("size", "small"), text("what", "mlm"));
@@ -41,39 +42,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (layers, hidden, heads, intermediate) = match size.as_str() {
         "small" => (4, 256, 4, 1024),
         "base" => (12, 768, 12, 3072),
-        _ => return Err(format!("--size {size}: small or base").into()),
+        _ => return Err(format!("invalid --size {size}: must be small or base").into()),
     };
     if !["forward", "mlm"].contains(&what.as_str()) {
-        return Err(format!("--what {what}: forward or mlm").into());
+        return Err(format!("invalid --what {what}: must be forward or mlm").into());
     }
     if given.contains_key("threads") {
         model::device::threads(number("threads", "1")?);
     }
 
-    let plain = model::device::open(&name)?;
-    let device = if what == "mlm" { plain.autodiff() } else { plain };
-    let encoder = EncoderConfig {
-        layers,
-        hidden,
-        heads,
-        intermediate,
-        dropout,
-        position: Position::Alibi,
-        ..EncoderConfig::default()
-    };
+    let inference = model::device::open(&name)?;
+    let device = if what == "mlm" { inference.autodiff() } else { inference };
+    let encoder =
+        Encoder { layers, hidden, heads, intermediate, dropout, position: Position::Alibi, ..Encoder::default() };
     let frontend = tokenize::FrontendConfig::Lookup;
     let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
     let mut model = Model::new(&config, 1, &device);
     let mut optimizer = optimize::adamw(&Settings { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weight_decay: 1e-5 });
-    let mut draws = dataset::stream(1, "step_time");
+    let mut stream = dataset::stream(1, "step_time");
     let mut draw = |count: usize, below: usize| -> Vec<i64> {
-        (0..count).map(|_| 5 + (draws.next_u64() % (below as u64 - 5)) as i64).collect()
+        (0..count).map(|_| 5 + (stream.next_u64() % (below as u64 - 5)) as i64).collect()
     };
     let ids = Tensor::<2, Int>::from_data(TensorData::new(draw(batch * tokens, VOCABULARY), [batch, tokens]), &device);
-    let picked = (batch * tokens * 15 / 100).max(1);
-    let rows: Vec<i64> = (0..picked).map(|row| (row * batch * tokens / picked) as i64).collect();
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [picked]), &device);
-    let truth = Tensor::<2, Int>::from_data(TensorData::new(draw(picked, VOCABULARY), [picked, 1]), &device);
+    let targets = (batch * tokens * 15 / 100).max(1);
+    let rows: Vec<i64> = (0..targets).map(|row| (row * batch * tokens / targets) as i64).collect();
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [targets]), &device);
+    let truth = Tensor::<2, Int>::from_data(TensorData::new(draw(targets, VOCABULARY), [targets, 1]), &device);
     let lengths = vec![tokens; batch];
 
     let (mut times, mut last) = (Vec::new(), 0.0);
@@ -90,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let loss = log.mean().neg();
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(5e-4, model, gradients);
-            // Reading any weight waits for the whole step.
+            // Copying a weight to the host waits for the whole step.
             let _ = model.head.bias.val().slice(s![0..1]).into_data();
             last = loss.into_scalar::<f32>();
         }

@@ -1,8 +1,8 @@
-//! Where a run computes: `--device cpu | tch | tch:cpu | tch:cuda[:N]` turned into a burn [`Device`].
+//! Devices: parses `--device cpu | tch | tch:cpu | tch:cuda[:N]` to a burn [`Device`].
 //!
-//! The one file with `cfg(feature)`. burn 0.22 has no backend generic: a device is a value, and everything else in this
-//! crate is written once. `cpu` is pure Rust (burn-flex); `tch` is LibTorch, the road to a GPU (deprecated upstream,
-//! which is why it is named in this file only).
+//! The only file with `cfg(feature)`. In burn 0.22 a device is a value, not a generic parameter, so the rest of this crate is
+//! independent of the backend. `cpu` is pure Rust (burn-flex); `tch` is LibTorch, which supports GPUs (deprecated by burn,
+//! therefore confined to this file).
 //!
 //! ```
 //! let device = model::device::open("cpu").unwrap();
@@ -17,33 +17,31 @@ use thiserror::Error;
 /// Why a device could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
-    /// No such device in any build.
-    #[error("unknown device \"{0}\": the devices are cpu, tch, tch:cpu, tch:cuda and tch:cuda:N")]
+    /// No build has a device of this name.
+    #[error("unknown device \"{0}\": must be one of cpu, tch, tch:cpu, tch:cuda or tch:cuda:N")]
     Unknown(String),
-    /// The device exists, but this program was built without it.
+    /// The device is supported, but this program was built without it.
     #[error("device \"{device}\" is not in this build: build with `--features {feature}`")]
     NotBuilt {
-        /// What was asked for.
+        /// Requested device.
         device: String,
-        /// The cargo feature that would bring it.
+        /// The cargo feature that enables it.
         feature: &'static str,
     },
-    /// The device is known, but tokbench does not offer it.
-    #[error(
-        "device \"{0}\" is not built here: its dependencies need a download that the package index does not hold; use tch:cuda"
-    )]
+    /// burn has such a device, but tokbench does not support it.
+    #[error("device \"{0}\" is not supported: its dependencies are not available from the package index; use tch:cuda")]
     NotOffered(String),
-    /// The machine does not have it.
-    #[error("device \"{device}\": LibTorch sees {found} CUDA device(s) on this machine")]
+    /// The machine has no such GPU.
+    #[error("device \"{device}\": not found: LibTorch reports {found} CUDA device(s) on this machine")]
     Absent {
-        /// What was asked for.
+        /// Requested device.
         device: String,
-        /// Number of CUDA devices that LibTorch sees.
+        /// Number of CUDA devices reported by LibTorch.
         found: usize,
     },
 }
 
-/// A device name, read.
+/// A parsed device name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
     Cpu,
@@ -64,10 +62,10 @@ fn parse(name: &str) -> Result<Name, Error> {
     }
 }
 
-/// Opens a device by name, without a gradient tape (training wants `open(name)?.autodiff()`).
+/// Opens a device by name, without autodiff (for training use `open(name)?.autodiff()`).
 ///
 /// # Errors
-/// An unknown name, a device this program was built without, or a GPU this machine does not have.
+/// If the name is unknown, the program was built without the device, or the machine has no such GPU.
 pub fn open(name: &str) -> Result<Device, Error> {
     match parse(name)? {
         Name::Cpu => Ok(Device::flex()),
@@ -76,10 +74,10 @@ pub fn open(name: &str) -> Result<Device, Error> {
     }
 }
 
-/// The kind of a device as it stands in run keys and records: `cpu`, `tch-cpu` or `tch-cuda`.
+/// The kind of a device as written to run keys and records: `cpu`, `tch-cpu` or `tch-cuda`.
 ///
 /// # Errors
-/// An unknown name. A device that is merely absent has a kind.
+/// If the name is unknown. A device that is absent on this machine has a kind.
 pub fn kind(name: &str) -> Result<String, Error> {
     let kind = match parse(name)? {
         Name::Cpu => "cpu",
@@ -89,7 +87,7 @@ pub fn kind(name: &str) -> Result<String, Error> {
     Ok(kind.to_owned())
 }
 
-/// The hardware behind a device in words, where the system tells: the processor (Linux), or the GPU as its driver calls it.
+/// Name of the hardware behind a device: the processor model (on Linux, else the architecture), or the GPU as its driver names it.
 #[must_use]
 pub fn hardware(name: &str) -> String {
     match parse(name) {
@@ -115,15 +113,15 @@ fn graphics(index: usize) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Names of the devices that can be opened in this build on this machine.
+/// Names of the devices that this build can open on this machine.
 #[must_use]
 pub fn available() -> Vec<&'static str> {
     ["cpu", "tch:cpu", "tch:cuda"].into_iter().filter(|name| open(name).is_ok()).collect()
 }
 
-/// Sets the number of threads of this process, once, before anything is computed. Does not change results.
+/// Sets the number of threads of this process; call it once, before any computation. Results do not depend on it.
 pub fn threads(number: usize) {
-    // Fails only if the pool exists already; then RAYON_NUM_THREADS has decided.
+    // Fails only if the thread pool already exists; its size is then set by RAYON_NUM_THREADS.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(number.max(1)).build_global();
 }
 
@@ -131,7 +129,7 @@ pub fn threads(number: usize) {
 fn libtorch(name: &str, cuda: Option<usize>) -> Result<Device, Error> {
     use burn::tensor::DeviceType;
     let Some(index) = cuda else { return Ok(Device::libtorch()) };
-    // LibTorch lists its CPU too; only devices beyond it are GPUs.
+    // LibTorch also lists its CPU; count only CUDA devices.
     let devices = Device::enumerate(DeviceType::LibTorch).into_iter();
     let found = devices.filter(|device| format!("{device:?}").contains("Cuda")).count();
     if index < found { Ok(Device::libtorch_cuda(index)) } else { Err(Error::Absent { device: name.to_owned(), found }) }
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_or_refused_with_a_reason() {
+    fn device_names_are_parsed_or_rejected() {
         assert_eq!(parse("tch:cuda:3"), Ok(Name::TchCuda(3)));
         assert_eq!(kind("tch"), Ok("tch-cpu".to_owned()));
         assert_eq!(parse("tch:cuda:x"), Err(Error::Unknown("tch:cuda:x".to_owned())));

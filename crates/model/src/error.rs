@@ -1,78 +1,78 @@
-//! What can go wrong in a run.
+//! Errors of executing a run.
 
 use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
-/// Why a run has no result.
+/// Why a run failed.
 #[derive(Debug, ThisError)]
 pub enum Error {
     /// The device cannot be opened.
     #[error(transparent)]
     Device(#[from] crate::device::Error),
-    /// The data cannot give what the run needs.
+    /// The data are missing, invalid or too small for the run.
     #[error(transparent)]
     Data(#[from] dataset::Error),
-    /// The tokenizer does not fit.
+    /// The tokenizer cannot be built or used.
     #[error(transparent)]
     Tokenizer(#[from] tokenize::Error),
-    /// Predictions that cannot be judged.
+    /// The predictions cannot be evaluated.
     #[error(transparent)]
     Statistics(#[from] statistics::Error),
-    /// The loss is no longer a number.
+    /// The loss became infinite or not-a-number.
     #[error("the loss became {loss} at step {step} of {steps}")]
     Diverged {
-        /// Step, from 0.
+        /// Step of the divergence, from 0.
         step: u64,
-        /// Steps of the run.
+        /// Optimizer steps of the run.
         steps: u64,
-        /// What it became.
+        /// The loss at that step.
         loss: f64,
     },
-    /// A checkpoint or weights file that cannot be read or written.
+    /// A checkpoint or weights file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         reason: String,
     },
-    /// Stopped from outside; what was done is kept.
-    #[error("interrupted at step {step} of {steps}; the same command continues from there")]
+    /// Interrupted from outside; progress is saved.
+    #[error("interrupted at step {step} of {steps}; re-run the same command to resume")]
     Interrupted {
-        /// Steps done.
+        /// Completed optimizer steps.
         step: u64,
-        /// Steps of the run.
+        /// Optimizer steps of the run.
         steps: u64,
     },
-    /// Numbers that did not come back from the device as they should.
-    #[error("the {what} could not be read back from the device: {reason}")]
+    /// Values could not be copied from the device to the host.
+    #[error("cannot read the {what} from the device: {reason}")]
     ReadBack {
-        /// `logits` ...
+        /// Name of the values, such as `logits`.
         what: &'static str,
-        /// Why.
+        /// Cause.
         reason: String,
     },
-    /// A run that lacks something it needs.
+    /// A required input is missing.
     #[error("{0}")]
     Missing(String),
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// What the user can do, printed as `help:`.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.remedy(),
             Error::Tokenizer(error) => error.remedy(),
             Error::File { reason, .. } if reason.contains("(os error") => Some(
-                "check the store's disk: free space, limits on file sizes (ulimit -f); finished runs are safe"
+                "check the disk of the store: free space and file size limits (ulimit -f); finished runs are not affected"
                     .to_owned(),
             ),
             Error::ReadBack { .. } => {
-                Some("start again; if it stays, the device or its driver is at fault: try --device cpu".to_owned())
+                Some("re-run; if the error persists, suspect the device or its driver and try --device cpu".to_owned())
             }
-            Error::Diverged { .. } => Some("lower training.learning_rate or raise training.warmup".to_owned()),
+            Error::Diverged { .. } => Some("decrease training.learning_rate or increase training.warmup".to_owned()),
             _ => None,
         }
     }

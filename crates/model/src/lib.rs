@@ -1,4 +1,4 @@
-//! How a run is answered: front ends, the shared DNABERT-2 encoder, heads, training and scoring. The only crate that knows
+//! Models of tokbench: front ends, the shared DNABERT-2 encoder, heads, training and scoring. The only crate that depends on
 //! burn.
 //!
 //! ```text
@@ -6,24 +6,24 @@
 //!                         [batch, positions]   [batch, tokens, hidden]     [batch, positions, hidden]
 //! ```
 //!
-//! # The idea in ten lines
-//! A tokenizer has two halves. The pure half cuts bases into ids (crate `tokenize`). The other half is differentiable: a
-//! [`frontend::Frontend`] turns ids into vectors, and states back into one per position. For fixed tokenizers that is a table
-//! of embeddings and the identity; MxDNA learns which bases form a unit. Between the two stands one encoder, the same for all:
-//! [`encoder::Encoder`], which never sees an id. [`pretrain`] trains on hidden spans, [`score`] pays for them in bits,
-//! [`finetune`] classifies, [`controls`] do without the encoder, and [`execute::execute`] is the one door to all of it: a
-//! run in, an outcome out.
+//! # Overview
+//! A tokenizer has two parts. The first is a pure function from bases to token ids (crate `tokenize`). The second is
+//! differentiable: a [`frontend::Frontend`] maps ids to vectors and encoder states back to positions. For fixed tokenizers
+//! these are an embedding table and the identity; MxDNA learns which bases form a token. Between the two runs the same
+//! encoder for every tokenizer, [`encoder::Encoder`], which never sees ids. [`pretrain`] trains on masked spans, [`score`]
+//! computes their code length, [`finetune`] trains classifiers, [`controls`] need no encoder, and [`execute::execute`] is
+//! the entry point to all of them: it takes a run and returns its outcome.
 //!
-//! # Words
-//! * **positions**: rows of the input, \[CLS\] and \[SEP\] included; **tokens**: what the encoder sees. Equal unless the
-//!   front end learns its units.
-//! * **padding** is on the right; a row never depends on its batch mates.
-//! * **named stream**: random numbers keyed by the run's seed and a name ([`noise`], [`layers::Init`]), so no value depends
-//!   on the order in which things are made, and a resumed run equals one never stopped.
+//! # Terms
+//! * **positions** are the input ids, \[CLS\] and \[SEP\] included; **tokens** are the inputs of the encoder. They are the
+//!   same unless the front end learns its tokens.
+//! * **padding** is on the right; a sequence never depends on the other sequences of its batch.
+//! * **named stream**: random numbers keyed by the run's seed and a name ([`noise`], [`layers::Init`]). No value depends on
+//!   the order of construction, and a resumed run gives the same result as an uninterrupted one.
 //!
-//! # The surprising case
-//! Single nucleotides carry no direction: under symmetric ALiBi the encoder cannot tell left from right and `base` hardly
-//! learns. [`position`] has the directed code that `compare` uses for all tokenizers alike.
+//! # Position encoding matters for single bases
+//! Under symmetric ALiBi the encoder cannot distinguish left from right, so with single-base tokens (`base`) it hardly
+//! learns. [`position`] defines the directed variant, which `compare` uses for all tokenizers.
 //!
 //! ```
 //! use burn::tensor::{Int, Tensor};

@@ -1,4 +1,5 @@
-//! Published DNABERT-2 weights: multimolecule's `model.safetensors`, the original release's names, and `pytorch_model.bin`.
+//! Loads published DNABERT-2 weights: `model.safetensors` of multimolecule, or the original release as safetensors or
+//! `pytorch_model.bin`.
 //!
 //! | multimolecule | original release | here |
 //! |---|---|---|
@@ -10,10 +11,10 @@
 //! | `...layer.N.mlp.{up_proj,down_proj,layer_norm}.*` | `...mlp.{gated_layers,wo,layernorm}.*` | `...N.{up,down,norm}.*` |
 //! | `lm_head.transform.{dense,layer_norm}.*` | `cls.predictions.transform.{dense,LayerNorm}.*` | `head.{dense,norm}.*` |
 //! | `lm_head.bias` | `cls.predictions.decoder.bias` | `head.bias` |
-//! | `lm_head.decoder.*`, tied | `cls.predictions.decoder.weight`, tied | checked to be tied, then left |
-//! | `model.pooler.dense.*`, rarely there | `bert.pooler.dense.*` | `classifier.pooler.*`, if the model has one |
+//! | `lm_head.decoder.*`, tied | `cls.predictions.decoder.weight`, tied | verified to be tied, then dropped |
+//! | `model.pooler.dense.*`, optional | `bert.pooler.dense.*` | `classifier.pooler.*`, if the model has one |
 //!
-//! Matrices are `[out, in]` in the files and `[in, out]` here. f16 and bf16 files are widened to f32.
+//! Matrices are `[out, in]` in the files and `[in, out]` here. f16 and bf16 values are converted to f32.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,38 +29,40 @@ use crate::frontend::Frontend;
 use crate::layers::{LayerNorm, Linear};
 use crate::network::Model;
 
-/// Why weights could not be loaded. Every variant names the file or the tensor.
+/// Errors of loading weights; each names the file or the tensor.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The file cannot be read, or is not in a known format.
+    /// The file cannot be read or has an unknown format.
     #[error("{path}: {reason}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the reader said.
+        /// Error of the reader.
         reason: String,
     },
-    /// A tensor that the model needs is not in the file.
+    /// The file lacks a tensor of the model.
     #[error("missing tensor {0}")]
     Missing(String),
-    /// Tensors in the file that no part of the model takes.
+    /// The file contains tensors that the model does not have.
     #[error("unexpected tensors: {}", .0.join(", "))]
     Unexpected(Vec<String>),
-    /// A tensor of another shape than the model's.
+    /// A tensor has another shape than the model's.
     #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
     Shape {
-        /// Name in the file, after renaming to multimolecule's.
+        /// Name of the tensor in multimolecule's convention.
         name: String,
-        /// What the model has.
+        /// Shape in the model.
         expected: Vec<usize>,
-        /// What the file has.
+        /// Shape in the file.
         found: Vec<usize>,
     },
-    /// The decoder in the file is not the embedding matrix.
-    #[error("tensor {0} is not tied to the embedding (or bias) it repeats: such a model cannot be expressed here")]
+    /// The output layer in the file is not tied to the embedding matrix.
+    #[error(
+        "tensor {0} is not tied to the embedding (or bias) that it duplicates: models with an untied output layer are not supported"
+    )]
     NotTied(String),
     /// A learned front end has no published DNABERT-2 weights.
-    #[error("DNABERT-2 weights need a front end with one embedding row per id")]
+    #[error("DNABERT-2 weights require a fixed tokenizer (lookup front end)")]
     Frontend,
 }
 
@@ -88,10 +91,10 @@ impl Weights {
         raw.and_then(Weights::new).map_err(fail)
     }
 
-    /// Named tensors, under either kind of names.
+    /// Weights from named tensors, in either naming convention.
     ///
     /// # Errors
-    /// Says which tensor is not of floats.
+    /// If a tensor cannot be converted to f32; names the tensor.
     pub fn new(tensors: impl IntoIterator<Item = (String, TensorData)>) -> Result<Weights, String> {
         let mut weights = Weights { entries: BTreeMap::new() };
         for (name, data) in tensors {
@@ -104,10 +107,10 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Puts the weights into `model`, all or nothing: on an error the model is gone and nothing was half loaded.
+    /// Loads the weights into `model`. On an error the model is dropped, so that no partly loaded model remains.
     ///
     /// # Errors
-    /// Missing, unexpected, misshapen or untied tensors.
+    /// If tensors are missing, unexpected, of another shape or not tied.
     pub fn load(mut self, mut model: Model) -> Result<Model, Error> {
         self.untie()?;
         let Frontend::Lookup(lookup) = &mut model.frontend else { return Err(Error::Frontend) };
@@ -135,7 +138,7 @@ impl Weights {
             self.place_linear(&mut layer.down, &format!("{prefix}.mlp.down_proj"))?;
             self.place_norm(&mut layer.norm, &format!("{prefix}.mlp.layer_norm"))?;
         }
-        // The bare encoder is published too: then the head keeps its initial values.
+        // Files of the encoder alone are also published; the head then keeps its initial values.
         if self.entries.keys().any(|name| name.starts_with("lm_head.")) {
             self.place_linear(&mut model.head.dense, "lm_head.transform.dense")?;
             self.place_norm(&mut model.head.norm, "lm_head.transform.layer_norm")?;
@@ -151,7 +154,7 @@ impl Weights {
         if self.entries.is_empty() { Ok(model) } else { Err(Error::Unexpected(self.entries.into_keys().collect())) }
     }
 
-    /// Query, key and value one after the other are `qkv`; the original release has them joined already.
+    /// Concatenates query, key and value to `qkv`, as the original release stores them.
     fn join_qkv(&mut self) {
         let parts: Vec<String> =
             self.entries.keys().filter(|name| name.contains(".attention.self.query.")).cloned().collect();
@@ -170,7 +173,7 @@ impl Weights {
         }
     }
 
-    /// Removes the tied copies, after making sure that they are copies.
+    /// Removes duplicates of tied tensors after verifying that they are equal.
     fn untie(&mut self) -> Result<(), Error> {
         let (bias, weight) = ("lm_head.decoder.bias", "lm_head.decoder.weight");
         if let Some(copy) = self.entries.remove(bias) {
@@ -219,10 +222,10 @@ impl Weights {
     }
 }
 
-/// Loads published weights into `model`; see the table above.
+/// Loads published weights from a file into `model`; names as in the table above.
 ///
 /// # Errors
-/// A file that cannot be read; missing, unexpected, misshapen or untied tensors.
+/// If the file cannot be read, or tensors are missing, unexpected, of another shape or not tied.
 pub fn load(model: Model, path: &Path) -> Result<Model, Error> {
     Weights::read(path)?.load(model)
 }
@@ -233,7 +236,7 @@ fn set<const D: usize>(parameter: &mut Param<Tensor<D>>, data: TensorData) {
     *parameter = parameter.clone().map(|_| value);
 }
 
-/// A name of the original release under multimolecule's rules; multimolecule's own names are left as they are.
+/// Converts a name of the original release to multimolecule's convention; multimolecule's names are unchanged.
 fn canonical(name: &str) -> String {
     let name = name.strip_prefix("bert.").map_or_else(|| name.to_owned(), |rest| format!("model.{rest}"));
     name.replace("cls.predictions.", "lm_head.")
@@ -254,7 +257,7 @@ fn read_safetensors(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
             Dtype::F64 => DType::F64,
-            other => return Err(format!("tensor {name} has type {other:?}, not a float")),
+            other => return Err(format!("tensor {name} has type {other:?}, expected a float type")),
         };
         tensors.push((name, TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), kind)));
     }
@@ -271,7 +274,7 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
             "F16" => DType::F16,
             "BF16" => DType::BF16,
             "F64" => DType::F64,
-            _ => return Err(format!("tensor {name} has type {kind}, not a float")),
+            _ => return Err(format!("tensor {name} has type {kind}, expected a float type")),
         };
         let bytes = tensor.read().map_err(|error| error.to_string())?;
         tensors.push((name, TensorData::from_bytes_vec(bytes, tensor.shape().to_vec(), kind)));
@@ -291,7 +294,7 @@ mod tests {
         Model::new(&config, 1, &crate::device::open("cpu").unwrap())
     }
 
-    /// The tensors of a one-layer model under the names of the original release, the tied decoder left out.
+    /// Tensors of a one-layer model under the names of the original release, without the tied output layer.
     fn tensors() -> BTreeMap<String, TensorData> {
         let layer = "bert.encoder.layer.0";
         let shapes: [(String, &[usize]); 22] = [
@@ -327,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tied_decoder_may_be_there_but_must_be_tied() {
+    fn an_output_layer_must_be_tied_to_the_embedding() {
         let first = |model: &Model| model.encoder.layers[0].down.weight.val().try_into_vec_as::<f32>().unwrap();
         let without = loaded(tensors(), 1).unwrap();
         // [out, in] in the file, [in, out] here.

@@ -1,4 +1,4 @@
-//! Laws every front end and encoder keeps, on random weights.
+//! Invariants of all front ends and encoders, on random weights.
 
 use burn::module::Param;
 use burn::optim::{AdamWConfig, GradientsParams};
@@ -52,13 +52,13 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
-fn a_row_never_depends_on_its_batch_mates() {
+fn a_sequence_never_depends_on_the_rest_of_its_batch() {
     for (device, frontend) in
         devices().iter().flat_map(|device| frontends().into_iter().map(move |front| (device, front)))
     {
         for position in [Position::Alibi, Position::AlibiDirected] {
             let mut model = Model::new(&config(frontend.clone(), position), 5, device);
-            // Offsets away from zero, or the deformable convolution could not tell.
+            // With offsets of zero the deformable convolution would not depend on them.
             if let Frontend::MxDna(front) = &mut model.frontend {
                 let small = &mut front.tokenization.deformable.small;
                 *small = Init::new(9, 0.5, device).normal("small", small.dims());
@@ -70,33 +70,33 @@ fn a_row_never_depends_on_its_batch_mates() {
             for (row, &length) in lengths.iter().enumerate() {
                 let own = all.clone().slice(s![row..row + 1, ..length]);
                 let alone = numbers(model.states(own.clone(), &[length], None).positions);
-                let beside = numbers(together.clone().slice(s![row..row + 1, ..length]));
-                assert!(distance(&alone, &beside) < 2e-5, "{frontend:?} {position:?} row {row}");
+                let batched = numbers(together.clone().slice(s![row..row + 1, ..length]));
+                assert!(distance(&alone, &batched) < 2e-5, "{frontend:?} {position:?} row {row}");
                 let alone = numbers(model.classify(own, &[length], None).0);
                 assert!(distance(&alone, &numbers(classes.clone().slice(s![row..row + 1]))) < 2e-5);
                 let padding = numbers(together.clone().slice(s![row..row + 1, length..]));
-                assert!(padding.iter().all(|&value| value == 0.0), "padding comes back as zero");
+                assert!(padding.iter().all(|&value| value == 0.0), "states at padding are zero");
             }
         }
     }
 }
 
 #[test]
-fn only_the_directed_code_tells_left_from_right() {
+fn only_directed_alibi_distinguishes_left_from_right() {
     for device in devices() {
         for (position, symmetric) in [(Position::Alibi, true), (Position::AlibiDirected, false)] {
             let model = Model::new(&config(tokenize::FrontendConfig::Lookup, position), 5, &device);
             let ids = ids(&[40], 3, &device);
             let forward = numbers(model.states(ids.clone(), &[40], None).positions);
-            let turned = model.states(ids.flip([1]), &[40], None).positions.flip([1]);
-            let off = distance(&forward, &numbers(turned));
+            let reversed = model.states(ids.flip([1]), &[40], None).positions.flip([1]);
+            let off = distance(&forward, &numbers(reversed));
             assert!(if symmetric { off < 1e-5 } else { off > 1e-2 }, "{position:?}: {off}");
         }
     }
 }
 
 #[test]
-fn deformable_gradients_equal_differences() {
+fn deformable_gradients_equal_finite_differences() {
     for device in devices() {
         let device = device.autodiff();
         let (hidden, taps, lengths) = (4, 3, [9, 6]);
@@ -122,7 +122,7 @@ fn deformable_gradients_equal_differences() {
                 |by: f32| at(values.iter().enumerate().map(|(i, v)| if i == index { v + by } else { *v }).collect());
             (moved(step) - moved(-step)) / (2.0 * step)
         };
-        // A kink of the interpolation may lie within one of the steps: nearly all must agree, not all.
+        // The interpolation is not differentiable at integer positions, which some steps may cross: 95 % must agree.
         let good = (0..values.len()).filter(|&index| (difference(index) - analytic[index]).abs() < 2e-2).count();
         assert!(good * 100 >= values.len() * 95, "{good} of {}", values.len());
         for (index, gradient) in bias.iter().enumerate() {
@@ -144,7 +144,7 @@ fn deformable_gradients_equal_differences() {
 }
 
 #[test]
-fn units_tile_the_bases_and_unused_experts_do_not_hinder_training() {
+fn units_tile_the_bases_and_training_works_with_unused_experts() {
     for device in devices() {
         let device = device.autodiff();
         let mut model = Model::new(&config(frontends()[1].clone(), Position::AlibiDirected), 5, &device);
@@ -172,7 +172,7 @@ fn units_tile_the_bases_and_unused_experts_do_not_hinder_training() {
 }
 
 #[test]
-fn same_seed_same_model_and_the_shared_parts_start_equal() {
+fn initial_values_depend_on_the_seed_and_are_shared_between_front_ends() {
     let device = model::device::open("cpu").unwrap();
     let built = |front: usize, seed| Model::new(&config(frontends()[front].clone(), Position::Alibi), seed, &device);
     let first = |model: &Model| numbers(model.encoder.layers[0].qkv.weight.val());
@@ -184,8 +184,8 @@ fn same_seed_same_model_and_the_shared_parts_start_equal() {
 }
 
 #[test]
-fn base_counts_are_the_published_ones() {
-    // DNABERT-2 as published: encoder without embeddings, and multiply-accumulates at 512 tokens.
+fn parameters_and_macs_equal_those_of_dnabert2() {
+    // DNABERT-2 as published: parameters of a layer, and multiply-accumulates of the encoder at 512 tokens.
     let device = model::device::open("cpu").unwrap();
     let encoder = EncoderConfig {
         hidden: 768,
