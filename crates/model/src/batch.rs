@@ -1,5 +1,4 @@
-//! Batches of windows as tensors, and the masked-language-model loss over candidate tokens
-//! (`docs/protocol.md#training-objective`).
+//! Batches of windows as tensors, and the loss over candidate tokens (`docs/protocol.md#training-objective`).
 
 use std::ops::Range;
 

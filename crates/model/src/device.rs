@@ -32,7 +32,7 @@ pub enum Error {
     #[error("device \"{0}\" is not supported: its dependencies are not available from the package index; use tch:cuda")]
     NotOffered(String),
     /// The machine has no such GPU.
-    #[error("device \"{device}\": not found: LibTorch reports {found} CUDA device(s) on this machine")]
+    #[error("device \"{device}\" not found: LibTorch reports {found} CUDA device(s) on this machine")]
     Absent {
         /// Requested device.
         device: String,

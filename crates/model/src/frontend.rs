@@ -53,7 +53,8 @@ impl Frontend {
         }
     }
 
-    /// Embeds ids `[batch, positions]` as input of the encoder. `lengths[row]` is the number of positions of a row; the rest is padding.
+    /// Embeds ids `[batch, positions]` as input of the encoder. `lengths[row]` is the number of positions of a row; the rest is
+    /// padding.
     #[must_use]
     pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
         match self {

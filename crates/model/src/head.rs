@@ -67,7 +67,8 @@ impl Classifier {
         }
     }
 
-    /// States `[batch, tokens, hidden]`, zero at padding, to logits `[batch, classes]`; `lengths[row]` is the number of tokens of a row.
+    /// States `[batch, tokens, hidden]`, zero at padding, to logits `[batch, classes]`; `lengths[row]` is the number of tokens of
+    /// a row.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<2> {
         let pooled = match self.pooling {

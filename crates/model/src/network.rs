@@ -66,8 +66,8 @@ impl Model {
         self.head.forward(gathered, self.frontend.embedding(), ids)
     }
 
-    /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The classifier reads token states, so the
-    /// upsampling decoder of a learned front end is not used.
+    /// Ids `[batch, positions]` to class logits `[batch, classes]` and the auxiliary loss. The classifier reads token states, so
+    /// the upsampling decoder of a learned front end is not used.
     ///
     /// # Panics
     /// If the model was built without classes.

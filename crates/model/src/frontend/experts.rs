@@ -1,7 +1,7 @@
 //! MxDNA's convolution experts: each maps windows of its kernel size to one vector per window.
 //!
-//! `y = Wpost SiLU(LayerNorm(c))`, where `c` is a grouped convolution of `GLU(Wpre w)` over the whole window. Windows do not overlap,
-//! so the strided convolution is a batched matrix product over the groups.
+//! `y = Wpost SiLU(LayerNorm(c))`, where `c` is a grouped convolution of `GLU(Wpre w)` over the whole window. Windows do not
+//! overlap, so the strided convolution is a batched matrix product over the groups.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};

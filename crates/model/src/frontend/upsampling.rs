@@ -40,7 +40,8 @@ pub struct UpsamplingDecoder {
 }
 
 impl UpsamplingDecoder {
-    /// A decoder with initial weights; parameters `frontend.way_back.*` (a name of records and seeds, so it stays).
+    /// A decoder with initial weights; parameters `frontend.way_back.*`, names that initial values and
+    /// saved weights depend on.
     #[must_use]
     pub fn new(init: &Init, hidden: usize, heads: usize, intermediate: usize) -> UpsamplingDecoder {
         let linear = |part: &str, inputs, outputs| {
