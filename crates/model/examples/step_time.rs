@@ -53,8 +53,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let inference = model::device::open(&name)?;
     let device = if what == "mlm" { inference.autodiff() } else { inference };
-    let encoder =
-        Encoder { layers, hidden, heads, intermediate, dropout, position: Position::Alibi, ..Encoder::default() };
+    let encoder = EncoderConfig {
+        layers,
+        hidden,
+        heads,
+        intermediate,
+        dropout,
+        position: Position::Alibi,
+        ..EncoderConfig::default()
+    };
     let frontend = tokenize::FrontendConfig::Lookup;
     let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
     let mut model = Model::new(&config, 1, &device);

@@ -12,7 +12,7 @@ pub struct ModelConfig {
     /// The front end and its hyperparameters.
     pub frontend: tokenize::FrontendConfig,
     /// Hyperparameters of the shared encoder.
-    pub encoder: Encoder,
+    pub encoder: EncoderConfig,
     /// Number of classes, if the model classifies sequences.
     pub classes: Option<usize>,
 }

@@ -173,7 +173,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
 }
 
 /// Adds the exact entropy floors (sequential and parallel order) of a window whose source is known.
-fn add_floors(block: &mut Score, source: &Markov, bases: &[u8], fitted: &Fitted, span: usize) {
+fn add_floors(block: &mut Score, source: &MarkovChain, bases: &[u8], fitted: &Fitted, span: usize) {
     for pass in EVERY_PASS {
         let spans = plan::scoring(bases, span, pass);
         let parts = SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).target_ranges();

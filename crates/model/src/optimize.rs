@@ -20,6 +20,13 @@ pub struct Settings {
     pub weight_decay: f64,
 }
 
+impl From<&Training> for Settings {
+    fn from(training: &Training) -> Settings {
+        let Training { beta1, beta2, epsilon, weight_decay, .. } = *training;
+        Settings { beta1, beta2, epsilon, weight_decay }
+    }
+}
+
 /// AdamW with weight decay on matrices only.
 ///
 /// # Panics

@@ -1,7 +1,7 @@
 //! Masked-language-model training (`docs/protocol.md#training-objective`).
 //!
-//! Every step draws its windows and masking plans from streams named by seed and step, so all tokenizers of a seed see the same
-//! bases and the same masked spans, and a resumed run gives the same result as an uninterrupted one.
+//! Every step draws its windows and its plan from streams named by seed and step number, so tokenizers of one seed see
+//! the same bases and the same planned spans, and a resumed run continues exactly.
 
 use std::ops::Range;
 use std::path::Path;
@@ -31,28 +31,28 @@ use crate::predict::Predictor;
 use crate::score::Scorer;
 use crate::watch::{Stopwatch, Watch};
 
-/// A trained model, with the counters of its training and notes.
+/// A trained model and what happened on the way.
 #[derive(Debug)]
 pub struct Trained {
-    /// The model, on the device of training.
+    /// The model, on the training device.
     pub model: Model,
-    /// Counters of the training loop.
+    /// What the loop counted.
     pub state: TrainingState,
-    /// Optimizer steps of the run.
+    /// Steps of the run.
     pub steps: u64,
-    /// Notes for the user, such as damaged checkpoints.
+    /// What a person should know (checkpoints set aside).
     pub notes: Vec<String>,
 }
 
-/// Number of optimizer steps in which the model sees about `training.bases` bases.
+/// Optimiser steps that show the model about `training.bases` bases.
 #[must_use]
 pub fn steps(pretrain: &Pretrain) -> u64 {
-    // Windows are shortened by 0 to span - 1 bases, in turn.
+    // Windows are shortened by 0 .. span - 1 bases, in turn.
     let mean = pretrain.training.window as f64 - (pretrain.masking.span as f64 - 1.0) / 2.0;
     (pretrain.training.bases as f64 / (mean * pretrain.training.batch as f64)).round().max(1.0) as u64
 }
 
-/// The layout of one window under a random masking plan, and the number of bases that the plan masks.
+/// One window under one plan, and the bases its plan hides.
 fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl rand::Rng) -> (Layout, u64) {
     match pretrain.masking.unit {
         MaskingUnit::Bases => {
@@ -70,7 +70,7 @@ fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl ra
     }
 }
 
-/// The windows of one step, tokenized and masked, with their numbers of bases and of planned masked bases.
+/// The windows of one step, cut and masked; bases seen and planned.
 fn step_layouts(
     seed: u64,
     step: u64,
@@ -82,19 +82,19 @@ fn step_layouts(
     let mut masks = stream(seed, &format!("masking/{step}"));
     let (mut layouts, mut seen, mut planned) = (Vec::new(), 0, 0);
     for number in 0..pretrain.training.batch {
-        // Window lengths cycle in a fixed order, so that after any step all seeds have seen the same number of bases.
+        // Lengths go round in a fixed order, so that after any step every seed has seen equally many bases.
         let shorter = (step * pretrain.training.batch as u64 + number as u64) % pretrain.masking.span as u64;
         let length = pretrain.training.window - shorter as usize;
         let window = corpus.sample_window(Split::Train, length, &mut windows)?;
-        let (layout, masked) = prepare(pretrain, fitted, window.bases, &mut masks);
+        let (layout, hides) = prepare(pretrain, fitted, window.bases, &mut masks);
         seen += window.bases.len() as u64;
-        planned += masked;
+        planned += hides;
         layouts.push(layout);
     }
     Ok((layouts, seen, planned))
 }
 
-/// Steps at which the validation curve has a point: the last step, half of it, a quarter, and so on, in increasing order.
+/// Steps after which a point of the curve is taken: the end, half of it, a quarter ...
 fn curve_steps(points: usize, steps: u64) -> Vec<u64> {
     let mut at: Vec<u64> = (0..points.min(40)).map(|i| steps >> i).filter(|&step| step > 0).collect();
     at.dedup();
@@ -102,10 +102,10 @@ fn curve_steps(points: usize, steps: u64) -> Vec<u64> {
     at
 }
 
-/// Trains a model, resuming from the newest checkpoint in `folder`. `device` is without autodiff, which is enabled here.
+/// Trains a model, resuming from the newest checkpoint in `folder`. `device` has no tape; training puts one on it.
 ///
 /// # Errors
-/// If the corpus has no windows of this length, the loss diverges, a checkpoint cannot be written, or the run is interrupted.
+/// If the data cannot give windows, the loss diverges, a checkpoint cannot be written, or the run is interrupted.
 pub fn train(
     seed: u64,
     pretrain: &Pretrain,
@@ -115,15 +115,9 @@ pub fn train(
     folder: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<Trained, Error> {
-    let training = &pretrain.training;
-    let autodiff = device.clone().autodiff();
-    let settings = Settings {
-        beta1: training.beta1,
-        beta2: training.beta2,
-        epsilon: training.epsilon,
-        weight_decay: training.weight_decay,
-    };
-    let mut model = Model::new(&ModelConfig::of(pretrain, fitted), seed, &autodiff);
+    let mut steps = Steps::new(seed, pretrain, corpus, fitted, device);
+    let settings = Settings::from(&pretrain.training);
+    let mut model = Model::new(&ModelConfig::of(pretrain, fitted), seed, &steps.tape);
     let mut optimizer = optimize::adamw(&settings);
     let (mut state, mut notes) = (TrainingState::default(), Vec::new());
     if let Some(found) = checkpoint::load(folder, &model, || optimize::adamw(&settings), &mut notes) {
@@ -140,24 +134,8 @@ pub fn train(
             checkpoint::save(folder, &model, &optimizer, None, &state)?;
             return Err(Error::Interrupted { step: state.step, steps: all });
         }
-        let (layouts, seen, planned) = step_layouts(seed, state.step, pretrain, corpus, fitted)?;
-        let batch = Batch::new(&layouts, &autodiff);
-        if !batch.rows.is_empty() {
-            let mask = batch::candidate_mask(&layouts, &mut sets, &autodiff);
-            let (loss, value) = batch_loss(&model, &batch, &ids, mask, &Noise { seed, step: state.step });
-            if !value.is_finite() {
-                return Err(Error::Diverged { step: state.step, steps, loss: value });
-            }
-            let rate = optimize::rate(training.learning_rate, training.warmup, state.step, steps);
-            model = optimize::descend(model, &mut optimizer, &loss, training.clip, rate);
-            state.loss += value;
-            state.loss_steps += 1;
-        }
-        state.bases += seen;
-        state.planned += planned;
-        state.masked += batch.masked as u64;
-        state.step += 1;
-        watch.report("train", state.bases, (state.bases as f64 * steps as f64 / state.step as f64) as u64);
+        model = steps.take(model, &mut optimizer, &mut state)?;
+        watch.report("train", state.bases, (state.bases as f64 * all as f64 / state.step as f64) as u64);
         if points.contains(&state.step) {
             state.seconds += clock.lap();
             let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
@@ -172,7 +150,7 @@ pub fn train(
         }
     }
     state.seconds += clock.lap();
-    // If the process is killed during scoring, the run resumes from the trained model.
+    // Scoring can be killed too: then it starts again from the finished training.
     if saved_step != state.step {
         checkpoint::save(folder, &model, &optimizer, None, &state)?;
     }
@@ -204,19 +182,24 @@ impl<'a> Steps<'a> {
     }
 
     /// Takes the next step.
-    fn take(&mut self, model: Model, optimizer: &mut ModuleOptimizer, state: &mut State) -> Result<Model, Error> {
+    fn take(
+        &mut self,
+        model: Model,
+        optimizer: &mut ModuleOptimizer,
+        state: &mut TrainingState,
+    ) -> Result<Model, Error> {
         let (seed, step, steps, training) = (self.seed, state.step, self.number, &self.pretrain.training);
         let (layouts, seen, planned) = step_layouts(seed, step, self.pretrain, self.corpus, self.fitted)?;
         let batch = Batch::new(&layouts, &self.tape);
         state.bases += seen;
         state.planned += planned;
-        state.hidden += batch.hidden as u64;
+        state.masked += batch.masked as u64;
         state.step += 1;
         if batch.rows.is_empty() {
             return Ok(model);
         }
-        let legal = batch::legal(&layouts, &mut self.sets, &self.tape);
-        let (loss, value) = batch_loss(&model, &batch, &self.ids, legal, &Noise { seed, step });
+        let mask = batch::candidate_mask(&layouts, &mut self.sets, &self.tape);
+        let (loss, value) = batch_loss(&model, &batch, &self.ids, mask, &Noise { seed, step });
         if !value.is_finite() {
             return Err(Error::Diverged { step, steps, loss: value });
         }
@@ -227,8 +210,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// The loss of a batch in nats per masked base: as a tensor for training, with the auxiliary loss, and as a number for reports,
-/// without it.
+/// The loss of a batch in nats per hidden base, with the auxiliary loss to be trained on, without it to be told.
 fn batch_loss(
     model: &Model,
     batch: &Batch,
@@ -246,7 +228,7 @@ fn batch_loss(
     }
 }
 
-/// A point of the validation curve: sequential scores of validation windows, each under one pass of the scoring plan, in turn.
+/// A point of the curve: validation windows, each under one pass of the plan (they take turns), sequential order.
 fn measure(
     pretrain: &Pretrain,
     corpus: &Corpus,
@@ -272,7 +254,7 @@ fn measure(
     Ok(CurvePoint { bases: state.bases, bits, scored, floor, loss: state.loss / state.loss_steps.max(1) as f64 })
 }
 
-/// The weights that fine-tuning starts from: loads them, or trains the model again if they are missing or damaged.
+/// Trains again for the weights alone, where a fine-tuning needs them and they are gone.
 ///
 /// # Errors
 /// As [`train`].
@@ -288,7 +270,7 @@ pub fn weights(
     match load::pretrained(pretrain, folder, fitted, &device.clone().autodiff()) {
         Ok(model) => Ok(model),
         Err(error) => {
-            eprintln!("warning: {error}; retraining the model");
+            eprintln!("warning: {error}; the model is trained again");
             std::fs::create_dir_all(folder)
                 .map_err(|e| Error::File { path: folder.to_owned(), reason: e.to_string() })?;
             let trained = train(seed, pretrain, corpus, fitted, device, folder, watch)?;
@@ -303,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curve_steps_double() {
+    fn curve_points_double() {
         assert_eq!(curve_steps(4, 100), [12, 25, 50, 100]);
         assert_eq!(curve_steps(6, 2), [1, 2]);
         assert!(curve_steps(0, 9).is_empty());

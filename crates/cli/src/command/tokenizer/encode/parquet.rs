@@ -12,7 +12,7 @@ use parquet::schema::parser::parse_message_type;
 use super::formatter::Formatted;
 use crate::command::tokenizer::loaded::Ids;
 use crate::command::tokenizer::output::Output;
-use crate::failure::Failure;
+use crate::failure::{Failure, invalid};
 
 /// Ids per row group, unless a single sequence has more: what must be in memory to write or read the group.
 const GROUP: usize = 1 << 22;
