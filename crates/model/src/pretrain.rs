@@ -52,7 +52,7 @@ pub fn steps(pretrain: &Pretrain) -> u64 {
     (pretrain.training.bases as f64 / (mean * pretrain.training.batch as f64)).round().max(1.0) as u64
 }
 
-/// One window under one plan, and the bases its plan hides.
+/// One window under one plan, and the number of bases that the plan masks.
 fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl rand::Rng) -> (Layout, u64) {
     match pretrain.masking.unit {
         MaskingUnit::Bases => {
@@ -70,7 +70,7 @@ fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl ra
     }
 }
 
-/// The windows of one step, cut and masked; bases seen and planned.
+/// Windows of one step, tokenized and masked; bases seen and bases in planned spans.
 fn step_layouts(
     seed: u64,
     step: u64,
@@ -82,13 +82,13 @@ fn step_layouts(
     let mut masks = stream(seed, &format!("masking/{step}"));
     let (mut layouts, mut seen, mut planned) = (Vec::new(), 0, 0);
     for number in 0..pretrain.training.batch {
-        // Lengths go round in a fixed order, so that after any step every seed has seen equally many bases.
+        // Lengths cycle in a fixed order, so that after any step every seed has seen equally many bases.
         let shorter = (step * pretrain.training.batch as u64 + number as u64) % pretrain.masking.span as u64;
         let length = pretrain.training.window - shorter as usize;
         let window = corpus.sample_window(Split::Train, length, &mut windows)?;
-        let (layout, hides) = prepare(pretrain, fitted, window.bases, &mut masks);
+        let (layout, masked) = prepare(pretrain, fitted, window.bases, &mut masks);
         seen += window.bases.len() as u64;
-        planned += hides;
+        planned += masked;
         layouts.push(layout);
     }
     Ok((layouts, seen, planned))
@@ -165,7 +165,7 @@ struct Steps<'a> {
     fitted: &'a Fitted,
     tape: Device,
     sets: CandidateSets,
-    /// The ids that the softmax runs over, where they are legal.
+    /// Ids over which the softmax runs, restricted to candidate tokens.
     ids: Range<usize>,
     number: u64,
 }
@@ -210,7 +210,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// The loss of a batch in nats per hidden base, with the auxiliary loss to be trained on, without it to be told.
+/// Loss of a batch in nats per masked base: with the auxiliary loss, to be minimized; and without it, to be reported.
 fn batch_loss(
     model: &Model,
     batch: &Batch,
