@@ -9,7 +9,7 @@ fn compare_shows_everything_and_repeating_it_takes_seconds() {
     let house = House::new();
     house.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
     let first = house.run(&["compare", "q.toml"]).well();
-    for word in ["kmer3", "bpe64", "mxdna", "floor", "not decisive", "tokbench-results/small/bits_per_base.svg"] {
+    for word in ["kmer3", "bpe64", "mxdna", "floor", "not significant", "tokbench-results/small/bits_per_base.svg"] {
         assert!(first.out.contains(word), "{word} is missing in {}", first.out);
     }
     assert!(first.err.contains("6 runs, 0 already finished"), "{}", first.err);

@@ -39,8 +39,8 @@ fn committed_figures_equal_what_committed_records_give() {
 #[test]
 fn the_sentences_in_the_readme_are_those_of_the_records() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let less = "bits per base less than";
-    for (name, says) in [("default", less), ("genomes", less), ("first", "is not decisive"), ("larger", less)] {
+    let fewer = "fewer bits per masked base than";
+    for (name, says) in [("default", fewer), ("genomes", fewer), ("first", "not significant"), ("larger", fewer)] {
         let table = std::fs::read_to_string(root().join("figures").join(name).join("table.txt")).unwrap();
         let sentence = table.lines().last().unwrap();
         assert!(sentence.contains(says), "{name}: {sentence}");

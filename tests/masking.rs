@@ -36,10 +36,10 @@ fn tokens_are_masked_on_request_and_scores_stay_comparable() {
     }
     assert_eq!(by_bases[0].2.planned_bases, by_bases[1].2.planned_bases, "one plan in bases for all");
     assert_ne!(by_tokens[0].2.planned_bases, by_tokens[1].2.planned_bases, "each its own tokens");
-    assert!(bases.contains("window 120, spans of 12,") && !bases.contains("tokens masked"), "{bases}");
-    assert!(tokens.contains("window 120, tokens masked in training, scored in spans of 12,"), "{tokens}");
+    assert!(bases.contains("120-base windows, 12-base spans,") && !bases.contains("tokens masked"), "{bases}");
+    assert!(tokens.contains("120-base windows, tokens masked in training, scored in 12-base spans,"), "{tokens}");
     assert!(
-        tokens.contains("each tokenizer learned from other bases") && !tokens.contains("planned bases"),
+        tokens.contains("masked bases differed between tokenizers") && !tokens.contains("planned masked bases"),
         "{tokens}"
     );
 }

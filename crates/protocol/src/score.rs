@@ -95,7 +95,7 @@ pub const NO_PAIR_RULE: Component = Component {
     name: "no_pair_rule",
     title: "no pair rule",
     role: Role::Beside,
-    column: Some(Column { place: 3, heading: "no pair rule" }),
+    column: Some(Column { place: 3, heading: "unconstrained" }),
     by_species: false,
 };
 
@@ -104,7 +104,7 @@ pub const BIAS_ONLY: Component = Component {
     name: "bias_only",
     title: "bias only",
     role: Role::Beside,
-    column: Some(Column { place: 6, heading: "bias only" }),
+    column: Some(Column { place: 6, heading: "context-free" }),
     by_species: true,
 };
 
@@ -117,7 +117,7 @@ pub const PARALLEL_FLOOR: Component = Component {
     name: "parallel_floor",
     title: "parallel floor",
     role: Role::Floor,
-    column: Some(Column { place: 5, heading: "its floor" }),
+    column: Some(Column { place: 5, heading: "parallel floor" }),
     by_species: false,
 };
 
@@ -312,7 +312,10 @@ mod tests {
             }
         }
         let headings: Vec<&str> = columns(COMPONENTS).into_iter().map(|(_, heading)| heading).collect();
-        assert_eq!(headings, ["count", "length", "content", "no pair rule", "parallel", "its floor", "bias only"]);
+        assert_eq!(
+            headings,
+            ["count", "length", "content", "unconstrained", "parallel", "parallel floor", "context-free"]
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Draws all figures of made-up records into a folder: `cargo run --release -p tokbench-report --example draw -- FOLDER`.
-//! Two sets: `small` (3 tokenizers, 7 seeds, two position codes) and `large` (7 tokenizers, 3 seeds, 5 species, 4 tasks).
+//! Draws all figures of simulated records into a folder: `cargo run --release -p tokbench-report --example draw -- FOLDER`.
+//! Two sets: `small` (3 tokenizers, 7 seeds, two position encodings) and `large` (7 tokenizers, 3 seeds, 5 species, 4 tasks).
 
 use experiment::config::Position;
 use report::example::{Shape, records};
@@ -12,19 +12,19 @@ fn controls(tokenizers: &[String]) -> Vec<String> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder =
-        std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "figures-of-made-up-records".into()));
-    let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "figures-of-simulated-records".into()));
+    let strings = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
     let positions = vec![Position::Alibi, Position::AlibiDirected];
     let sets = [
         ("small", Shape::default()),
-        ("positions", Shape { positions, tasks: words(&["a", "b", "c", "d", "e"]), ..Shape::default() }),
+        ("positions", Shape { positions, tasks: strings(&["a", "b", "c", "d", "e"]), ..Shape::default() }),
         (
             "large",
             Shape {
-                tokenizers: words(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+                tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
                 seeds: 3,
-                species: words(&["human", "mouse", "fly", "yeast", "ecoli"]),
-                tasks: words(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
+                species: strings(&["human", "mouse", "fly", "yeast", "ecoli"]),
+                tasks: strings(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
                 ..Shape::default()
             },
         ),
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("\n{}\n", report::sentence(&comparison));
         report::figure::write_all(&comparison, &folder.join(name))?;
     }
-    // Files of records after the folder are drawn too, each into a folder of its name.
+    // Figures of record files named after the folder, each into a folder with the name of the file.
     for file in std::env::args().skip(2).map(std::path::PathBuf::from) {
         let records = experiment::read_jsonl(&file)?;
         let comparison = Comparison::new(records, Options::default())?;
@@ -51,12 +51,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         *from = span.end;
         Some(span)
     });
-    let cuts = vec![
+    let segmentations = vec![
         ("base".to_owned(), (0..130).map(|i| i..i + 1).collect()),
         ("kmer6".to_owned(), (0..125).map(|i| i..i + 6).collect()),
         ("kmer6-nonoverlap".to_owned(), (0..130).step_by(6).map(|i| i..(i + 6).min(130)).collect()),
         ("bpe4096".to_owned(), bpe.collect()),
     ];
-    report::figure::write_all(&report::figure::Locus { bases: &bases, cuts: &cuts }, &folder)?;
+    report::figure::write_all(&report::figure::Locus { bases: &bases, segmentations: &segmentations }, &folder)?;
     Ok(())
 }

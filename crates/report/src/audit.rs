@@ -1,9 +1,8 @@
-//! An audit of tokenizers without a model: what they do to a text, each number beside the same on random text.
+//! Audit of tokenizers without a model: each metric on a text, beside its value on random text.
 //!
 //! Plain data in ([`Sheet`]), a table for people, a CSV with every number, and figures ([`crate::figure`]) out.
 //!
-//! What the numbers are, how they are written and where they stand is told by the metrics themselves
-//! ([`tokenize::audit::METRICS`]).
+//! Each metric defines its unit, its format and where it is shown ([`tokenize::audit::METRICS`]).
 //!
 //! ```
 //! let sheet = report::example::sheet();
@@ -23,9 +22,9 @@ use statistics::text::thousands;
 pub enum Text {
     /// The corpus.
     Real,
-    /// A Markov chain of order 2 with the frequencies of the corpus.
+    /// A Markov chain of order 2 fitted to the corpus.
     Order2,
-    /// Independent bases, each as likely.
+    /// Independent, equally likely bases.
     Uniform,
 }
 
@@ -33,7 +32,7 @@ impl Text {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Text; 3] = [Text::Real, Text::Order2, Text::Uniform];
 
-    /// Name in tables and files.
+    /// Name in tables and in CSV.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,33 +43,33 @@ impl Text {
     }
 }
 
-/// What was measured of one tokenizer on one text.
+/// The values of one tokenizer on one text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// Place of the tokenizer in [`Sheet::tokenizers`].
+    /// Index of the tokenizer in [`Sheet::tokenizers`].
     pub tokenizer: usize,
-    /// The species; empty: all of them together.
+    /// Name of the species; empty for all species together.
     pub species: String,
     /// The text.
     pub text: Text,
-    /// One value a metric, in the order of [`Sheet::metrics`]; not finite where it is not defined.
+    /// One value per metric, in the order of [`Sheet::metrics`]; NaN where undefined.
     pub values: Vec<f64>,
-    /// Tokens by length in bases, index 0 = one base.
+    /// Number of tokens of each length in bases; index 0 is length 1.
     pub lengths: Vec<u64>,
     /// Whether the text is too short for the vocabulary ([`tokenize::audit::Audit::undersampled`]).
     pub undersampled: bool,
 }
 
-/// A whole audit.
+/// The results of an audit.
 #[derive(Clone, Debug)]
 pub struct Sheet {
-    /// What was measured, in one line.
+    /// Corpus and sample size, in one line.
     pub setting: String,
     /// Names of the tokenizers.
     pub tokenizers: Vec<String>,
-    /// The metrics.
+    /// The metrics, in the order of the values of a cell.
     pub metrics: Vec<AuditMetric>,
-    /// The numbers.
+    /// One cell per tokenizer, species and text.
     pub cells: Vec<Cell>,
 }
 
@@ -79,13 +78,13 @@ impl Sheet {
         self.cells.iter().find(|c| c.tokenizer == tokenizer && c.species == species && c.text == text)
     }
 
-    /// The value of the metric at a place in [`Sheet::metrics`]; no species: all of them together.
+    /// The value of a metric by its index in [`Sheet::metrics`]; an empty species stands for all together. NaN if missing.
     pub(crate) fn value(&self, tokenizer: usize, species: &str, text: Text, metric: usize) -> f64 {
         let value = self.cell(tokenizer, species, text).and_then(|cell| cell.values.get(metric).copied());
         value.unwrap_or(f64::NAN)
     }
 
-    /// Place and form of the metrics that are shown in some way, in the order that they ask for.
+    /// Index and display settings of the metrics that are shown in one form (column, panel), sorted by place.
     pub(crate) fn shown<F, K: Ord>(
         &self,
         form: impl Fn(&AuditMetric) -> Option<F>,
@@ -97,7 +96,7 @@ impl Sheet {
         shown
     }
 
-    /// The species, in their order.
+    /// Names of the species, in the order of the cells.
     pub(crate) fn species(&self) -> Vec<&str> {
         let mut species: Vec<&str> = Vec::new();
         for cell in self.cells.iter().filter(|c| !c.species.is_empty()) {
@@ -126,11 +125,11 @@ fn columns(sheet: &Sheet, block: Block) -> Grid {
     let columns = sheet.shown(|metric| metric.column.filter(|column| column.block == block), |_| ());
     let headings = columns.iter().map(|(_, column)| column.heading);
     let mut grid = Grid::new(block.title(), &["tokenizer", "text"].into_iter().chain(headings).collect::<Vec<_>>());
-    for (tokenizer, called) in sheet.tokenizers.iter().enumerate() {
+    for (tokenizer, label) in sheet.tokenizers.iter().enumerate() {
         for text in Text::ALL {
-            let called = if text == Text::Real { name(called) } else { String::new() };
+            let label = if text == Text::Real { name(label) } else { String::new() };
             let values = columns.iter().map(|(metric, _)| value(sheet, tokenizer, "", text, *metric));
-            grid.row([called, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
+            grid.row([label, text.name().to_owned()].into_iter().chain(values).collect(), &[]);
         }
     }
     grid
@@ -144,7 +143,7 @@ fn by_species(sheet: &Sheet) -> Vec<Grid> {
     for (metric, table) in sheet.shown(|metric| metric.by_species, |table| table.place) {
         let row = |tokenizer| species.iter().map(|s| value(sheet, tokenizer, s, Text::Real, metric)).collect();
         let rows: Vec<(String, Vec<String>)> =
-            sheet.tokenizers.iter().enumerate().map(|(at, called)| (name(called), row(at))).collect();
+            sheet.tokenizers.iter().enumerate().map(|(at, label)| (name(label), row(at))).collect();
         grids.extend(chunked(table.heading, "species", &headings, &rows));
     }
     grids
@@ -152,22 +151,23 @@ fn by_species(sheet: &Sheet) -> Vec<Grid> {
 
 fn notes() -> String {
     [
-        "corpus: the text itself; order 2: a Markov chain with its frequencies; uniform: independent bases. A number means \
-         something only beside those two.",
-        "used: share of the vocabulary that occurs; 50 % in: types that make up half of all tokens. bits/token: entropy with \
-         Miller and Madow's correction. Rényi: efficiency of order 2.5 over the whole vocabulary; it can be raised without any \
-         gain. unigram: bits per base of a code that knows token frequencies only; of overlapping words of K \
-         every K-th counts. >: too low, as more than a tenth of such tokens would be of types that the text has not shown \
-         (Turing's estimate, \"unseen\" in the CSV): give more --bases.",
-        "J: borders that both cuts have among those that one has; κ: the same beyond chance (- where every place is a border). \
-         strand: against the reverse complement, for 12 window lengths; shift: against the text without its first 1 to 12 bases; \
-         resync: median bases until that cut is the same again (the whole window: never). SNV, deletion: mean bases in other tokens after one.",
+        "corpus: the text itself; order 2: a Markov chain of order 2 fitted to it; uniform: independent, equally likely bases. \
+         Compare a value with those of the two random texts: alone it says little.",
+        "used: fraction of the vocabulary that occurs; 50 % in: number of vocabulary entries that make up half of all tokens. \
+         bits/token: entropy with the Miller-Madow correction. Rényi: efficiency of order 2.5 over the whole vocabulary; it can be \
+         raised without any improvement. unigram: bits per base of a code that uses token frequencies only; of overlapping k-mers, \
+         every k-th is counted. >: underestimated, because more than a tenth of the tokens belong to entries that the sample does \
+         not contain (Good-Turing estimate, \"unseen\" in the CSV): increase --bases.",
+        "J: Jaccard index of the token boundaries of two segmentations; κ: the same, corrected for chance (- if every position is a \
+         boundary). strand: vs the reverse complement, for 12 window lengths; shift: vs the text without its first 1 to 12 bases; \
+         resync: median number of bases until both segmentations agree again (the window length: never). SNV, deletion: mean number \
+         of bases in changed tokens after one substitution or deletion.",
     ]
     .map(|note| wrap(note, WIDTH, "  "))
     .join("\n")
 }
 
-/// A value for people, told where it is too low.
+/// A formatted value, preceded by `>` where it is underestimated.
 fn value(sheet: &Sheet, tokenizer: usize, species: &str, text: Text, metric: usize) -> String {
     let known = &sheet.metrics[metric];
     let undersampled = sheet.cell(tokenizer, species, text).is_some_and(|cell| cell.undersampled);
@@ -184,14 +184,14 @@ fn written(value: f64, unit: Unit) -> String {
     }
 }
 
-/// Every number, one a row: `tokenizer,species,text,metric,value`; species empty: all together.
+/// Every number, one per row: `tokenizer,species,text,metric,value`; an empty species stands for all of them.
 #[must_use]
 pub fn csv(sheet: &Sheet) -> String {
     let mut csv = Csv::new("tokenizer,species,text,metric,value");
     for cell in &sheet.cells {
-        let called = sheet.tokenizers.get(cell.tokenizer).map_or("", String::as_str);
+        let label = sheet.tokenizers.get(cell.tokenizer).map_or("", String::as_str);
         for (metric, value) in sheet.metrics.iter().zip(&cell.values) {
-            csv.row(&[called, &cell.species, cell.text.name(), metric.name], &[*value]);
+            csv.row(&[label, &cell.species, cell.text.name(), metric.name], &[*value]);
         }
     }
     csv.text()
@@ -203,14 +203,14 @@ mod tests {
     use crate::example::sheet as example;
 
     #[test]
-    fn the_table_fits_and_says_what_is_not_defined() {
+    fn table_fits_and_marks_undefined_values() {
         let text = table(&example(), false);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("ecoli") && text.contains("order 2") && text.contains(" - "));
     }
 
     #[test]
-    fn numbers_of_too_little_text_are_told() {
+    fn undersampled_values_are_marked() {
         let mut sheet = example();
         assert!(!table(&sheet, false).contains(">1.4"));
         for cell in &mut sheet.cells {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_in_the_file() {
+    fn csv_contains_every_number() {
         let sheet = example();
         let file = csv(&sheet);
         assert_eq!(file.lines().count(), 1 + sheet.cells.len() * sheet.metrics.len());

@@ -1,8 +1,8 @@
-//! A comparison: records, checked, grouped, paired by seed and tested. Everything that tables and figures show is here.
+//! A comparison: records that were checked, grouped, paired by seed and tested. All numbers of tables and figures come from here.
 //!
-//! Records are grouped by everything that defines a question (encoder with its position code, corpus, window, span,
-//! budget, scoring ...) except tokenizer, seed and learning rate; numbers are compared only inside a [`Group`].
-//! Devices, protocols and number formats must be the same throughout, seeds and scored text inside a group.
+//! Records are grouped by their settings (encoder with its position encoding, corpus, window, span, budget, scoring ...), without
+//! tokenizer, seed and learning rate; numbers are compared only inside a [`Group`]. Device, protocol and number format must be
+//! the same in all records, seeds and scored text within a group.
 //!
 //! ```
 //! let records = report::example::records(&report::example::Shape::default());
@@ -15,8 +15,8 @@
 mod bits;
 mod compare;
 mod pairing;
-mod question;
 mod records;
+mod settings;
 mod tasks;
 mod tuning;
 
@@ -27,30 +27,30 @@ use serde::{Serialize, Serializer};
 use statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
 
-/// Bits per base by which a model must beat its bias-only model to count as one that uses context.
+/// Bits per masked base by which a total must be below the context-free baseline for the model to count as using context.
 pub const CONTEXT: f64 = 0.005;
 
-/// What the caller decides.
+/// Options of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Options {
-    /// Tokenizers in the order of the experiment; unlisted ones follow in order of their records.
+    /// Order of the tokenizers; unlisted ones follow in the order of their records.
     pub order: Vec<String>,
     /// Tokenizer that all others are tested against; the first by default.
     pub reference: Option<String>,
-    /// Test all pairs instead.
+    /// Test all pairs of tokenizers instead of each one against the reference.
     pub all_pairs: bool,
-    /// Tokenizers that are controls (random cuts, iso-parameter controls): shown, never ranked or tested.
+    /// Tokenizers that are controls (random segmentation, iso-parameter controls): shown, never ranked or tested.
     pub controls: Vec<String>,
-    /// Difference worth seeing in bits per base, for "you would need about N seeds".
+    /// Effect of interest in bits per masked base: power is computed for this difference.
     pub effect: f64,
-    /// Difference worth seeing in the metric of a task.
+    /// Effect of interest in the metric of a task.
     pub task_effect: f64,
-    /// Bootstrap resamples.
+    /// Number of bootstrap resamples.
     pub resamples: usize,
     /// Seed of the bootstrap.
     pub seed: u64,
-    /// Some runs are unfinished: compare the seeds that all tokenizers have instead of refusing, and say so. A name in
-    /// `order` that has no record yet is then a tokenizer that is missing; otherwise it is an error.
+    /// Accept unfinished runs: compare the seeds that all tokenizers have and add a remark, instead of an error. A name in
+    /// `order` without a record is then an unfinished tokenizer; otherwise it is an error.
     pub partial: bool,
 }
 
@@ -70,152 +70,152 @@ impl Default for Options {
     }
 }
 
-/// All groups of an experiment.
+/// The results of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Device kind, the same for all.
+    /// Kind of device, the same for all runs.
     pub device: String,
-    /// Device in words, as far as the records tell; more than one where several machines of a kind took part.
+    /// Descriptions of the devices in the records; several if machines of the same kind were used.
     pub machines: Vec<String>,
-    /// Tokenizers and control tokenizers in order: index = colour and marker.
+    /// Tokenizers, then control tokenizers; the index of a name defines its color and marker.
     pub order: Vec<String>,
-    /// The groups, in order of their settings.
+    /// The groups, sorted by their settings.
     pub groups: Vec<Group>,
-    /// True if any record was made up: nothing here is a measurement.
+    /// True if any record was simulated: the numbers are then not measurements.
     pub made_up: bool,
-    /// What the caller decided.
+    /// The options that were used.
     pub options: Options,
 }
 
-/// Tokenizers that were asked the same question.
+/// Runs of several tokenizers under the same settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// What distinguishes this group from the others (`alibi`, `alibi-directed`); empty if it is alone.
+    /// Settings in which this group differs from the others (`alibi`, `alibi-directed`); empty for a single group.
     pub label: String,
-    /// The question in one line: corpus, encoder, window, span, budget.
+    /// The settings in one line: corpus, encoder, window, span, budget.
     pub setting: String,
-    /// Bases seen in training.
+    /// Training budget in bases.
     pub budget: u64,
-    /// Reference tokenizer, absent with all pairs; the next one, with a remark, if the asked one has no score.
+    /// Reference tokenizer; None if all pairs are tested. If the requested one has no score, the next one, with a remark.
     pub reference: Option<String>,
     /// Seeds at which every compared tokenizer has a score, ascending; all means and tests use these. A ranked tokenizer
-    /// without a single score is left out of the comparison, with a remark.
+    /// without any score is excluded from the comparison, with a remark.
     pub seeds: Vec<u64>,
-    /// Seeds left out of all means and tests of the pretraining part, and why.
+    /// Seeds excluded from all means and tests of pretraining, with the reasons.
     pub dropped: Vec<Dropped>,
-    /// Species, ascending by name.
+    /// Names of the species, sorted.
     pub species: Vec<String>,
-    /// Tokenizers in order, then tokenizers that are controls.
+    /// Tokenizers in order, then control tokenizers.
     pub subjects: Vec<Subject>,
-    /// Controls without an encoder on the same plan (Markov).
-    pub markov: Vec<Markov>,
-    /// Tests of the total, bits per base, Holm-adjusted over this list.
+    /// Markov predictors scored on the same masked bases.
+    pub markov: Vec<MarkovScore>,
+    /// Tests of the total in bits per masked base, Holm-adjusted over this list.
     pub tests: Vec<Test>,
-    /// Labelled tasks, ascending by name.
-    pub tasks: Vec<Task>,
-    /// Tests across tasks, Holm-adjusted over this list; none where tasks are judged by different metrics.
+    /// Classification tasks, sorted by name.
+    pub tasks: Vec<TaskComparison>,
+    /// Tests across tasks, Holm-adjusted over this list; empty if the tasks have different metrics.
     pub across: Vec<Across>,
-    /// Friedman's test over all ranked tokenizers and tasks, where there are three and five of them.
+    /// Friedman's test over ranked tokenizers and tasks; needs at least three tokenizers and five tasks.
     pub friedman: Option<Friedman>,
-    /// Learning rates that were tried, where there was more than one.
+    /// Learning-rate search; None if there was only one rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
-    /// Remarks for the notes: things that should not happen and did.
+    /// Warnings for the notes below the table.
     pub remarks: Vec<String>,
 }
 
 impl Group {
-    /// The ranked tokenizers.
+    /// The tokenizers that are not controls.
     pub fn ranked(&self) -> impl Iterator<Item = &Subject> {
         self.subjects.iter().filter(|s| !s.control)
     }
 
-    /// The ranked tokenizers that have a result on any task: those compared across tasks.
+    /// The ranked tokenizers with a result on at least one task: those compared across tasks.
     pub fn tasked(&self) -> impl Iterator<Item = &Subject> {
         let has =
             |s: &&Subject| self.tasks.iter().flat_map(|t| &t.scores).any(|r| r.name == s.name && r.score().is_some());
         self.ranked().filter(has)
     }
 
-    /// The metric of all tasks; absent if there is no task, or if they differ.
+    /// The metric of the tasks; None without tasks or if metrics differ.
     #[must_use]
     pub fn metric(&self) -> Option<Metric> {
         let first = self.tasks.first()?.metric;
         self.tasks.iter().all(|task| task.metric == first).then_some(first)
     }
 
-    /// A subject by name.
+    /// The subject with this name.
     #[must_use]
     pub fn subject(&self, name: &str) -> Option<&Subject> {
         self.subjects.iter().find(|s| s.name == name)
     }
 }
 
-/// A seed that cannot be paired.
+/// A seed that is excluded because a run failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dropped {
-    /// Tokenizer that failed.
+    /// Tokenizer whose run failed.
     pub tokenizer: String,
-    /// Its seed.
+    /// Seed of that run.
     pub seed: u64,
-    /// Why.
+    /// Reason of the failure.
     pub reason: String,
 }
 
-/// One tokenizer in one group.
+/// A tokenizer or control tokenizer in one group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Subject {
     /// Canonical name.
     pub name: String,
-    /// Place in [`Comparison::order`]: colour and marker.
+    /// Index in [`Comparison::order`]; defines color and marker.
     pub index: usize,
-    /// True for a tokenizer that is a control.
+    /// True for controls: shown, never ranked or tested.
     pub control: bool,
-    /// Its scores; absent if there is no seed at which all have one, or if only tasks were run.
+    /// Its scores; None if no seed has a score of every tokenizer, or if only tasks were run.
     pub bits: Option<Bits>,
-    /// Runs that collapsed: counted, kept in the means.
+    /// Number of collapsed runs; they are included in the means.
     pub collapsed: usize,
-    /// Runs that failed.
+    /// Number of failed runs.
     pub failed: usize,
 }
 
 /// Mean over seeds with a 95 % interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Mean.
+    /// Mean over seeds.
     pub mean: f64,
-    /// Half the width of the interval: the number behind `±`.
+    /// Half-width of the interval: the number after `±`.
     pub half_width: f64,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Value of each seed, in the order of the seeds it belongs to.
+    /// One value per seed, in the order of the seeds of the group or task.
     pub seeds: Vec<f64>,
 }
 
 /// Scores of one tokenizer, bits per masked base; means over seeds of the means over species.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bits {
-    /// Sequential total: the only number that is compared.
+    /// Total code length in sequential order: the only number that is compared.
     pub total: Estimate,
-    /// The same per species.
+    /// Scores per species.
     pub species: Vec<SpeciesBits>,
-    /// Its components, per masked base.
+    /// Components, bits per masked base.
     #[serde(flatten, serialize_with = "components")]
     pub score: Score,
-    /// Validation bits per base along the run, one per seed: (bases seen, bits per base).
+    /// Validation curves, one per seed: (bases seen, bits per masked base).
     pub curves: Vec<Vec<(u64, f64)>>,
-    /// Exact floor of the curves (validation text, not the scored text), where known.
+    /// Entropy floor of the validation text (not of the scored text), where known.
     pub curve_floor: Option<f64>,
-    /// Tokens of each length (index 0 = length 1), summed over seeds.
+    /// Number of tokens of each length in bases (index 0: length 1), summed over seeds.
     pub lengths: Vec<u64>,
-    /// What it costs.
-    pub cost: Cost,
+    /// Parameters, operations and time.
+    pub cost: CostSummary,
 }
 
 impl Bits {
-    /// False if the model is no better than its bias-only model (within [`CONTEXT`]): it has not learned to use context.
+    /// False if the total is not below the context-free baseline by more than [`CONTEXT`]: the model does not use context.
     #[must_use]
     pub fn uses_context(&self) -> bool {
         let bias_only = self.score.bits(BIAS_ONLY);
@@ -223,31 +223,31 @@ impl Bits {
     }
 }
 
-/// Scores on one species.
+/// Scores on one species, bits per masked base.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SpeciesBits {
-    /// Its name.
+    /// Name of the species.
     pub species: String,
-    /// Sequential total.
+    /// Total code length in sequential order.
     pub total: Estimate,
-    /// Its components, per masked base; those that are told for each species are written down.
+    /// Components; only those that are reported by species are serialized.
     #[serde(flatten, serialize_with = "components_by_species")]
     pub score: Score,
 }
 
-/// Means by component; `null` where a floor is not known.
+/// Serializes the means by component; `null` for an unknown floor.
 fn components<S: Serializer>(score: &Score, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(score.iter().map(|(component, mean)| (component.name, mean)))
 }
 
 fn components_by_species<S: Serializer>(score: &Score, serializer: S) -> Result<S::Ok, S::Error> {
-    let told = score.iter().filter(|(component, _)| component.by_species);
-    serializer.collect_map(told.map(|(component, mean)| (component.name, mean)))
+    let reported = score.iter().filter(|(component, _)| component.by_species);
+    serializer.collect_map(reported.map(|(component, mean)| (component.name, mean)))
 }
 
-/// Cost of one tokenizer; means over seeds.
+/// Cost of the runs of one tokenizer, means over seeds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Cost {
+pub struct CostSummary {
     /// Parameters of the front end.
     pub frontend_parameters: f64,
     /// Parameters of the encoder.
@@ -256,123 +256,123 @@ pub struct Cost {
     pub head_parameters: f64,
     /// Bases per encoder token.
     pub bases_per_token: f64,
-    /// Multiply-accumulates of a forward pass per base.
+    /// Multiply-accumulates (MACs) of a forward pass per base.
     pub macs_per_base: f64,
     /// Forward passes per scored window.
     pub passes: f64,
-    /// Training bases per wall second.
+    /// Training speed in bases per second of wall time.
     pub bases_per_second: f64,
-    /// Hours of training and scoring per run.
+    /// Wall time of training and scoring per run, in hours.
     pub hours: f64,
     /// Peak memory in MiB.
     pub peak_mib: f64,
 }
 
-impl Cost {
-    /// All parameters.
+impl CostSummary {
+    /// Parameters of front end, encoder and head together.
     #[must_use]
     pub fn parameters(&self) -> f64 {
         self.frontend_parameters + self.encoder_parameters + self.head_parameters
     }
 }
 
-/// A Markov control on the plan of a group.
+/// Score of a Markov predictor on the masked bases of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Markov {
-    /// `markov5`.
+pub struct MarkovScore {
+    /// Name with the order: `markov5`.
     pub name: String,
-    /// Bits per base, mean of species.
+    /// Bits per masked base, mean over species.
     pub total: f64,
-    /// Bits per base in the order of [`Group::species`]; absent where it was not scored.
+    /// Bits per masked base in the order of [`Group::species`]; None where it was not scored.
     pub species: Vec<Option<f64>>,
 }
 
-/// One comparison of a family.
+/// A paired test of two tokenizers, one of a family of comparisons.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Test {
-    /// Tokenizer.
+    /// First tokenizer.
     pub left: String,
-    /// What it is compared with.
+    /// Second tokenizer: the reference, or any other if all pairs are tested.
     pub right: String,
-    /// `left` minus `right`: interval by bootstrap, per-seed differences in `seeds`.
+    /// `left` minus `right`: mean, bootstrap interval and the difference at each seed.
     pub difference: Estimate,
     /// Standard deviation of the per-seed differences.
     pub deviation: f64,
-    /// Sign-flip p.
+    /// p-value of the paired sign-flip test.
     pub p: f64,
-    /// Holm-adjusted p.
+    /// Holm-adjusted p-value.
     pub adjusted: f64,
     /// True if `adjusted` is at most 0.05.
     pub decisive: bool,
-    /// Smallest adjusted p that these seeds could have given.
+    /// Minimum attainable adjusted p-value at this number of seeds.
     pub smallest: f64,
-    /// Seeds needed to see the effect of the options; None if hopelessly many.
+    /// Number of seeds for power 0.8 at the effect of interest of the options; None if there is no such number within reason.
     pub needed: Option<usize>,
-    /// Difference that these seeds show with power 0.8; None if they can never be decisive.
+    /// Difference that is detected with power 0.8 at this number of seeds; None if underpowered for any difference.
     pub detectable: Option<f64>,
 }
 
-/// One labelled task in a group.
+/// Results of one classification task in a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Task {
-    /// Its name.
+pub struct TaskComparison {
+    /// Name of the task.
     pub name: String,
-    /// What it is judged by: the scores that are shown, drawn and tested.
+    /// Metric of the scores that are shown, plotted and tested.
     #[serde(skip_serializing_if = "Metric::is_default")]
     pub metric: Metric,
-    /// Seeds at which every ranked tokenizer has a result.
+    /// Seeds at which every compared tokenizer has a result, ascending.
     pub seeds: Vec<u64>,
-    /// Seeds left out, and why.
+    /// Excluded seeds, with the reasons.
     pub dropped: Vec<Dropped>,
     /// Results of tokenizers in order, then controls.
     pub scores: Vec<TaskScore>,
-    /// Tests of the task's metric, Holm-adjusted over this list.
+    /// Tests of the metric, Holm-adjusted over this list.
     pub tests: Vec<Test>,
 }
 
-/// Result of a tokenizer or control on a task.
+/// Scores of a tokenizer or control on the test split of a task.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TaskScore {
-    /// Tokenizer or control.
+    /// Name of the tokenizer or control.
     pub name: String,
-    /// Place in [`Comparison::order`], of the tokenizer inside the model; None for controls without one.
+    /// Index of its tokenizer in [`Comparison::order`]; None for controls without a tokenizer.
     pub index: Option<usize>,
     /// True for controls: shown, never ranked.
     pub control: bool,
-    /// Test MCC (R_K); absent if no run can be shown.
+    /// Matthews correlation (R_K for more than two classes); None without a usable run.
     pub mcc: Option<Estimate>,
-    /// The test score by the task's metric, where that is not the MCC.
+    /// Score by the metric of the task; None if that is the Matthews correlation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judged: Option<Estimate>,
-    /// Mean macro F1.
+    /// Macro F1, mean over seeds.
     pub f1: f64,
-    /// Mean accuracy.
+    /// Accuracy, mean over seeds.
     pub accuracy: f64,
-    /// Runs that collapsed to one class: counted, kept in the means.
+    /// Number of runs that predicted a single class; they are included in the means.
     pub collapsed: usize,
-    /// Runs that failed.
+    /// Number of failed runs.
     pub failed: usize,
 }
 
 impl TaskScore {
-    /// The test score by the task's metric; absent if no run can be shown.
+    /// Score by the metric of the task; None without a usable run.
     #[must_use]
     pub fn score(&self) -> Option<&Estimate> {
         self.judged.as_ref().or(self.mcc.as_ref())
     }
 }
 
-/// A comparison across tasks.
+/// A test of two tokenizers across tasks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Across {
-    /// Tokenizer.
+    /// First tokenizer.
     pub left: String,
-    /// What it is compared with.
+    /// Second tokenizer: the reference, or any other if all pairs are tested.
     pub right: String,
-    /// Mean over tasks of the difference of mean scores.
+    /// `left` minus `right`: difference of the scores, mean over tasks.
     pub difference: f64,
     /// Wilcoxon's signed-rank test over tasks.
     pub test: Wilcoxon,
-    /// Holm-adjusted p.
+    /// Holm-adjusted p-value.
     pub adjusted: f64,
 }

@@ -1,16 +1,15 @@
-//! Why records cannot be compared, or a conclusion not be written down. Every message names the offenders; what to do about
-//! it is [`Error::remedy`].
+//! Errors of comparisons and their output. Every message names the runs or files concerned; [`Error::remedy`] says what to do.
 
 use std::path::PathBuf;
 
-/// What can go wrong between records and conclusions.
+/// Errors of comparisons, figures and tables.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No records.
-    #[error("there are no records to compare")]
+    /// The list of records is empty.
+    #[error("no records to compare")]
     Empty,
-    /// Records that must agree in something do not.
+    /// Records differ in a property that must be the same for all.
     #[error("records of different {what} cannot be compared: {offenders}")]
     Mixed {
         /// What differs: `devices`, `protocols`, `number formats`, `fine-tuning settings of <task>` ...
@@ -26,8 +25,8 @@ pub enum Error {
         /// Which tokenizer lacks which seeds.
         offenders: String,
     },
-    /// Two different runs claim the same place.
-    #[error("{scope}: {subject}, seed {seed}, was run twice with different settings (keys {first} and {second})")]
+    /// Two different runs have the same tokenizer, seed and group or task.
+    #[error("{scope}: two runs of {subject}, seed {seed}, with different settings (keys {first} and {second})")]
     Duplicate {
         /// Group and task.
         scope: String,
@@ -40,32 +39,32 @@ pub enum Error {
         /// Key of the second.
         second: String,
     },
-    /// The reference is not among the tokenizers that are ranked.
+    /// The reference is not one of the ranked tokenizers.
     #[error("the reference \"{name}\" is not among the tokenizers: {known}")]
     UnknownReference {
-        /// Asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The available tokenizers.
         known: String,
     },
-    /// A name in the order or among the controls that no record has.
+    /// A name in the order or the controls is not in the records.
     #[error("\"{name}\" in the {what} is not among the tokenizers: {known}")]
     UnknownName {
         /// `order` or `controls`.
         what: &'static str,
-        /// Asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The available tokenizers.
         known: String,
     },
-    /// Runs are unfinished, and no seed is complete anywhere.
-    #[error("nothing can be compared yet: {why}")]
+    /// Runs are unfinished, and no seed is complete in any group.
+    #[error("no complete seeds to compare yet: {why}")]
     NothingComplete {
-        /// What is missing where.
+        /// The missing runs.
         why: String,
     },
-    /// A record contradicts itself.
-    #[error("record {key} ({subject}, seed {seed}) contradicts itself: {what}")]
+    /// A record is inconsistent.
+    #[error("record {key} ({subject}, seed {seed}) is inconsistent: {what}")]
     Contradiction {
         /// Short key.
         key: String,
@@ -73,27 +72,27 @@ pub enum Error {
         subject: String,
         /// Seed.
         seed: u64,
-        /// Stored against computed.
+        /// Stored and computed value.
         what: String,
     },
-    /// Records were scored on different text.
-    #[error("{scope}: {left} and {right} were not scored on the same {what}")]
+    /// Two runs of a comparison were scored on different text.
+    #[error("{scope}: {left} and {right} were scored on different {what}")]
     DifferentText {
         /// Group or task.
         scope: String,
-        /// One run.
+        /// First run.
         left: String,
-        /// Another.
+        /// Second run.
         right: String,
         /// `masked bases of <species>, block <n>` or `test rows`.
         what: String,
     },
-    /// A statistic refused its input.
+    /// A statistic cannot be computed.
     #[error("{scope}: {source}")]
     Statistics {
-        /// Where.
+        /// Group or task.
         scope: String,
-        /// Why.
+        /// The reason.
         source: statistics::Error,
     },
     /// A figure could not be drawn.
@@ -101,7 +100,7 @@ pub enum Error {
     Figure {
         /// Its name.
         name: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A file could not be written.
@@ -109,42 +108,41 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
-    /// Numbers could not be turned into JSON.
-    #[error("numbers as JSON: {0}")]
+    /// Numbers cannot be serialized as JSON.
+    #[error("cannot serialize the numbers as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
 impl Error {
-    /// What a person can do about it. Of a file that cannot be written the system's reason says more: none.
+    /// What the user can do, printed as `help:`. None if the message of the operating system is sufficient.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         let remedy = match self {
-            Error::Empty => "run \"tokbench compare\" first: it writes records.jsonl beside its figures",
-            Error::Mixed { what, .. } => return Some(apart(what)),
+            Error::Empty => "run \"tokbench compare\" first: it writes records.jsonl next to the figures",
+            Error::Mixed { what, .. } => return Some(separate(what)),
             Error::UnequalSeeds { .. } => {
-                "--partial compares the seeds that all tokenizers have; the same \"tokbench compare\" again runs what is missing"
+                "use --partial to compare the seeds that all tokenizers have, or repeat \"tokbench compare\" to compute the missing runs"
             }
             Error::Duplicate { .. } => {
-                "records of one experiment go into one report; tasks of different files need names of their own (name = ... in a \
-                 task file)"
+                "report one experiment at a time; give tasks from different files different names (name = ... in the task file)"
             }
-            Error::UnknownReference { .. } => "give one of these names with --reference",
-            Error::UnknownName { what: "controls", .. } => "give some of these names with --controls",
+            Error::UnknownReference { .. } => "pass one of these names with --reference",
+            Error::UnknownName { what: "controls", .. } => "pass only these names with --controls",
             Error::UnknownName { .. } => {
-                "give some of these names with --tokenizers; with --partial the others count as unfinished"
+                "pass only these names with --tokenizers, or use --partial to treat the others as unfinished"
             }
             Error::NothingComplete { .. } => {
-                "run the same \"tokbench compare\" again to finish one seed of every tokenizer, with --retry-failed if runs failed"
+                "repeat the \"tokbench compare\" command to finish at least one seed of every tokenizer; add --retry-failed if runs failed"
             }
-            Error::Contradiction { .. } => "the record was changed after it was made: take it out and run it again",
+            Error::Contradiction { .. } => "the record was edited after the run: remove it and run it again",
             Error::DifferentText { .. } => {
-                "report each by itself: these runs were made by different versions or from different data"
+                "report them separately: these runs were computed by different versions or from different data"
             }
             Error::Figure { .. } | Error::Statistics { .. } | Error::Json(_) => {
-                "this is a fault of the program: please report it with the records"
+                "this is a bug: please report it together with the records"
             }
             Error::Write { .. } => return None,
         };
@@ -152,15 +150,17 @@ impl Error {
     }
 }
 
-/// What to do about records that differ in something.
-fn apart(what: &str) -> String {
+/// Remedy for records that differ in `what`.
+fn separate(what: &str) -> String {
     match what {
-        "protocols" => "run the older ones again, or report each protocol by itself".to_owned(),
+        "protocols" => "repeat the runs of the older protocol, or report each protocol separately".to_owned(),
         "devices" | "number formats" => {
-            format!("report the records of each by themselves, or run all on one device: {what} give different results")
+            format!(
+                "report the records of each separately, or compute all runs on one device: results differ between {what}"
+            )
         }
-        "settings" => "tokenizers are compared under equal settings only: run each of them under the same".to_owned(),
-        _ => "report each by itself: a task is compared under equal settings and on the same data only".to_owned(),
+        "settings" => "run all tokenizers with the same settings: only such runs are compared".to_owned(),
+        _ => "report them separately: runs of a task are compared only with the same settings and data".to_owned(),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_of_records_has_a_remedy() {
+    fn errors_about_records_have_a_remedy() {
         let text = String::new;
         let all = [
             Error::Empty,

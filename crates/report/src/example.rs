@@ -1,5 +1,5 @@
-//! Made-up records for documentation, examples and tests: plausible, deterministic, and not a measurement of anything. Not
-//! part of the program: the feature `example` turns them on.
+//! Simulated records for documentation, examples and tests: plausible and deterministic, but not measurements. Available with the
+//! feature `example`, which the program does not use.
 //!
 //! ```
 //! use report::example::{Shape, records};
@@ -20,7 +20,7 @@ use tokenize::audit::{AuditMetric, METRICS};
 use crate::audit::{Cell, Sheet, Text};
 use statistics::{classes::Confusion, stream};
 
-/// What to make up.
+/// Size and effect sizes of the simulated experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
     /// Tokenizers in order.
@@ -29,13 +29,13 @@ pub struct Shape {
     pub seeds: u64,
     /// Species of the corpus.
     pub species: Vec<String>,
-    /// Labelled tasks; the last has three classes, the others two.
+    /// Classification tasks; the last has three classes, the others two.
     pub tasks: Vec<String>,
-    /// Position codes of the encoder.
+    /// Position encodings of the encoder.
     pub positions: Vec<Position>,
-    /// Bits per base between one tokenizer and the next; the later, the better.
+    /// Difference in bits per masked base between a tokenizer and the next, which is better.
     pub step: f64,
-    /// Standard deviation of a tokenizer's total over seeds.
+    /// Standard deviation of the total of a tokenizer over seeds.
     pub noise: f64,
 }
 
@@ -99,7 +99,7 @@ pub fn records(shape: &Shape) -> Vec<Record> {
     all
 }
 
-/// A record around a piece of work.
+/// A record of the given work and outcome.
 #[must_use]
 pub fn record(seed: u64, work: Work, outcome: Outcome) -> Record {
     let run = Run { protocol: PROTOCOL, device: "cpu".into(), dtype: "f32".into(), seed, work };
@@ -114,14 +114,14 @@ pub fn record(seed: u64, work: Work, outcome: Outcome) -> Record {
     let provenance = Provenance {
         version: "0.1.0".into(),
         commit: "unknown".into(),
-        device: "made up".into(),
+        device: "simulated".into(),
         finished: 0,
         resumed: 0,
     };
     Record { key: run.key(), run, outcome, timing, provenance }
 }
 
-/// The model of a tokenizer: all defaults.
+/// Pretraining settings of a tokenizer: all defaults.
 #[must_use]
 pub fn model(tokenizer: &str, position: Position) -> Pretrain {
     Pretrain {
@@ -139,7 +139,7 @@ fn data(name: &str) -> DataRef {
     DataRef { name: name.into(), hash: format!("{hash:0<64.64}") }
 }
 
-/// Uniform in -1..1.
+/// A uniform random number in -1..1.
 fn noise(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
@@ -187,7 +187,7 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
     }))
 }
 
-/// Twelve blocks of each species around `end` bits per base.
+/// Twelve blocks of each species with about `end` bits per masked base.
 fn blocks(shape: &Shape, index: usize, end: f64, rng: &mut ChaCha8Rng) -> Vec<BlockScore> {
     let variable = shape.tokenizers[index].starts_with("bpe");
     let mut blocks = Vec::new();
@@ -240,7 +240,7 @@ fn finetuned(shape: &Shape, task: usize, quality: f64, seed: u64) -> Outcome {
     finetuned_from(labels, predicted, classes as usize)
 }
 
-/// A result whose metrics follow from its predictions; classes must be below `classes`.
+/// A result with the metrics of its predictions; class numbers must be below `classes`.
 #[must_use]
 pub fn finetuned_from(labels: Vec<u32>, predicted: Vec<u32>, classes: usize) -> Outcome {
     let table = match Confusion::new(&labels, &predicted, classes) {
@@ -266,7 +266,7 @@ pub fn finetuned_from(labels: Vec<u32>, predicted: Vec<u32>, classes: usize) -> 
     }))
 }
 
-/// Made-up numbers of three tokenizers on two species, for tests and documentation.
+/// Simulated audit of three tokenizers on two species.
 #[must_use]
 pub fn sheet() -> Sheet {
     let metrics: Vec<AuditMetric> = METRICS.iter().filter(|metric| metric.column.is_some()).copied().collect();
@@ -287,5 +287,5 @@ pub fn sheet() -> Sheet {
             }
         }
     }
-    Sheet { setting: "made up, 2 species".to_owned(), tokenizers, metrics, cells }
+    Sheet { setting: "simulated, 2 species".to_owned(), tokenizers, metrics, cells }
 }

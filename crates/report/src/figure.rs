@@ -1,14 +1,14 @@
-//! Figures: a comparison, an audit or a locus drawn as SVG, each with the CSV of exactly what is drawn.
+//! Figures: a comparison, an audit or a locus drawn as SVG, each with a CSV of the plotted numbers.
 //!
-//! One list, [`FIGURES`], of everything that is drawn, whatever it is drawn from; `tokbench list`, tests and [`write_all`]
-//! iterate over it. Adding a figure = one file in `figure/` and one entry here. Drawings are the same bytes on every machine.
-//! Colours are Okabe and Ito's (2008), told apart by shape too.
+//! [`FIGURES`] lists all figures of every source; `tokbench list`, the tests and [`write_all`] iterate over it. A new figure is
+//! one file in `figure/` and one entry in the list. Drawings are identical byte for byte on every machine. Colors are those of
+//! Okabe and Ito (2008); markers differ in shape too, so that color alone never carries information.
 //!
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
 //! let drawn = report::figure::find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
 //! assert!(drawn.svg.starts_with("<svg") && drawn.csv.starts_with("group,scope,subject,kind,seed,value\n"));
-//! // A figure of something else has nothing to show of a comparison.
+//! // A figure of an audit cannot be drawn from a comparison.
 //! assert!(report::figure::find("audit").unwrap().draw(&comparison).unwrap().is_none());
 //! ```
 
@@ -76,7 +76,7 @@ impl<'a> From<&'a Locus<'a>> for Source<'a> {
     }
 }
 
-/// How a figure is drawn; it gets its own title. None: there is nothing to show.
+/// The function that draws a figure, given its source and its title; it returns None if there is nothing to show.
 #[derive(Clone, Copy)]
 pub enum Draw {
     /// From a comparison.
@@ -87,19 +87,19 @@ pub enum Draw {
     Locus(fn(&Locus<'_>, &'static str) -> Result<Option<Drawn>, Error>),
 }
 
-/// A figure.
+/// A figure: an entry of [`FIGURES`].
 #[derive(Clone, Copy)]
 pub struct Figure {
-    /// Name of the file, without extension.
+    /// File name without extension.
     pub name: &'static str,
-    /// What it shows, for people.
+    /// Title, drawn above the figure.
     pub title: &'static str,
-    /// How it is drawn, and what from.
+    /// Its source and the function that draws it.
     pub draw: Draw,
 }
 
 impl Figure {
-    /// What it is drawn from.
+    /// The kind of source it is drawn from.
     #[must_use]
     pub fn kind(&self) -> FigureKind {
         match self.draw {
@@ -109,10 +109,10 @@ impl Figure {
         }
     }
 
-    /// Draws; None if the source is not what this figure is drawn from, or holds nothing for it.
+    /// Draws the figure; None if the source is of another kind or has nothing to show.
     ///
     /// # Errors
-    /// The drawing library refused.
+    /// If the drawing library reports an error.
     pub fn draw<'a>(&self, source: impl Into<Source<'a>>) -> Result<Option<Drawn>, Error> {
         match (self.draw, source.into()) {
             (Draw::Comparison(draw), Source::Comparison(comparison)) => draw(comparison, self.title),
@@ -123,19 +123,19 @@ impl Figure {
     }
 }
 
-/// All figures.
+/// All figures, in the order of `tokbench list`.
 #[rustfmt::skip]
 pub static FIGURES: &[Figure] = &[
     Figure { name: "bits_per_base", title: "Bits per masked base", draw: Draw::Comparison(bits_per_base::draw) },
-    Figure { name: "parts", title: "What the bits are paid for", draw: Draw::Comparison(parts::draw) },
-    Figure { name: "curve", title: "Validation bits along the run", draw: Draw::Comparison(curve::draw) },
-    Figure { name: "tasks", title: "Labelled tasks", draw: Draw::Comparison(tasks::draw) },
-    Figure { name: "cost", title: "Quality against cost", draw: Draw::Comparison(cost::draw) },
-    Figure { name: "lengths", title: "Token lengths", draw: Draw::Comparison(lengths::draw) },
-    Figure { name: "critical_difference", title: "Mean ranks over tasks", draw: Draw::Comparison(critical_difference::draw) },
-    Figure { name: "audit", title: "What the cut does to the text", draw: Draw::Audit(audit::draw) },
-    Figure { name: "audit_lengths", title: "Token lengths", draw: Draw::Audit(audit_lengths::draw) },
-    Figure { name: "locus", title: "One locus, as each tokenizer cuts it", draw: Draw::Locus(locus::draw) },
+    Figure { name: "parts", title: "Components of the code length", draw: Draw::Comparison(parts::draw) },
+    Figure { name: "curve", title: "Validation score during training", draw: Draw::Comparison(curve::draw) },
+    Figure { name: "tasks", title: "Classification tasks", draw: Draw::Comparison(tasks::draw) },
+    Figure { name: "cost", title: "Code length versus cost", draw: Draw::Comparison(cost::draw) },
+    Figure { name: "lengths", title: "Token length distribution", draw: Draw::Comparison(lengths::draw) },
+    Figure { name: "critical_difference", title: "Mean ranks across tasks (1 is best)", draw: Draw::Comparison(critical_difference::draw) },
+    Figure { name: "audit", title: "Properties of the tokenizers", draw: Draw::Audit(audit::draw) },
+    Figure { name: "audit_lengths", title: "Token length distribution", draw: Draw::Audit(audit_lengths::draw) },
+    Figure { name: "locus", title: "Segmentation of one locus by each tokenizer", draw: Draw::Locus(locus::draw) },
 ];
 
 /// A figure by name.
@@ -144,17 +144,17 @@ pub fn find(name: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|f| f.name == name)
 }
 
-/// Names of the files that [`write_all`] may write for a source of this kind.
+/// Names of the files that [`write_all`] can write for a source of this kind.
 #[must_use]
 pub fn files(kind: FigureKind) -> Vec<String> {
     let figures = FIGURES.iter().filter(|figure| figure.kind() == kind);
     figures.flat_map(|figure| ["svg", "csv"].map(|extension| format!("{}.{extension}", figure.name))).collect()
 }
 
-/// Draws every figure of a list that there is something to show of.
+/// Draws every figure of a list for which the source has something to show.
 ///
 /// # Errors
-/// The drawing library refused.
+/// If the drawing library reports an error.
 pub fn draw_all<'f, 'a>(
     figures: &'f [Figure],
     source: impl Into<Source<'a>>,
@@ -164,11 +164,11 @@ pub fn draw_all<'f, 'a>(
     drawn.filter_map(Result::transpose).collect()
 }
 
-/// Draws all figures of a source into `folder` (made if missing), `<name>.svg` and `<name>.csv`; returns the files written, in
-/// order. Each file is written whole or not at all, so a reader never sees half of one.
+/// Draws all figures of a source into `folder` (created if missing) as `<name>.svg` and `<name>.csv`; returns the paths in order.
+/// Writes are atomic: no file is ever incomplete.
 ///
 /// # Errors
-/// Drawing failed, or a file could not be written.
+/// If a figure cannot be drawn or a file cannot be written.
 pub fn write_all<'a>(source: impl Into<Source<'a>>, folder: &Path) -> Result<Vec<PathBuf>, Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let mut written = Vec::new();
@@ -181,7 +181,7 @@ pub fn write_all<'a>(source: impl Into<Source<'a>>, folder: &Path) -> Result<Vec
 /// Writes one drawing as `<name>.svg` and `<name>.csv`.
 ///
 /// # Errors
-/// A file could not be written.
+/// If a file cannot be written.
 pub fn write(drawn: &Drawn, folder: &Path, name: &str) -> Result<[PathBuf; 2], Error> {
     let paths = [folder.join(format!("{name}.svg")), folder.join(format!("{name}.csv"))];
     for (path, text) in paths.iter().zip([&drawn.svg, &drawn.csv]) {
@@ -190,10 +190,10 @@ pub fn write(drawn: &Drawn, folder: &Path, name: &str) -> Result<[PathBuf; 2], E
     Ok(paths)
 }
 
-/// Writes a file whole or not at all, see [`experiment::files`].
+/// Writes a file atomically, see [`experiment::files`].
 ///
 /// # Errors
-/// It could not be written.
+/// If the file cannot be written.
 pub fn replace(path: &Path, text: &str) -> Result<(), Error> {
     experiment::files::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

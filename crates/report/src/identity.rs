@@ -1,14 +1,13 @@
-//! How a tokenizer is told apart from others wherever it is shown: what it is called, its place in the order, and by that
-//! place its colour, its marker and the dashes of its line.
+//! Visual identity of a tokenizer: its label, and the color, marker and dash pattern that follow from its index in the order.
 //!
-//! The place is that in one comparison, or in the list of an audit or a locus: the same tokenizer may have another colour in
-//! another experiment, but never two in one.
+//! The index is that in one comparison, audit or locus: a tokenizer may have different colors in different experiments, but only
+//! one in each.
 
-/// A colour: red, green, blue.
+/// A color as red, green and blue (0 to 255).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
-/// Okabe and Ito's palette, strongest first; yellow is left to the end for it is weak on white.
+/// Palette of Okabe and Ito, highest contrast first; yellow is last because it is hard to see on white.
 const COLORS: [Color; 8] = [
     Color(0, 114, 178),
     Color(213, 94, 0),
@@ -20,12 +19,12 @@ const COLORS: [Color; 8] = [
     Color(190, 175, 20),
 ];
 
-/// Drawn and blank pixels of lines; the first ones of each round are whole.
+/// Lengths of dash and gap in pixels; None is a solid line.
 const DASHES: [Option<(f64, f64)>; 7] =
     [None, Some((8.0, 3.0)), Some((2.0, 3.0)), Some((12.0, 4.0)), Some((5.0, 5.0)), Some((3.0, 1.5)), None];
 
-/// Names as people know them. A tokenizer that was read from a file is `file:STEM@HASH`: its stem is enough, unless two have the
-/// same. A comparison keeps the whole name, for its numbers are read by machines too.
+/// Short names for display. A tokenizer read from a file has the name `file:STEM@HASH`; its label is the stem, unless two stems are
+/// equal. A comparison keeps full names, because its numbers are read by programs too.
 ///
 /// ```
 /// let names = ["base", "file:dnabert2@0123", "file:a@45", "file:a@67"].map(String::from);
@@ -39,30 +38,30 @@ pub fn labels(names: &[String]) -> Vec<String> {
     names.iter().zip(&short).map(|(name, short)| if only(short) { short } else { name }).cloned().collect()
 }
 
-/// The order of tokenizers: as asked, then as met; controls last.
-pub(crate) fn order(met: Vec<String>, asked: &[String], controls: &[String]) -> Vec<String> {
+/// The order of tokenizers: as requested, then as found; controls last.
+pub(crate) fn order(found: Vec<String>, requested: &[String], controls: &[String]) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
-    for name in met {
+    for name in found {
         if !order.contains(&name) {
             order.push(name);
         }
     }
-    let place = |name: &String| asked.iter().position(|other| other == name).unwrap_or(usize::MAX);
+    let place = |name: &String| requested.iter().position(|other| other == name).unwrap_or(usize::MAX);
     order.sort_by_key(|name| (controls.contains(name), place(name)));
     order
 }
 
-/// Colour of a tokenizer by its place in the order.
+/// Color of a tokenizer by its index in the order.
 pub(crate) fn color(index: usize) -> Color {
     COLORS[index % COLORS.len()]
 }
 
-/// Dash pattern (drawn, blank, in pixels) of a tokenizer's line.
+/// Dash pattern (dash, gap, in pixels) of the line of a tokenizer.
 pub(crate) fn dash(index: usize) -> Option<(f64, f64)> {
     DASHES[index % DASHES.len()]
 }
 
-/// Corners of a tokenizer's marker around its centre, in pixels; about 12 across.
+/// Corners of the marker of a tokenizer around its center, in pixels; about 12 across.
 pub(crate) fn marker(index: usize) -> Vec<(f64, f64)> {
     let regular = |corners: usize, radius: f64, turn: f64| -> Vec<(f64, f64)> {
         let angle = |i: usize| std::f64::consts::TAU * (i as f64 / corners as f64 + turn);
@@ -80,7 +79,7 @@ pub(crate) fn marker(index: usize) -> Vec<(f64, f64)> {
     }
 }
 
-/// A cross of four arms: how far they reach, and half of how wide they are.
+/// A cross: length of its arms from the center, and half of their width.
 fn cross(far: f64, half: f64) -> Vec<(f64, f64)> {
     vec![
         (-half, -far),
@@ -103,15 +102,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_as_asked_then_as_met_and_controls_are_last() {
+    fn order_is_as_requested_then_as_found_with_controls_last() {
         let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let met = names(&["c", "a", "c", "x", "b"]);
-        assert_eq!(order(met.clone(), &names(&["b", "a"]), &names(&["a"])), names(&["b", "c", "x", "a"]));
-        assert_eq!(order(met, &[], &[]), names(&["c", "a", "x", "b"]));
+        let found = names(&["c", "a", "c", "x", "b"]);
+        assert_eq!(order(found.clone(), &names(&["b", "a"]), &names(&["a"])), names(&["b", "c", "x", "a"]));
+        assert_eq!(order(found, &[], &[]), names(&["c", "a", "x", "b"]));
     }
 
     #[test]
-    fn neighbours_differ_in_colour_and_marker() {
+    fn neighbors_differ_in_color_and_marker() {
         for at in 0..COLORS.len() - 1 {
             assert!(color(at) != color(at + 1) && marker(at) != marker(at + 1));
         }

@@ -1,36 +1,35 @@
-//! What it means: records become a comparison, a comparison becomes figures, tables and one plain sentence.
+//! Comparison of records, and its presentation as figures, tables and a conclusion in plain sentences.
 //!
 //! ```text
-//! [Record] ─ Comparison::new ─► Comparison ─┬─ sentence   one line for a person
+//! [Record] ─ Comparison::new ─► Comparison ─┬─ sentence   conclusion for readers
 //!            checked, grouped,              ├─ table      plain text, at most 110 columns
-//!            paired by seed, tested         ├─ csv        one number a row
-//!                                           ├─ numbers    JSON for machines and for the paper
-//!                                           └─ figure     SVG, each with the CSV of what is drawn
+//!            paired by seed, tested         ├─ csv        one number per row
+//!                                           ├─ numbers    JSON for programs
+//!                                           └─ figure     SVG, each with a CSV of the plotted numbers
 //! ```
 //!
-//! No tensors, no data: records are the only door between computing and concluding, so all of this can be made again from a
-//! clone. Everything is deterministic: the same records in any order give the same bytes (if the order of tokenizers is given).
+//! The crate needs neither tensors nor sequence data, only records, so every result can be reproduced from a clone. Results are
+//! deterministic: the same records in any order give the same bytes, provided that the order of tokenizers is given.
 //!
-//! # Words
+//! # Terms
 //!
-//! A **group** is a set of runs that were asked the same question: same encoder and position code, corpus, window, span,
-//! budget and scoring; tokenizer, seed and learning rate may differ. Comparisons are made inside a group only. Its **seeds**
-//! are those at which every compared tokenizer has a score; one that failed at every seed is left out, and named. The
-//! **total** is the sum of bits over all masked bases of a species divided by their number, averaged over species, then over
-//! seeds. The **reference** is the tokenizer that all others are tested against. **Controls** (Markov, k-mer regression,
-//! CNN, no pretraining, and tokenizers named as such) are shown and
-//! never ranked.
+//! A **group** is a set of runs with the same settings: encoder and position encoding, corpus, window, span, budget and scoring;
+//! tokenizer, seed and learning rate may differ. Tokenizers are compared within a group only. Its **seeds** are those at which
+//! every compared tokenizer has a score; a tokenizer that failed at every seed is excluded, with a remark. The **total** is the
+//! code length in bits of all masked bases of a species, divided by their number, averaged over species, then over seeds. The
+//! **reference** is the tokenizer that all others are tested against. **Controls** (Markov predictor, k-mer regression, CNN, no
+//! pretraining, and tokenizers declared as controls) are shown but never ranked or tested.
 //!
-//! # What is decided, and how
+//! # Significance
 //!
-//! A difference is *decisive* if its exact paired sign-flip p over seeds, Holm-adjusted over the family, is at most 0.05.
-//! `±` is the 95 % half-width of a bootstrap over seeds and genome blocks (test rows, for tasks), paired between tokenizers.
-//! See [`statistics`].
+//! A difference is significant (field `decisive`) if the p-value of the exact paired sign-flip test over seeds, Holm-adjusted over
+//! the comparisons of the group, is at most 0.05. `±` is the half-width of the 95 % bootstrap interval over seeds and genome blocks
+//! (test rows for tasks), paired between tokenizers. See [`statistics`].
 //!
 //! ```
 //! use report::{Comparison, Options, example};
 //!
-//! // Records come from a store; these are made up.
+//! // Records normally come from a store; these are simulated.
 //! let shape = example::Shape { tokenizers: vec!["bpe4096".into(), "mxdna".into()], ..Default::default() };
 //! let comparison = Comparison::new(example::records(&shape), Options::default())?;
 //!
@@ -47,10 +46,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The surprising case
+//! # Few seeds
 //!
-//! Three seeds of a large, perfectly consistent difference are *not* decisive: of the eight ways to give three differences
-//! a sign, two are as extreme as the one observed, so p cannot be under 0.25. The sentence says so instead of staying silent.
+//! With three seeds no difference is significant, however large and consistent: of the eight sign assignments of three
+//! differences, two are as extreme as the observed one, so p is at least 0.25. The conclusion then reads "underpowered".
 
 pub mod audit;
 pub mod comparison;

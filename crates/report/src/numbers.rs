@@ -10,22 +10,22 @@ use serde::Serialize;
 
 use crate::comparison::{Comparison, Group, Options};
 
-/// The document. Numbers that do not exist are `null`.
+/// The document. Undefined numbers are `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Numbers<'a> {
     /// Version of this layout.
     pub layout: u32,
-    /// The closing sentence.
+    /// The conclusion in plain sentences.
     pub sentence: String,
-    /// True if any record was made up by a mock run: nothing here is a measurement.
+    /// True if any record was simulated by a mock run: the numbers are then not measurements.
     pub made_up: bool,
-    /// Device kind.
+    /// Kind of device.
     pub device: &'a str,
-    /// Machines in words.
+    /// Descriptions of the devices.
     pub machines: &'a [String],
-    /// What the caller decided.
+    /// Options of the comparison.
     pub options: &'a Options,
-    /// Everything else.
+    /// All groups with their scores and tests.
     pub groups: &'a [Group],
 }
 

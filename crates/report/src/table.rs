@@ -1,12 +1,12 @@
 //! The comparison as plain text for a terminal, at most 110 columns wide, and as CSV.
 //!
-//! Blocks: the total with its test, its parts and companions, cost, species, tasks; then notes. No lines are drawn:
-//! columns are aligned by blanks, so the text survives mail and logs.
+//! Blocks: the total with its test, its components with alternative totals, species, cost, tasks; then notes. Columns are aligned
+//! by spaces, without rules, so that the text can be copied into mails and logs.
 //!
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
 //! let text = report::table(&comparison, false);
-//! assert!(text.contains("tokenizer") && text.contains("BPE totals are upper bounds"));
+//! assert!(text.contains("tokenizer") && text.contains("are upper bounds: only the canonical segmentation"));
 //! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
 //! ```
 
@@ -23,10 +23,10 @@ pub use grid::WIDTH;
 pub use rows::csv;
 use statistics::text::{brief, plus_minus, signed, thousands};
 
-/// Longest tokenizer name that is printed in full.
+/// Length in characters of the longest tokenizer name that is printed in full.
 const NAME: usize = 30;
 
-/// The table. `color` turns on ANSI bold for headings, the best total and decisive differences; the caller knows whether
+/// The table. `color` turns on ANSI bold for headings, the best total and significant differences; the caller knows whether
 /// it writes to a terminal.
 #[must_use]
 pub fn table(comparison: &Comparison, color: bool) -> String {
@@ -37,7 +37,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
         blocks.push(grid::bold(&grid::wrap(&title, WIDTH, ""), color));
         if group.subjects.iter().any(|s| s.bits.is_some()) {
             blocks.push(totals(group).print(color));
-            blocks.push(parts(group).print(color));
+            blocks.push(components(group).print(color));
             if group.species.len() > 1 {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
             }
@@ -52,7 +52,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
     blocks.join("\n\n") + "\n"
 }
 
-/// A name that fits its column.
+/// A name, truncated with an ellipsis if it is longer than its column.
 pub(crate) fn name(text: &str) -> String {
     if text.chars().count() <= NAME {
         return text.to_owned();
@@ -68,7 +68,7 @@ fn title(subject: &Subject) -> String {
     if subject.control { name(&format!("{} (control)", subject.name)) } else { name(&subject.name) }
 }
 
-/// The test that belongs into the row of a subject.
+/// The test shown in the row of a subject: the one against the reference.
 fn test<'a>(tests: &'a [Test], subject: &str, reference: Option<&str>) -> Option<&'a Test> {
     reference.and_then(|_| tests.iter().find(|t| t.left == subject))
 }
@@ -76,7 +76,7 @@ fn test<'a>(tests: &'a [Test], subject: &str, reference: Option<&str>) -> Option
 fn totals(group: &Group) -> Grid {
     let mut grid = Grid::new(
         "bits per masked base (lower is better)",
-        &["tokenizer", "total", "difference", "p (Holm)", "floor", "runs"],
+        &["tokenizer", "total", "difference", "p (Holm)", "entropy floor", "runs"],
     );
     let best = group.ranked().filter_map(|s| s.bits.as_ref()).map(|b| b.total.mean).fold(f64::INFINITY, f64::min);
     for (subject, bits) in shown(group) {
@@ -90,24 +90,24 @@ fn totals(group: &Group) -> Grid {
             None => "-".into(),
         };
         let p = test.map_or("-".into(), |t| statistics::text::p_value(t.adjusted));
-        let mut troubles = Vec::new();
+        let mut problems = Vec::new();
         if subject.failed > 0 {
-            troubles.push(format!("{} failed", subject.failed));
+            problems.push(format!("{} failed", subject.failed));
         }
         if subject.collapsed > 0 {
-            troubles.push(format!("{} collapsed", subject.collapsed));
+            problems.push(format!("{} collapsed", subject.collapsed));
         }
-        let runs = if troubles.is_empty() { "ok".into() } else { troubles.join(", ") };
+        let runs = if problems.is_empty() { "ok".into() } else { problems.join(", ") };
         let winner = !subject.control && bits.is_some_and(|b| b.total.mean <= best);
-        let loud = [
+        let bold = [
             false,
             winner,
             test.is_some_and(|t| t.decisive),
             test.is_some_and(|t| t.decisive),
             false,
-            troubles.len() > 1,
+            problems.len() > 1,
         ];
-        grid.row(vec![title(subject), total, difference, p, floor, runs], &loud);
+        grid.row(vec![title(subject), total, difference, p, floor, runs], &bold);
     }
     for control in &group.markov {
         grid.row(vec![name(&format!("{} (control)", control.name)), format!("{:.3}", control.total)], &[]);
@@ -126,11 +126,11 @@ fn totals(group: &Group) -> Grid {
     grid
 }
 
-fn parts(group: &Group) -> Grid {
+fn components(group: &Group) -> Grid {
     let components = shown(group).find_map(|(_, bits)| Some(bits?.score.components())).unwrap_or(COMPONENTS);
     let columns = score::columns(components);
     let headings: Vec<&str> = std::iter::once("tokenizer").chain(columns.iter().map(|(_, heading)| *heading)).collect();
-    let mut grid = Grid::new("parts of the total, and totals beside it", &headings);
+    let mut grid = Grid::new("components of the total, and alternative totals", &headings);
     for (subject, bits) in shown(group) {
         let Some(b) = bits else { continue };
         let cell = |component| b.score.get(component).map_or("-".into(), |v| format!("{v:.3}"));
@@ -143,7 +143,10 @@ fn parts(group: &Group) -> Grid {
 fn cost(group: &Group) -> Grid {
     let columns =
         ["tokenizer", "front end", "encoder", "head", "bases/token", "MACs/base", "passes", "bases/s", "time/run"];
-    let mut grid = Grid::new("cost: parameters, multiply-accumulates, passes per scored window, time", &columns);
+    let mut grid = Grid::new(
+        "cost: parameters, multiply-accumulates (MACs), forward passes per scored window, training speed, time",
+        &columns,
+    );
     for (subject, bits) in shown(group) {
         let Some(Bits { cost: c, .. }) = bits else { continue };
         let row = vec![
@@ -162,7 +165,7 @@ fn cost(group: &Group) -> Grid {
     grid
 }
 
-/// Species in rows, tokenizers in columns, as many tables as the width asks for.
+/// Species in rows, tokenizers in columns, split into as many tables as fit the width.
 fn species(group: &Group) -> Vec<Grid> {
     let with: Vec<(&Subject, &Bits)> = shown(group).filter_map(|(s, b)| b.map(|b| (s, b))).collect();
     let rows: Vec<String> = group.species.iter().map(|s| name(s)).collect();
@@ -175,7 +178,7 @@ fn species(group: &Group) -> Vec<Grid> {
     grid::chunked("bits per masked base, by species", "species", &headings, &body)
 }
 
-/// Tasks in rows, tokenizers and controls in columns; tables of their own for each metric.
+/// Tasks in rows, tokenizers and controls in columns; separate tables for each metric.
 fn tasks(group: &Group) -> Vec<Grid> {
     Metric::ALL.iter().flat_map(|metric| tasks_by(group, *metric)).collect()
 }
@@ -191,7 +194,7 @@ fn tasks_by(group: &Group, metric: Metric) -> Vec<Grid> {
             headings.push(score.name.clone());
         }
     }
-    let cell = |task: &crate::comparison::Task, heading: &String| {
+    let cell = |task: &crate::comparison::TaskComparison, heading: &String| {
         let Some(score) = task.scores.iter().find(|s| s.name == *heading) else { return "-".to_owned() };
         let Some(shown) = score.score() else { return "failed".to_owned() };
         let star = if task.tests.iter().any(|t| t.left == *heading && t.decisive && group.reference.is_some()) {
@@ -234,12 +237,12 @@ mod tests {
     }
 
     #[test]
-    fn never_wider_than_the_width_and_no_holes() {
+    fn lines_fit_the_width_and_numbers_are_finite() {
         for shape in [Shape::default(), large()] {
             let text = table(&Comparison::new(records(&shape), Options::default()).unwrap(), false);
             for line in text.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}");
-                assert_eq!(line.trim_end(), line, "trailing blanks");
+                assert_eq!(line.trim_end(), line, "trailing spaces");
             }
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
             assert!(!text.contains('\u{1b}'));
@@ -247,24 +250,27 @@ mod tests {
     }
 
     #[test]
-    fn the_small_table_line_by_line() {
+    fn first_lines_of_a_small_table() {
         let shape = Shape { tokenizers: vec!["base".into(), "bpe4096".into()], ..Shape::default() };
         let comparison = Comparison::new(records(&shape), Options::default()).unwrap();
         let text = table(&comparison, false);
         let start: Vec<&str> = text.lines().take(6).collect();
-        assert_eq!(start[0], "synthetic, encoder 2 x 64, alibi-directed, window 252, spans of 12, 0.5 million bases");
+        assert_eq!(
+            start[0],
+            "synthetic, 2-layer encoder of width 64, alibi-directed, 252-base windows, 12-base spans, 0.5 million bases"
+        );
         assert_eq!(start[2], "bits per masked base (lower is better)");
         assert_eq!(
             start[3].split_whitespace().collect::<Vec<_>>(),
-            ["tokenizer", "total", "difference", "p", "(Holm)", "floor", "runs"]
+            ["tokenizer", "total", "difference", "p", "(Holm)", "entropy", "floor", "runs"]
         );
         assert!(start[4].starts_with("base ") && start[4].contains("reference"));
         assert!(start[5].starts_with("bpe4096 ") && start[5].contains("0.016"));
-        assert!(text.contains("markov5 (control)") && text.contains("no pair rule"));
+        assert!(text.contains("markov5 (control)") && text.contains("unconstrained"));
         let bold = table(&comparison, true);
         assert!(bold.contains("\u{1b}[1m"));
         let plain = bold.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
-        assert_eq!(plain, text, "bold must not move columns");
+        assert_eq!(plain, text, "bold must not shift columns");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Tidy CSV: named columns, one row for each thing that is told, numbers in full and nothing for what is not finite.
+//! Tidy CSV: named columns, one observation per row, numbers in full precision, empty fields for values that are not finite.
 
-/// A CSV in the making.
+/// A CSV under construction.
 pub(crate) struct Csv(csv::Writer<Vec<u8>>);
 
 impl Csv {
-    /// A file with these columns, separated by commas.
+    /// An empty CSV with these comma-separated column names.
     pub(crate) fn new(columns: &str) -> Csv {
         let mut csv = Csv(csv::WriterBuilder::new().flexible(true).from_writer(Vec::new()));
         csv.record(columns.split(','));
@@ -18,13 +18,13 @@ impl Csv {
     }
 
     fn record<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
-        // Memory can be written to, and rows of any length are taken.
+        // Writing to memory cannot fail, and the writer is flexible about row lengths.
         let _ = self.0.write_record(fields);
     }
 
     /// The text of the file.
     pub(crate) fn text(self) -> String {
-        // Fields are text, so the file is.
+        // All fields are UTF-8, so the file is.
         self.0.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_quoted_where_they_must_be_and_numbers_are_whole() {
+    fn fields_are_quoted_if_needed_and_numbers_have_full_precision() {
         let mut csv = Csv::new("name,value,more");
         csv.row(&["a,b"], &[0.1, f64::NAN]);
         csv.row(&["say \"x\"", ""], &[1e-7]);

@@ -1,4 +1,4 @@
-//! A component of the score is one entry of one list: with it, records, comparison, table, CSV and numbers have it.
+//! A component of the score is one list entry; records, comparison, table, CSV and numbers then include it.
 
 use experiment::record::Outcome;
 use protocol::score::{BIAS_ONLY, COMPONENTS, COUNT, Column, Component, Over, Role, Score};
@@ -14,7 +14,7 @@ const TOY: Component = Component {
     by_species: true,
 };
 
-/// The list with one more component.
+/// The components with one more.
 const LIST: &[Component] = {
     const NUMBER: usize = COMPONENTS.len();
     const EXTENDED: [Component; NUMBER + 1] = {
@@ -29,7 +29,7 @@ const LIST: &[Component] = {
     &EXTENDED
 };
 
-/// A score over the longer list, with half a bit for each base.
+/// A score over the longer list, with half a bit per base.
 fn with_toy(score: &Score) -> Score {
     let mut longer = Score::over(LIST);
     longer += score;
@@ -37,7 +37,7 @@ fn with_toy(score: &Score) -> Score {
 }
 
 #[test]
-fn a_component_more_is_one_entry() {
+fn a_new_component_is_one_entry() {
     let shape = Shape { seeds: 3, species: vec!["human".into(), "yeast".into()], ..Shape::default() };
     let mut all = records(&shape);
     for record in &mut all {
@@ -45,7 +45,7 @@ fn a_component_more_is_one_entry() {
             done.blocks.iter_mut().for_each(|block| block.score = with_toy(&block.score));
         }
     }
-    // In a record, and back.
+    // Serialized in a record and read back.
     let Outcome::Pretrained(done) = &all[0].outcome else { panic!("a score") };
     let json = serde_json::to_value(&all[0]).unwrap();
     let block = &json["outcome"]["blocks"][0];
@@ -58,12 +58,12 @@ fn a_component_more_is_one_entry() {
     let group = &comparison.groups[0];
     let bits = group.subjects[0].bits.as_ref().unwrap();
     assert_eq!((bits.score.get(TOY), bits.species[1].score.get(TOY)), (Some(0.5), Some(0.5)));
-    // In the table: the last column of the components.
+    // In the table as the last column of the components.
     let table = report::table(&comparison, false);
-    let mut lines = table.lines().skip_while(|line| !line.starts_with("parts of the total"));
+    let mut lines = table.lines().skip_while(|line| !line.starts_with("components of the total"));
     let heading = lines.nth(1).unwrap();
-    assert!(heading.ends_with("bias only    toy") && lines.next().unwrap().ends_with("  0.500"), "{table}");
-    // In CSV and numbers: beside the others, for the whole and for each species.
+    assert!(heading.ends_with("context-free    toy") && lines.next().unwrap().ends_with("  0.500"), "{table}");
+    // In CSV and numbers, for all species together and for each.
     let csv = report::csv(&comparison);
     for scope in ["", "human", "yeast"] {
         assert!(csv.contains(&format!(",base,false,toy total,{scope},,0.5,,\n")), "{scope}: {csv}");

@@ -1,4 +1,4 @@
-//! Laws of every figure, over the list of figures: deterministic, finite, no text over text, CSV equal to what is drawn.
+//! Properties of all figures: deterministic, finite, no overlapping text, CSV equal to the plotted numbers.
 
 use experiment::config::Position;
 use protocol::score::{BIAS_ONLY, FLOOR};
@@ -6,24 +6,24 @@ use report::example::{Shape, records};
 use report::figure::{Draw, Drawn, FIGURES, Figure, FigureKind, Locus, draw_all, files, find, write, write_all};
 use report::{Comparison, Options};
 
-fn words(all: &[&str]) -> Vec<String> {
+fn strings(all: &[&str]) -> Vec<String> {
     all.iter().map(|w| (*w).to_owned()).collect()
 }
 
 fn shapes() -> Vec<Shape> {
     let large = Shape {
-        tokenizers: words(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+        tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
         seeds: 3,
-        species: words(&["human", "mouse", "fly", "yeast", "ecoli"]),
-        tasks: words(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
+        species: strings(&["human", "mouse", "fly", "yeast", "ecoli"]),
+        tasks: strings(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
         ..Shape::default()
     };
     let positions = Shape {
         positions: vec![Position::Alibi, Position::AlibiDirected],
-        tasks: words(&["a", "b", "c", "d", "e"]),
+        tasks: strings(&["a", "b", "c", "d", "e"]),
         ..Shape::default()
     };
-    let one = Shape { tokenizers: words(&["base"]), seeds: 1, ..Shape::default() };
+    let one = Shape { tokenizers: strings(&["base"]), seeds: 1, ..Shape::default() };
     vec![Shape::default(), large, positions, one]
 }
 
@@ -37,7 +37,7 @@ fn compare(shape: &Shape) -> Comparison {
     Comparison::new(records(shape), options).unwrap()
 }
 
-/// Estimated boxes of all text: left, top, right, bottom, in pixels.
+/// Estimated bounding boxes of all text: left, top, right, bottom, in pixels.
 fn boxes(svg: &str) -> Vec<([f64; 4], String)> {
     let attribute = |tag: &str, name: &str| {
         tag.split(&format!(" {name}=\"")).nth(1).and_then(|t| t.split('"').next()).unwrap_or("").to_owned()
@@ -49,7 +49,7 @@ fn boxes(svg: &str) -> Vec<([f64; 4], String)> {
         let text = text.replace("&lt;", "<").replace("&amp;", "&");
         let number = |name| attribute(tag, name).parse::<f64>().unwrap() / 10.0;
         let (x, y, size) = (number("x"), number("y"), number("font-size"));
-        // Narrower than the guess of the layout: this is about real overlap, not about air.
+        // Narrower than the estimate of the layout: this is about overlap, not about spacing.
         let wide = text.chars().count() as f64 * size * 0.5;
         let (left, right) = match attribute(tag, "text-anchor").as_str() {
             "start" => (0.0, wide),
@@ -69,7 +69,7 @@ fn boxes(svg: &str) -> Vec<([f64; 4], String)> {
 
 fn sound(name: &str, drawn: &Drawn) {
     for bad in ["NaN", "inf", "-9223372036854775808"] {
-        assert!(!drawn.svg.contains(bad) && !drawn.csv.contains(bad), "{name} holds {bad}");
+        assert!(!drawn.svg.contains(bad) && !drawn.csv.contains(bad), "{name} contains {bad}");
     }
     assert!(drawn.svg.starts_with("<svg width=\"900\"") && drawn.svg.trim_end().ends_with("</svg>"), "{name}");
     let high: f64 = drawn.svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
@@ -78,11 +78,11 @@ fn sound(name: &str, drawn: &Drawn) {
     for (at, (a, left)) in texts.iter().enumerate() {
         assert!(
             a[0] >= 0.0 && a[1] >= 0.0 && a[2] <= 900.0 && a[3] <= high,
-            "{name}: \"{left}\" leaves the sheet: {a:?}"
+            "{name}: \"{left}\" is outside the figure: {a:?}"
         );
         for (b, right) in &texts[at + 1..] {
             let apart = a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
-            assert!(apart, "{name}: \"{left}\" lies over \"{right}\"");
+            assert!(apart, "{name}: \"{left}\" overlaps \"{right}\"");
         }
     }
     let fields = drawn.csv.lines().next().unwrap().split(',').count();
@@ -119,7 +119,7 @@ fn the_order_of_records_does_not_matter() {
 }
 
 #[test]
-fn every_figure_is_drawn_where_there_is_something_and_only_there() {
+fn figures_are_drawn_only_if_there_is_something_to_show() {
     let drawn = |shape: &Shape| {
         let comparison = compare(shape);
         FIGURES.iter().filter(|f| f.draw(&comparison).unwrap().is_some()).map(|f| f.name).collect::<Vec<_>>()
@@ -130,14 +130,14 @@ fn every_figure_is_drawn_where_there_is_something_and_only_there() {
 }
 
 #[test]
-fn the_csv_holds_exactly_what_is_drawn() {
+fn the_csv_contains_exactly_the_plotted_numbers() {
     for shape in shapes() {
         let comparison = compare(&shape);
         let dots = find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
         let rows = |kind: &str| dots.csv.lines().skip(1).filter(|l| l.contains(&format!(",{kind},"))).count();
-        // One circle a seed, and one in the legend.
+        // One circle per seed, and one in the legend.
         assert_eq!(dots.svg.matches("<circle").count(), rows("seed") + 1);
-        // A marker a mean: one polygon each, with one in the legend for tokenizers and one for controls.
+        // One polygon per mean, and in the legend one for tokenizers and one for controls.
         let legend = 1 + usize::from(shape.tokenizers.len() == 7);
         assert_eq!(dots.svg.matches("<polygon").count(), rows("mean") + legend);
         let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
@@ -146,7 +146,7 @@ fn the_csv_holds_exactly_what_is_drawn() {
                 [",count,", ",length,", ",content,"].iter().any(|part| l.contains(part)) && !l.ends_with(",0")
             });
         let bars = bars.count();
-        assert_eq!(parts.svg.matches("<rect").count(), bars + 3 + 1, "three in the legend, one is the paper");
+        assert_eq!(parts.svg.matches("<rect").count(), bars + 3 + 1, "three in the legend, one for the background");
         let lengths = find("lengths").unwrap().draw(&comparison).unwrap().unwrap();
         assert_eq!(lengths.svg.matches("<rect").count(), lengths.csv.lines().count());
         let total = comparison.groups[0].subjects[0].bits.as_ref().unwrap().total.mean;
@@ -155,7 +155,7 @@ fn the_csv_holds_exactly_what_is_drawn() {
 }
 
 #[test]
-fn files_are_written_whole_and_the_same_twice() {
+fn files_are_complete_and_identical_when_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let comparison = compare(&Shape::default());
     let files = write_all(&comparison, folder.path()).unwrap();
@@ -164,7 +164,7 @@ fn files_are_written_whole_and_the_same_twice() {
     assert_eq!(write_all(&comparison, folder.path()).unwrap(), files);
     let after: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
     assert_eq!(before, after);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10, "nothing temporary is left");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10, "no temporary file is left");
 }
 
 /// The one figure of a locus.
@@ -177,15 +177,15 @@ fn only(locus: &Locus<'_>) -> Drawn {
 #[test]
 fn a_locus_is_sound() {
     let bases = b"ACGTTGCATGACCTGATCGATTTACGGCATCAGCATCGACTACGACTAGCATCAGCAGACATCAGGGATCAC";
-    let cuts = vec![
+    let segmentations = vec![
         ("kmer6".to_owned(), (0..bases.len() - 5).map(|i| i..i + 6).collect()),
         ("bpe4096".to_owned(), (0..bases.len()).step_by(4).map(|i| i..(i + 4).min(bases.len())).collect()),
     ];
-    let drawn = only(&Locus { bases, cuts: &cuts });
+    let drawn = only(&Locus { bases, segmentations: &segmentations });
     sound("locus", &drawn);
     assert_eq!(drawn.csv.lines().count(), 1 + (bases.len() - 5) + bases.len().div_ceil(4));
-    let cuts = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
-    assert!(only(&Locus { bases: b"ACGTA", cuts: &cuts }).csv.contains("bpe,4,5,A\n"));
+    let segmentations = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
+    assert!(only(&Locus { bases: b"ACGTA", segmentations: &segmentations }).csv.contains("bpe,4,5,A\n"));
 }
 
 #[test]
@@ -199,17 +199,17 @@ fn an_audit_is_sound() {
     let drawn = &all[0].1;
     assert!(drawn.csv.starts_with("metric,tokenizer,text,value\n"));
     assert_eq!(drawn.csv.lines().count(), 1 + 9 * sheet.tokenizers.len() * 3);
-    assert!(drawn.svg.contains("not defined"));
+    assert!(drawn.svg.contains("undefined"));
     let drawn = &all[1].1;
     assert!(drawn.csv.starts_with("tokenizer,species,text,length,share_of_bases\n"));
     assert!(drawn.csv.contains("\nbase,human,order 2,1,1\n"));
     // Lengths 1, 1 to 6, and 1 to 11; two species and both together; three texts.
     assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3 * 3);
     assert_eq!(drawn.svg.matches("<rect").count(), 1 + (1 + 6 + 11) * 3 + 1);
-    for text in ["all species", "ecoli", "human", "of order 2", "independent bases"] {
+    for text in ["all species", "ecoli", "human", "of order 2", "independent, equally likely bases"] {
         assert!(drawn.svg.contains(text), "{text}");
     }
-    // One species is all of them, and is shown once.
+    // A single species is shown once.
     let mut one = sheet.clone();
     one.cells.retain(|cell| cell.species != "human");
     let drawn = find("audit_lengths").unwrap().draw(&one).unwrap().unwrap();
@@ -218,7 +218,7 @@ fn an_audit_is_sound() {
 }
 
 #[test]
-fn paired_differences_stand_beside_the_totals_as_tested() {
+fn paired_differences_are_drawn_as_tested() {
     let comparison = compare(&Shape::default());
     let drawn = find("bits_per_base").unwrap().draw(&comparison).unwrap().unwrap();
     assert!(drawn.svg.contains("paired difference to base") && drawn.svg.contains("\nreference\n"));
@@ -226,6 +226,8 @@ fn paired_differences_stand_beside_the_totals_as_tested() {
         let row = format!(",paired difference to base,{},mean,,{}\n", test.left, test.difference.mean);
         assert!(drawn.csv.contains(&row), "{row}");
     }
+    assert!(drawn.svg.contains("entropy floor") && drawn.svg.contains("context-free baseline"));
+    assert!(drawn.csv.contains(",floor,line,") && drawn.csv.contains(",bias only,,"));
     let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
     let bits = comparison.groups[0].subjects[0].bits.as_ref().unwrap();
     let (floor, bias_only) = (bits.score.get(FLOOR).unwrap(), bits.score.bits(BIAS_ONLY));
@@ -234,9 +236,9 @@ fn paired_differences_stand_beside_the_totals_as_tested() {
     }
 }
 
-/// A figure of one's own is a function and an entry; everything else follows from the list.
+/// A new figure is a function and an entry; everything else follows from the list.
 #[test]
-fn a_toy_figure_is_one_entry() {
+fn a_new_figure_is_one_entry() {
     fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, report::Error> {
         let groups = comparison.groups.len();
         Ok(Some(Drawn { svg: format!("<svg><title>{title}</title></svg>"), csv: format!("groups\n{groups}\n") }))

@@ -1,12 +1,12 @@
-//! A task is judged by its metric: table, numbers, tests, figure and sentence.
+//! Table, numbers, tests, figure and conclusion use the metric of the task.
 
 use experiment::record::{Metric, Outcome, Record};
 use experiment::run::{Finetune, Work};
 use report::example::{finetuned_from, model, record};
 use report::{Comparison, Options, csv, figure, sentence, table};
 
-/// Two tokenizers on a task with few rows of class 1: `guesser` says 1 often and finds most of them, `miser` never does and
-/// is right more often.
+/// Two tokenizers on a task with few rows of class 1: `guesser` predicts 1 often and finds all of them, `miser` rarely does and has
+/// the higher accuracy.
 fn records(metric: Metric, task: &str) -> Vec<Record> {
     let labels: Vec<u32> = (0..100).map(|row| u32::from(row % 10 == 0)).collect();
     let mut all = Vec::new();
@@ -57,7 +57,7 @@ fn the_same_predictions_give_two_orders_by_two_metrics() {
 }
 
 #[test]
-fn everything_that_is_shown_names_the_metric() {
+fn all_output_names_the_metric() {
     let comparison = compared(records(Metric::Accuracy, "t"));
     let text = table(&comparison, false);
     assert!(text.contains("tasks: accuracy on the test split") && text.contains("0.850"), "{text}");
@@ -65,8 +65,9 @@ fn everything_that_is_shown_names_the_metric() {
     assert!(numbers.contains(",guesser,false,accuracy,t,0,0.85,,\n"), "the seeds of the metric: {numbers}");
     assert!(numbers.contains(",miser - guesser,false,accuracy difference,t,,"), "{numbers}");
     assert!(numbers.contains(",guesser,false,mcc,t,,") && !numbers.contains(",mcc,t,0,"), "{numbers}");
-    let said = sentence(&comparison);
-    assert!(said.starts_with("miser scores 0.06") && said.contains(" accuracy more than guesser on t"), "{said}");
+    let conclusion = sentence(&comparison);
+    let end = " higher in accuracy than guesser on t (7 seeds, p = 0.016, exact sign-flip test).";
+    assert!(conclusion.starts_with("miser scores 0.06") && conclusion.ends_with(end), "{conclusion}");
     let drawn = figure::find("tasks").unwrap().draw(&comparison).unwrap().unwrap();
     assert!(drawn.svg.contains("Accuracy on the test split") && drawn.csv.contains(",t,guesser,seed,0,0.85\n"));
     let json = serde_json::to_value(report::numbers(&comparison)).unwrap();
@@ -77,7 +78,7 @@ fn everything_that_is_shown_names_the_metric() {
 }
 
 #[test]
-fn tasks_of_different_metrics_stand_apart() {
+fn tasks_with_different_metrics_are_separate() {
     let mut all = records(Metric::Mcc, "a");
     all.extend(records(Metric::F1, "b"));
     let comparison = compared(all);
@@ -85,20 +86,20 @@ fn tasks_of_different_metrics_stand_apart() {
     for part in [
         "tasks: Matthews correlation on the test split",
         "tasks: macro F1 on the test split",
-        "WARNING: tasks are judged by different metrics (MCC, F1), so none is tested across tasks.",
+        "WARNING: tasks have different metrics (MCC, F1), so there is no test across tasks.",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
     assert!(comparison.groups[0].across.is_empty());
     let drawn = figure::find("tasks").unwrap().draw(&comparison).unwrap().unwrap();
     assert!(drawn.svg.contains("Score on the test split") && drawn.svg.contains("b (F1)"));
-    // Records of one task that were judged differently are not of one question.
+    // Records of one task with different metrics cannot be compared.
     let mut mixed = records(Metric::Mcc, "a");
     let Outcome::Finetuned(done) = &mut mixed[3].outcome else { panic!("a result") };
     done.metric = Metric::F1;
     let error = Comparison::new(mixed, Options::default()).unwrap_err().to_string();
     assert!(
-        error.starts_with("records of different metrics of a cannot be compared: f1 (guesser seed 3) against mcc"),
+        error.starts_with("records of different metrics of a cannot be compared: f1 (guesser seed 3) vs mcc"),
         "{error}"
     );
 }

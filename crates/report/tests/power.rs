@@ -1,4 +1,4 @@
-//! What a plan promises is what the report of the same records says.
+//! A plan and a report of the same records state the same power.
 
 use experiment::record::{Outcome, Record};
 use experiment::{CostEstimate, Job, Plan};
@@ -14,7 +14,7 @@ fn two(seeds: u64) -> Shape {
     }
 }
 
-/// A plan that asks for these records once more.
+/// A plan of the runs of these records.
 fn plan(records: &[Record], seeds: u64) -> Plan {
     let job = |r: &Record| Job {
         key: r.key.clone(),
@@ -39,11 +39,11 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
 }
 
 #[test]
-fn a_plan_promises_what_its_report_says() {
+fn a_plan_and_its_report_agree() {
     for seeds in [3, 6, 7, 12] {
         let mut records = records(&two(seeds));
         for record in &mut records {
-            // Species count alike in both, however many bases of each were scored.
+            // Species have equal weight in both, regardless of the number of scored bases.
             let Outcome::Pretrained(done) = &mut record.outcome else { continue };
             let mut yeast = 0;
             done.blocks.retain(|block| block.species != "yeast" || std::mem::replace(&mut yeast, 1) == 0);

@@ -1,4 +1,4 @@
-//! What a comparison refuses, and what it keeps but never hides. Every refusal names its offenders.
+//! Records that a comparison rejects, with errors that name the runs, and failures that it reports.
 
 use experiment::config::Position;
 use experiment::record::{Outcome, Record};
@@ -15,7 +15,7 @@ fn fast() -> Options {
     Options { resamples: 100, ..Options::default() }
 }
 
-fn refused(records: Vec<Record>) -> String {
+fn error(records: Vec<Record>) -> String {
     Comparison::new(records, fast()).unwrap_err().to_string()
 }
 
@@ -33,19 +33,19 @@ fn place(records: &[Record], tokenizer: &str, seed: u64) -> usize {
 }
 
 #[test]
-fn mixes_are_refused_by_name() {
+fn mixed_devices_protocols_and_formats_are_errors() {
     let mut all = records(&Shape::default());
     edit(&mut all[3], |r| r.run.device = "tch-cuda".into());
     assert_eq!(
-        refused(all),
-        "records of different devices cannot be compared: cpu (base seed 0, base seed 1, base seed 2 and 17 more) against tch-cuda (base seed 3)"
+        error(all),
+        "records of different devices cannot be compared: cpu (base seed 0, base seed 1, base seed 2 and 17 more) vs tch-cuda (base seed 3)"
     );
     let mut all = records(&Shape::default());
     edit(&mut all[8], |r| r.run.protocol += 1);
-    assert!(refused(all).contains("different protocols"), "protocol");
+    assert!(error(all).contains("different protocols"), "protocol");
     let mut all = records(&Shape::default());
     edit(&mut all[8], |r| r.run.dtype = "bf16".into());
-    assert!(refused(all).contains("different number formats"), "dtype");
+    assert!(error(all).contains("different number formats"), "dtype");
     let mut all = records(&with_tasks());
     for r in &mut all {
         if let Work::Finetune(f) = &mut r.run.work
@@ -55,12 +55,12 @@ fn mixes_are_refused_by_name() {
             f.finetuning.epochs = 9.0;
         }
     }
-    assert!(refused(all).contains("different fine-tuning settings or data of splice"));
+    assert!(error(all).contains("different fine-tuning settings or data of splice"));
     assert!(matches!(Comparison::new(Vec::new(), fast()), Err(Error::Empty)));
 }
 
 #[test]
-fn tokenizers_that_share_no_question_are_refused() {
+fn tokenizers_without_common_settings_are_an_error() {
     let mut all = records(&Shape { tokenizers: vec!["base".into()], ..Shape::default() });
     for seed in 0..7 {
         let mut other = model("kmer6", Position::AlibiDirected);
@@ -68,7 +68,7 @@ fn tokenizers_that_share_no_question_are_refused() {
         let outcome = all[0].outcome.clone();
         all.push(record(seed, Work::Pretrain(other), outcome));
     }
-    let text = refused(all);
+    let text = error(all);
     assert!(
         text.contains("different settings") && text.contains("kmer6 (hidden 128)") && text.contains("base (hidden 64)"),
         "{text}"
@@ -76,16 +76,16 @@ fn tokenizers_that_share_no_question_are_refused() {
 }
 
 #[test]
-fn unequal_seeds_are_refused_by_name() {
+fn unequal_seeds_are_an_error() {
     let mut all = records(&Shape::default());
     all.remove(place(&all, "kmer6", 5));
     all.remove(place(&all, "bpe4096", 2));
     all.remove(place(&all, "bpe4096", 6));
-    assert_eq!(refused(all), "unequal seeds in pretraining: kmer6 lacks 5; bpe4096 lacks 2, 6");
+    assert_eq!(error(all), "unequal seeds in pretraining: kmer6 lacks seed 5; bpe4096 lacks seeds 2, 6");
 }
 
 #[test]
-fn the_same_run_twice_is_one_and_two_settings_are_refused() {
+fn duplicates_are_merged_and_different_settings_are_an_error() {
     let mut all = records(&Shape::default());
     all.push(all[0].clone());
     assert!(Comparison::new(all.clone(), fast()).is_ok());
@@ -96,17 +96,17 @@ fn the_same_run_twice_is_one_and_two_settings_are_refused() {
         }
     });
     all.push(again);
-    assert!(refused(all).contains("base, seed 0, was run twice with different settings"));
+    assert!(error(all).contains("two runs of base, seed 0, with different settings"));
 }
 
 #[test]
-fn different_text_and_contradictions_are_refused() {
+fn different_text_and_inconsistent_records_are_errors() {
     let mut all = records(&Shape::default());
     let at = place(&all, "kmer6", 1);
     if let Outcome::Pretrained(p) = &mut all[at].outcome {
         p.blocks[4].score.bases += 12;
     }
-    let text = refused(all);
+    let text = error(all);
     assert!(text.contains("kmer6 seed 1") && text.contains("synthetic, block 4"), "{text}");
 
     let mut all = records(&with_tasks());
@@ -114,19 +114,19 @@ fn different_text_and_contradictions_are_refused() {
     if let Outcome::Finetuned(f) = &mut all[at].outcome {
         f.mcc += 0.01;
     }
-    let text = refused(all);
-    assert!(text.contains("contradicts itself: MCC is stored as"), "{text}");
+    let text = error(all);
+    assert!(text.contains("is inconsistent: MCC is stored as"), "{text}");
 }
 
 #[test]
-fn an_unknown_reference_is_refused_with_the_list() {
+fn an_unknown_reference_is_an_error_with_the_list() {
     let options = Options { reference: Some("kmr6".into()), ..fast() };
     let text = Comparison::new(records(&Shape::default()), options).unwrap_err().to_string();
     assert_eq!(text, "the reference \"kmr6\" is not among the tokenizers: base, kmer6, bpe4096");
 }
 
 #[test]
-fn failures_drop_the_seed_for_all_and_are_told() {
+fn failures_exclude_the_seed_for_all_and_are_reported() {
     let mut all = records(&Shape::default());
     let at = place(&all, "kmer6", 4);
     all[at].outcome = Outcome::Failed { reason: "out of memory".into() };
@@ -136,15 +136,12 @@ fn failures_drop_the_seed_for_all_and_are_told() {
     assert!(group.ranked().all(|s| s.bits.as_ref().unwrap().total.seeds.len() == 6));
     assert_eq!((group.dropped.len(), group.subject("kmer6").unwrap().failed), (1, 1));
     let text = report::table(&comparison, false);
-    assert!(
-        text.contains("failed: kmer6 seed 4 (out of memory). So seed 4 is left out for every tokenizer."),
-        "{text}"
-    );
+    assert!(text.contains("failed: kmer6 seed 4 (out of memory). Seed 4 is excluded for every tokenizer."), "{text}");
     assert!(text.contains("1 failed"));
 }
 
 #[test]
-fn collapses_are_counted_and_kept() {
+fn collapsed_runs_are_counted_and_included() {
     let mut all = records(&with_tasks());
     let at = place(&all, "bpe4096", 1);
     if let Outcome::Pretrained(p) = &mut all[at].outcome {
@@ -163,7 +160,7 @@ fn collapses_are_counted_and_kept() {
     assert_eq!((score.collapsed, score.mcc.as_ref().unwrap().seeds[0]), (1, 0.0));
     let text = report::table(&comparison, false);
     assert!(
-        text.contains("collapsed, and counted in the means: bpe4096 (1 run) and base on promoters (1 run)."),
+        text.contains("collapsed (included in the means): bpe4096 (1 run) and base on promoters (1 run)."),
         "{text}"
     );
 }
@@ -175,11 +172,11 @@ fn fail(all: &mut [Record], tokenizer: &str, reason: &str) {
 }
 
 #[test]
-fn every_run_failed_is_a_conclusion_not_a_crash() {
+fn failure_of_every_run_is_reported() {
     let mut all = records(&Shape { seeds: 2, ..Shape::default() });
     ["base", "kmer6", "bpe4096"].iter().for_each(|name| fail(&mut all, name, "killed"));
     let comparison = Comparison::new(all, fast()).unwrap();
-    assert!(report::sentence(&comparison).starts_with("nothing to conclude: at every seed a run failed"));
+    assert!(report::sentence(&comparison).starts_with("no conclusion: at least one run failed at every seed"));
     assert!(!report::table(&comparison, false).is_empty());
     for figure in report::FIGURES {
         figure.draw(&comparison).unwrap();
@@ -187,10 +184,10 @@ fn every_run_failed_is_a_conclusion_not_a_crash() {
 }
 
 #[test]
-fn a_tokenizer_that_always_fails_is_left_out_and_the_rest_is_compared() {
+fn a_tokenizer_that_always_fails_is_excluded() {
     let mut all = records(&with_tasks());
     fail(&mut all, "base", "out of memory");
-    // What could not start from its pretraining has no record.
+    // Fine-tuning runs without their pretraining have no record.
     all.retain(|r| !matches!(&r.run.work, Work::Finetune(f) if f.pretrained && f.model.tokenizer == "base"));
     let comparison = Comparison::new(all, fast()).unwrap();
     let group = &comparison.groups[0];
@@ -201,19 +198,19 @@ fn a_tokenizer_that_always_fails_is_left_out_and_the_rest_is_compared() {
     assert_eq!(group.across.len(), 1);
     let text = report::table(&comparison, false);
     assert!(
-        text.contains("base is left out of the comparison: no usable run, 4 of 4 failed (out of memory)"),
+        text.contains("base is excluded from the comparison: no usable run, 4 of 4 failed (out of memory)"),
         "{text}"
     );
-    assert!(text.contains("the reference base cannot be compared; kmer6 is the reference instead"), "{text}");
-    assert!(text.contains("4 failed") && text.contains("smallest reachable p is 0.12"), "{text}");
-    assert!(text.contains("Wilcoxon across 2 tasks cannot be decisive"), "{text}");
+    assert!(text.contains("the reference base has no usable runs; kmer6 is the reference instead"), "{text}");
+    assert!(text.contains("4 failed") && text.contains("minimum attainable p is 0.12"), "{text}");
+    assert!(text.contains("Wilcoxon signed-rank test across 2 tasks: underpowered"), "{text}");
     for figure in report::FIGURES {
         figure.draw(&comparison).unwrap();
     }
 }
 
 #[test]
-fn unfinished_runs_are_compared_only_if_asked() {
+fn unfinished_runs_are_compared_only_with_partial() {
     let partial = Options { partial: true, ..fast() };
     let mut all = records(&Shape::default());
     all.remove(place(&all, "kmer6", 5));
@@ -221,8 +218,8 @@ fn unfinished_runs_are_compared_only_if_asked() {
     let comparison = Comparison::new(all.clone(), partial.clone()).unwrap();
     let group = &comparison.groups[0];
     assert_eq!((group.seeds.clone(), group.tests.len()), (vec![0, 1, 3, 4, 6], 2));
-    let told = "2 runs are unfinished (kmer6 lacks 5; bpe4096 lacks 2); these are the seeds that are complete";
-    assert_eq!(group.remarks, [told]);
+    let remark = "2 runs are unfinished (kmer6 lacks seed 5; bpe4096 lacks seed 2); only complete seeds are compared";
+    assert_eq!(group.remarks, [remark]);
     // The reference has no record yet.
     let all: Vec<Record> = all.into_iter().filter(|r| r.run.subject() != "base").collect();
     let order = ["base", "kmer6", "bpe4096"].map(String::from).to_vec();
@@ -230,17 +227,20 @@ fn unfinished_runs_are_compared_only_if_asked() {
     let comparison = Comparison::new(all.clone(), options.clone()).unwrap();
     let group = &comparison.groups[0];
     assert_eq!((group.reference.as_deref(), group.tests.len()), (Some("kmer6"), 1));
-    assert!(group.remarks[0].contains("base is left out of the comparison: none of its runs is finished"));
+    assert!(group.remarks[0].contains("base is excluded from the comparison: none of its runs has finished"));
     assert!(Comparison::new(all.clone(), Options { partial: false, ..options.clone() }).is_err());
     // No seed in common.
     let all: Vec<Record> =
         all.into_iter().filter(|r| r.run.subject() == if r.run.seed < 3 { "kmer6" } else { "bpe4096" }).collect();
     let text = Comparison::new(all, options).unwrap_err().to_string();
-    assert!(text.starts_with("nothing can be compared yet: ") && text.contains("kmer6 lacks 3, 4"), "{text}");
+    assert!(
+        text.starts_with("no complete seeds to compare yet: ") && text.contains("kmer6 lacks seeds 3, 4"),
+        "{text}"
+    );
 }
 
 #[test]
-fn misspelt_names_are_refused_with_the_list() {
+fn unknown_names_are_errors_with_the_list() {
     let refuse = |options| Comparison::new(records(&Shape::default()), options).unwrap_err().to_string();
     let known = "is not among the tokenizers: base, kmer6, bpe4096";
     let text = refuse(Options { order: vec!["kmr6".into()], ..fast() });
@@ -250,7 +250,7 @@ fn misspelt_names_are_refused_with_the_list() {
 }
 
 #[test]
-fn a_model_without_context_is_remarked_and_in_the_sentence() {
+fn a_model_that_ignores_context_is_reported() {
     let mut all = records(&Shape::default());
     for r in all.iter_mut().filter(|r| r.run.subject() == "base") {
         if let Outcome::Pretrained(done) = &mut r.outcome {
@@ -258,13 +258,13 @@ fn a_model_without_context_is_remarked_and_in_the_sentence() {
         }
     }
     let comparison = Comparison::new(all, fast()).unwrap();
-    assert!(comparison.groups[0].remarks[0].starts_with("base has not learned to use context yet"));
+    assert!(comparison.groups[0].remarks[0].starts_with("base does not use context yet"));
     let text = report::sentence(&comparison);
-    assert!(text.ends_with(" base is no better than its bias-only model at this budget."), "{text}");
+    assert!(text.ends_with(" base is no better than its context-free baseline at this training budget."), "{text}");
 }
 
 #[test]
-fn made_up_records_are_marked() {
+fn simulated_records_are_marked() {
     let mut all = records(&Shape::default());
     let marked = |all: Vec<Record>| {
         let comparison = Comparison::new(all, fast()).unwrap();
@@ -276,11 +276,11 @@ fn made_up_records_are_marked() {
 }
 
 #[test]
-fn controls_join_a_task_by_its_content() {
+fn controls_join_a_task_with_the_same_data() {
     let mut all = records(&with_tasks());
     for r in &mut all {
         match &mut r.run.work {
-            // The same data under another name, and other data under the same name.
+            // The same data under another name, and different data under the same name.
             Work::Control(Control::Cnn { task, .. }) => task.name = format!("{} (renamed)", task.name),
             Work::Control(Control::KmerLogistic { task, .. }) => task.hash = "f".repeat(64),
             _ => {}
@@ -293,7 +293,10 @@ fn controls_join_a_task_by_its_content() {
     for task in &group.tasks {
         assert!(task.scores.iter().any(|s| s.name == "cnn") && task.scores.iter().all(|s| s.name != "kmer-logistic6"));
     }
-    assert!(group.remarks[0].contains("kmer-logistic6 on promoters was run on other data of that name"));
+    assert!(
+        group.remarks[0]
+            .contains("kmer-logistic6 on promoters is excluded: it was run on different data of the same name")
+    );
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn controls_are_shown_and_never_ranked() {
 }
 
 #[test]
-fn a_leak_is_remarked() {
+fn a_total_below_the_floor_is_reported() {
     let mut all = records(&Shape::default());
     for r in &mut all {
         if let (Work::Pretrain(p), Outcome::Pretrained(done)) = (&r.run.work, &mut r.outcome)
@@ -323,11 +326,11 @@ fn a_leak_is_remarked() {
         }
     }
     let text = report::table(&Comparison::new(all, fast()).unwrap(), false);
-    assert!(text.contains("WARNING: kmer6 is below the floor"), "{text}");
+    assert!(text.contains("WARNING: kmer6 is below the entropy floor"), "{text}");
 }
 
 #[test]
-fn groups_are_kept_apart() {
+fn groups_are_separate() {
     let shape = Shape { positions: vec![Position::Alibi, Position::AlibiDirected], ..with_tasks() };
     let comparison = Comparison::new(records(&shape), fast()).unwrap();
     let labels: Vec<&str> = comparison.groups.iter().map(|g| g.label.as_str()).collect();
@@ -336,7 +339,7 @@ fn groups_are_kept_apart() {
 }
 
 #[test]
-fn the_rate_of_a_grid_is_chosen_on_validation_and_its_cost_is_told() {
+fn the_learning_rate_is_selected_on_validation_and_its_cost_reported() {
     let all = records(&Shape::default());
     let mut grid = all.clone();
     for record in &all {
@@ -345,7 +348,7 @@ fn the_rate_of_a_grid_is_chosen_on_validation_and_its_cost_is_told() {
             edit(&mut other, |record| {
                 let Work::Pretrain(p) = &mut record.run.work else { unreachable!() };
                 p.training.learning_rate *= 3.0;
-                // Better on the text that is scored, worse on validation text: only the latter may choose.
+                // Better on the scored text, worse on the validation split: only the latter selects.
                 let Outcome::Pretrained(done) = &mut record.outcome else { unreachable!() };
                 done.blocks.iter_mut().for_each(|b| b.score.set(CONTENT, b.score.bits(CONTENT) * 0.99));
                 done.curve.iter_mut().for_each(|point| point.bits *= 1.1);

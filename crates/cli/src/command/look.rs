@@ -60,7 +60,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Look) -> Result<u8, Failu
     if let Some(path) = &args.output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
-        let locus = report::figure::Locus { bases: &bases, cuts: &segmentations };
+        let locus = report::figure::Locus { bases: &bases, segmentations: &segmentations };
         for (at, (figure, drawn)) in report::figure::draw_all(report::FIGURES, &locus)?.into_iter().enumerate() {
             // The first figure has the requested name, others add their own.
             let name = if at == 0 { name.clone() } else { format!("{name}_{}", figure.name) };

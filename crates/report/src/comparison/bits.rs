@@ -1,6 +1,6 @@
-//! Bits per base of a group: means, intervals and tests of the pretraining records.
+//! Bits per masked base of a group: means, intervals and tests of the pretraining records.
 //!
-//! Sums over blocks, then one quotient per species; species count alike; seeds are averaged.
+//! Bits and bases are summed over blocks and divided once per species; species have equal weight; seeds are averaged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +9,21 @@ use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
 use protocol::score::{COMPONENTS, Component, FLOOR, Role, Score};
 
-use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
+use super::pairing::{Shared, State, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
-use super::{Bits, Cost, Group, Markov, Options, SpeciesBits};
+use super::{Bits, CostSummary, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
 use statistics::bootstrap::{Blocks, Draws, blocks};
 use statistics::{deviation, mean};
 
-/// Scored blocks by species and number.
+/// Masked bases of each scored block, by species and block number.
 type Plan = BTreeMap<(String, u32), u64>;
 
-/// Why a record has no score that could be shown; None if it has one.
+/// Why a record has no usable score; None if it has one.
 fn unusable(record: &Record) -> Option<String> {
     match &record.outcome {
         Outcome::Failed { reason } => Some(reason.clone()),
-        Outcome::Finetuned(_) => Some("holds no language-model score".into()),
+        Outcome::Finetuned(_) => Some("no language-model score in the record".into()),
         Outcome::Pretrained(done) => {
             let scored =
                 done.blocks.iter().any(|b| b.score.bases > 0) && done.blocks.iter().all(|b| b.score.is_finite());
@@ -41,13 +41,13 @@ fn pretrained(record: &Record) -> Option<&Pretrained> {
     }
 }
 
-/// Fills the pretraining part of a group.
+/// Computes the pretraining results of a group.
 pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
     let shared = pairing(&ranked, records, scope, options)?;
     group.remarks.extend(shared.remarks);
     if !shared.seeds.is_empty() {
-        group.reference = stand_in(group.reference.as_deref(), &shared.names, &mut group.remarks);
+        group.reference = reference_among(group.reference.as_deref(), &shared.names, &mut group.remarks);
     }
     (group.seeds, group.dropped) = (shared.seeds, shared.dropped);
     let plan = plan(records, scope)?;
@@ -71,7 +71,7 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
                 Some(bits(&at(records, &subject.name, &group.seeds), &group.species, draws, place))
             }
             _ if subject.control => {
-                // A control may have other seeds: it is shown on its own and never paired.
+                // A control may have other seeds; it is never paired.
                 let own: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
                 if own.is_empty() {
                     None
@@ -99,7 +99,7 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
     Ok(())
 }
 
-/// Who is compared at which seeds. With unfinished runs, tokenizers of the order that have no record are missing too.
+/// Tokenizers and their shared seeds. With `partial`, tokenizers of the order without a record count as unfinished.
 fn pairing(ranked: &[String], records: &RecordGroup, scope: &str, options: &Options) -> Result<Shared, Error> {
     let mut names: Vec<&str> = ranked.iter().map(String::as_str).collect();
     let runs = |name: &str| records.pretrained.get(name);
@@ -121,7 +121,7 @@ fn at<'a>(records: &'a RecordGroup, name: &str, seeds: &[u64]) -> Vec<&'a Record
     records.pretrained.get(name).map_or_else(Vec::new, |runs| seeds.iter().filter_map(|s| runs.get(s)).collect())
 }
 
-/// The scored blocks; every usable record must have scored the same bases in each.
+/// The scored blocks; all usable records must have scored the same number of bases in each.
 fn plan(records: &RecordGroup, scope: &str) -> Result<Plan, Error> {
     let mut first: Option<(Plan, String)> = None;
     for record in records.pretrained.records() {
@@ -144,7 +144,7 @@ fn plan(records: &RecordGroup, scope: &str) -> Result<Plan, Error> {
     Ok(first.map(|(plan, _)| plan).unwrap_or_default())
 }
 
-/// Bits and bases in the shape the bootstrap wants; `records[subject][seed]`.
+/// Bits and bases as input of the bootstrap; `records[subject][seed]`.
 fn sums(plan: &Plan, species: &[String], records: &[Vec<&Record>]) -> Blocks {
     let keys = |name: &String| plan.iter().filter(|((s, _), _)| s == name).collect::<Vec<_>>();
     let bases = species.iter().map(|s| keys(s).iter().map(|(_, bases)| **bases as f64).collect()).collect();
@@ -161,7 +161,7 @@ fn sums(plan: &Plan, species: &[String], records: &[Vec<&Record>]) -> Blocks {
     Blocks { bases, bits: records.iter().map(|seeds| seeds.iter().map(one).collect()).collect() }
 }
 
-/// Bits per base of one record on one species.
+/// Bits per masked base of one record on one species.
 fn rate(record: &Record, species: &str, value: impl Fn(&BlockScore) -> f64) -> f64 {
     let (mut bits, mut bases) = (0.0, 0.0);
     for block in pretrained(record).map_or(&[][..], |p| &p.blocks).iter().filter(|b| b.species == species) {
@@ -221,14 +221,14 @@ fn means(components: &'static [Component], mean: impl Fn(Component) -> f64) -> S
     means
 }
 
-fn cost(records: &[&Record], done: &[&Pretrained]) -> Cost {
+fn cost(records: &[&Record], done: &[&Pretrained]) -> CostSummary {
     let model = |value: &dyn Fn(&experiment::record::Cost) -> f64| {
         mean(&done.iter().map(|p| value(&p.cost)).collect::<Vec<_>>())
     };
     let time = |value: &dyn Fn(&experiment::record::Timing) -> f64| {
         mean(&records.iter().map(|r| value(&r.timing)).collect::<Vec<_>>())
     };
-    Cost {
+    CostSummary {
         frontend_parameters: model(&|c| c.frontend_parameters as f64),
         encoder_parameters: model(&|c| c.encoder_parameters as f64),
         head_parameters: model(&|c| c.head_parameters as f64),
@@ -241,7 +241,7 @@ fn cost(records: &[&Record], done: &[&Pretrained]) -> Cost {
     }
 }
 
-fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<Markov> {
+fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<MarkovScore> {
     let usable: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
     if usable.is_empty() {
         return None;
@@ -252,23 +252,26 @@ fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<Markov> {
     };
     let species: Vec<Option<f64>> = species.iter().map(each).collect();
     let known: Vec<f64> = species.iter().flatten().copied().collect();
-    (!known.is_empty()).then(|| Markov { name: name.to_owned(), total: mean(&known), species })
+    (!known.is_empty()).then(|| MarkovScore { name: name.to_owned(), total: mean(&known), species })
 }
 
-/// Things that equal construction should rule out.
+/// Warnings about results that the protocol should rule out, and about models that do not use context.
 fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
     let mut remarks = Vec::new();
     for subject in &group.subjects {
         let Some(bits) = &subject.bits else { continue };
         let error = deviation(&bits.total.seeds) / (bits.total.seeds.len() as f64).sqrt();
         if bits.score.get(FLOOR).is_some_and(|floor| bits.total.mean < floor - 3.0 * error) {
-            remarks.push(format!("{} is below the floor by more than 3 standard errors: suspect a leak", subject.name));
+            remarks.push(format!(
+                "{} is below the entropy floor by more than 3 standard errors: masked bases may leak into the input",
+                subject.name
+            ));
         }
     }
     for subject in &group.subjects {
         if subject.bits.as_ref().is_some_and(|b| !b.uses_context()) {
             remarks.push(format!(
-                "{} has not learned to use context yet (no better than its bias-only model): a short run ranks learning speed",
+                "{} does not use context yet (no better than its context-free baseline): a short run ranks learning speed",
                 subject.name
             ));
         }
@@ -276,7 +279,7 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
     let by_token = |r: &Record| matches!(&r.run.work, Work::Pretrain(p) if p.masking.unit == MaskingUnit::Tokens);
     if records.pretrained.records().any(by_token) {
         remarks.push(
-            "tokens were masked in training, so each tokenizer learned from other bases; scores are of the same bases"
+            "tokens were masked in training, so masked bases differed between tokenizers; all are scored on the same bases"
                 .into(),
         );
         return remarks;
@@ -288,7 +291,7 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
         let mut seen: Vec<u64> = group.ranked().filter_map(planned).collect();
         seen.dedup();
         if seen.len() > 1 {
-            remarks.push(format!("seed {seed}: tokenizers were trained on different numbers of planned bases"));
+            remarks.push(format!("seed {seed}: tokenizers were trained on different numbers of planned masked bases"));
         }
     }
     remarks

@@ -1,24 +1,24 @@
-//! From records to a comparison: sorted, grouped by question, every group filled with what its records say.
+//! From records to a comparison: records are checked and grouped by settings, then each group is analysed.
 
 use std::collections::BTreeSet;
 
 use experiment::record::Record;
 
-use super::question::{Question, encoder};
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
+use super::settings::{Settings, pretraining};
 use super::{Comparison, Group, Options, Subject, bits, tasks};
 use crate::error::Error;
 use crate::identity;
 
-/// Setting of a group of controls alone, which ask nothing.
-const NOTHING_ASKED: &str = "{}";
+/// Setting line of a group of controls without any encoder.
+const NO_SETTINGS: &str = "{}";
 
 impl Comparison {
     /// Checks, groups, pairs and tests records.
     ///
     /// # Errors
-    /// Records that may not be compared (mixed devices, protocols or number formats, unequal seeds, different text,
-    /// duplicates) or that contradict themselves; a name that no record has; nothing complete (`partial`). The message names the offenders.
+    /// If records cannot be compared (mixed devices, protocols or number formats, unequal seeds, different text, duplicates) or
+    /// are inconsistent, if a name is not in the records, or if no seed is complete (with `partial`). The message names the runs.
     pub fn new(records: Vec<Record>, options: Options) -> Result<Comparison, Error> {
         let records = distinct(records);
         if records.is_empty() {
@@ -27,7 +27,7 @@ impl Comparison {
         uniform(&records)?;
         records.iter().try_for_each(check)?;
         let order = order(&records, &options);
-        unknown(&order, &options)?;
+        refuse_unknown(&order, &options)?;
         let known: Vec<String> = order.iter().filter(|n| !options.controls.contains(n)).cloned().collect();
         if let Some(name) = options.reference.as_ref().filter(|name| !known.contains(name)) {
             return Err(Error::UnknownReference { name: name.clone(), known: known.join(", ") });
@@ -35,7 +35,7 @@ impl Comparison {
         let made_up = records.iter().any(Record::is_simulated);
         let device = records
             .iter()
-            .find(|r| encoder(r).is_some())
+            .find(|r| pretraining(r).is_some())
             .or(records.first())
             .map_or_else(String::new, |r| r.run.device.clone());
         let mut machines: Vec<String> =
@@ -44,10 +44,10 @@ impl Comparison {
         machines.dedup();
         let records = grouped(records, options.partial)?;
         let mut groups = Vec::new();
-        for (question, of_group) in &records {
+        for (settings, of_group) in &records {
             groups.push(group(
-                question.as_ref(),
-                label(question.as_ref(), records.keys()),
+                settings.as_ref(),
+                label(settings.as_ref(), records.keys()),
                 of_group,
                 &order,
                 &options,
@@ -58,12 +58,12 @@ impl Comparison {
             let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
             return Err(Error::Mixed { what: "settings".into(), offenders });
         }
-        let something = |g: &Group| {
+        let has_scores = |g: &Group| {
             g.subjects.iter().any(|s| s.bits.is_some())
                 || g.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some()))
         };
         let why: Vec<String> = groups.iter().flat_map(|g| g.remarks.iter().cloned()).collect();
-        if options.partial && !known.is_empty() && !groups.iter().any(something) {
+        if options.partial && !known.is_empty() && !groups.iter().any(has_scores) {
             let why = if why.is_empty() { "no seed has a score of every tokenizer".into() } else { why.join("; ") };
             return Err(Error::NothingComplete { why });
         }
@@ -75,17 +75,17 @@ fn names(group: &Group) -> String {
     group.ranked().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The order of the tokenizers of some records; unfinished, those without a record have their place too.
+/// The order of the tokenizers; with `partial`, those without a record are included.
 fn order(records: &[Record], options: &Options) -> Vec<String> {
-    let mut met: Vec<String> = records.iter().filter_map(|r| encoder(r).map(|p| p.tokenizer.clone())).collect();
+    let mut found: Vec<String> = records.iter().filter_map(|r| pretraining(r).map(|p| p.tokenizer.clone())).collect();
     if options.partial {
-        met.extend(options.order.iter().cloned());
+        found.extend(options.order.iter().cloned());
     }
-    identity::order(met, &options.order, &options.controls)
+    identity::order(found, &options.order, &options.controls)
 }
 
-/// Names that were asked for and that nothing has.
-fn unknown(known: &[String], options: &Options) -> Result<(), Error> {
+/// Refuses requested names that no record has.
+fn refuse_unknown(known: &[String], options: &Options) -> Result<(), Error> {
     for (what, names) in [("order", &options.order), ("controls", &options.controls)] {
         if let Some(name) = names.iter().find(|name| !known.contains(name)) {
             return Err(Error::UnknownName { what, name: name.clone(), known: known.join(", ") });
@@ -94,13 +94,13 @@ fn unknown(known: &[String], options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// What makes a group differ from the others, in few words.
-fn label<'a>(question: Option<&Question>, all: impl Iterator<Item = &'a Option<Question>>) -> String {
-    question.map_or_else(String::new, |question| question.label(all.flatten()))
+/// Label of a group: the settings in which it differs from the others.
+fn label<'a>(settings: Option<&Settings>, all: impl Iterator<Item = &'a Option<Settings>>) -> String {
+    settings.map_or_else(String::new, |settings| settings.label(all.flatten()))
 }
 
 fn group(
-    question: Option<&Question>,
+    settings: Option<&Settings>,
     label: String,
     records: &RecordGroup,
     order: &[String],
@@ -108,7 +108,7 @@ fn group(
 ) -> Result<Group, Error> {
     let scope = if label.is_empty() { "pretraining".to_owned() } else { label.clone() };
     let all = records.pretrained.records().chain(records.tasks.values().flat_map(Subjects::records));
-    let present = |name: &String| all.clone().any(|r| encoder(r).is_some_and(|p| p.tokenizer == *name));
+    let present = |name: &String| all.clone().any(|r| pretraining(r).is_some_and(|p| p.tokenizer == *name));
     let subjects: Vec<Subject> = (order.iter().enumerate())
         .filter(|(_, name)| present(name))
         .map(|(index, name)| {
@@ -123,8 +123,8 @@ fn group(
     let reference = reference.filter(|_| !options.all_pairs);
     let mut group = Group {
         label,
-        setting: question.map_or_else(|| NOTHING_ASKED.to_owned(), Question::line),
-        budget: question.map_or(0, Question::budget),
+        setting: settings.map_or_else(|| NO_SETTINGS.to_owned(), Settings::line),
+        budget: settings.map_or(0, Settings::budget),
         reference,
         seeds: Vec::new(),
         dropped: Vec::new(),

@@ -1,5 +1,5 @@
-//! Who is compared with whom at which seeds, and what the pairs say: seeds that are shared, the family of comparisons, its
-//! tests. The same for bits per base and for labelled tasks.
+//! Pairing by seed: the shared seeds, the family of comparisons and its tests. Used for bits per base and for classification
+//! tasks.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::error::Error;
 use statistics::bootstrap::Interval;
 use statistics::{deviation, holm, mean, power, sign_flip};
 
-/// A comparison by its names: left, and what it is compared with.
+/// Names of two compared tokenizers: left, right.
 pub(super) type Pair = (String, String);
 
-/// The family of comparisons among `names`: all against the reference, or all pairs.
+/// The family of comparisons among `names`: each against the reference, or all pairs without one.
 pub(super) fn family(names: &[&str], reference: Option<&str>) -> Vec<Pair> {
     match reference {
         Some(reference) if names.contains(&reference) => {
@@ -27,30 +27,30 @@ pub(super) fn family(names: &[&str], reference: Option<&str>) -> Vec<Pair> {
     }
 }
 
-/// What became of one run.
+/// State of a run.
 pub(super) enum State {
-    /// It has a score.
+    /// The run has a score.
     Usable,
-    /// It has none, and why.
+    /// The run failed, with the reason.
     Failed(String),
-    /// It was not run, or is not finished.
+    /// The run has no record: not started or unfinished.
     Missing,
 }
 
-/// Who is compared at which seeds.
+/// Tokenizers and the seeds that they share.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// Tokenizers that have a score at every one of the seeds.
+    /// Tokenizers with a score at each of the seeds.
     pub names: Vec<String>,
     /// The seeds, ascending.
     pub seeds: Vec<u64>,
     /// Seeds at which a compared tokenizer failed.
     pub dropped: Vec<Dropped>,
-    /// Who is left out, what is unfinished.
+    /// Warnings about excluded tokenizers and unfinished runs.
     pub remarks: Vec<String>,
 }
 
-/// Seeds that `names` share. A tokenizer without a single score is left out; unequal seeds are refused unless `partial`.
+/// Seeds that `names` share. A tokenizer without any score is excluded; unequal seeds are an error unless `partial`.
 pub(super) fn shared_seeds(
     scope: &str,
     names: &[&str],
@@ -73,7 +73,8 @@ pub(super) fn shared_seeds(
         }
         unfinished += lacks.len();
         if !lacks.is_empty() {
-            lacking.push(format!("{name} lacks {}", lacks.join(", ")));
+            let noun = if lacks.len() == 1 { "seed" } else { "seeds" };
+            lacking.push(format!("{name} lacks {noun} {}", lacks.join(", ")));
         }
         usable.push((name, fine));
     }
@@ -84,16 +85,14 @@ pub(super) fn shared_seeds(
     for (name, _) in out.iter().filter(|_| !kept.is_empty()) {
         let failed = failures.iter().filter(|d| d.tokenizer == *name).count();
         let why = failures.iter().find(|d| d.tokenizer == *name).map_or_else(
-            || "none of its runs is finished".to_owned(),
+            || "none of its runs has finished".to_owned(),
             |d| format!("no usable run, {failed} of {} failed ({})", union.len(), d.reason),
         );
-        shared.remarks.push(format!("{name} is left out of the comparison: {why}"));
+        shared.remarks.push(format!("{name} is excluded from the comparison: {why}"));
     }
     if unfinished > 0 {
         let runs = if unfinished == 1 { "1 run is".to_owned() } else { format!("{unfinished} runs are") };
-        shared
-            .remarks
-            .push(format!("{runs} unfinished ({}); these are the seeds that are complete", lacking.join("; ")));
+        shared.remarks.push(format!("{runs} unfinished ({}); only complete seeds are compared", lacking.join("; ")));
     }
     shared.seeds =
         union.iter().copied().filter(|s| !kept.is_empty() && kept.iter().all(|(_, f)| f.contains(s))).collect();
@@ -103,24 +102,24 @@ pub(super) fn shared_seeds(
     Ok(shared)
 }
 
-/// The reference among `names`: the asked one, or the first with a remark in `remarks`.
-pub(super) fn stand_in(asked: Option<&str>, names: &[String], remarks: &mut Vec<String>) -> Option<String> {
-    let asked = asked?;
+/// The reference among `names`: the requested one, or else the first, with a remark.
+pub(super) fn reference_among(requested: Option<&str>, names: &[String], remarks: &mut Vec<String>) -> Option<String> {
+    let requested = requested?;
     match names.first() {
-        Some(first) if !names.iter().any(|n| n == asked) => {
-            remarks.push(format!("the reference {asked} cannot be compared; {first} is the reference instead"));
+        Some(first) if !names.iter().any(|n| n == requested) => {
+            remarks.push(format!("the reference {requested} has no usable runs; {first} is the reference instead"));
             Some(first.clone())
         }
-        _ => Some(asked.to_owned()),
+        _ => Some(requested.to_owned()),
     }
 }
 
-/// Mean of per-seed values with the interval of the bootstrap.
+/// Mean of the values per seed with a bootstrap interval.
 pub(super) fn estimate(seeds: Vec<f64>, interval: Interval) -> Estimate {
     Estimate { mean: mean(&seeds), half_width: interval.half_width(), low: interval.low, high: interval.high, seeds }
 }
 
-/// Sign-flip tests of a family with Holm's correction.
+/// Paired sign-flip tests of a family, adjusted by Holm's method.
 pub(super) fn tests(
     pairs: &[Pair],
     value: impl Fn(&str) -> Option<Vec<f64>>,

@@ -1,5 +1,5 @@
-//! Records, sorted: what may be compared at all, which records belong together, which controls stand beside them. What cannot
-//! be sorted is refused, with the names of the offenders. No statistics.
+//! Checks and grouping of records: which may be compared, which form a group, and which controls are shown beside a group. Records
+//! that cannot be grouped are an error that names them. No statistics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use experiment::record::{Finetuned, Outcome, Record};
 use experiment::run::{Control, DataRef, Finetune, Work};
 use statistics::classes::Confusion;
 
-use super::question::{Question, encoder};
+use super::settings::{Settings, pretraining};
 use super::tuning::{Tuning, tuned};
 use crate::error::Error;
 
-/// How far stored and recomputed metrics may differ.
+/// Maximum difference between stored and recomputed metrics.
 const TOLERANCE: f64 = 1e-6;
 
 /// Records of one tokenizer or control, by seed.
@@ -27,17 +27,17 @@ impl Subjects {
         self.0.get(name)
     }
 
-    /// All of them by name, ascending.
+    /// Names with their runs, sorted.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Runs)> {
         self.0.iter()
     }
 
-    /// All records, by name and seed.
+    /// All records, sorted by name and seed.
     pub(super) fn records(&self) -> impl Iterator<Item = &Record> + Clone {
         self.0.values().flat_map(BTreeMap::values)
     }
 
-    /// Puts a record into its place; `scope` is what a refusal says of where that is.
+    /// Adds a record; `scope` names the group or task in the error about a duplicate.
     fn insert(&mut self, record: Record, scope: &str) -> Result<(), Error> {
         let (seed, subject, second) = (record.run.seed, record.run.subject(), record.key.short().to_owned());
         match self.0.entry(subject.clone()).or_default().insert(seed, record) {
@@ -53,25 +53,25 @@ impl Subjects {
     }
 }
 
-/// The records of one question, still unread.
+/// The records of one group, before analysis.
 #[derive(Debug, Default)]
 pub(super) struct RecordGroup {
-    /// Pretraining.
+    /// Pretraining runs.
     pub(super) pretrained: Subjects,
-    /// What was tried to get there.
+    /// Learning-rate search.
     pub(super) tuning: Option<Tuning>,
-    /// Labelled tasks by name.
+    /// Classification tasks by name.
     pub(super) tasks: BTreeMap<String, Subjects>,
-    /// Markov controls.
+    /// Markov predictors.
     pub(super) markov: Subjects,
-    /// Controls that could not be placed.
+    /// Warnings about excluded controls.
     pub(super) remarks: BTreeSet<String>,
 }
 
-/// Records by what they ask; controls without any run that has an encoder ask nothing.
-pub(super) type RecordGroups = BTreeMap<Option<Question>, RecordGroup>;
+/// Groups by their settings; None for controls without any run with an encoder.
+pub(super) type RecordGroups = BTreeMap<Option<Settings>, RecordGroup>;
 
-/// One record per key; a success is preferred to a failure of the same run.
+/// One record per key; a finished run replaces a failed one.
 pub(super) fn distinct(records: Vec<Record>) -> Vec<Record> {
     let mut kept: Vec<Record> = Vec::with_capacity(records.len());
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -91,16 +91,17 @@ pub(super) fn distinct(records: Vec<Record>) -> Vec<Record> {
     kept
 }
 
-fn spelled(record: &Record) -> String {
+/// Tokenizer or control, and seed.
+fn run_name(record: &Record) -> String {
     format!("{} seed {}", record.run.subject(), record.run.seed)
 }
 
-/// Protocol of all records, device and number format of those with an encoder.
+/// Requires one protocol for all records, and one device and number format for those with an encoder.
 pub(super) fn uniform(records: &[Record]) -> Result<(), Error> {
-    let computed: Vec<&Record> = records.iter().filter(|r| encoder(r).is_some()).collect();
-    agree("protocols", records.iter().map(|r| (r.run.protocol.to_string(), spelled(r))))?;
-    agree("devices", computed.iter().map(|r| (r.run.device.clone(), spelled(r))))?;
-    agree("number formats", computed.iter().map(|r| (r.run.dtype.clone(), spelled(r))))
+    let computed: Vec<&Record> = records.iter().filter(|r| pretraining(r).is_some()).collect();
+    agree("protocols", records.iter().map(|r| (r.run.protocol.to_string(), run_name(r))))?;
+    agree("devices", computed.iter().map(|r| (r.run.device.clone(), run_name(r))))?;
+    agree("number formats", computed.iter().map(|r| (r.run.dtype.clone(), run_name(r))))
 }
 
 fn agree(what: &str, values: impl Iterator<Item = (String, String)>) -> Result<(), Error> {
@@ -115,10 +116,10 @@ fn agree(what: &str, values: impl Iterator<Item = (String, String)>) -> Result<(
         let more = if runs.len() > 3 { format!(" and {} more", runs.len() - 3) } else { String::new() };
         format!("{value} ({}{more})", runs[..runs.len().min(3)].join(", "))
     });
-    Err(Error::Mixed { what: what.into(), offenders: offenders.collect::<Vec<_>>().join(" against ") })
+    Err(Error::Mixed { what: what.into(), offenders: offenders.collect::<Vec<_>>().join(" vs ") })
 }
 
-/// A record must follow from its own parts.
+/// Requires that a record is consistent: outcome of the kind of its run, metrics that follow from its predictions.
 pub(super) fn check(record: &Record) -> Result<(), Error> {
     let refuse = |what: String| {
         let (key, subject, seed) = (record.key.short().to_owned(), record.run.subject(), record.run.seed);
@@ -133,12 +134,12 @@ pub(super) fn check(record: &Record) -> Result<(), Error> {
         (
             Outcome::Pretrained(_),
             Work::Finetune(_) | Work::Control(Control::Cnn { .. } | Control::KmerLogistic { .. }),
-        ) => refuse("a task run holds the score of a language model".into()),
+        ) => refuse("record kind mismatch: fine-tuning run or task control with a pretraining outcome".into()),
         _ => Ok(()),
     }
 }
 
-/// The first stored metric that the stored predictions do not give.
+/// Message about the first stored metric that does not follow from the stored predictions.
 fn metrics(done: &Finetuned) -> Result<Option<String>, statistics::Error> {
     let table = Confusion::new(&done.labels, &done.predicted, done.classes)?;
     let stored =
@@ -146,76 +147,76 @@ fn metrics(done: &Finetuned) -> Result<Option<String>, statistics::Error> {
     Ok(stored
         .iter()
         .find(|(_, stored, computed)| (stored - computed).abs() > TOLERANCE || !stored.is_finite())
-        .map(|(name, stored, computed)| format!("{name} is stored as {stored} but its predictions give {computed}")))
+        .map(|(name, stored, computed)| format!("{name} is stored as {stored}, but the predictions give {computed}")))
 }
 
-/// What was said of the runs of each task: value and run.
+/// A property of the runs of each task: (value, run).
 #[derive(Default)]
-struct Told(BTreeMap<String, Vec<(String, String)>>);
+struct TaskProperty(BTreeMap<String, Vec<(String, String)>>);
 
-impl Told {
-    fn tell(&mut self, task: &DataRef, value: String, record: &Record) {
-        self.0.entry(task.name.clone()).or_default().push((value, spelled(record)));
+impl TaskProperty {
+    fn add(&mut self, task: &DataRef, value: String, record: &Record) {
+        self.0.entry(task.name.clone()).or_default().push((value, run_name(record)));
     }
 
-    /// All runs of a task must say the same.
+    /// Requires one value per task.
     fn agree(self, what: &str) -> Result<(), Error> {
-        self.0.into_iter().try_for_each(|(task, told)| agree(&format!("{what} of {task}"), told.into_iter()))
+        self.0.into_iter().try_for_each(|(task, values)| agree(&format!("{what} of {task}"), values.into_iter()))
     }
 }
 
-/// How a model was fine-tuned, and on what; the learning rate may be the tokenizer's own.
-fn way(run: &Finetune) -> Result<String, Error> {
-    let mut how = serde_json::to_value(&run.finetuning)?;
-    how.as_object_mut().map(|map| map.remove("learning_rate"));
-    Ok(format!("{how}, data {}", run.task.hash))
+/// Fine-tuning settings and data of a run, without the learning rate, which is selected for each tokenizer.
+fn finetuning(run: &Finetune) -> Result<String, Error> {
+    let mut settings = serde_json::to_value(&run.finetuning)?;
+    settings.as_object_mut().map(|map| map.remove("learning_rate"));
+    Ok(format!("{settings}, data {}", run.task.hash))
 }
 
-/// Sorts records into groups; controls without an encoder join every group whose plan or task they share.
+/// Groups records; controls without an encoder join every group with the same masked bases or task.
 pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroups, Error> {
     let mut groups = RecordGroups::new();
     let mut controls = Vec::new();
-    let (mut ways, mut metrics) = (Told::default(), Told::default());
-    let mut tried: BTreeMap<(Question, String), Vec<Record>> = BTreeMap::new();
+    let (mut tunings, mut metrics) = (TaskProperty::default(), TaskProperty::default());
+    let mut pretrained: BTreeMap<(Settings, String), Vec<Record>> = BTreeMap::new();
     for record in records {
         if let (Some(task), Outcome::Finetuned(done)) = (record.run.task(), &record.outcome) {
-            metrics.tell(task, done.metric.name().to_owned(), &record);
+            metrics.add(task, done.metric.name().to_owned(), &record);
         }
         match &record.run.work {
-            Work::Pretrain(p) => tried.entry((Question::of(p), record.run.subject())).or_default().push(record),
+            Work::Pretrain(p) => pretrained.entry((Settings::of(p), record.run.subject())).or_default().push(record),
             Work::Finetune(f) => {
-                ways.tell(&f.task, way(f)?, &record);
-                let (group, task) = (groups.entry(Some(Question::of(&f.model))).or_default(), f.task.name.clone());
+                tunings.add(&f.task, finetuning(f)?, &record);
+                let (group, task) = (groups.entry(Some(Settings::of(&f.model))).or_default(), f.task.name.clone());
                 group.tasks.entry(task.clone()).or_default().insert(record, &task)?;
             }
             Work::Control(_) => controls.push(record),
         }
     }
-    for ((question, name), records) in tried {
-        let group = groups.entry(Some(question)).or_default();
+    for ((settings, name), records) in pretrained {
+        let group = groups.entry(Some(settings)).or_default();
         for record in tuned(&name, records, partial, &mut group.tuning) {
             group.pretrained.insert(record, "pretraining")?;
         }
     }
-    ways.agree("fine-tuning settings or data")?;
+    tunings.agree("fine-tuning settings or data")?;
     metrics.agree("metrics")?;
     if groups.is_empty() && !controls.is_empty() {
         groups.insert(None, RecordGroup::default());
     }
     for control in &controls {
-        groups.iter_mut().try_for_each(|(question, group)| place_control(question.as_ref(), group, control))?;
+        groups.iter_mut().try_for_each(|(settings, group)| place_control(settings.as_ref(), group, control))?;
     }
     Ok(groups)
 }
 
-fn place_control(question: Option<&Question>, group: &mut RecordGroup, record: &Record) -> Result<(), Error> {
+fn place_control(settings: Option<&Settings>, group: &mut RecordGroup, record: &Record) -> Result<(), Error> {
     match &record.run.work {
         Work::Control(Control::Markov { corpus, window, span, scoring, .. }) => {
-            let scored = question.is_none_or(|question| question.scores(corpus, *window, *span, scoring));
+            let scored = settings.is_none_or(|settings| settings.scores(corpus, *window, *span, scoring));
             if scored { group.markov.insert(record.clone(), "controls") } else { Ok(()) }
         }
         Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
-            // Names are for people: the same data is the same task.
+            // A task is identified by its data; names may differ.
             let hash = |runs: &Subjects| runs.records().find_map(|r| r.run.task().map(|t| t.hash.clone()));
             let same: Vec<String> = (group.tasks.iter())
                 .filter(|(_, runs)| hash(runs).is_some_and(|found| found == task.hash))
@@ -224,9 +225,12 @@ fn place_control(question: Option<&Question>, group: &mut RecordGroup, record: &
             let namesake = group.tasks.contains_key(&task.name);
             if same.is_empty() && namesake {
                 let name = record.run.subject();
-                group.remarks.insert(format!("{name} on {} was run on other data of that name: left out", task.name));
+                group.remarks.insert(format!(
+                    "{name} on {} is excluded: it was run on different data of the same name",
+                    task.name
+                ));
             }
-            let alone = (question.is_none() && same.is_empty() && !namesake).then(|| task.name.clone());
+            let alone = (settings.is_none() && same.is_empty() && !namesake).then(|| task.name.clone());
             for title in same.into_iter().chain(alone) {
                 group.tasks.entry(title.clone()).or_default().insert(record.clone(), &title)?;
             }

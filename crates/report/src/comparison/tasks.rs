@@ -1,4 +1,4 @@
-//! Labelled tasks of a group: the test score by the metric of each task, per tokenizer and seed; tests per task and across
+//! Classification tasks of a group: test scores by the metric of each task, per tokenizer and seed; tests within and across
 //! tasks.
 
 use std::collections::BTreeSet;
@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use experiment::record::{Finetuned, Metric, Outcome, Record};
 use experiment::run::Work;
 
-use super::pairing::{Shared, State, estimate, family, shared_seeds, stand_in, tests};
+use super::pairing::{Shared, State, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Subjects};
-use super::{Across, Estimate, Group, Options, Task, TaskScore, Test};
+use super::{Across, Estimate, Group, Options, TaskComparison, TaskScore, Test};
 use crate::error::Error;
 use statistics::bootstrap::{Draws, Interval, Rows, rows};
 use statistics::friedman::{Friedman, friedman};
 use statistics::{holm, mean, wilcoxon};
 
-/// Fewest tasks for which Friedman's test is computed.
+/// Minimum number of tasks for Friedman's test.
 const FRIEDMAN_TASKS: usize = 5;
 
 fn finetuned(record: &Record) -> Option<&Finetuned> {
@@ -28,11 +28,11 @@ fn unusable(record: &Record) -> Option<String> {
     match &record.outcome {
         Outcome::Finetuned(_) => None,
         Outcome::Failed { reason } => Some(reason.clone()),
-        Outcome::Pretrained(_) => Some("holds no task result".into()),
+        Outcome::Pretrained(_) => Some("no task result in the record".into()),
     }
 }
 
-/// Fills the task part of a group.
+/// Computes the task results of a group.
 pub(super) fn fill(group: &mut Group, records: &RecordGroup, options: &Options) -> Result<(), Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
     for (name, runs) in &records.tasks {
@@ -41,7 +41,7 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, options: &Options) 
         let reference = if shared.seeds.is_empty() {
             group.reference.clone()
         } else {
-            stand_in(group.reference.as_deref(), &shared.names, &mut remarks)
+            reference_among(group.reference.as_deref(), &shared.names, &mut remarks)
         };
         let task = task(group, name, runs, shared, reference.as_deref(), options)?;
         group.tasks.push(task);
@@ -50,8 +50,7 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, options: &Options) 
     if group.tasks.len() > 1 && group.metric().is_none() {
         let metrics: BTreeSet<Metric> = group.tasks.iter().map(|task| task.metric).collect();
         let metrics: Vec<&str> = metrics.into_iter().map(Metric::short).collect();
-        let remark =
-            format!("tasks are judged by different metrics ({}), so none is tested across tasks", metrics.join(", "));
+        let remark = format!("tasks have different metrics ({}), so there is no test across tasks", metrics.join(", "));
         group.remarks.push(remark);
     }
     let (across, friedman) = across(group)?;
@@ -64,7 +63,7 @@ fn scope(name: &str, label: &str) -> String {
     if label.is_empty() { name.to_owned() } else { format!("{name} ({label})") }
 }
 
-/// Who is compared at which seeds. A run that could not start because its pretraining failed has failed.
+/// Tokenizers and their shared seeds. A run that could not start because its pretraining failed counts as failed.
 fn pairing(
     ranked: &[String],
     records: &RecordGroup,
@@ -82,7 +81,7 @@ fn pairing(
         let parent = || records.pretrained.get(name)?.get(&seed).map(|r| &r.outcome);
         match (runs.get(name).and_then(|r| r.get(&seed)), parent()) {
             (Some(record), _) => unusable(record).map_or(State::Usable, State::Failed),
-            (None, Some(Outcome::Failed { reason })) => State::Failed(format!("its pretraining failed: {reason}")),
+            (None, Some(Outcome::Failed { reason })) => State::Failed(format!("pretraining failed: {reason}")),
             (None, _) => State::Missing,
         }
     })
@@ -98,7 +97,7 @@ struct Runs<'a> {
     seed: u64,
 }
 
-/// Resampled scores of the tokenizers that are compared, in the order of their names.
+/// Jointly resampled scores of the compared tokenizers, in the order of `names`.
 struct Joint<'a> {
     names: Vec<&'a str>,
     /// Their predictions at the shared seeds.
@@ -125,7 +124,7 @@ impl<'a> Runs<'a> {
         rows(&Rows { classes: self.classes, labels: &self.labels, metric, predicted }, self.resamples, self.seed)
     }
 
-    /// Those that share seeds, resampled together.
+    /// Resamples the tokenizers that share seeds together.
     fn joint(&self, names: &'a [String], seeds: &[u64]) -> Result<Joint<'a>, statistics::Error> {
         let names: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
         let at_seeds = |name: &&str| -> Vec<&'a Finetuned> {
@@ -139,7 +138,7 @@ impl<'a> Runs<'a> {
         Ok(Joint { names, paired, by_mcc, by_metric })
     }
 
-    /// The scores of a tokenizer or control: with the others where it is compared, alone where it is a control.
+    /// The scores of a tokenizer or control: resampled with the others if it is compared, alone if it is a control.
     fn score(&self, subject: TaskScore, joint: &Joint<'_>) -> Result<TaskScore, statistics::Error> {
         let all = self.records.get(&subject.name);
         let usable: Vec<&Finetuned> = all.map_or_else(Vec::new, |r| r.values().filter_map(finetuned).collect());
@@ -176,7 +175,7 @@ impl Joint<'_> {
         self.names.iter().position(|other| *other == name)
     }
 
-    /// The family's tests by the metric of the task; none where nothing is shared.
+    /// Tests of the family by the metric of the task; empty without shared seeds.
     fn tests(
         &self,
         scores: &[TaskScore],
@@ -198,7 +197,7 @@ fn task(
     shared: Shared,
     reference: Option<&str>,
     options: &Options,
-) -> Result<Task, Error> {
+) -> Result<TaskComparison, Error> {
     let scope = scope(name, &group.label);
     let refuse = |source| Error::Statistics { scope: scope.clone(), source };
     let runs = Runs::new(records, &scope, options)?;
@@ -208,12 +207,12 @@ fn task(
         listed(group, records).into_iter().map(|subject| runs.score(subject, &joint)).collect();
     let scores = scores.map_err(refuse)?;
     let tests = joint.tests(&scores, reference, options).map_err(refuse)?;
-    Ok(Task { name: name.to_owned(), metric: runs.metric, seeds, dropped, scores, tests })
+    Ok(TaskComparison { name: name.to_owned(), metric: runs.metric, seeds, dropped, scores, tests })
 }
 
-/// Tokenizers of the group in order, then controls by name.
+/// Empty scores for the tokenizers of the group in order, then for the controls.
 fn listed(group: &Group, runs: &Subjects) -> Vec<TaskScore> {
-    let blank = |name: &str, index: Option<usize>, control: bool| TaskScore {
+    let empty = |name: &str, index: Option<usize>, control: bool| TaskScore {
         name: name.to_owned(),
         index,
         control,
@@ -225,7 +224,7 @@ fn listed(group: &Group, runs: &Subjects) -> Vec<TaskScore> {
         failed: 0,
     };
     let with_encoder = group.subjects.iter().filter(|s| runs.get(&s.name).is_some());
-    let mut all: Vec<TaskScore> = with_encoder.map(|s| blank(&s.name, Some(s.index), s.control)).collect();
+    let mut all: Vec<TaskScore> = with_encoder.map(|s| empty(&s.name, Some(s.index), s.control)).collect();
     for (name, records) in runs.iter() {
         if all.iter().any(|s| s.name == *name) {
             continue;
@@ -235,14 +234,14 @@ fn listed(group: &Group, runs: &Subjects) -> Vec<TaskScore> {
             _ => None,
         });
         let index = tokenizer.and_then(|t| group.subject(&t)).map(|s| s.index);
-        all.push(blank(name, index, true));
+        all.push(empty(name, index, true));
     }
-    // Models without pretraining in the order of their tokenizers, then what has no encoder.
+    // Models without pretraining in the order of their tokenizers, then controls without an encoder.
     all.sort_by_key(|s| (s.control, s.index.unwrap_or(usize::MAX)));
     all
 }
 
-/// The true classes of the test rows, the same for every run.
+/// True classes of the test rows, which must be the same for every run.
 fn labels(scope: &str, runs: &Subjects) -> Result<Vec<u32>, Error> {
     let mut first: Option<(&Finetuned, String)> = None;
     for record in runs.records() {
@@ -264,11 +263,12 @@ fn labels(scope: &str, runs: &Subjects) -> Result<Vec<u32>, Error> {
     Ok(first.map(|(done, _)| done.labels.clone()).unwrap_or_default())
 }
 
-/// Wilcoxon over tasks for each pair of the family, Holm-adjusted; Friedman where there is enough.
+/// Wilcoxon's signed-rank test across tasks for each pair, Holm-adjusted, and Friedman's test if there are enough tasks.
 fn across(group: &Group) -> Result<(Vec<Across>, Option<Friedman>), Error> {
     let scope = || "across tasks".to_owned();
-    let score = |task: &Task, name: &str| task.scores.iter().find(|s| s.name == name)?.score().map(|s| s.mean);
-    // A tokenizer without any result is out of this family, not the end of it.
+    let score =
+        |task: &TaskComparison, name: &str| task.scores.iter().find(|s| s.name == name)?.score().map(|s| s.mean);
+    // A tokenizer without any result is excluded from this family.
     let ranked: Vec<String> = group.tasked().map(|s| s.name.clone()).collect();
     let complete: Vec<Vec<f64>> =
         group.tasks.iter().filter_map(|t| ranked.iter().map(|n| score(t, n)).collect::<Option<Vec<f64>>>()).collect();
@@ -277,10 +277,10 @@ fn across(group: &Group) -> Result<(Vec<Across>, Option<Friedman>), Error> {
     }
     let names: Vec<&str> = ranked.iter().map(String::as_str).collect();
     let mut all = Vec::new();
-    // Ranks within a task are comparable whatever it is judged by; differences are not.
+    // Ranks within a task are comparable between metrics; differences are not.
     let names: &[&str] = if group.metric().is_some() { &names } else { &[] };
-    // The remark was made where the reference was lost.
-    let reference = stand_in(group.reference.as_deref(), &ranked, &mut Vec::new());
+    // The remark about a missing reference was made per task.
+    let reference = reference_among(group.reference.as_deref(), &ranked, &mut Vec::new());
     for (left, right) in family(names, reference.as_deref()) {
         let place = |name: &str| names.iter().position(|n| *n == name).unwrap_or(0);
         let differences: Vec<f64> = complete.iter().map(|row| row[place(&left)] - row[place(&right)]).collect();

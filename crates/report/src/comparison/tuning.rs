@@ -1,30 +1,30 @@
-//! Learning rates: which one each tokenizer's validation text chose, and what trying the others cost.
+//! Learning rates: the one selected for each tokenizer on the validation split, and the cost of the search.
 
 use std::collections::BTreeSet;
 
 use experiment::record::Record;
 use serde::Serialize;
 
-use super::question::encoder;
+use super::settings::pretraining;
 
-/// A search for the learning rate: the same rates for every tokenizer, chosen on validation text. Its cost is part of what a
-/// comparison costs.
+/// A learning-rate search: the same rates for every tokenizer, selected on the validation split. Its cost is part of the cost of
+/// a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Tuning {
     /// Rates that were tried, ascending.
     pub rates: Vec<f64>,
-    /// The chosen rate of each tokenizer.
+    /// The selected rate of each tokenizer.
     pub chosen: Vec<(String, f64)>,
-    /// Runs at other rates: in no table and in no figure.
+    /// Number of runs at other rates; they are in no table or figure.
     pub runs: usize,
-    /// Seconds that those runs took, training and scoring.
+    /// Wall time of those runs in seconds, training and scoring.
     pub seconds: f64,
 }
 
-/// The runs of one tokenizer at the learning rate that its validation text chose; the others are counted as `tuning`. Rates
-/// that were not tried on the same seeds are no grid but a mix-up, unless runs are unfinished.
+/// The runs of one tokenizer at the learning rate selected on the validation split; the others are counted in `tuning`. Rates
+/// that were not tried on the same seeds are not a grid, and all runs are kept, unless runs may be unfinished (`partial`).
 pub(super) fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mut Option<Tuning>) -> Vec<Record> {
-    let rate = |record: &Record| encoder(record).map_or(0.0, |model| model.training.learning_rate);
+    let rate = |record: &Record| pretraining(record).map_or(0.0, |model| model.training.learning_rate);
     let mut rates: Vec<f64> = records.iter().map(rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();

@@ -1,4 +1,4 @@
-//! What tokenizers do to a text: one panel a metric, each tokenizer beside the same tokenizer on random text.
+//! Metrics of an audit: one panel per metric, with the value of each tokenizer on the corpus and on two random texts.
 
 use super::canvas::{self, Anchor, Canvas, Fill, GREY, INK, LIGHT, TEXT, WIDE, color, sheet};
 use super::drawn::Drawn;
@@ -9,14 +9,14 @@ use crate::tidy::Csv;
 
 const COLUMNS: usize = 3;
 
-/// Draws an audit, all species together.
+/// Draws the metrics of all species together.
 pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut csv = Csv::new("metric,tokenizer,text,value");
     let panels = audit.shown(|metric| metric.panel, |panel| panel.place);
     for (metric, _) in &panels {
-        for (at, called) in audit.tokenizers.iter().enumerate() {
+        for (at, label) in audit.tokenizers.iter().enumerate() {
             for text in Text::ALL {
-                csv.row(&[audit.metrics[*metric].name, called, text.name()], &[audit.value(at, "", text, *metric)]);
+                csv.row(&[audit.metrics[*metric].name, label, text.name()], &[audit.value(at, "", text, *metric)]);
             }
         }
     }
@@ -48,17 +48,17 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: usize, log
     let all = (0..audit.tokenizers.len()).flat_map(|at| Text::ALL.map(|text| value(at, text)));
     let scale = Scale::around(all, log, (panel.from.0, panel.to.0));
     panel.horizontal(canvas, &scale, "");
-    for (at, called) in audit.tokenizers.iter().enumerate() {
+    for (at, label) in audit.tokenizers.iter().enumerate() {
         let y = panel.from.1 + 4.0 + step * (at as f64 + 0.5);
         canvas.line((panel.from.0, y), (panel.to.0, y), LIGHT, 0.7);
         if margin {
-            canvas.text((panel.from.0 - 10.0, y), called, TEXT, INK, Anchor::Right);
+            canvas.text((panel.from.0 - 10.0, y), label, TEXT, INK, Anchor::Right);
         }
         let [real, order2, uniform] = Text::ALL.map(|text| value(at, text));
         if real.is_nan() {
             canvas.text(
                 ((panel.from.0 + panel.to.0) / 2.0, y),
-                "not defined",
+                "undefined",
                 super::canvas::SMALL,
                 GREY,
                 Anchor::Middle,
@@ -79,11 +79,14 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, audit: &Sheet, metric: usize, log
 
 fn entries<'a>() -> Vec<Entry<'a>> {
     vec![
-        ("the corpus".to_owned(), Box::new(|c, p| c.marker(p, 0, INK, Fill::Solid, 0.72))),
+        ("corpus".to_owned(), Box::new(|c, p| c.marker(p, 0, INK, Fill::Solid, 0.72))),
         (
-            "Markov chain of order 2 with its frequencies".to_owned(),
+            "Markov chain of order 2 fitted to the corpus".to_owned(),
             Box::new(|c, p| c.marker(p, 0, INK, Fill::Hollow, 0.72)),
         ),
-        ("independent bases".to_owned(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))),
+        (
+            "independent, equally likely bases".to_owned(),
+            Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0)),
+        ),
     ]
 }

@@ -1,15 +1,15 @@
-//! The headline: total bits per masked base of every tokenizer, every seed a dot, beside floor and controls.
+//! Total bits per masked base of every tokenizer, one dot per seed, with the entropy floor and the controls.
 
 use protocol::score::{BIAS_ONLY, FLOOR};
 
-use super::dots::{self, Facet, Line, Row, Words};
+use super::dots::{self, Facet, Labels, Line, Name, Row};
 use super::drawn::{Drawn, common};
 use crate::comparison::{Bits, Comparison, Estimate, Group, SpeciesBits, Subject, Test};
 use crate::error::Error;
 
-/// Draws one line of panels per group, the totals and beside them the paired differences to the reference; then a panel per
-/// species where there are several. Intervals of totals hold what all tokenizers share (which text, which seed) and overlap
-/// where the differences, in which that cancels, are decisive: hence both.
+/// Draws one line of panels per group: the totals and the paired differences to the reference; then one panel per species if
+/// there are several. Intervals of totals include variation that all tokenizers share (text, seed) and may overlap although the
+/// paired differences, in which it cancels, are significant: hence both.
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut lines = Vec::new();
     for group in comparison.groups.iter().filter(|g| g.subjects.iter().any(|s| s.bits.is_some())) {
@@ -32,14 +32,14 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     if lines.is_empty() {
         return Ok(None);
     }
-    let words = Words {
+    let labels = Labels {
         title,
         subtitle: &common(comparison.groups.iter()),
         axis: "bits per masked base (lower is better)",
-        interval: "text and seeds",
-        tick: "bias only",
+        interval: "genome blocks and seeds",
+        tick: Name { csv: "bias only", legend: "context-free baseline" },
     };
-    dots::draw(&words, &lines).map(Some)
+    dots::draw(&labels, &lines).map(Some)
 }
 
 fn facet(
@@ -68,17 +68,17 @@ fn facet(
     let (rows, floors): (Vec<Row>, Vec<Option<f64>>) = group.subjects.iter().filter_map(row).unzip();
     let mut lines = Vec::new();
     if let Some(floor) = floors.into_iter().flatten().next() {
-        lines.push(Line { name: "floor".into(), value: floor, dash: (9.0, 4.0) });
+        lines.push(Line { name: "floor".into(), legend: "entropy floor".into(), value: floor, dash: (9.0, 4.0) });
     }
     for (name, value) in markov {
         if let Some(value) = value {
-            lines.push(Line { name, value, dash: (2.0, 3.0) });
+            lines.push(Line { legend: name.clone(), name, value, dash: (2.0, 3.0) });
         }
     }
-    Facet { group: group.label.clone(), scope: scope.to_owned(), rows, lines, word: None }
+    Facet { group: group.label.clone(), scope: scope.to_owned(), rows, lines, reference: None }
 }
 
-/// The paired differences to the reference, as tested; none where all pairs are tested.
+/// Paired differences to the reference, as tested; None if all pairs are tested.
 fn differences(group: &Group) -> Option<Facet> {
     let reference = group.reference.clone()?;
     let row = |test: &Test| {
@@ -92,7 +92,7 @@ fn differences(group: &Group) -> Option<Facet> {
         })
     };
     let rows: Vec<Row> = group.tests.iter().filter_map(row).collect();
-    let zero = Line { name: "no difference".into(), value: 0.0, dash: (1000.0, 1.0) };
+    let zero = Line { name: "no difference".into(), legend: "no difference".into(), value: 0.0, dash: (1000.0, 1.0) };
     let name = if reference.chars().count() > 24 { "the reference" } else { &reference };
     let scope = format!("paired difference to {name}");
     (!rows.is_empty()).then(|| Facet {
@@ -100,6 +100,6 @@ fn differences(group: &Group) -> Option<Facet> {
         scope,
         rows,
         lines: vec![zero],
-        word: Some((reference, "reference")),
+        reference: Some(reference),
     })
 }

@@ -1,4 +1,4 @@
-//! A sheet to draw on: lines, dashes, dots, markers and text, in pixels.
+//! Drawing primitives of figures: lines, dashes, dots, markers and text, in pixels.
 
 use super::svg::{self, Letters, Svg};
 pub(super) use super::svg::{Anchor, Point};
@@ -6,20 +6,20 @@ use crate::error::Error;
 use crate::identity::marker;
 pub(super) use crate::identity::{Color, color, dash};
 
-/// Width of every figure.
+/// Width of every figure in pixels.
 pub(super) const WIDE: f64 = 900.0;
-/// Where title and subtitle begin.
+/// Left edge of title and subtitle.
 pub(super) const EDGE: f64 = 24.0;
-/// Height of the title's middle.
+/// Vertical center of the title.
 const TITLE: f64 = 26.0;
 
 /// Text and axes.
 pub(super) const INK: Color = Color(34, 34, 34);
-/// What stands back.
+/// Secondary text and marks.
 pub(super) const GREY: Color = Color(110, 110, 110);
 /// Grid lines.
 pub(super) const LIGHT: Color = Color(226, 226, 226);
-/// Paper.
+/// Background.
 pub(super) const WHITE: Color = Color(255, 255, 255);
 
 /// Size of ordinary text in pixels.
@@ -29,21 +29,21 @@ pub(super) const SMALL: f64 = 12.0;
 /// Size of the title.
 const LARGE: f64 = 16.0;
 
-/// Width that text takes at most, in pixels; a generous guess, for no font is at hand.
+/// Upper estimate of the width of a text in pixels; the font is not known.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * 0.6
 }
 
-/// Width of a margin that holds these names.
+/// Width of a margin for these names.
 pub(super) fn margin<'a>(names: impl IntoIterator<Item = &'a str>) -> f64 {
     names.into_iter().map(|name| width(name, TEXT)).fold(40.0, f64::max) + 34.0
 }
 
-/// How a thing is filled.
+/// Fill of a marker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fill {
     Solid,
-    /// White inside: controls.
+    /// White inside, for controls.
     Hollow,
 }
 
@@ -54,10 +54,10 @@ impl Fill {
     }
 }
 
-/// The sheet.
+/// A figure under construction.
 pub(super) struct Canvas<'a>(Svg<'a>);
 
-/// Draws a sheet of the given size in pixels and returns its SVG.
+/// Draws a figure of the given size in pixels and returns its SVG.
 pub(super) fn sheet(title: &str, size: (f64, f64), draw: impl FnOnce(&mut Canvas<'_>)) -> Result<String, Error> {
     let drawn = svg::draw(size, |svg| {
         let mut canvas = Canvas(svg);
@@ -75,17 +75,17 @@ impl Canvas<'_> {
         self.path(&[from, to], color, 1.0, wide, None);
     }
 
-    /// A line of dashes.
+    /// A dashed line.
     pub(super) fn dashed(&mut self, from: Point, to: Point, color: Color, wide: f64, dash: (f64, f64)) {
         self.path(&[from, to], color, 1.0, wide, Some(dash));
     }
 
-    /// A line through points, dashed if asked.
+    /// A line through points, dashed if `dash` is given.
     pub(super) fn path(&mut self, points: &[Point], color: Color, opacity: f64, wide: f64, dash: Option<(f64, f64)>) {
-        // Dashes are as many as the line is long: what is not finite is left to the refusal.
+        // A line of infinite length has infinitely many dashes: such points are passed on and rejected.
         let finite = points.iter().all(|p| p.0.is_finite() && p.1.is_finite());
         match dash.filter(|_| finite) {
-            Some(dash) => dashes(points, dash).iter().for_each(|piece| self.0.path(piece, color, opacity, wide)),
+            Some(dash) => dashes(points, dash).iter().for_each(|segment| self.0.path(segment, color, opacity, wide)),
             None => self.0.path(points, color, opacity, wide),
         }
     }
@@ -100,7 +100,7 @@ impl Canvas<'_> {
         self.0.circle(at, radius, color, opacity);
     }
 
-    /// The marker of a tokenizer: its own shape, by place in the order; `size` 1 is about 12 pixels across.
+    /// The marker of a tokenizer by its index in the order; `size` 1 is about 12 pixels across.
     pub(super) fn marker(&mut self, at: Point, index: usize, color: Color, fill: Fill, size: f64) {
         let shape: Vec<Point> = marker(index).iter().map(|(x, y)| (at.0 + size * x, at.1 + size * y)).collect();
         let (inside, edge, wide) = match fill {
@@ -112,7 +112,7 @@ impl Canvas<'_> {
         self.path(&closed, edge, 1.0, wide, None);
     }
 
-    /// Text, centred on its point in height.
+    /// Text, vertically centered on its point.
     pub(super) fn text(&mut self, at: Point, text: &str, size: f64, color: Color, anchor: Anchor) {
         self.0.text(at, text, size, color, anchor, Letters::Plain);
     }
@@ -122,49 +122,49 @@ impl Canvas<'_> {
         self.0.text(at, text, size, INK, Anchor::Left, Letters::Bold);
     }
 
-    /// Text of equal letters, each centred on its point.
+    /// Monospaced text, centered on its point.
     pub(super) fn letter(&mut self, at: Point, text: &str, size: f64, color: Color) {
         self.0.text(at, text, size, color, Anchor::Middle, Letters::Equal);
     }
 
-    /// Text that reads upwards.
+    /// Text rotated to read upwards.
     pub(super) fn upwards(&mut self, at: Point, text: &str, size: f64) {
         self.0.text(at, text, size, INK, Anchor::Middle, Letters::Upwards);
     }
 }
 
-/// The drawn pieces of a dashed line through points.
+/// The dashes of a line through points.
 fn dashes(points: &[Point], (on, off): (f64, f64)) -> Vec<Vec<Point>> {
-    let (mut pieces, mut piece, mut left, mut drawing) = (Vec::new(), Vec::new(), on, true);
+    let (mut segments, mut segment, mut left, mut drawing) = (Vec::new(), Vec::new(), on, true);
     for pair in points.windows(2) {
         let (mut from, to) = (pair[0], pair[1]);
-        if drawing && piece.is_empty() {
-            piece.push(from);
+        if drawing && segment.is_empty() {
+            segment.push(from);
         }
         loop {
             let length = (to.0 - from.0).hypot(to.1 - from.1);
             if length <= left {
                 left -= length;
                 if drawing {
-                    piece.push(to);
+                    segment.push(to);
                 }
                 break;
             }
             from = (from.0 + (to.0 - from.0) * left / length, from.1 + (to.1 - from.1) * left / length);
             if drawing {
-                piece.push(from);
-                pieces.push(std::mem::take(&mut piece));
+                segment.push(from);
+                segments.push(std::mem::take(&mut segment));
             } else {
-                piece.push(from);
+                segment.push(from);
             }
             drawing = !drawing;
             left = if drawing { on } else { off };
         }
     }
-    if piece.len() > 1 {
-        pieces.push(piece);
+    if segment.len() > 1 {
+        segments.push(segment);
     }
-    pieces
+    segments
 }
 
 #[cfg(test)]
@@ -172,15 +172,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dashes_cover_their_share() {
+    fn dashes_cover_their_fraction_of_a_line() {
         let length = |p: &Vec<Point>| p.windows(2).map(|w| (w[1].0 - w[0].0).hypot(w[1].1 - w[0].1)).sum::<f64>();
-        let pieces = dashes(&[(0.0, 0.0), (50.0, 0.0), (50.0, 50.0)], (6.0, 4.0));
-        assert_eq!(pieces.len(), 10);
-        assert!((pieces.iter().map(length).sum::<f64>() - 60.0).abs() < 1e-9);
+        let segments = dashes(&[(0.0, 0.0), (50.0, 0.0), (50.0, 50.0)], (6.0, 4.0));
+        assert_eq!(segments.len(), 10);
+        assert!((segments.iter().map(length).sum::<f64>() - 60.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_bad_number_is_an_error_and_never_drawn() {
+    fn a_number_that_is_not_finite_is_an_error() {
         let drawn = sheet("t", (10.0, 10.0), |c| c.line((0.0, f64::NAN), (1.0, 1.0), INK, 1.0));
         assert!(matches!(drawn, Err(Error::Figure { .. })));
         let fine = sheet("t", (10.5, 10.0), |c| c.line((0.0, 0.0), (1.25, 1.0), INK, 1.0)).unwrap();

@@ -1,20 +1,20 @@
-//! Quality against three costs: training speed, parameters, multiply-accumulates per base.
+//! Bits per masked base against three costs: training speed, parameters, multiply-accumulates (MACs) per base.
 
 use super::canvas::{Canvas, Fill, WIDE, color, sheet};
 use super::drawn::{Drawn, common, heading};
 use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
-use crate::comparison::{Bits, Comparison, Cost, Group};
+use crate::comparison::{Bits, Comparison, CostSummary, Group};
 use crate::error::Error;
 use crate::tidy::Csv;
 
 const HIGH: f64 = 360.0;
 
 /// The costs: name in the CSV, label of the axis, value.
-type View = (&'static str, &'static str, fn(&Cost) -> f64);
+type View = (&'static str, &'static str, fn(&CostSummary) -> f64);
 const VIEWS: [View; 3] = [
-    ("bases_per_second", "bases per second (training)", |c| c.bases_per_second),
-    ("parameters", "parameters", Cost::parameters),
-    ("macs_per_base", "MACs per base (forward)", |c| c.macs_per_base),
+    ("bases_per_second", "training bases/s (log scale)", |c| c.bases_per_second),
+    ("parameters", "parameters (log scale)", CostSummary::parameters),
+    ("macs_per_base", "forward MACs/base (log scale)", |c| c.macs_per_base),
 ];
 
 /// Draws three panels per group.

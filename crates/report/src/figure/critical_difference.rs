@@ -1,5 +1,5 @@
-//! Mean ranks over tasks with Nemenyi's critical difference (Demšar 2006, section 3.2.4): tokenizers joined by a bar do
-//! not differ. Drawn where Friedman's test was computed and the table has the number of tokenizers.
+//! Mean ranks across tasks with the critical difference of the Nemenyi test (Demšar 2006, section 3.2.4): tokenizers joined by a
+//! bar do not differ significantly. Drawn if Friedman's test was computed and the critical value is tabulated.
 
 use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WIDE, color, sheet};
 use super::drawn::{Drawn, heading};
@@ -32,9 +32,12 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             let k = ranked.len();
             let (left, right, axis) = (230.0, WIDE - 230.0, top + 66.0);
             let x = |rank: f64| left + (rank - 1.0) / (k - 1) as f64 * (right - left);
-            let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
-            let head =
-                format!("{} tasks, Friedman F = {f}, p {}", friedman.tasks, statistics::text::p_value(friedman.p));
+            let f = friedman.f.map_or("infinite".into(), |f| format!("{f:.2}"));
+            let head = format!(
+                "{} tasks, Friedman test: F = {f}, p {}",
+                friedman.tasks,
+                statistics::text::p_value(friedman.p)
+            );
             canvas.text((24.0, top), &heading(&group.label, &head), TEXT, INK, Anchor::Left);
             canvas.line((left, axis), (right, axis), INK, 1.2);
             for rank in 1..=k {
@@ -64,7 +67,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
-/// Longest runs of sorted ranks within the critical difference, two members at least, none inside another.
+/// Maximal runs of at least two sorted ranks that lie within the critical difference.
 fn cliques(ranks: &[f64], cd: f64) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     for from in 0..ranks.len() {

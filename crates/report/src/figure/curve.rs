@@ -1,4 +1,4 @@
-//! Bits per base on the validation split against bases seen: mean line and thin lines per seed.
+//! Validation bits per masked base against the bases seen in training: mean over seeds, and a thin line per seed.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, SMALL, WIDE, color, dash, sheet, width};
 use super::drawn::{Drawn, common};
@@ -9,6 +9,8 @@ use crate::tidy::Csv;
 use statistics::mean;
 
 const HIGH: f64 = 520.0;
+/// Label of the floor in the figure; the CSV has `floor`.
+const FLOOR: &str = "entropy floor";
 
 /// The curve of a tokenizer: mean over the seeds at each number of bases that all seeds have.
 fn mean_curve(bits: &Bits) -> Vec<(u64, f64)> {
@@ -41,8 +43,9 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     }
     let columns = if groups.len() == 1 { 1 } else { 2 };
     let lines = groups.len().div_ceil(columns);
-    let label =
-        groups.iter().flat_map(|g| with_curves(g)).map(|(s, _, _)| width(&s.name, SMALL)).fold(30.0, f64::max) + 22.0;
+    let names = groups.iter().flat_map(|g| with_curves(g)).map(|(s, _, _)| width(&s.name, SMALL));
+    let floors = groups.iter().filter_map(|g| floor(g)).map(|_| width(FLOOR, SMALL));
+    let label = names.chain(floors).fold(30.0, f64::max) + 22.0;
     let high = if columns == 1 { HIGH } else { 390.0 };
     let cell = WIDE / columns as f64;
     let svg = sheet(title, (WIDE, 56.0 + high * lines as f64), |canvas| {
@@ -87,8 +90,8 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group) {
     let x = Scale::around(points().map(|p| p.0 as f64), true, (panel.from.0, panel.to.0));
     let y = Scale::around(points().map(|p| p.1).chain(floor(group)), false, (panel.to.1, panel.from.1));
     panel.heading(canvas, &group.label);
-    panel.horizontal(canvas, &x, "bases seen in training (logarithmic)");
-    panel.vertical(canvas, &y, "validation bits per masked base", true);
+    panel.horizontal(canvas, &x, "bases seen in training (log scale)");
+    panel.vertical(canvas, &y, "bits per masked base (validation split)", true);
     panel.axes(canvas);
     let place = |p: &(u64, f64)| (x.at(p.0 as f64), y.at(p.1));
     for (subject, bits, _) in &subjects {
@@ -109,7 +112,7 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, group: &Group) {
     }
     let heights = spread(&wished, 16.0, (panel.from.1, panel.to.1));
     for ((wish, height), subject) in wished.iter().zip(&heights).zip(subjects.iter().map(Some).chain([None])) {
-        let (name, paint) = subject.map_or(("floor", INK), |(s, _, _)| (s.name.as_str(), color(s.index)));
+        let (name, paint) = subject.map_or((FLOOR, INK), |(s, _, _)| (s.name.as_str(), color(s.index)));
         canvas.line(
             (panel.to.0 + 2.0, *wish),
             (panel.to.0 + 12.0, *height),

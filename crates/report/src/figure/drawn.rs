@@ -1,17 +1,17 @@
-//! What all figures have in common: a picture with its numbers, and the lines that say what was asked.
+//! Shared by all figures: the drawing with its numbers, and the labels that describe the settings.
 
 use crate::comparison::Group;
 
-/// A drawing.
+/// A drawing with its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// The picture.
+    /// The figure as SVG.
     pub svg: String,
-    /// The numbers in it, one drawn thing a row.
+    /// The plotted numbers as CSV, one mark per row.
     pub csv: String,
 }
 
-/// Label of a group in panels: its own, or nothing.
+/// Heading of a panel: group and scope (species or task), where present.
 pub(super) fn heading(group: &str, scope: &str) -> String {
     match (group, scope) {
         ("", scope) => scope.to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn heading(group: &str, scope: &str) -> String {
     }
 }
 
-/// What all drawn groups were asked, in one line: the parts of their settings that are the same.
+/// The settings that all groups share, in one line.
 pub(super) fn common<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     let all: Vec<Vec<&str>> = groups.map(|g| g.setting.split(", ").collect()).collect();
     let shared = |part: &&str| all.iter().all(|other| other.contains(part));

@@ -1,4 +1,4 @@
-//! How the text is cut: share of the bases inside tokens of each length. Overlapping tokens count their bases each time.
+//! Token length distributions: fraction of the bases in tokens of each length. A base in several overlapping tokens counts for each.
 
 use super::canvas::{Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet, width};
 use super::drawn::{Drawn, common};
@@ -8,29 +8,29 @@ use crate::error::Error;
 use crate::tidy::Csv;
 
 const STEP: f64 = 58.0;
-/// Longer tokens share the last place.
+/// Longest token length in bases with its own bar; longer tokens are pooled in the last one.
 const LONGEST: usize = 24;
 
-/// Share of the bases by length, index 0 = length 1, up to [`LONGEST`] and more.
-pub(super) fn shares(lengths: &[u64]) -> Vec<f64> {
+/// Fraction of the bases in tokens of each length (index 0: length 1); the last entry pools [`LONGEST`] and more.
+pub(super) fn fractions(lengths: &[u64]) -> Vec<f64> {
     let bases = |at: usize, count: &u64| (at as u64 + 1) as f64 * *count as f64;
     let all: f64 = lengths.iter().enumerate().map(|(at, n)| bases(at, n)).sum();
     if all <= 0.0 {
         return Vec::new();
     }
-    let mut shares = vec![0.0; lengths.len().min(LONGEST)];
+    let mut fractions = vec![0.0; lengths.len().min(LONGEST)];
     for (at, count) in lengths.iter().enumerate() {
         let place = at.min(LONGEST - 1);
-        shares[place] += bases(at, count) / all;
+        fractions[place] += bases(at, count) / all;
     }
-    shares
+    fractions
 }
 
-/// Name, place in the order of colours, shares.
+/// Name, color index, fractions.
 type Row = (String, usize, Vec<f64>);
 
 fn with_lengths(group: &Group) -> Vec<Row> {
-    let own = |s: &'_ Subject| s.bits.as_ref().map(|b| shares(&b.lengths)).filter(|l| !l.is_empty());
+    let own = |s: &'_ Subject| s.bits.as_ref().map(|b| fractions(&b.lengths)).filter(|l| !l.is_empty());
     group.subjects.iter().filter_map(|s| own(s).map(|l| (s.name.clone(), s.index, l))).collect()
 }
 
@@ -53,11 +53,11 @@ fn columned(title: &str, under: &str, columns: &[(String, Vec<Row>)]) -> Result<
     let (mut longest, mut most, mut names) = (6, 0, 40.0_f64);
     for (label, rows) in columns {
         most = most.max(rows.len());
-        for (name, _, shares) in rows {
-            longest = longest.max(shares.len());
+        for (name, _, fractions) in rows {
+            longest = longest.max(fractions.len());
             names = names.max(width(name, TEXT));
-            for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
-                csv.row(&[label, name, &length(at)], &[*share]);
+            for (at, fraction) in fractions.iter().enumerate().filter(|(_, s)| **s > 0.0) {
+                csv.row(&[label, name, &length_label(at)], &[*fraction]);
             }
         }
     }
@@ -74,26 +74,26 @@ fn columned(title: &str, under: &str, columns: &[(String, Vec<Row>)]) -> Result<
     Ok(Drawn { svg, csv: csv.text() })
 }
 
-/// A length by its place; the last place is for all that are longer.
-pub(super) fn length(at: usize) -> String {
+/// Label of a bar; the last one pools all longer tokens.
+pub(super) fn length_label(at: usize) -> String {
     if at + 1 == LONGEST { format!("{LONGEST}+") } else { (at + 1).to_string() }
 }
 
 fn one(canvas: &mut Canvas<'_>, panel: &Panel, label: &str, rows: &[Row], longest: usize) {
     panel.heading(canvas, label);
     let slot = (panel.to.0 - panel.from.0) / longest as f64;
-    for (row, (name, index, shares)) in rows.iter().enumerate() {
-        let ground = panel.from.1 + STEP * (row + 1) as f64;
-        canvas.text((panel.from.0 - 10.0, ground - 16.0), name, TEXT, INK, Anchor::Right);
-        canvas.line((panel.from.0, ground), (panel.to.0, ground), LIGHT, 1.0);
-        let peak = shares.iter().copied().fold(0.0, f64::max);
-        for (at, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
-            let (left, high) = (panel.from.0 + slot * at as f64, share / peak * (STEP - 22.0));
-            canvas.rect((left + slot * 0.12, ground - high.max(0.6)), (left + slot * 0.88, ground), color(*index));
-            if *share >= peak {
+    for (row, (name, index, fractions)) in rows.iter().enumerate() {
+        let baseline = panel.from.1 + STEP * (row + 1) as f64;
+        canvas.text((panel.from.0 - 10.0, baseline - 16.0), name, TEXT, INK, Anchor::Right);
+        canvas.line((panel.from.0, baseline), (panel.to.0, baseline), LIGHT, 1.0);
+        let peak = fractions.iter().copied().fold(0.0, f64::max);
+        for (at, fraction) in fractions.iter().enumerate().filter(|(_, s)| **s > 0.0) {
+            let (left, high) = (panel.from.0 + slot * at as f64, fraction / peak * (STEP - 22.0));
+            canvas.rect((left + slot * 0.12, baseline - high.max(0.6)), (left + slot * 0.88, baseline), color(*index));
+            if *fraction >= peak {
                 canvas.text(
-                    (left + slot / 2.0, ground - high - 8.0),
-                    &format!("{:.0} %", share * 100.0),
+                    (left + slot / 2.0, baseline - high - 8.0),
+                    &format!("{:.0} %", fraction * 100.0),
                     SMALL,
                     GREY,
                     Anchor::Middle,
@@ -105,15 +105,15 @@ fn one(canvas: &mut Canvas<'_>, panel: &Panel, label: &str, rows: &[Row], longes
     for at in (0..longest).filter(|at| *at == 0 || (at + 1) % every == 0) {
         canvas.text(
             (panel.from.0 + slot * (at as f64 + 0.5), panel.to.1 + 14.0),
-            &length(at),
+            &length_label(at),
             SMALL,
             INK,
             Anchor::Middle,
         );
     }
     let texts = [
-        "token length in bases; height: share of bases (each row scaled to its peak)",
-        "token length in bases; height: share of bases",
+        "token length in bases; height: fraction of bases (each row scaled to its maximum)",
+        "token length in bases; height: fraction of bases",
         "token length in bases",
     ];
     let fits = |text: &&str| width(text, TEXT) < panel.to.0 - panel.from.0 + 80.0;
@@ -126,15 +126,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_sum_to_one_and_long_tokens_are_pooled() {
+    fn fractions_sum_to_one_and_long_tokens_are_pooled() {
         let mut lengths = vec![0; 40];
         lengths[0] = 10;
         lengths[29] = 1;
         lengths[39] = 1;
-        let found = shares(&lengths);
+        let found = fractions(&lengths);
         assert_eq!(found.len(), LONGEST);
         assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!((found[LONGEST - 1] - 70.0 / 80.0).abs() < 1e-12);
-        assert!(shares(&[0, 0]).is_empty());
+        assert!(fractions(&[0, 0]).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! One locus, cut by each tokenizer, aligned under its bases.
+//! Tokens of one locus by each tokenizer, aligned under its bases.
 
 use std::ops::Range;
 
@@ -10,21 +10,21 @@ use crate::tidy::Csv;
 const CELL: f64 = 11.0;
 const LANE: f64 = 13.0;
 
-/// A stretch of bases and how tokenizers cut it.
+/// A region of a sequence with its segmentations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Locus<'a> {
     /// The bases.
     pub bases: &'a [u8],
-    /// The tokens of each tokenizer: its name, and spans in bases.
-    pub cuts: &'a [(String, Vec<Range<usize>>)],
+    /// Name of each tokenizer and the spans of its tokens, in bases from the start of the locus.
+    pub segmentations: &'a [(String, Vec<Range<usize>>)],
 }
 
-/// Draws the bases and under them the tokens of each cut, long loci in several lines. Tokens that overlap stand in lanes.
-/// Spans are clipped to the locus.
-pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Result<Option<Drawn>, Error> {
+/// Draws the bases and under them the tokens of each tokenizer; long loci are wrapped. Overlapping tokens are drawn in several
+/// lanes. Spans are clipped to the locus.
+pub(super) fn draw(Locus { bases, segmentations }: &Locus<'_>, title: &'static str) -> Result<Option<Drawn>, Error> {
     let letters: Vec<String> =
         bases.iter().map(|b| if b.is_ascii_graphic() { (*b as char).to_string() } else { "?".into() }).collect();
-    let clipped: Vec<(&str, Vec<Range<usize>>)> = cuts
+    let clipped: Vec<(&str, Vec<Range<usize>>)> = segmentations
         .iter()
         .map(|(name, spans)| {
             let inside = |s: &Range<usize>| s.start.min(bases.len())..s.end.min(bases.len());
@@ -64,7 +64,7 @@ pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Re
                     if from < to {
                         let top = y + LANE * *lane as f64;
                         canvas.rect((x(from) + 0.7, top), (x(to) - 0.7, top + LANE - 3.0), color(row));
-                        // A token cut by the end of the line is open there.
+                        // A token that continues on the next line has an open end.
                         if to < span.end {
                             canvas.rect((x(to) - 2.5, top + 2.0), (x(to), top + LANE - 5.0), WHITE);
                         }
@@ -77,7 +77,7 @@ pub(super) fn draw(Locus { bases, cuts }: &Locus<'_>, title: &'static str) -> Re
     Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
-/// Lane of each span: the first whose last token ends before it starts.
+/// Lane of each span: the first one that is free at its start.
 fn lanes(spans: &[Range<usize>]) -> Vec<usize> {
     let mut ends: Vec<usize> = Vec::new();
     let lane = |span: &Range<usize>| {
@@ -96,16 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlapping_tokens_take_lanes() {
+    fn overlapping_tokens_use_several_lanes() {
         assert_eq!(lanes(&[0..3, 1..4, 2..5, 3..6]), vec![0, 1, 2, 0]);
         assert_eq!(lanes(&[0..4, 4..5]), vec![0, 0]);
     }
 
     #[test]
-    fn nothing_and_nonsense_are_drawn_without_panic() {
-        assert!(draw(&Locus { bases: b"", cuts: &[] }, "t").is_ok());
-        let cuts = [("x".into(), vec![2..9, 7..8])];
-        let drawn = draw(&Locus { bases: b"AC\xff", cuts: &cuts }, "t").unwrap().unwrap();
+    fn empty_and_invalid_loci_are_drawn_without_panic() {
+        assert!(draw(&Locus { bases: b"", segmentations: &[] }, "t").is_ok());
+        let segmentations = [("x".into(), vec![2..9, 7..8])];
+        let drawn = draw(&Locus { bases: b"AC\xff", segmentations: &segmentations }, "t").unwrap().unwrap();
         assert_eq!(drawn.csv, "subject,start,end,bases\nx,2,3,?\n");
     }
 }

@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas, EDGE, GREY, INK, LIGHT, Point, SMALL, TEXT, width};
 use statistics::text::brief;
 
-/// From values to pixels.
+/// Mapping of values to pixels.
 #[derive(Clone, Copy)]
 pub(super) struct Scale {
     low: f64,
@@ -14,7 +14,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// A scale that holds all values with some air at both ends; finite values only, one at least.
+    /// A scale that includes all finite values, with some space at both ends.
     pub(super) fn around(values: impl IntoIterator<Item = f64>, log: bool, (from, to): (f64, f64)) -> Scale {
         let known = values.into_iter().filter(|v| v.is_finite() && (!log || *v > 0.0));
         let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -35,7 +35,7 @@ impl Scale {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// Ticks inside the scale with their labels, at most about `most`.
+    /// Ticks within the scale and their labels, at most about `most`.
     pub(super) fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         if self.log {
             let (low, high) = (self.low.exp(), self.high.exp());
@@ -63,7 +63,7 @@ fn decades(low: f64, high: f64, steps: &[f64]) -> Vec<f64> {
     all.filter(|v| (low..=high).contains(v)).collect()
 }
 
-/// Round values inside a range, and the decimals they need.
+/// Round values within a range, and the number of decimals of their labels.
 fn linear(low: f64, high: f64, most: usize) -> (Vec<f64>, usize) {
     let rough = (high - low) / most.max(2) as f64;
     let power = rough.log10().floor() as i32;
@@ -80,9 +80,9 @@ fn linear(low: f64, high: f64, most: usize) -> (Vec<f64>, usize) {
 /// A rectangle with axes.
 #[derive(Clone, Copy)]
 pub(super) struct Panel {
-    /// Upper left.
+    /// Upper left corner.
     pub(super) from: Point,
-    /// Lower right.
+    /// Lower right corner.
     pub(super) to: Point,
 }
 
@@ -118,7 +118,7 @@ impl Panel {
         canvas.text(((self.from.0 + self.to.0) / 2.0, self.to.1 + 34.0), label, TEXT, INK, Anchor::Middle);
     }
 
-    /// Ticks, grid and label of the vertical axis; `labels` false leaves the grid only.
+    /// Ticks, grid and label of the vertical axis; only the grid if `labels` is false.
     pub(super) fn vertical(&self, canvas: &mut Canvas<'_>, scale: &Scale, label: &str, labels: bool) {
         let most = (((self.to.1 - self.from.1) / 50.0) as usize).clamp(2, 8);
         let mut widest = 0.0_f64;
@@ -142,16 +142,16 @@ impl Panel {
         canvas.line(self.from, (self.from.0, self.to.1), INK, 1.0);
     }
 
-    /// Bold heading above.
+    /// Bold heading above the panel.
     pub(super) fn heading(&self, canvas: &mut Canvas<'_>, text: &str) {
         canvas.bold((self.from.0, self.from.1 - 12.0), text, TEXT);
     }
 }
 
-/// A legend entry: its text and how its symbol is drawn, centred on a point.
+/// A legend entry: its text and a function that draws its symbol centered on a point.
 pub(super) type Entry<'a> = (String, Box<dyn Fn(&mut Canvas<'_>, Point) + 'a>);
 
-/// Height of a legend of these entries on a sheet of the given width.
+/// Height of a legend in a figure of the given width.
 pub(super) fn legend_height(entries: &[Entry<'_>], wide: f64) -> f64 {
     rows(entries, wide).len() as f64 * 22.0
 }
@@ -184,14 +184,14 @@ fn rows(entries: &[Entry<'_>], wide: f64) -> Vec<Vec<(usize, f64)>> {
     rows
 }
 
-/// Moves labels apart: wished heights in, heights at least `gap` apart and inside the range out, in the same order.
-pub(super) fn spread(wished: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..wished.len()).collect();
-    order.sort_by(|&a, &b| wished[a].total_cmp(&wished[b]));
-    let mut heights = wished.to_vec();
+/// Separates labels: returns positions at least `gap` apart and within the range, in the order of the desired ones.
+pub(super) fn spread(desired: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..desired.len()).collect();
+    order.sort_by(|&a, &b| desired[a].total_cmp(&desired[b]));
+    let mut heights = desired.to_vec();
     let mut last = f64::NEG_INFINITY;
     for &at in &order {
-        heights[at] = wished[at].max(top).max(last + gap);
+        heights[at] = desired[at].max(top).max(last + gap);
         last = heights[at];
     }
     let mut next = bottom + gap;
@@ -202,7 +202,7 @@ pub(super) fn spread(wished: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec
     heights
 }
 
-/// A subtitle under the title: what was asked.
+/// The settings, below the title.
 pub(super) fn subtitle(canvas: &mut Canvas<'_>, text: &str) {
     canvas.text((EDGE, 47.0), text, SMALL, GREY, Anchor::Left);
 }
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_inside() {
+    fn ticks_are_round_and_within_the_scale() {
         let labels = |s: Scale, n| s.ticks(n).into_iter().map(|t| t.1).collect::<Vec<_>>();
         assert_eq!(labels(Scale::exact(0.0, 1.0, (0.0, 1.0)), 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::exact(1.512, 1.98, (0.0, 1.0)), 5), ["1.6", "1.7", "1.8", "1.9"]);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_of_one_value_is_still_a_scale() {
+    fn a_scale_of_one_value_is_finite() {
         let scale = Scale::around([2.0], false, (0.0, 100.0));
         assert_eq!(scale.at(2.0), 50.0);
         assert!(Scale::around([f64::NAN], false, (0.0, 100.0)).at(1.5).is_finite());

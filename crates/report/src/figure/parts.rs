@@ -1,4 +1,4 @@
-//! The total as a stack: bits paid for the number of tokens, their lengths, their content; beside floor and bias-only model.
+//! The total as a stacked bar (token count, token lengths, token content), with entropy floor and context-free baseline.
 
 use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH};
 
@@ -9,31 +9,43 @@ use crate::comparison::{Bits, Comparison, Group};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-/// Height of a row.
+/// Height of a row in pixels.
 const STEP: f64 = 40.0;
 /// Half the height of a bar.
 const BAR: f64 = 12.0;
-/// Half the height of the mark of a bias-only model.
+/// Half the height of the mark of a context-free baseline.
 const MARK: f64 = 16.0;
-/// Half the height that a number keeps free of marks.
+/// Half the height around a number that is kept free of marks.
 const NUMBER: f64 = 8.0;
-/// Air beside a number.
+/// Space beside a number.
 const AIR: f64 = 6.0;
-/// Where the first block begins.
+/// Top of the first block.
 const TOP: f64 = 56.0;
-/// Height above the bars of a block, for its heading, and below them, for its ticks.
+/// Space above the bars of a block (heading) and below them (tick labels).
 const AROUND: f64 = 34.0;
 /// From the top of a block to its bars.
 const HEADING: f64 = 30.0;
-/// Room for totals right of the bars.
+/// Space for the totals to the right of the bars.
 const RIGHT: f64 = 76.0;
 const DASH: (f64, f64) = (5.0, 3.0);
 
-/// The parts: name and colour (Okabe-Ito; not those of the first tokenizers' markers, for these are no tokenizers).
-const PARTS: [(&str, Color); 3] =
-    [("count", Color(230, 159, 0)), ("length", Color(170, 170, 170)), ("content", Color(86, 180, 233))];
+/// A component of the total as it is drawn.
+struct Component {
+    /// Name in the CSV.
+    name: &'static str,
+    /// Name in the legend.
+    legend: &'static str,
+    color: Color,
+}
 
-/// A bar: name, parts, total, floor and bias-only model where known.
+/// The components with colors of the Okabe-Ito palette that the first tokenizers' markers do not use.
+const COMPONENTS: [Component; 3] = [
+    Component { name: "count", legend: "number of tokens", color: Color(230, 159, 0) },
+    Component { name: "length", legend: "token lengths", color: Color(170, 170, 170) },
+    Component { name: "content", legend: "token content", color: Color(86, 180, 233) },
+];
+
+/// A bar: components, total, and where known entropy floor and context-free baseline, in bits per masked base.
 struct Bar<'a> {
     name: &'a str,
     parts: [f64; 3],
@@ -53,12 +65,12 @@ impl Bar<'_> {
         }
     }
 
-    /// Parts with name and colour.
-    fn parts(&self) -> impl Iterator<Item = (&'static str, Color, f64)> {
-        PARTS.iter().zip(self.parts).map(|((name, color), value)| (*name, *color, value))
+    /// Components with their values.
+    fn components(&self) -> impl Iterator<Item = (&'static Component, f64)> {
+        COMPONENTS.iter().zip(self.parts)
     }
 
-    /// The farthest that its axis must hold.
+    /// The largest value that the axis must include.
     fn end(&self) -> f64 {
         self.parts.iter().sum::<f64>().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0))
     }
@@ -98,7 +110,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             top += block.height();
         }
         let middle = margin + (WIDE - RIGHT - margin) / 2.0;
-        let axis = "bits per masked base; only the total is comparable";
+        let axis = "bits per masked base (only totals are comparable between tokenizers)";
         canvas.text((middle, top + 8.0), axis, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, top + 26.0);
     })?;
@@ -120,7 +132,7 @@ fn csv(blocks: &[Block<'_>]) -> String {
         for bar in bars {
             let marks = [("total", Some(bar.total)), ("floor", bar.floor), ("bias only", bar.bias_only)];
             let marks = marks.into_iter().filter_map(|(name, value)| Some((name, value?)));
-            for (part, value) in bar.parts().map(|(name, _, value)| (name, value)).chain(marks) {
+            for (part, value) in bar.components().map(|(component, value)| (component.name, value)).chain(marks) {
                 csv.row(&[&group.label, bar.name, part], &[value]);
             }
         }
@@ -129,15 +141,20 @@ fn csv(blocks: &[Block<'_>]) -> String {
 }
 
 fn entries<'a>(floor: bool, bias_only: bool) -> Vec<Entry<'a>> {
-    let part = |(name, color): &'static (&str, Color)| -> Entry<'a> {
-        ((*name).to_owned(), Box::new(|c, (x, y)| c.rect((x - 9.0, y - 6.0), (x + 9.0, y + 6.0), *color)))
+    let entry = |component: &'static Component| -> Entry<'a> {
+        let color = component.color;
+        (component.legend.to_owned(), Box::new(move |c, (x, y)| c.rect((x - 9.0, y - 6.0), (x + 9.0, y + 6.0), color)))
     };
-    let mut entries: Vec<Entry<'_>> = PARTS.iter().map(part).collect();
+    let mut entries: Vec<Entry<'_>> = COMPONENTS.iter().map(entry).collect();
     if floor {
-        entries.push(("floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
+        entries
+            .push(("entropy floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
     }
     if bias_only {
-        entries.push(("bias only".into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
+        entries.push((
+            "context-free baseline".into(),
+            Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0)),
+        ));
     }
     entries
 }
@@ -156,10 +173,10 @@ fn draw_block(canvas: &mut Canvas<'_>, panel: &Panel, block: &Block<'_>, most: f
 
 fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     let (mut start, mut numbers) = (0.0, Vec::new());
-    for (_, color, value) in bar.parts() {
+    for (component, value) in bar.components() {
         if value > 0.0 {
             let (from, to) = (scale.at(start), scale.at(start + value));
-            canvas.rect((from, y - BAR), (to, y + BAR), color);
+            canvas.rect((from, y - BAR), (to, y + BAR), component.color);
             let number = format!("{value:.2}");
             if to - from > width(&number, SMALL) + 8.0 {
                 numbers.push((scale.at(start + value / 2.0), number));
@@ -174,21 +191,21 @@ fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     draw_total(canvas, scale, bar, y);
 }
 
-/// Floor and bias-only model. A mark that would cross a number is drawn above and below it.
+/// Entropy floor and context-free baseline. A mark that would cross a number is interrupted there.
 fn draw_marks(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64, numbers: &[(f64, String)]) {
     let crossed = |x: f64| numbers.iter().any(|(at, text)| (x - at).abs() < width(text, SMALL) / 2.0 + 2.0);
-    let pieces = |x: f64, half: f64| {
+    let segments = |x: f64, half: f64| {
         if crossed(x) { vec![(y - half, y - NUMBER), (y + NUMBER, y + half)] } else { vec![(y - half, y + half)] }
     };
     if let Some(x) = bar.bias_only.map(|v| scale.at(v)) {
-        pieces(x, MARK).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 2.0));
+        segments(x, MARK).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 2.0));
     }
     if let Some(x) = bar.floor.map(|v| scale.at(v)) {
-        pieces(x, STEP / 2.0).into_iter().for_each(|(a, b)| canvas.dashed((x, a), (x, b), INK, 1.3, DASH));
+        segments(x, STEP / 2.0).into_iter().for_each(|(a, b)| canvas.dashed((x, a), (x, b), INK, 1.3, DASH));
     }
 }
 
-/// The total follows its bar, unless a mark stands there.
+/// The total, at the end of its bar or, if a mark is there, behind the mark.
 fn draw_total(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     let text = format!("{:.3}", bar.total);
     let end = scale.at(bar.parts.iter().sum()) + AIR;

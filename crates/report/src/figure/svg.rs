@@ -1,12 +1,11 @@
-//! Drawing with plotters: the one file that knows the library, and the tricks that it takes.
+//! SVG output through plotters: the only file that uses the library, and workarounds for it.
 //!
-//! Of plotters only the SVG backend is used, for paths, rectangles, circles, polygons and text. It asks for three tricks:
+//! Only the SVG backend of plotters is used, for paths, rectangles, circles, polygons and text. It needs three workarounds:
 //!
-//! * Its coordinates are whole pixels. So everything is drawn [`UNIT`] times as large, and the header of the file, which the
-//!   backend writes once and for good, is replaced by one of the true size; the view box stays large. Lines are smooth then.
-//! * It takes the size of a font as the height of a line and divides it by [`LINE`] on its way into the file. So sizes are
-//!   multiplied by it first.
-//! * Each of its calls may fail. What went wrong first is kept and told at the end, so that figures are drawn without asking.
+//! * Its coordinates are whole pixels. Everything is therefore drawn [`UNIT`] times as large, and width and height in the header
+//!   are replaced by the true size; the view box stays large. Lines are then smooth.
+//! * It interprets a font size as line height and divides it by [`LINE`]. Sizes are therefore multiplied by it first.
+//! * Each call may fail. The first error is kept and returned at the end, so that figures are drawn without checks.
 
 use plotters::backend::SVGBackend;
 use plotters::prelude::{
@@ -20,13 +19,13 @@ use crate::identity::Color;
 /// Drawing units per pixel.
 const UNIT: f64 = 10.0;
 
-/// Height of a line, in heights of its font, by plotters.
+/// Line height in font sizes, as assumed by plotters.
 const LINE: f64 = 1.24;
 
 /// A point in pixels.
 pub(super) type Point = (f64, f64);
 
-/// Where text stands in relation to its point.
+/// Horizontal alignment of a text to its point.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Left,
@@ -34,21 +33,21 @@ pub(super) enum Anchor {
     Right,
 }
 
-/// Letters.
+/// Style of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Letters {
     Plain,
     Bold,
-    /// All of the same width.
+    /// Monospaced.
     Equal,
-    /// Reading upwards.
+    /// Rotated to read upwards.
     Upwards,
 }
 
-/// A file in the making.
+/// An SVG under construction.
 pub(super) struct Svg<'a> {
     backend: SVGBackend<'a>,
-    trouble: Option<String>,
+    error_message: Option<String>,
 }
 
 fn units(pixels: f64) -> u32 {
@@ -66,16 +65,16 @@ fn rgb(Color(red, green, blue): Color) -> RGBColor {
 /// Draws a file of the given size in pixels.
 ///
 /// # Errors
-/// What went wrong first.
+/// The first error of the backend.
 pub(super) fn draw(size: Point, draw: impl FnOnce(Svg<'_>) -> Svg<'_>) -> Result<String, String> {
     let mut text = String::new();
     let (wide, high) = (units(size.0), units(size.1));
-    let mut svg = draw(Svg { backend: SVGBackend::with_string(&mut text, (wide, high)), trouble: None });
+    let mut svg = draw(Svg { backend: SVGBackend::with_string(&mut text, (wide, high)), error_message: None });
     let done = svg.backend.present().map_err(|error| error.to_string());
-    let trouble = svg.trouble.take();
-    // The backend writes what is left.
+    let error_message = svg.error_message.take();
+    // Dropping the backend flushes it.
     drop(svg);
-    if let Some(reason) = trouble.or(done.err()) {
+    if let Some(reason) = error_message.or(done.err()) {
         return Err(reason);
     }
     let large = format!("width=\"{wide}\" height=\"{high}\"");
@@ -86,15 +85,15 @@ pub(super) fn draw(size: Point, draw: impl FnOnce(Svg<'_>) -> Svg<'_>) -> Result
 impl Svg<'_> {
     fn keep<E: std::fmt::Display>(&mut self, result: Result<(), E>) {
         if let Err(error) = result {
-            self.trouble.get_or_insert_with(|| error.to_string());
+            self.error_message.get_or_insert_with(|| error.to_string());
         }
     }
 
-    /// Refuses what is not finite, so that no figure holds "NaN".
+    /// Rejects coordinates that are not finite, so that no figure contains "NaN".
     fn finite(&mut self, points: &[Point]) -> bool {
         let fine = points.iter().all(|p| p.0.is_finite() && p.1.is_finite());
         if !fine {
-            self.trouble.get_or_insert_with(|| "a coordinate is not a finite number".into());
+            self.error_message.get_or_insert_with(|| "a coordinate is not a finite number".into());
         }
         fine
     }
@@ -133,7 +132,7 @@ impl Svg<'_> {
         }
     }
 
-    /// Text, centred on its point in height.
+    /// Text, vertically centered on its point.
     pub(super) fn text(&mut self, at: Point, text: &str, size: f64, color: Color, anchor: Anchor, letters: Letters) {
         if !self.finite(&[at]) || text.is_empty() {
             return;

@@ -1,10 +1,10 @@
-//! Test score of every tokenizer on every labelled task; controls hollow.
+//! Test score of every tokenizer on every classification task; controls have hollow markers.
 
 use experiment::record::Metric;
 
-use super::dots::{self, Facet, Row, Words};
+use super::dots::{self, Facet, Labels, Name, Row};
 use super::drawn::{Drawn, common};
-use crate::comparison::{Comparison, Group, Task};
+use crate::comparison::{Comparison, Group, TaskComparison};
 use crate::error::Error;
 
 /// Draws one panel per group and task.
@@ -23,8 +23,8 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let what = if judged.all(|metric| metric == first) { title_of(first) } else { "Score".to_owned() };
     let axis = &format!("{what} on the test split (higher is better)");
     let subtitle = common(comparison.groups.iter());
-    let words = Words { title, subtitle: &subtitle, axis, interval: "test rows and seeds", tick: "" };
-    dots::draw(&words, &dots::lines(facets)).map(Some)
+    let labels = Labels { title, subtitle: &subtitle, axis, interval: "test rows and seeds", tick: Name::default() };
+    dots::draw(&labels, &dots::lines(facets)).map(Some)
 }
 
 fn title_of(metric: Metric) -> String {
@@ -32,7 +32,7 @@ fn title_of(metric: Metric) -> String {
     title[..1].to_uppercase() + &title[1..]
 }
 
-fn facet(group: &Group, task: &Task) -> Facet {
+fn facet(group: &Group, task: &TaskComparison) -> Facet {
     let row = |score: &crate::comparison::TaskScore| {
         let estimate = score.score().cloned()?;
         let known = if score.control { &[][..] } else { &task.seeds[..] };
@@ -41,7 +41,7 @@ fn facet(group: &Group, task: &Task) -> Facet {
             .collect();
         Some(Row { name: score.name.clone(), index: score.index, control: score.control, estimate, seeds, tick: None })
     };
-    // Where all tasks have one metric it stands at the axis.
+    // A metric that all tasks share is named at the axis instead.
     let scope = match group.metric() {
         Some(_) => task.name.clone(),
         None => format!("{} ({})", task.name, task.metric.short()),
@@ -51,6 +51,6 @@ fn facet(group: &Group, task: &Task) -> Facet {
         scope,
         rows: task.scores.iter().filter_map(row).collect(),
         lines: Vec::new(),
-        word: None,
+        reference: None,
     }
 }

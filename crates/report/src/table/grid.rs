@@ -1,9 +1,9 @@
-//! Columns aligned by blanks: the first to the left, the others to the right.
+//! Columns aligned by spaces: the first to the left, the others to the right.
 
-/// Widest line in columns.
+/// Maximum line width in characters.
 pub const WIDTH: usize = 110;
 
-/// Blanks between columns.
+/// Spaces between columns.
 const GAP: usize = 2;
 
 /// A small table with a heading.
@@ -23,10 +23,13 @@ impl Grid {
         }
     }
 
-    /// Adds a row; missing cells stay empty, `loud` cells are bold.
-    pub(crate) fn row(&mut self, cells: Vec<String>, loud: &[bool]) {
-        let mut cells: Vec<(String, bool)> =
-            cells.into_iter().enumerate().map(|(at, cell)| (cell, loud.get(at).copied().unwrap_or(false))).collect();
+    /// Adds a row; missing cells stay empty; cells marked in `emphasized` are bold.
+    pub(crate) fn row(&mut self, cells: Vec<String>, emphasized: &[bool]) {
+        let mut cells: Vec<(String, bool)> = cells
+            .into_iter()
+            .enumerate()
+            .map(|(at, cell)| (cell, emphasized.get(at).copied().unwrap_or(false)))
+            .collect();
         cells.resize(self.columns.len(), (String::new(), false));
         self.rows.push(cells);
     }
@@ -46,15 +49,15 @@ impl Grid {
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = String::new();
             let mut pending = 0;
-            for (at, (cell, loud)) in row.iter().enumerate() {
-                let blanks = widths[at] - cell.chars().count();
-                let before = if at == 0 { 0 } else { GAP + blanks };
+            for (at, (cell, emphasized)) in row.iter().enumerate() {
+                let spaces = widths[at] - cell.chars().count();
+                let before = if at == 0 { 0 } else { GAP + spaces };
                 if !cell.is_empty() {
                     line.push_str(&" ".repeat(pending + before));
-                    line.push_str(&bold(cell, color && *loud));
-                    pending = if at == 0 { blanks } else { 0 };
+                    line.push_str(&bold(cell, color && *emphasized));
+                    pending = if at == 0 { spaces } else { 0 };
                 } else {
-                    pending += before + if at == 0 { blanks } else { 0 };
+                    pending += before + if at == 0 { spaces } else { 0 };
                 }
             }
             lines.push(line);
@@ -63,7 +66,7 @@ impl Grid {
     }
 }
 
-/// As many tables side by side in time as the width asks for: the first column is repeated.
+/// Splits a table that is too wide into several, each with the first column repeated.
 pub(crate) fn chunked(heading: &str, corner: &str, headings: &[String], rows: &[(String, Vec<String>)]) -> Vec<Grid> {
     let wide = |text: &str| text.chars().count();
     let first = rows.iter().map(|(name, _)| wide(name)).max().unwrap_or(0).max(wide(corner));
@@ -88,12 +91,12 @@ pub(crate) fn chunked(heading: &str, corner: &str, headings: &[String], rows: &[
     grids
 }
 
-/// ANSI bold, if wanted.
+/// The text in ANSI bold if `color` is set.
 pub(crate) fn bold(text: &str, color: bool) -> String {
     if color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
-/// Lines of at most `width` characters, broken at blanks; `indent` starts every line but the first.
+/// Lines of at most `width` characters, broken at spaces; `indent` starts every line but the first.
 pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! What stands below a table: how to read it, and everything that went wrong.
+//! Notes below a table: how to read it, and which runs failed, collapsed or are suspicious.
 
 use super::grid::{WIDTH, wrap};
 use crate::comparison::{Across, Comparison, Dropped, Group};
@@ -13,7 +13,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     let resamples = thousands(comparison.options.resamples as f64);
     if !group.seeds.is_empty() {
         notes.push(format!(
-            "± is the 95 % half-width of a bootstrap over seeds and genome blocks ({resamples} resamples); {} ({}), device {}.",
+            "± is the half-width of the 95 % bootstrap interval over seeds and genome blocks ({resamples} resamples); {} ({}), device {}.",
             count(seeds.len(), "seed"),
             seeds.join(" "),
             comparison.device
@@ -33,17 +33,17 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     notes.iter().map(|n| wrap(n, WIDTH, "  ")).collect::<Vec<_>>().join("\n")
 }
 
-/// Which test was made, and what so many seeds can show.
+/// The test, its minimum attainable p-value and its power at this number of seeds.
 fn tests(notes: &mut Vec<String>, group: &Group) {
     if group.tests.is_empty() {
         return;
     }
     let smallest = holm::minimum_attainable_p(group.seeds.len(), group.tests.len());
-    let never = if smallest > ALPHA {
+    let underpowered = if smallest > ALPHA {
         let fewest = holm::minimum_seeds(group.tests.len());
         let fewest =
-            fewest.map_or_else(String::new, |fewest| format!(", {} would be the fewest", count(fewest, "seed")));
-        format!(": never decisive{fewest}")
+            fewest.map_or_else(String::new, |fewest| format!(", at least {} are needed", count(fewest, "seed")));
+        format!(" (underpowered{fewest})")
     } else {
         String::new()
     };
@@ -54,43 +54,52 @@ fn tests(notes: &mut Vec<String>, group: &Group) {
         format!("paired sign-flip test over seeds ({draws} random assignments of signs)")
     };
     notes.push(format!(
-        "p: {test}, Holm over {}; decisive at 0.05. Smallest reachable here: {}{never}.",
+        "p: {test}, Holm-adjusted for {}; significant if p <= {ALPHA}. Minimum attainable p: {}{underpowered}.",
         count(group.tests.len(), "comparison"),
         p_value(smallest)
     ));
-    let visible: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
-    if !visible.is_empty() {
-        let worst = visible.iter().copied().fold(0.0, f64::max);
+    let detectable: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
+    if !detectable.is_empty() {
+        let worst = detectable.iter().copied().fold(0.0, f64::max);
         notes.push(format!(
-            "These seeds show a difference of {worst:.3} bits per base with a chance of 80 % (the noisiest pair)."
+            "Power 80 % for a difference of {worst:.3} bits per masked base (in the comparison with the largest variance)."
         ));
     }
 }
 
-/// How the scores are to be read.
+/// How to read the scores.
 fn scores(notes: &mut Vec<String>, group: &Group) {
     if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.bits(COUNT) + b.score.bits(LENGTH) > 0.0) {
         notes.push(
-            "BPE totals are upper bounds: only the canonical cut is scored. \"no pair rule\" is the total if pairs that never occur in a cut \
-             were legal. Parts are not comparable between tokenizers; only the total is."
+            "Totals of variable-length tokenizers (BPE, Unigram, WordPiece) are upper bounds: only the canonical segmentation is \
+             scored. unconstrained: the total without the pair rule, so that token pairs that never occur in a segmentation are \
+             candidates too. Components are not comparable between tokenizers; only the total is."
                 .into(),
         );
     }
     if group.ranked().any(|s| s.bits.is_some()) {
         let floor = group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.get(FLOOR).is_some());
-        let floor = if floor { " floor is what the known source of the text allows at best." } else { "" };
-        notes.push(format!("bias only is the same tokenizer's model without any context.{floor} Controls are shown, never ranked or tested."));
+        let floor = if floor {
+            " entropy floor: the minimum expected code length, given the known source of the text; parallel floor: the same for the \
+             parallel order and the tokens of this tokenizer."
+        } else {
+            ""
+        };
+        notes.push(format!(
+            "parallel: total if all tokens of a span are predicted at once. context-free: baseline that sees no context.{floor} \
+             Controls are shown but never ranked or tested."
+        ));
     }
 }
 
-/// The search for learning rates.
+/// The learning-rate search.
 fn tuning(notes: &mut Vec<String>, group: &Group) {
     if let Some(tuning) = &group.tuning {
         let rates: Vec<String> = tuning.rates.iter().map(f64::to_string).collect();
         let chosen: Vec<String> = tuning.chosen.iter().map(|(name, rate)| format!("{name} {rate}")).collect();
         notes.push(format!(
-            "learning rates {} were tried for every tokenizer and chosen on validation text ({}); the {} at other rates took {} \
-             more and are not in the times above.",
+            "Learning rates {} were tried for every tokenizer and selected on the validation split ({}); {} at other rates took {} in \
+             addition to the times above.",
             list(&rates),
             chosen.join(", "),
             count(tuning.runs, "run"),
@@ -108,9 +117,9 @@ fn failures(notes: &mut Vec<String>, scope: &str, dropped: &[Dropped]) {
     seeds.dedup();
     let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     let why: Vec<String> = dropped.iter().map(|d| format!("{} seed {} ({})", d.tokenizer, d.seed, d.reason)).collect();
-    let noun = if seeds.len() == 1 { "seed" } else { "seeds" };
+    let noun = if seeds.len() == 1 { "Seed" } else { "Seeds" };
     notes.push(format!(
-        "{scope}failed: {}. So {noun} {} left out for every tokenizer.",
+        "{scope}failed: {}. {noun} {} excluded for every tokenizer.",
         why.join("; "),
         list(&seeds) + if seeds.len() == 1 { " is" } else { " are" }
     ));
@@ -129,27 +138,28 @@ fn collapses(notes: &mut Vec<String>, group: &Group) {
         all.push(format!("{} on {} ({})", score.name, task.name, count(score.collapsed, "run")));
     }
     if !all.is_empty() {
-        notes.push(format!("collapsed, and counted in the means: {}.", list(&all)));
+        notes.push(format!("collapsed (included in the means): {}.", list(&all)));
     }
 }
 
 fn tasks(notes: &mut Vec<String>, group: &Group) {
     if group.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some())) {
         let star = if group.reference.is_some() {
-            " * decisive against the reference within its task (sign-flip, Holm)."
+            " *: significant vs the reference within the task (sign-flip test, Holm-adjusted)."
         } else {
             ""
         };
-        notes.push(format!("tasks: ± is the 95 % half-width of a bootstrap over seeds and test rows.{star}"));
+        notes
+            .push(format!("tasks: ± is the half-width of the 95 % bootstrap interval over seeds and test rows.{star}"));
     }
-    let reach = group.tasks.iter().filter(|t| !t.tests.is_empty()).map(|t| (t.seeds.len(), t.tests.len()));
+    let families = group.tasks.iter().filter(|t| !t.tests.is_empty()).map(|t| (t.seeds.len(), t.tests.len()));
     if let Some((seeds, tests)) =
-        reach.max_by(|a, b| holm::minimum_attainable_p(a.0, a.1).total_cmp(&holm::minimum_attainable_p(b.0, b.1)))
+        families.max_by(|a, b| holm::minimum_attainable_p(a.0, a.1).total_cmp(&holm::minimum_attainable_p(b.0, b.1)))
     {
         let smallest = holm::minimum_attainable_p(seeds, tests);
-        let never = if smallest > ALPHA { ": never decisive" } else { "" };
+        let underpowered = if smallest > ALPHA { " (underpowered)" } else { "" };
         notes.push(format!(
-            "within a task ({}, Holm over {}) the smallest reachable p is {}{never}.",
+            "within a task ({}, Holm-adjusted for {}), the minimum attainable p is {}{underpowered}.",
             count(seeds, "seed"),
             count(tests, "comparison"),
             p_value(smallest)
@@ -160,12 +170,12 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
 /// Tests across tasks.
 fn across(notes: &mut Vec<String>, group: &Group) {
     if let Some(across) = group.across.first() {
-        // As few as 2 of the 2^N signs of N tasks are as extreme as all of one sign: the count of the sign-flip test.
+        // Of the 2^N sign assignments of N tasks, 2 are as extreme as all of one sign: same minimum as for the sign-flip test.
         let (tasks, tests) = (across.test.pairs, group.across.len());
         let smallest = holm::minimum_attainable_p(tasks, tests);
         if smallest > ALPHA {
             notes.push(format!(
-                "Wilcoxon across {} cannot be decisive: the smallest two-sided p is {}, {} with Holm over {}.",
+                "Wilcoxon signed-rank test across {}: underpowered, the minimum attainable two-sided p is {}, {} Holm-adjusted for {}.",
                 count(tasks, "task"),
                 p_value(holm::minimum_attainable_p(tasks, 1)),
                 p_value(smallest),
@@ -181,18 +191,18 @@ fn across(notes: &mut Vec<String>, group: &Group) {
         };
         let all: Vec<String> = group.across.iter().map(one).collect();
         notes.push(format!(
-            "across {}, Wilcoxon signed-rank with Holm: {}.",
+            "across {}, Wilcoxon signed-rank test, Holm-adjusted: {}.",
             count(across.test.pairs, "task"),
             all.join("; ")
         ));
     }
     if let Some(friedman) = &group.friedman {
-        let f = friedman.f.map_or("unbounded".into(), |f| format!("{f:.2}"));
+        let f = friedman.f.map_or("infinite".into(), |f| format!("{f:.2}"));
         notes.push(format!(
-            "Friedman over all tokenizers: chi2 = {:.2}, F = {f}, p {} ({}).",
+            "Friedman test over all tokenizers: chi2 = {:.2}, F = {f}, p {} ({}).",
             friedman.chi2,
             p_value(friedman.p),
-            if friedman.exact { "exact" } else { "of F" }
+            if friedman.exact { "exact" } else { "from F" }
         ));
     }
 }

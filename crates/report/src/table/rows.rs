@@ -1,4 +1,4 @@
-//! The comparison as tidy CSV: one number a row.
+//! The comparison as tidy CSV: one number per row.
 //!
 //! Columns: `group, subject, control, measure, scope, seed, value, low, high`. `scope` is a species or task, empty for
 //! the whole; `seed` is empty for means; `low` and `high` are the ends of the 95 % interval where there is one.
@@ -104,7 +104,7 @@ impl Writer<'_> {
         self.line(subject, control, measure, scope, "", [value, f64::NAN, f64::NAN]);
     }
 
-    /// Mean and interval, then the seeds; a control's own seeds are numbered by their place.
+    /// Mean and interval, then the seeds; seeds of a control are numbered in order, because they need not be those of the comparison.
     fn estimate(&mut self, subject: &str, control: bool, measure: &str, scope: &str, e: &Estimate, seeds: &[u64]) {
         self.line(subject, control, measure, scope, "", [e.mean, e.low, e.high]);
         for (at, value) in e.seeds.iter().enumerate() {
@@ -129,7 +129,7 @@ mod tests {
     use crate::example::{Shape, records};
 
     #[test]
-    fn every_row_has_nine_fields_and_finite_numbers() {
+    fn rows_have_nine_fields_and_finite_numbers() {
         let shape = Shape { tasks: vec!["a,b".into(), "c".into()], ..Shape::default() };
         let comparison = Comparison::new(records(&shape), crate::Options::default()).unwrap();
         let text = csv(&comparison);

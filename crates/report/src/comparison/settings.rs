@@ -1,7 +1,7 @@
-//! What a run asks: everything that two runs must have in common to be compared.
+//! The settings that two runs must share to be compared.
 //!
-//! A [`Question`] is a run with an encoder without its tokenizer, its seed and its learning rate, which is chosen for each
-//! tokenizer. Runs of one question are a group; questions have an order, and so have groups.
+//! [`Settings`] are those of a run with an encoder, without tokenizer, seed and learning rate (selected for each tokenizer). Runs
+//! with the same settings are a group; the order of settings is the order of groups.
 
 use std::cmp::Ordering;
 
@@ -9,8 +9,8 @@ use experiment::config::{EncoderConfig, Masking, MaskingUnit, Scoring, Training}
 use experiment::record::Record;
 use experiment::run::{DataRef, Pretrain, Work};
 
-/// The pretraining part of a run with an encoder.
-pub(super) fn encoder(record: &Record) -> Option<&Pretrain> {
+/// The pretraining settings of a run with an encoder; None for other controls.
+pub(super) fn pretraining(record: &Record) -> Option<&Pretrain> {
     match &record.run.work {
         Work::Pretrain(p) => Some(p),
         Work::Finetune(f) => Some(&f.model),
@@ -18,9 +18,9 @@ pub(super) fn encoder(record: &Record) -> Option<&Pretrain> {
     }
 }
 
-/// A question.
+/// Settings of a group.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct Settings {
     corpus: DataRef,
     encoder: EncoderConfig,
     masking: Masking,
@@ -28,20 +28,20 @@ pub(super) struct Question {
     training: Training,
 }
 
-/// One setting of a question, spelled as records spell it.
+/// One setting, with its value written as in records.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Setting {
     /// `corpus`, `encoder` ...
     part: &'static str,
-    /// Name inside its part.
+    /// Name within the part.
     name: &'static str,
-    /// Its value.
+    /// Value as text.
     value: String,
 }
 
 impl Setting {
-    /// The setting in a label; a name says enough alone, and a hash says nothing to a person.
-    fn word(&self) -> Option<String> {
+    /// Text in the label of a group: a name without its key, and no hash.
+    fn label(&self) -> Option<String> {
         match (self.part, self.name) {
             ("corpus", "hash") => None,
             ("corpus", "name") | ("encoder", "position") => Some(self.value.clone()),
@@ -50,15 +50,15 @@ impl Setting {
     }
 }
 
-impl Question {
-    /// What a run with an encoder asks.
-    pub(super) fn of(model: &Pretrain) -> Question {
+impl Settings {
+    /// The settings of a run with an encoder.
+    pub(super) fn of(model: &Pretrain) -> Settings {
         let Pretrain { tokenizer: _, corpus, encoder, masking, training, scoring } = model.clone();
-        Question { corpus, encoder, masking, scoring, training }
+        Settings { corpus, encoder, masking, scoring, training }
     }
 
-    /// Every setting, by part and name. The fields are taken apart by name, so that a new setting of runs is missed by no one.
-    fn settings(&self) -> Vec<Setting> {
+    /// All settings, sorted by part and name. Fields are destructured by name, so that a new field of runs cannot be forgotten.
+    fn all(&self) -> Vec<Setting> {
         let mut all = Vec::new();
         let mut put = |part, settings: &[(&'static str, String)]| {
             all.extend(settings.iter().map(|(name, value)| Setting { part, name, value: value.clone() }));
@@ -70,12 +70,12 @@ impl Question {
         put(
             "encoder",
             &[
-                ("dropout", spelled(*dropout)),
+                ("dropout", number(*dropout)),
                 ("heads", heads.to_string()),
                 ("hidden", hidden.to_string()),
-                ("init_std", spelled(*init_std)),
+                ("init_std", number(*init_std)),
                 ("intermediate", intermediate.to_string()),
-                ("layer_norm_eps", spelled(*layer_norm_eps)),
+                ("layer_norm_eps", number(*layer_norm_eps)),
                 ("layers", layers.to_string()),
                 ("position", position.name().to_owned()),
             ],
@@ -85,7 +85,7 @@ impl Question {
             MaskingUnit::Bases => "bases",
             MaskingUnit::Tokens => "tokens",
         };
-        put("masking", &[("share", spelled(*share)), ("span", span.to_string()), ("unit", unit.to_owned())]);
+        put("masking", &[("share", number(*share)), ("span", span.to_string()), ("unit", unit.to_owned())]);
         let Scoring { bases, curve_points, curve_windows } = &self.scoring;
         put(
             "scoring",
@@ -95,7 +95,7 @@ impl Question {
                 ("curve_windows", curve_windows.to_string()),
             ],
         );
-        // The learning rate is no part of the question: it is chosen for each tokenizer.
+        // Without the learning rate, which is selected for each tokenizer.
         let Training { bases, window, batch, learning_rate: _, warmup, beta1, beta2, epsilon, weight_decay, clip } =
             &self.training;
         put(
@@ -103,37 +103,32 @@ impl Question {
             &[
                 ("bases", bases.to_string()),
                 ("batch", batch.to_string()),
-                ("beta1", spelled(*beta1)),
-                ("beta2", spelled(*beta2)),
-                ("clip", spelled(*clip)),
-                ("epsilon", spelled(*epsilon)),
-                ("warmup", spelled(*warmup)),
-                ("weight_decay", spelled(*weight_decay)),
+                ("beta1", number(*beta1)),
+                ("beta2", number(*beta2)),
+                ("clip", number(*clip)),
+                ("epsilon", number(*epsilon)),
+                ("warmup", number(*warmup)),
+                ("weight_decay", number(*weight_decay)),
                 ("window", window.to_string()),
             ],
         );
         all
     }
 
-    /// The settings of this question that another has otherwise.
-    pub(super) fn differs_from(&self, other: &Question) -> Vec<Setting> {
-        self.settings()
-            .into_iter()
-            .zip(other.settings())
-            .filter(|(own, other)| own != other)
-            .map(|(own, _)| own)
-            .collect()
+    /// The settings that differ from those of another group, with the values of this one.
+    pub(super) fn differs_from(&self, other: &Settings) -> Vec<Setting> {
+        self.all().into_iter().zip(other.all()).filter(|(own, other)| own != other).map(|(own, _)| own).collect()
     }
 
-    /// What makes this question differ from any of the others, in few words; nothing if nothing does.
-    pub(super) fn label<'a>(&self, others: impl IntoIterator<Item = &'a Question>) -> String {
+    /// The settings that differ from any of the others, as a short label; empty if none does.
+    pub(super) fn label<'a>(&self, others: impl IntoIterator<Item = &'a Settings>) -> String {
         let mut differing: Vec<Setting> = others.into_iter().flat_map(|other| self.differs_from(other)).collect();
         differing.sort();
         differing.dedup();
-        differing.iter().filter_map(Setting::word).collect::<Vec<_>>().join(", ")
+        differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether a control that was scored like this was scored on the masked bases of this question.
+    /// Whether a control with this corpus, window, span and scoring was scored on the masked bases of the group.
     pub(super) fn scores(&self, corpus: &DataRef, window: usize, span: usize, scoring: &Scoring) -> bool {
         self.corpus == *corpus
             && self.training.window == window
@@ -141,19 +136,19 @@ impl Question {
             && self.scoring == *scoring
     }
 
-    /// Bases seen in training.
+    /// Training budget in bases.
     pub(super) fn budget(&self) -> u64 {
         self.training.bases
     }
 
-    /// The question in one line.
+    /// The settings in one line.
     pub(super) fn line(&self) -> String {
         let masked = match self.masking.unit {
             MaskingUnit::Bases => "",
             MaskingUnit::Tokens => "tokens masked in training, scored in ",
         };
         format!(
-            "{}, encoder {} x {}, {}, window {}, {masked}spans of {}, {} bases",
+            "{}, {}-layer encoder of width {}, {}, {}-base windows, {masked}{}-base spans, {} bases",
             self.corpus.name,
             self.encoder.layers,
             self.encoder.hidden,
@@ -165,31 +160,31 @@ impl Question {
     }
 }
 
-/// A number as records spell it.
-fn spelled(value: f64) -> String {
+/// A number as written in records.
+fn number(value: f64) -> String {
     serde_json::Value::from(value).to_string()
 }
 
-/// Questions stand in the order of their settings as they are spelled, part by part.
-impl Ord for Question {
-    fn cmp(&self, other: &Question) -> Ordering {
-        self.settings().cmp(&other.settings())
+/// The order of settings is that of their values as text, part by part.
+impl Ord for Settings {
+    fn cmp(&self, other: &Settings) -> Ordering {
+        self.all().cmp(&other.all())
     }
 }
 
-impl PartialOrd for Question {
-    fn partial_cmp(&self, other: &Question) -> Option<Ordering> {
+impl PartialOrd for Settings {
+    fn partial_cmp(&self, other: &Settings) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Question {
-    fn eq(&self, other: &Question) -> bool {
+impl PartialEq for Settings {
+    fn eq(&self, other: &Settings) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Question {}
+impl Eq for Settings {}
 
 #[cfg(test)]
 mod tests {
@@ -198,30 +193,30 @@ mod tests {
     use experiment::config::Position;
 
     #[test]
-    fn tokenizer_and_learning_rate_are_no_part_of_the_question() {
+    fn settings_exclude_tokenizer_and_learning_rate() {
         let base = model("base", Position::Alibi);
         let mut other = model("kmer6", Position::Alibi);
         other.training.learning_rate *= 3.0;
-        assert_eq!(Question::of(&base), Question::of(&other));
-        assert_eq!(Question::of(&base).label([&Question::of(&other)]), "");
+        assert_eq!(Settings::of(&base), Settings::of(&other));
+        assert_eq!(Settings::of(&base).label([&Settings::of(&other)]), "");
     }
 
-    /// Every field of a run, as records have them: none may be left out of the question.
+    /// Every field of a run, as written in records, must be one of the settings.
     #[test]
-    fn every_setting_of_a_record_is_a_setting_of_the_question() {
+    fn settings_include_every_field_of_a_record() {
         let model = model("base", Position::AlibiDirected);
         let json = serde_json::to_value(&model).unwrap();
-        let mut spelled = Vec::new();
+        let mut written = Vec::new();
         for (part, fields) in json.as_object().unwrap() {
             for (name, value) in fields.as_object().into_iter().flatten() {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                spelled.push((part.clone(), name.clone(), value));
+                written.push((part.clone(), name.clone(), value));
             }
         }
-        spelled.retain(|(_, name, _)| name != "learning_rate");
-        let own = Question::of(&model).settings();
+        written.retain(|(_, name, _)| name != "learning_rate");
+        let own = Settings::of(&model).all();
         let own: Vec<_> = own.into_iter().map(|s| (s.part.to_owned(), s.name.to_owned(), s.value)).collect();
-        assert_eq!(own, spelled);
+        assert_eq!(own, written);
     }
 
     #[test]
@@ -230,11 +225,11 @@ mod tests {
         let (mut wide, mut other) = (plain.clone(), plain.clone());
         wide.encoder.hidden = 128;
         other.corpus = DataRef { name: "other".into(), hash: "0".repeat(64) };
-        let [plain, wide, other] = [&plain, &wide, &other].map(Question::of);
+        let [plain, wide, other] = [&plain, &wide, &other].map(Settings::of);
         assert_eq!(plain.label([&plain, &wide]), "hidden 64");
         assert_eq!(wide.label([&plain, &wide, &other]), "synthetic, hidden 128");
         assert_eq!(other.label([&plain, &wide, &other]), "other, hidden 64");
-        // As they are spelled: 128 before 64.
+        // In the order of text: 128 before 64.
         assert!(wide < plain && other < wide);
     }
 }
