@@ -6,7 +6,7 @@
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
 //! let text = report::table(&comparison, false);
-//! assert!(text.contains("tokenizer") && text.contains("are upper bounds: only the canonical segmentation"));
+//! assert!(text.contains("tokenizer") && text.contains("are upper bounds"));
 //! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
 //! ```
 
