@@ -1,19 +1,19 @@
 //! `tokbench audit`: known text, known numbers.
 
-use crate::house::House;
+use crate::dir::TestDir;
 
-fn uniform(house: &House) {
-    house.write("q.toml", "name = 'noise'\nsplit = { by = 'block', block = 5_000, valid = 0.1, test = 0.2 }\nsynthetic = { kind = 'uniform', bases = 400_000, seed = 3 }\n");
+fn uniform(dir: &TestDir) {
+    dir.write("q.toml", "name = 'noise'\nsplit = { by = 'block', block = 5_000, valid = 0.1, test = 0.2 }\nsynthetic = { kind = 'uniform', bases = 400_000, seed = 3 }\n");
 }
 
 #[test]
 fn noise_has_the_numbers_of_noise() {
-    let house = House::new();
-    uniform(&house);
+    let dir = TestDir::new();
+    uniform(&dir);
     let args = ["audit", "--tokenizers", "base,kmer6-nonoverlap,bpe64", "--corpus", "q.toml", "--bases", "60k"];
-    let said = house.run(&[&args[..], &["--output", "out"]].concat()).well();
-    assert!(said.out.lines().all(|line| line.chars().count() <= 110), "{}", said.out);
-    let json = house.run(&[&args[..], &["--json"]].concat()).well();
+    let output = dir.run(&[&args[..], &["--output", "out"]].concat()).success();
+    assert!(output.out.lines().all(|line| line.chars().count() <= 110), "{}", output.out);
+    let json = dir.run(&[&args[..], &["--json"]].concat()).success();
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     let value = |tokenizer: &str, text: &str, metric: &str| {
         let cells = json["cells"].as_array().unwrap();
@@ -32,32 +32,32 @@ fn noise_has_the_numbers_of_noise() {
         assert_eq!(value("base", text, "reverse_kappa"), None);
         assert_eq!(value("bpe64", text, "round_trip"), Some(1.0));
     }
-    let all = std::fs::read_to_string(house.path("out/audit_all.csv")).unwrap();
+    let all = std::fs::read_to_string(dir.path("out/audit_all.csv")).unwrap();
     assert!(
         all.starts_with("tokenizer,species,text,metric,value\n") && all.contains("bpe64,,order 2,renyi,0."),
         "{all}"
     );
     for file in ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv"] {
-        assert!(house.path("out").join(file).exists(), "{file}");
+        assert!(dir.path("out").join(file).exists(), "{file}");
     }
-    let lengths = std::fs::read_to_string(house.path("out/audit_lengths.csv")).unwrap();
+    let lengths = std::fs::read_to_string(dir.path("out/audit_lengths.csv")).unwrap();
     for text in ["corpus", "order 2", "uniform"] {
         assert!(lengths.contains(&format!("\nbpe64,synthetic,{text},3,0.")), "{lengths}");
     }
     // The same question, the same bytes.
-    house.run(&[&args[..], &["--output", "again"]].concat()).well();
-    let read = |folder: &str| std::fs::read(house.path(folder).join("audit_all.csv")).unwrap();
+    dir.run(&[&args[..], &["--output", "again"]].concat()).success();
+    let read = |folder: &str| std::fs::read(dir.path(folder).join("audit_all.csv")).unwrap();
     assert!(read("out") == read("again"));
 }
 
 #[test]
 fn what_cannot_be_audited_is_refused() {
-    let house = House::new();
-    uniform(&house);
+    let dir = TestDir::new();
+    uniform(&dir);
     let refused = |more: &[&str], words: &str| {
-        let said = house.run(&[&["audit"], more].concat());
-        assert_ne!(said.code, 0);
-        assert!(said.err.contains(words), "{}", said.err);
+        let output = dir.run(&[&["audit"], more].concat());
+        assert_ne!(output.code, 0);
+        assert!(output.err.contains(words), "{}", output.err);
     };
     refused(&["-t", "mxdna", "--corpus", "q.toml"], "mxdna is a learned front end");
     refused(&["-t", "kmr6", "--corpus", "q.toml"], "did you mean \"kmer");

@@ -2,116 +2,115 @@
 
 use std::process::Stdio;
 
-use crate::house::{House, small};
+use crate::dir::{TestDir, small};
 
 #[test]
 fn compare_shows_everything_and_repeating_it_takes_seconds() {
-    let house = House::new();
-    house.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
-    let first = house.run(&["compare", "q.toml"]).well();
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
+    let first = dir.run(&["compare", "q.toml"]).success();
     for word in ["kmer3", "bpe64", "mxdna", "floor", "not significant", "tokbench-results/small/bits_per_base.svg"] {
         assert!(first.out.contains(word), "{word} is missing in {}", first.out);
     }
     assert!(first.err.contains("6 runs, 0 already finished"), "{}", first.err);
     for figure in ["bits_per_base", "parts", "curve", "cost", "lengths"] {
         for end in ["svg", "csv"] {
-            assert!(house.path(&format!("tokbench-results/small/{figure}.{end}")).exists(), "{figure}.{end}");
+            assert!(dir.path(&format!("tokbench-results/small/{figure}.{end}")).exists(), "{figure}.{end}");
         }
     }
-    let second = house.run(&["compare", "q.toml"]).well();
+    let second = dir.run(&["compare", "q.toml"]).success();
     assert_eq!(first.out, second.out);
     assert!(second.err.contains("6 runs, 6 already finished"), "{}", second.err);
     assert!(!second.err.contains("of processor time left"), "nothing is computed again: {}", second.err);
 
     // From the records alone: the same table and the same figures, byte for byte.
-    let records = house.path("tokbench-results/small/records.jsonl");
+    let records = dir.path("tokbench-results/small/records.jsonl");
     let records = records.to_str().unwrap();
-    let report = house.run(&["report", records, "--output", "again"]).well();
+    let report = dir.run(&["report", records, "--output", "again"]).success();
     for line in report.out.lines().filter(|line| !line.starts_with("figure")) {
         assert!(first.out.contains(line), "{line}");
     }
     for figure in ["bits_per_base.svg", "parts.svg", "curve.csv", "lengths.svg", "table.csv", "numbers.json"] {
-        let read = |folder: &str| std::fs::read(house.path(folder).join(figure)).unwrap();
+        let read = |folder: &str| std::fs::read(dir.path(folder).join(figure)).unwrap();
         assert!(read("tokbench-results/small") == read("again"), "{figure}");
     }
-    let json = house.run(&["report", records, "--json"]).well().out;
+    let json = dir.run(&["report", records, "--json"]).success().out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json.is_object());
 }
 
 #[test]
 fn own_data_in_one_line() {
-    let house = House::new();
+    let dir = TestDir::new();
     let text: String =
         (0..30_000u32).map(|i| ['A', 'C', 'G', 'T'][(i.wrapping_mul(2_654_435_761) >> 13) as usize % 4]).collect();
-    house.write("my.fa", format!(">one\n{text}\n"));
+    dir.write("my.fa", format!(">one\n{text}\n"));
     let rows = |from: usize, count: usize| -> String {
         (0..count).map(|i| format!("{},{}\n", &text[(from + i) * 40..(from + i) * 40 + 40], (from + i) % 2)).collect()
     };
-    house.write("my.csv", format!("sequence,label\n{}", rows(0, 200)));
-    house
-        .write("q.toml", small("'base', 'kmer2'", "my.fa", 2_000, 1) + "[finetuning]\nepochs = 1.0\nevaluations = 2\n");
-    let said = house.run(&["compare", "q.toml", "--task", "my.csv", "--output", "out"]).well();
-    assert!(said.out.contains("my"), "{}", said.out);
-    assert_eq!(house.records("out").len(), 4);
-    assert!(house.path("out/tasks.svg").exists());
+    dir.write("my.csv", format!("sequence,label\n{}", rows(0, 200)));
+    dir.write("q.toml", small("'base', 'kmer2'", "my.fa", 2_000, 1) + "[finetuning]\nepochs = 1.0\nevaluations = 2\n");
+    let output = dir.run(&["compare", "q.toml", "--task", "my.csv", "--output", "out"]).success();
+    assert!(output.out.contains("my"), "{}", output.out);
+    assert_eq!(dir.records("out").len(), 4);
+    assert!(dir.path("out/tasks.svg").exists());
 }
 
 #[test]
 fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
-    let house = House::new();
-    house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
-    let said = house.run(&["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--output", "out"]).well();
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
+    let output = dir.run(&["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--output", "out"]).success();
     assert!(
-        said.err.contains("learning rate of base (alibi-directed), selected on the validation split"),
+        output.err.contains("learning rate of base (alibi-directed), selected on the validation split"),
         "{}",
-        said.err
+        output.err
     );
-    assert!(said.err.contains("4 runs"), "the cost of the grid is counted: {}", said.err);
+    assert!(output.err.contains("4 runs"), "the cost of the grid is counted: {}", output.err);
     // All runs are published; the table shows the chosen ones and the cost of the others.
-    assert_eq!(house.records("out").len(), 4);
-    let table = std::fs::read_to_string(house.path("out/table.txt")).unwrap();
+    assert_eq!(dir.records("out").len(), 4);
+    let table = std::fs::read_to_string(dir.path("out/table.txt")).unwrap();
     for word in ["learning rates 0.000001 and 0.001 were tried for every tokenizer", "the 2 runs at other rates"] {
         assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "{word}: {table}");
     }
-    let again = house.run(&["report", "out/records.jsonl"]).well();
+    let again = dir.run(&["report", "out/records.jsonl"]).success();
     assert!(again.out.contains("were tried"), "{}", again.out);
 }
 
 #[test]
 fn published_records_are_reused() {
-    let house = House::new();
-    house.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
-    house.run(&["compare", "q.toml", "--output", "one"]).well();
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
+    dir.run(&["compare", "q.toml", "--output", "one"]).success();
     let more =
         ["compare", "q.toml", "--seeds", "2", "--store", "other", "--records", "one/records.jsonl", "--output", "two"];
-    let said = house.run(&more).well();
-    assert!(said.err.contains("2 finished runs reused, 0 records of other runs ignored"), "{}", said.err);
-    assert!(said.err.contains("4 runs, 2 already finished"), "{}", said.err);
-    assert_eq!(house.records("two").len(), 4);
-    house.run(&["compare", "q.toml", "--records", "nowhere.jsonl"]).failed(3, &["nowhere.jsonl"]);
+    let output = dir.run(&more).success();
+    assert!(output.err.contains("2 finished runs reused, 0 records of other runs ignored"), "{}", output.err);
+    assert!(output.err.contains("4 runs, 2 already finished"), "{}", output.err);
+    assert_eq!(dir.records("two").len(), 4);
+    dir.run(&["compare", "q.toml", "--records", "nowhere.jsonl"]).failed(3, &["nowhere.jsonl"]);
 }
 
 #[test]
 fn plan_estimates_cost_and_power() {
-    let house = House::new();
-    let said = house.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).well();
+    let dir = TestDir::new();
+    let output = dir.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).success();
     for word in ["36 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
-        assert!(said.out.contains(word), "{word}: {}", said.out);
+        assert!(output.out.contains(word), "{word}: {}", output.out);
     }
-    let six = house.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"]).well();
+    let six = dir.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"]).success();
     assert!(six.out.contains("0.0625"), "{}", six.out);
     let json: serde_json::Value =
-        serde_json::from_str(&house.run(&["plan", "--tokenizers", "base,kmer6", "--json"]).well().out).unwrap();
+        serde_json::from_str(&dir.run(&["plan", "--tokenizers", "base,kmer6", "--json"]).success().out).unwrap();
     // Seven seeds of two tokenizers, and the Markov predictor.
     assert_eq!(json["jobs"].as_array().unwrap().len(), 15);
-    assert!(!house.path(".tokbench").exists(), "planning leaves nothing behind");
+    assert!(!dir.path(".tokbench").exists(), "planning leaves nothing behind");
 }
 
 #[test]
 fn look_aligns_every_segmentation_under_the_bases() {
-    let house = House::new();
-    let said = house
+    let dir = TestDir::new();
+    let output = dir
         .run(&[
             "look",
             "--tokenizers",
@@ -121,55 +120,55 @@ fn look_aligns_every_segmentation_under_the_bases() {
             "--output",
             "locus.svg",
         ])
-        .well();
-    assert!(said.out.lines().next().unwrap().ends_with("ACGTNACGTACG"), "{}", said.out);
-    let row = said.out.lines().find(|line| line.starts_with("kmer3-nonoverlap")).unwrap();
+        .success();
+    assert!(output.out.lines().next().unwrap().ends_with("ACGTNACGTACG"), "{}", output.out);
+    let row = output.out.lines().find(|line| line.starts_with("kmer3-nonoverlap")).unwrap();
     assert!(row.ends_with("ACGtNacgTACg"), "{row}");
-    assert!(house.path("locus.svg").exists() && house.path("locus.csv").exists());
-    house.run(&["look", "--tokenizers", "mxdna"]).failed(3, &["no finished run", "help: run"]);
+    assert!(dir.path("locus.svg").exists() && dir.path("locus.csv").exists());
+    dir.run(&["look", "--tokenizers", "mxdna"]).failed(3, &["no finished run", "help: run"]);
 }
 
 #[test]
 fn list_and_completions() {
-    let house = House::new();
-    let said = house.run(&["list"]).well();
+    let dir = TestDir::new();
+    let output = dir.run(&["list"]).success();
     for word in ["bpe<V>", "gue/tf/2", "order1", "tiny", "cpu", "bits_per_base"] {
-        assert!(said.out.contains(word), "{word}");
+        assert!(output.out.contains(word), "{word}");
     }
-    serde_json::from_str::<serde_json::Value>(&house.run(&["list", "--json"]).well().out).unwrap();
+    serde_json::from_str::<serde_json::Value>(&dir.run(&["list", "--json"]).success().out).unwrap();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(house.run(&["completions", shell]).well().out.contains("tokbench"));
+        assert!(dir.run(&["completions", shell]).success().out.contains("tokbench"));
     }
-    let help = house.run(&["compare", "--help"]).well().out;
+    let help = dir.run(&["compare", "--help"]).success().out;
     assert!(help.contains("--tokenizers") && help.contains("FASTA"), "{help}");
 }
 
 #[test]
 fn manual_pages() {
-    let house = House::new();
-    let said = house.run(&["man", "--output", "share/man1"]).well();
-    let mut names: Vec<String> = std::fs::read_dir(house.path("share/man1"))
+    let dir = TestDir::new();
+    let output = dir.run(&["man", "--output", "share/man1"]).success();
+    let mut names: Vec<String> = std::fs::read_dir(dir.path("share/man1"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert!(said.err.contains(&format!("{} pages in share/man1", names.len())), "{}", said.err);
+    assert!(output.err.contains(&format!("{} pages in share/man1", names.len())), "{}", output.err);
     for name in ["tokbench.1", "tokbench-compare.1", "tokbench-man.1", "tokbench-tokenizer-encode.1"] {
         assert!(names.iter().any(|other| other == name), "{names:?}");
     }
-    let printed = house.run(&["man"]).well().out;
+    let printed = dir.run(&["man"]).success().out;
     for name in names {
-        let page = std::fs::read_to_string(house.path("share/man1").join(&name)).unwrap();
+        let page = std::fs::read_to_string(dir.path("share/man1").join(&name)).unwrap();
         assert!(printed.contains(&page), "{name}");
     }
-    house.write("file", "");
-    house.run(&["man", "--output", "file"]).failed(2, &["file is a file, not a folder", "help:"]);
+    dir.write("file", "");
+    dir.run(&["man", "--output", "file"]).failed(2, &["file is a file, not a folder", "help:"]);
 }
 
 /// `tokbench ... | head`: the reader may close the pipe, and the program succeeds.
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let house = House::new();
+    let dir = TestDir::new();
     for args in [
         &["list"][..],
         &["plan", "--tokenizers", "base"],
@@ -178,41 +177,40 @@ fn a_closed_pipe_is_no_error() {
         &["man"],
         &["list", "--json"],
     ] {
-        let mut command = house.command(args);
+        let mut command = dir.command(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
-        let said = child.wait_with_output().unwrap();
-        let err = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert!(said.status.code() == Some(0) && !err.contains("panicked"), "{args:?}: {:?} {err}", said.status);
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(0) && !err.contains("panicked"), "{args:?}: {:?} {err}", output.status);
     }
 }
 
 #[test]
 fn impossible_requests_are_refused_before_anything_is_computed() {
-    let house = House::new();
-    house.write("q.toml", small("'base'", "order1", 4_000, 1));
-    house.write("short.fa", format!(">one\n{}\n", "ACGT".repeat(80)));
-    house.write("file", "");
-    house.run(&["plan", "q.toml", "--corpus", "short.fa"]).failed(3, &["short", "120 bases", "help:"]);
-    house
-        .run(&["compare", "q.toml", "--output", "file/x"])
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'base'", "order1", 4_000, 1));
+    dir.write("short.fa", format!(">one\n{}\n", "ACGT".repeat(80)));
+    dir.write("file", "");
+    dir.run(&["plan", "q.toml", "--corpus", "short.fa"]).failed(3, &["short", "120 bases", "help:"]);
+    dir.run(&["compare", "q.toml", "--output", "file/x"])
         .failed(2, &["file/x: file is a file, not a folder", "name a folder with --output"]);
-    let said = house.run(&["plan", "q.toml", "--scoring-bases", "1G"]).well();
-    assert!(said.err.contains("of the 1000000000 requested bases; the test split has no more"), "{}", said.err);
-    house.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be an integer from 1 to 1024"]);
-    house.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["must be > 0, got -1"]);
-    house.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
-    house.write("c.toml", "name = 'x'\nspecie = []\n");
-    house.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);
+    let output = dir.run(&["plan", "q.toml", "--scoring-bases", "1G"]).success();
+    assert!(output.err.contains("of the 1000000000 requested bases; the test split has no more"), "{}", output.err);
+    dir.run(&["compare", "q.toml", "--threads", "0"]).failed(2, &["must be an integer from 1 to 1024"]);
+    dir.run(&["compare", "q.toml", "--learning-rates", "-1"]).failed(2, &["must be > 0, got -1"]);
+    dir.run(&["look", "--output", "locus.png"]).failed(2, &["locus.png", ".svg"]);
+    dir.write("c.toml", "name = 'x'\nspecie = []\n");
+    dir.run(&["plan", "q.toml", "--corpus", "c.toml"]).failed(2, &["c.toml", "line 2", "did you mean \"species\"?"]);
 }
 
 /// Every command creates missing output folders, and names a file that is in their place.
 #[test]
 fn folders_of_results() {
-    let house = House::new();
-    house.write("f.fa", ">a\nACGTACGTAA\n");
-    house.write("file", "");
-    house.write("noise.toml", "name = 'noise'\nsplit = { by = 'block', block = 5_000, valid = 0.2, test = 0.2 }\nsynthetic = { kind = 'uniform', bases = 50_000, seed = 3 }\n");
+    let dir = TestDir::new();
+    dir.write("f.fa", ">a\nACGTACGTAA\n");
+    dir.write("file", "");
+    dir.write("noise.toml", "name = 'noise'\nsplit = { by = 'block', block = 5_000, valid = 0.2, test = 0.2 }\nsynthetic = { kind = 'uniform', bases = 50_000, seed = 3 }\n");
     let audit = ["audit", "-t", "base", "--corpus", "noise.toml", "--probes", "2", "-o"];
     let look = ["look", "-t", "base", "-o"];
     let encode = ["tokenizer", "encode", "-t", "base", "f.fa", "-o"];
@@ -227,10 +225,10 @@ fn folders_of_results() {
     ];
     for (number, (args, name, made)) in results.into_iter().enumerate() {
         let output = format!("new{number}/deep{name}");
-        house.run(&[args, &[&output]].concat()).well();
-        assert!(house.path(&format!("{output}{made}")).exists(), "{output}");
+        dir.run(&[args, &[&output]].concat()).success();
+        assert!(dir.path(&format!("{output}{made}")).exists(), "{output}");
         let output = format!("file{name}");
-        let said = house.run(&[args, &[&output]].concat());
-        said.failed(2, &["file is a file, not a folder", "help: name a folder with --output"]);
+        let output = dir.run(&[args, &[&output]].concat());
+        output.failed(2, &["file is a file, not a folder", "help: name a folder with --output"]);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::house::{House, root};
+use crate::dir::{TestDir, root};
 
 /// A Markdown file.
 struct Page {
@@ -256,15 +256,15 @@ fn terms_of_the_glossary_are_in_order() {
 
 /// Flags that the help of a command names, with their short forms.
 fn flags(
-    house: &House,
+    dir: &TestDir,
     command: &[&str],
     known: &mut BTreeMap<String, Option<BTreeSet<String>>>,
 ) -> Option<BTreeSet<String>> {
     let name = command.join(" ");
     let ask = || {
-        let said = house.run(&[command, &["--help"]].concat());
-        let words = said.out.split(|c: char| c.is_whitespace() || ",=[]".contains(c));
-        (said.code == 0).then(|| words.filter(|word| word.starts_with('-')).map(str::to_owned).collect())
+        let output = dir.run(&[command, &["--help"]].concat());
+        let words = output.out.split(|c: char| c.is_whitespace() || ",=[]".contains(c));
+        (output.code == 0).then(|| words.filter(|word| word.starts_with('-')).map(str::to_owned).collect())
     };
     known.entry(name).or_insert_with(ask).clone()
 }
@@ -279,14 +279,14 @@ fn commands(page: &Page) -> Vec<String> {
 
 #[test]
 fn commands_have_the_flags_they_are_shown_with() {
-    let house = House::new();
+    let dir = TestDir::new();
     let (mut known, mut faults, mut checked) = (BTreeMap::new(), BTreeSet::new(), 0);
     for page in pages() {
         for line in commands(&page) {
             checked += 1;
             let words: Vec<&str> = line.split_whitespace().skip(1).collect();
             let depth = if words.first() == Some(&"tokenizer") { 2 } else { 1 };
-            let Some(flags) = flags(&house, &words[..depth.min(words.len())], &mut known) else {
+            let Some(flags) = flags(&dir, &words[..depth.min(words.len())], &mut known) else {
                 faults.insert(format!("{}: {line}: no such command", page.name()));
                 continue;
             };

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::house::{House, root};
+use crate::dir::{TestDir, root};
 
-fn check(name: &str, house: &House) {
+fn check(name: &str, dir: &TestDir) {
     let records = root().join("experiments").join(format!("{name}.jsonl"));
     assert!(records.with_extension("toml").exists(), "the experiment beside its records");
-    let out = house.path(name);
+    let out = dir.path(name);
     let args = ["report", records.to_str().unwrap(), "--output", out.to_str().unwrap()];
-    house.run(&args).well();
+    dir.run(&args).success();
     let committed = root().join("figures").join(name);
     let mut count = 0;
     for entry in std::fs::read_dir(&committed).unwrap_or_else(|e| panic!("{}: {e}", committed.display())) {
@@ -24,12 +24,12 @@ fn check(name: &str, house: &House) {
 
 #[test]
 fn committed_figures_equal_what_committed_records_give() {
-    let house = House::new();
+    let dir = TestDir::new();
     let mut checked = 0;
     for entry in std::fs::read_dir(root().join("experiments")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jsonl") {
-            check(&path.file_stem().unwrap().to_string_lossy(), &house);
+            check(&path.file_stem().unwrap().to_string_lossy(), &dir);
             checked += 1;
         }
     }
@@ -51,11 +51,11 @@ fn the_sentences_in_the_readme_are_those_of_the_records() {
 /// One locus of the default corpus, segmented by each tokenizer.
 #[test]
 fn the_committed_locus_is_what_look_draws() {
-    let house = House::new();
-    house.run(&["look", "--output", "locus.svg"]).well();
+    let dir = TestDir::new();
+    dir.run(&["look", "--output", "locus.svg"]).success();
     for file in ["locus.svg", "locus.csv"] {
         let committed = std::fs::read(root().join("figures/locus").join(file)).unwrap();
-        assert!(committed == std::fs::read(house.path(file)).unwrap(), "{file}: draw it again with tokbench look");
+        assert!(committed == std::fs::read(dir.path(file)).unwrap(), "{file}: draw it again with tokbench look");
     }
 }
 
@@ -63,19 +63,18 @@ fn the_committed_locus_is_what_look_draws() {
 #[test]
 #[ignore = "needs TOKBENCH_DATA: genomes and public tokenizers"]
 fn the_committed_audit_is_what_the_genomes_give() {
-    let data = crate::house::data();
-    let house = House::new();
+    let data = crate::dir::data();
+    let dir = TestDir::new();
     let names = format!(
         "base,kmer6,kmer6-nonoverlap,bpe512,bpe4096,unigram4096,wordpiece4096,file:{}",
         data.join("tokenizers/dnabert2_bpe4096.json").display()
     );
-    house
-        .run(&["audit", "--corpus", "five_genomes", "--data", data.to_str().unwrap(), "-t", &names, "-o", "out"])
-        .well();
+    dir.run(&["audit", "--corpus", "five_genomes", "--data", data.to_str().unwrap(), "-t", &names, "-o", "out"])
+        .success();
     for file in ["audit.svg", "audit.csv", "audit_lengths.svg", "audit_lengths.csv", "audit_all.csv"] {
         let committed = std::fs::read(root().join("figures/audit").join(file)).unwrap();
         assert!(
-            committed == std::fs::read(house.path("out").join(file)).unwrap(),
+            committed == std::fs::read(dir.path("out").join(file)).unwrap(),
             "{file}: draw it again with tokbench audit"
         );
     }

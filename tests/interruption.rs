@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::house::{House, small};
+use crate::dir::{TestDir, small};
 
 /// Numbers that look random and never change.
 fn number(i: u64) -> f64 {
@@ -25,21 +25,21 @@ fn killed_twenty_times_gives_the_same_records() {
     let genome = format!(">one\n{text}\n");
     // A checkpoint after every step, so that many kills fall into the writing of one.
     let args = ["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0", "--workers", "2"];
-    let calm = House::new();
+    let calm = TestDir::new();
     calm.write("q.toml", &spec);
     calm.write("my.fa", &genome);
     let began = Instant::now();
-    calm.run(&args).well();
+    calm.run(&args).success();
     let whole = began.elapsed();
     let expected: Vec<_> = calm.records("out").iter().map(experiment::Record::result).collect();
 
-    let house = House::new();
-    house.write("q.toml", &spec);
-    house.write("my.fa", &genome);
+    let dir = TestDir::new();
+    dir.write("q.toml", &spec);
+    dir.write("my.fa", &genome);
     let (mut kills, mut finished) = (0, 0);
     // Twenty times, and on a slow machine until a fine-tuning was met.
     let met = || {
-        std::fs::read_dir(house.path(".tokbench")).into_iter().flatten().filter_map(Result::ok).any(|entry| {
+        std::fs::read_dir(dir.path(".tokbench")).into_iter().flatten().filter_map(Result::ok).any(|entry| {
             let run = std::fs::read_to_string(entry.path().join("run.json")).unwrap_or_default();
             let saved = std::fs::read_dir(entry.path().join("checkpoint")).into_iter().flatten().next().is_some();
             run.contains("\"finetune\"") && saved && !entry.path().join("record.json").exists()
@@ -49,7 +49,7 @@ fn killed_twenty_times_gives_the_same_records() {
         if i >= 20 && met() {
             break;
         }
-        let mut command = house.command(&args);
+        let mut command = dir.command(&args);
         let mut child = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
         // Early enough that the work is not done before the twentieth kill, late enough to be in the middle of it.
         std::thread::sleep(Duration::from_millis(60) + whole.mul_f64(0.04 * number(i)));
@@ -65,14 +65,14 @@ fn killed_twenty_times_gives_the_same_records() {
     }
     assert!(kills >= 15 && kills >= 3 * finished, "{kills} kills, {finished} times it had ended before");
     let records = |store: &str| {
-        std::fs::read_dir(house.path(store))
+        std::fs::read_dir(dir.path(store))
             .map(|entries| entries.filter_map(Result::ok).filter(|e| e.path().join("record.json").exists()).count())
             .unwrap_or(0)
     };
     let before = records(".tokbench");
-    let said = house.run(&args).well();
-    assert!(said.err.contains(&format!("12 runs, {before} already finished")), "{before}: {}", said.err);
-    let found = house.records("out");
+    let output = dir.run(&args).success();
+    assert!(output.err.contains(&format!("12 runs, {before} already finished")), "{before}: {}", output.err);
+    let found = dir.records("out");
     let answers: Vec<_> = found.iter().map(experiment::Record::result).collect();
     assert_eq!(answers, expected);
     let resumed = |task: bool| -> u32 {
@@ -91,10 +91,10 @@ fn killed_twenty_times_gives_the_same_records() {
 fn the_number_of_threads_and_workers_does_not_matter() {
     let spec = small("'kmer3', 'bpe64', 'mxdna'", "order1", 4_000, 1);
     let answers = |threads: &str, workers: &str| {
-        let house = House::new();
-        house.write("q.toml", &spec);
-        house.run(&["compare", "q.toml", "--output", "out", "--threads", threads, "--workers", workers]).well();
-        house.records("out").iter().map(experiment::Record::result).collect::<Vec<_>>()
+        let dir = TestDir::new();
+        dir.write("q.toml", &spec);
+        dir.run(&["compare", "q.toml", "--output", "out", "--threads", threads, "--workers", workers]).success();
+        dir.records("out").iter().map(experiment::Record::result).collect::<Vec<_>>()
     };
     let one = answers("1", "1");
     assert_eq!(one, answers("1", "1"));

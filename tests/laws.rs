@@ -4,7 +4,7 @@ use experiment::record::{BlockScore, Outcome};
 use experiment::{Record, run::Work};
 use protocol::score::{BIAS_ONLY, FLOOR, PARALLEL, PARALLEL_FLOOR};
 
-use crate::house::{House, small};
+use crate::dir::{TestDir, small};
 
 fn blocks(record: &Record) -> &[BlockScore] {
     match &record.outcome {
@@ -29,11 +29,11 @@ fn mean(blocks: &[BlockScore], bits: impl Fn(&BlockScore) -> f64) -> (f64, f64) 
 }
 
 fn records(tokenizers: &str, corpus: &str, bases: u64) -> Vec<Record> {
-    let house = House::new();
+    let dir = TestDir::new();
     let spec = small(tokenizers, corpus, bases, 1).replace("bases = 480", "bases = 2400");
-    house.write("q.toml", spec.replace("hidden = 16", "hidden = 32"));
-    house.run(&["compare", "q.toml", "--output", "out"]).well();
-    house.records("out")
+    dir.write("q.toml", spec.replace("hidden = 16", "hidden = 32"));
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    dir.records("out")
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! No letter is lost: random files through the whole program, compared with a slow and obvious reader.
 
-use crate::house::{House, gzip};
+use crate::dir::{TestDir, gzip};
 
 /// Numbers that look random and are the same every time.
 struct Random(u64);
@@ -114,14 +114,14 @@ fn spelled(bed: &str, sequences: &[String], name: impl Fn(usize) -> String) -> V
 #[test]
 fn no_letter_is_lost_on_the_way() {
     let mut random = Random(11);
-    let house = House::new();
+    let dir = TestDir::new();
     let bases: String = (0..3000).map(|_| random.of(&["ACGT", "TTA", "GATTACA", "CG"])).collect();
-    house.write("train.fa", format!(">g\n{bases}\n"));
-    house.run(&["tokenizer", "train", "--vocab-size", "60", "train.fa", "-o", "t.json"]).well();
+    dir.write("train.fa", format!(">g\n{bases}\n"));
+    dir.run(&["tokenizer", "train", "--vocab-size", "60", "train.fa", "-o", "t.json"]).success();
     for case in 0..60 {
         let form = [Form::Fasta, Form::Fastq, Form::Csv][case % 3];
         let (text, sequences) = file(form, &mut random);
-        house.write("x", packed(&text, &mut random));
+        dir.write("x", packed(&text, &mut random));
         let bases: usize = sequences.iter().map(String::len).sum();
         let name = |number: usize| match form {
             Form::Csv => (number + 1).to_string(),
@@ -129,7 +129,7 @@ fn no_letter_is_lost_on_the_way() {
         };
         let what = format!("{form:?} {text:?}");
         // Single nucleotides: the letters themselves.
-        let bed = house.run(&["tokenizer", "encode", "-t", "base", "--format", "bed", "x"]).well();
+        let bed = dir.run(&["tokenizer", "encode", "-t", "base", "--format", "bed", "x"]).success();
         for (spans, sequence) in spelled(&bed.out, &sequences, name).iter().zip(&sequences) {
             let letters: String =
                 spans.iter().map(|&(.., id)| ['N', '?', '?', '?', '?', 'A', 'C', 'G', 'T'][id as usize]).collect();
@@ -139,18 +139,18 @@ fn no_letter_is_lost_on_the_way() {
         assert_eq!(counted.replace(',', ""), bases.to_string(), "{what}: {}", bed.err);
         // Longer tokens: places, and back again.
         for tokenizer in ["kmer3-nonoverlap", "t.json"] {
-            let bed = house.run(&["tokenizer", "encode", "-t", tokenizer, "--format", "bed", "x"]).well();
+            let bed = dir.run(&["tokenizer", "encode", "-t", tokenizer, "--format", "bed", "x"]).success();
             let spans = spelled(&bed.out, &sequences, name);
-            house.run(&["tokenizer", "encode", "-t", tokenizer, "-o", "ids.txt", "x"]).well();
-            let ids = std::fs::read_to_string(house.path("ids.txt")).unwrap();
+            dir.run(&["tokenizer", "encode", "-t", tokenizer, "-o", "ids.txt", "x"]).success();
+            let ids = std::fs::read_to_string(dir.path("ids.txt")).unwrap();
             let of_spans: Vec<String> = spans
                 .iter()
                 .map(|spans| spans.iter().map(|(.., id)| id.to_string()).collect::<Vec<_>>().join(" "))
                 .collect();
             assert_eq!(ids.lines().collect::<Vec<_>>(), of_spans, "{tokenizer} {what}");
-            house.run(&["tokenizer", "encode", "-t", tokenizer, "--format", "npy", "-o", "ids.npy", "x"]).well();
+            dir.run(&["tokenizer", "encode", "-t", tokenizer, "--format", "npy", "-o", "ids.npy", "x"]).success();
             let numbers = |file: &str, width: usize| -> Vec<u64> {
-                let bytes = std::fs::read(house.path(file)).unwrap();
+                let bytes = std::fs::read(dir.path(file)).unwrap();
                 let little = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
                 bytes[128..].chunks(width).map(little).collect()
             };
@@ -162,7 +162,7 @@ fn no_letter_is_lost_on_the_way() {
                 .map(|ids| ids.join(" "))
                 .collect();
             assert_eq!(of_array, of_spans, "{tokenizer} {what}");
-            let back = house.run(&["tokenizer", "decode", "-t", tokenizer, "ids.txt"]).well();
+            let back = dir.run(&["tokenizer", "decode", "-t", tokenizer, "ids.txt"]).success();
             assert_eq!(back.out.lines().collect::<Vec<_>>(), sequences, "{tokenizer} {what}");
         }
     }

@@ -2,20 +2,20 @@
 
 use experiment::record::{Outcome, Pretrained};
 
-use crate::house::{House, small};
+use crate::dir::{TestDir, small};
 
 /// Table and results under one unit of masking, in the order of the records.
 fn trained(unit: &str) -> (String, Vec<(String, String, Pretrained)>) {
-    let house = House::new();
+    let dir = TestDir::new();
     let spec = small("'kmer3-nonoverlap', 'bpe64'", "order1", 12_000, 1);
-    house.write("q.toml", spec.replace("[masking]\n", &format!("[masking]\nunit = '{unit}'\n")));
-    house.run(&["compare", "q.toml", "--output", "out"]).well();
-    let table = std::fs::read_to_string(house.path("out/table.txt")).unwrap();
+    dir.write("q.toml", spec.replace("[masking]\n", &format!("[masking]\nunit = '{unit}'\n")));
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let table = std::fs::read_to_string(dir.path("out/table.txt")).unwrap();
     let result = |record: experiment::Record| match record.outcome {
         Outcome::Pretrained(result) => (record.run.subject(), record.key.to_string(), *result),
         _ => panic!("a run without a score"),
     };
-    (table.split_whitespace().collect::<Vec<_>>().join(" "), house.records("out").into_iter().map(result).collect())
+    (table.split_whitespace().collect::<Vec<_>>().join(" "), dir.records("out").into_iter().map(result).collect())
 }
 
 #[test]

@@ -4,55 +4,55 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::house::{House, Said, gzip, small};
+use crate::dir::{RunOutput, TestDir, gzip, small};
 
 #[test]
 fn a_carriage_return_ends_a_line_everywhere() {
-    let house = House::new();
+    let dir = TestDir::new();
     for (name, text) in [
         ("mac.fa", "\u{feff}>m1 x\rAC\rGT\r>m2\rGG\n>u1\r\nTT\n"),
         ("mac.fq", "@m1\rACGT\r+\r!!!!\r@m2\rGG\r+\r!!\r@u1\nTT\n+\n!!\n"),
         ("mac.csv", "sequence\rACGT\rGG\rTT\r"),
     ] {
-        house.write(name, text);
-        house.write(&format!("{name}.gz"), gzip(text.as_bytes()));
+        dir.write(name, text);
+        dir.write(&format!("{name}.gz"), gzip(text.as_bytes()));
         for file in [name.to_owned(), format!("{name}.gz")] {
-            let said = house.run(&["tokenizer", "encode", "-t", "base", &file, "-o", "ids"]).well();
-            assert_eq!(std::fs::read_to_string(house.path("ids")).unwrap(), "5 6 7 8\n7 7\n8 8\n", "{file}");
-            assert!(said.err.contains("3 records, 8 bases"), "{}", said.err);
+            let output = dir.run(&["tokenizer", "encode", "-t", "base", &file, "-o", "ids"]).success();
+            assert_eq!(std::fs::read_to_string(dir.path("ids")).unwrap(), "5 6 7 8\n7 7\n8 8\n", "{file}");
+            assert!(output.err.contains("3 records, 8 bases"), "{}", output.err);
         }
     }
     // Ids too.
-    house.write("mac.ids", "\u{feff}5 6 7 8\r7 7\r\n\r8 8");
-    let back = house.run(&["tokenizer", "decode", "-t", "base", "mac.ids"]).well();
+    dir.write("mac.ids", "\u{feff}5 6 7 8\r7 7\r\n\r8 8");
+    let back = dir.run(&["tokenizer", "decode", "-t", "base", "mac.ids"]).success();
     assert_eq!(back.out, "ACGT\nGG\n\nTT\n");
 }
 
 #[test]
 fn padding_after_gzip_is_skipped_and_other_bytes_are_refused() {
-    let house = House::new();
+    let dir = TestDir::new();
     let packed = gzip(b">a\nACGT\n");
-    house.write("pad.fa.gz", [&packed[..], &[0; 512]].concat());
-    assert_eq!(house.run(&["tokenizer", "encode", "-t", "base", "pad.fa.gz"]).well().out, "5 6 7 8\n");
-    house.write("more.fa.gz", [&packed[..], b"rubbish"].concat());
+    dir.write("pad.fa.gz", [&packed[..], &[0; 512]].concat());
+    assert_eq!(dir.run(&["tokenizer", "encode", "-t", "base", "pad.fa.gz"]).success().out, "5 6 7 8\n");
+    dir.write("more.fa.gz", [&packed[..], b"rubbish"].concat());
     let told = ["more.fa.gz: 7 bytes after the end of the gzip stream are not gzip", "gunzip -c FILE > NEW"];
-    house.run(&["tokenizer", "encode", "-t", "base", "more.fa.gz"]).failed(3, &told);
+    dir.run(&["tokenizer", "encode", "-t", "base", "more.fa.gz"]).failed(3, &told);
 }
 
 #[test]
 fn duplicate_and_missing_record_names_are_made_unique() {
-    let house = House::new();
-    house.write("d.fa", ">chr1 x\nAC\n>chr2\nGG\n>chr1 y\nTT\n>\nA\n");
-    house.write("e.fa", ">chr1.2\nC\n");
+    let dir = TestDir::new();
+    dir.write("d.fa", ">chr1 x\nAC\n>chr2\nGG\n>chr1 y\nTT\n>\nA\n");
+    dir.write("e.fa", ">chr1.2\nC\n");
     let bed = |more: &[&str]| {
         let args =
             [&["tokenizer", "encode", "-t", "kmer2-nonoverlap", "--format", "bed", "d.fa", "e.fa"], more].concat();
-        house.run(&args).well()
+        dir.run(&args).success()
     };
-    let said = bed(&[]);
-    let names: Vec<&str> = said.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    let output = bed(&[]);
+    let names: Vec<&str> = output.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(names, ["chr1", "chr2", "chr1.2", "record_4", "chr1.2.2"]);
-    assert!(said.err.contains("; 2 with the name of an earlier record; 1 without a name;"), "{}", said.err);
+    assert!(output.err.contains("; 2 with the name of an earlier record; 1 without a name;"), "{}", output.err);
     let both = bed(&["--both-strands"]);
     let names: Vec<&str> = both.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(
@@ -61,18 +61,18 @@ fn duplicate_and_missing_record_names_are_made_unique() {
     );
 
     let bases = "ACGTTGCATT".repeat(300);
-    house.write("g.fa", format!(">chr1\n{bases}\n>chr1\n{bases}\n>own\nGATTACA{bases}\n"));
-    let look = |place: &str| house.run(&["look", "-t", "base", "--corpus", "g.fa", "--locus", place, "--json"]);
+    dir.write("g.fa", format!(">chr1\n{bases}\n>chr1\n{bases}\n>own\nGATTACA{bases}\n"));
+    let look = |place: &str| dir.run(&["look", "-t", "base", "--corpus", "g.fa", "--locus", place, "--json"]);
     look("chr1:1-4").failed(2, &["2 records of the corpus g are called \"chr1\"", "--sequence"]);
     look("chr2:1-4").failed(2, &["no record \"chr2\""]);
-    assert!(look("own:1-4").well().out.contains("\"GATT\""));
-    let planned = house.run(&["plan", "-t", "base", "--corpus", "g.fa", "--window", "120", "--scoring-bases", "120"]);
+    assert!(look("own:1-4").success().out.contains("\"GATT\""));
+    let planned = dir.run(&["plan", "-t", "base", "--corpus", "g.fa", "--window", "120", "--scoring-bases", "120"]);
     assert!(planned.err.contains("; 1 with the name of an earlier record;"), "{}", planned.err);
 }
 
 #[test]
 fn tables_that_would_be_misread_are_refused() {
-    let house = House::new();
+    let dir = TestDir::new();
     let rows = |mark: &str| format!("sequence,label\nACGT,0\n{mark},1\n");
     for (name, text, told) in [
         ("nan.csv", rows("nan"), "nan.csv: record '2', line 3: missing value \"nan\" instead of a sequence"),
@@ -80,16 +80,16 @@ fn tables_that_would_be_misread_are_refused() {
         ("none.csv", rows(""), "none.csv: record '2', line 3: empty sequence"),
         ("twice.csv", "sequence,label,Label\nACGT,0,1\n".to_owned(), "twice.csv: line 1: 2 columns are named 'label'"),
     ] {
-        house.write(name, text);
-        house.run(&["plan", "-t", "base", "--corpus", "order1", "--task", name]).failed(3, &[told, "help:"]);
+        dir.write(name, text);
+        dir.run(&["plan", "-t", "base", "--corpus", "order1", "--task", name]).failed(3, &[told, "help:"]);
     }
-    house.write("twice.csv", "sequence,Sequence\nACGT,GG\n");
-    house.run(&["tokenizer", "encode", "-t", "base", "twice.csv"]).failed(3, &["2 columns are named 'sequence'"]);
+    dir.write("twice.csv", "sequence,Sequence\nACGT,GG\n");
+    dir.run(&["tokenizer", "encode", "-t", "base", "twice.csv"]).failed(3, &["2 columns are named 'sequence'"]);
 }
 
 #[test]
 fn files_of_other_kinds_are_called_by_their_name() {
-    let house = House::new();
+    let dir = TestDir::new();
     let utf16: Vec<u8> = "\u{feff}sequence,label\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (content, told) in [
         (b"BZh91AY&SY\x8f\x01".to_vec(), ["unsupported file format: bzip2", "bzip2 -dc FILE > NEW"]),
@@ -97,47 +97,47 @@ fn files_of_other_kinds_are_called_by_their_name() {
         (gzip(&gzip(b">a\nACGT\n")), ["unsupported file format: gzip inside gzip", "gunzip -c FILE > NEW.gz"]),
         (utf16.clone(), ["unsupported file format: UTF-16 text", "iconv -f UTF-16"]),
     ] {
-        house.write("x", content);
-        house.run(&["tokenizer", "encode", "-t", "base", "x"]).failed(3, &told);
-        house.run(&["plan", "-t", "base", "--corpus", "x"]).failed(3, &told);
-        house.run(&["plan", "-t", "base", "--corpus", "order1", "--task", "./x"]).failed(3, &told);
+        dir.write("x", content);
+        dir.run(&["tokenizer", "encode", "-t", "base", "x"]).failed(3, &told);
+        dir.run(&["plan", "-t", "base", "--corpus", "x"]).failed(3, &told);
+        dir.run(&["plan", "-t", "base", "--corpus", "order1", "--task", "./x"]).failed(3, &told);
     }
-    house.write("t.tsv", "id\tsequence\n1\tACGT\n");
-    let said = house.run(&["tokenizer", "encode", "-t", "base", "t.tsv"]).well();
-    assert_eq!(said.out, "5 6 7 8\n");
-    assert!(said.err.contains("columns separated by tabs"), "{}", said.err);
+    dir.write("t.tsv", "id\tsequence\n1\tACGT\n");
+    let output = dir.run(&["tokenizer", "encode", "-t", "base", "t.tsv"]).success();
+    assert_eq!(output.out, "5 6 7 8\n");
+    assert!(output.err.contains("columns separated by tabs"), "{}", output.err);
 }
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_text() {
-    let house = House::new();
+    let dir = TestDir::new();
     let marked = |text: &str| format!("\u{feff}{text}");
-    house.write("g.fa", format!("\u{feff}>one\n{}\n", "ACGTTGCATTGATTACA".repeat(200)));
-    house.write(
+    dir.write("g.fa", format!("\u{feff}>one\n{}\n", "ACGTTGCATTGATTACA".repeat(200)));
+    dir.write(
         "corpus.toml",
         marked("name = 'c'\nspecies = [{ name = 's', files = ['g.fa'] }]\nsplit = { block = 300 }\n"),
     );
-    house.write("task.toml", marked("name = 'mine'\n[synthetic]\nkind = 'motif'\nrows = 40\nheld_out = 10\n"));
-    house.write("q.toml", marked(&small("'base'", "corpus.toml", 2_000, 1)));
-    house.run(&["plan", "q.toml", "--task", "task.toml"]).well();
-    house.run(&["look", "-t", "base", "--corpus", "corpus.toml", "--locus", "one:1-5"]).well();
+    dir.write("task.toml", marked("name = 'mine'\n[synthetic]\nkind = 'motif'\nrows = 40\nheld_out = 10\n"));
+    dir.write("q.toml", marked(&small("'base'", "corpus.toml", 2_000, 1)));
+    dir.run(&["plan", "q.toml", "--task", "task.toml"]).success();
+    dir.run(&["look", "-t", "base", "--corpus", "corpus.toml", "--locus", "one:1-5"]).success();
     // Records.
-    house.write("q.toml", small("'base'", "order1", 2_000, 1));
-    house.run(&["compare", "q.toml", "--output", "out"]).well();
-    let records = house.path("out/records.jsonl");
-    house.write("plain.jsonl", std::fs::read(&records).unwrap());
-    house.write("marked.jsonl", marked(&std::fs::read_to_string(&records).unwrap()));
-    assert_eq!(house.run(&["report", "marked.jsonl"]).well().out, house.run(&["report", "plain.jsonl"]).well().out);
+    dir.write("q.toml", small("'base'", "order1", 2_000, 1));
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let records = dir.path("out/records.jsonl");
+    dir.write("plain.jsonl", std::fs::read(&records).unwrap());
+    dir.write("marked.jsonl", marked(&std::fs::read_to_string(&records).unwrap()));
+    assert_eq!(dir.run(&["report", "marked.jsonl"]).success().out, dir.run(&["report", "plain.jsonl"]).success().out);
     // A vocabulary and its merges.
-    house.run(&["tokenizer", "train", "--vocab-size", "12", "-o", "t.json", "g.fa"]).well();
-    house.run(&["tokenizer", "convert", "t.json", "--to", "vocab-merges", "-o", "pair"]).well();
-    let expected = house.run(&["tokenizer", "encode", "-t", "t.json", "g.fa"]).well().out;
+    dir.run(&["tokenizer", "train", "--vocab-size", "12", "-o", "t.json", "g.fa"]).success();
+    dir.run(&["tokenizer", "convert", "t.json", "--to", "vocab-merges", "-o", "pair"]).success();
+    let expected = dir.run(&["tokenizer", "encode", "-t", "t.json", "g.fa"]).success().out;
     for file in ["pair/vocab.json", "pair/merges.txt", "t.json"] {
-        house.write(file, marked(&std::fs::read_to_string(house.path(file)).unwrap()));
+        dir.write(file, marked(&std::fs::read_to_string(dir.path(file)).unwrap()));
     }
-    house.run(&["tokenizer", "convert", "pair", "-o", "back.json"]).well();
+    dir.run(&["tokenizer", "convert", "pair", "-o", "back.json"]).success();
     for file in ["back.json", "t.json"] {
-        assert_eq!(house.run(&["tokenizer", "encode", "-t", file, "g.fa"]).well().out, expected, "{file}");
+        assert_eq!(dir.run(&["tokenizer", "encode", "-t", file, "g.fa"]).success().out, expected, "{file}");
     }
     // The other mark means another encoding.
     for (name, args) in [
@@ -146,17 +146,17 @@ fn a_byte_order_mark_is_no_part_of_a_text() {
         ("w.json", &["tokenizer", "inspect", "w.json"]),
         ("w.jsonl", &["report", "w.jsonl"]),
     ] {
-        house.write(name, "\u{feff}{} name = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
-        house.run(args).failed(3, &["unsupported file format: UTF-16 text", "iconv -f UTF-16"]);
+        dir.write(name, "\u{feff}{} name = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+        dir.run(args).failed(3, &["unsupported file format: UTF-16 text", "iconv -f UTF-16"]);
     }
 }
 
 #[test]
 fn control_characters_in_errors_are_escaped() {
-    let house = House::new();
-    house.write("c.fa", format!(">\u{1b}[31m{}\nAC-T\n", "x".repeat(1_000_000)));
+    let dir = TestDir::new();
+    dir.write("c.fa", format!(">\u{1b}[31m{}\nAC-T\n", "x".repeat(1_000_000)));
     let name = format!("\u{1b}[2J{}\u{7}", "y".repeat(100_000));
-    house.write("h.csv", format!("{},seq\nA,C\n", "z\u{9b}".repeat(50_000)));
+    dir.write("h.csv", format!("{},seq\nA,C\n", "z\u{9b}".repeat(50_000)));
     for (args, quoted) in [
         (&["tokenizer", "encode", "-t", "base", "c.fa"][..], "record '\\u{1b}[31mxxx"),
         (&["tokenizer", "encode", "-t", "base", "h.csv"], "found: z\\u{9b}z"),
@@ -165,7 +165,7 @@ fn control_characters_in_errors_are_escaped() {
         (&["plan", "-t", "base", "--task", &name], "[2Jyyy"),
         (&["plan", "-t", "base", "--bases", &name], "invalid value 'yyy"),
     ] {
-        let failed = house.run(args);
+        let failed = dir.run(args);
         let shown: String = failed.err.chars().take(300).collect();
         assert!(failed.code > 1 && failed.err.contains(quoted), "{shown:?}");
         assert!(failed.err.len() < 8_000 && !failed.err.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{shown:?}");
@@ -175,10 +175,10 @@ fn control_characters_in_errors_are_escaped() {
 /// A writer that gives its first byte and waits: what it writes is what it is.
 #[test]
 fn a_slow_pipe_is_read_as_a_file_is() {
-    let house = House::new();
+    let dir = TestDir::new();
     let packed = gzip(b">a\nACGT\n");
     for text in [&b"sequence\nACGT\n"[..], b"id\tsequence\n1\tACGT\n", "\u{feff}>a\nACGT\n".as_bytes(), &packed] {
-        let mut command = house.command(&["tokenizer", "encode", "-t", "base", "-"]);
+        let mut command = dir.command(&["tokenizer", "encode", "-t", "base", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("starts");
         let mut input = child.stdin.take().expect("a pipe");
@@ -187,7 +187,7 @@ fn a_slow_pipe_is_read_as_a_file_is() {
             std::thread::sleep(Duration::from_millis(100));
         }
         drop(input);
-        let said = Said::new(&child.wait_with_output().expect("output")).well();
-        assert_eq!(said.out, "5 6 7 8\n");
+        let output = RunOutput::new(&child.wait_with_output().expect("output")).success();
+        assert_eq!(output.out, "5 6 7 8\n");
     }
 }

@@ -4,7 +4,7 @@ use experiment::Record;
 use experiment::record::{Metric, Outcome};
 use serde_json::{Map, Value, json};
 
-use crate::house::root;
+use crate::dir::root;
 
 /// A JSON Schema of the few keywords that ours uses; any other keyword is an error.
 struct Schema(Value);

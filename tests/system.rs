@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::house::{House, Said, gzip, small};
+use crate::dir::{RunOutput, TestDir, gzip, small};
 
 /// Records of random bases.
 fn genome(records: usize) -> String {
@@ -31,19 +31,19 @@ fn bgzf(content: &[u8]) -> Vec<u8> {
 }
 
 /// The program under a shell that sets limits first.
-fn under(house: &House, limit: &str, args: &[&str]) -> Said {
-    let program = house.command(args);
+fn under(dir: &TestDir, limit: &str, args: &[&str]) -> RunOutput {
+    let program = dir.command(args);
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]).arg(program.get_program()).args(program.get_args());
-    shell.current_dir(house.path(".")).stdin(Stdio::null());
-    Said::new(&shell.output().expect("a shell"))
+    shell.current_dir(dir.path(".")).stdin(Stdio::null());
+    RunOutput::new(&shell.output().expect("a shell"))
 }
 
 #[test]
 fn the_file_behind_a_link_is_written() {
-    let house = House::new();
-    house.write("g.fa", genome(3));
-    house.write("deep/real", "old");
+    let dir = TestDir::new();
+    dir.write("g.fa", genome(3));
+    dir.write("deep/real", "old");
     for (link, args) in [
         ("t.json", &["tokenizer", "train", "--vocab-size", "20", "g.fa", "-o", "t.json"][..]),
         ("ids.txt", &["tokenizer", "encode", "-t", "base", "g.fa", "-o", "ids.txt"]),
@@ -53,11 +53,11 @@ fn the_file_behind_a_link_is_written() {
         ("figure.svg", &["look", "-t", "base", "--corpus", "g.fa", "-o", "figure.svg"]),
         ("out/audit_all.csv", &["audit", "-t", "base", "--corpus", "g.fa", "--window", "100", "-o", "out"]),
     ] {
-        std::fs::create_dir_all(house.path("out")).unwrap();
-        let (path, real) = (house.path(link), house.path("deep").join(link.replace('/', "_")));
+        std::fs::create_dir_all(dir.path("out")).unwrap();
+        let (path, real) = (dir.path(link), dir.path("deep").join(link.replace('/', "_")));
         std::fs::write(&real, "old").unwrap();
         symlink(&real, &path).unwrap();
-        house.run(args).well();
+        dir.run(args).success();
         assert!(std::fs::symlink_metadata(&path).unwrap().is_symlink(), "{link} is still a link");
         assert_ne!(std::fs::read(&real).unwrap(), b"old", "{link}");
     }
@@ -65,71 +65,68 @@ fn the_file_behind_a_link_is_written() {
 
 #[test]
 fn the_longest_names_are_written() {
-    let house = House::new();
-    house.write("n.fa", ">a\nACGT\n");
+    let dir = TestDir::new();
+    dir.write("n.fa", ">a\nACGT\n");
     let name = "a".repeat(255);
-    house.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &name]).well();
-    assert_eq!(std::fs::read_to_string(house.path(&name)).unwrap(), "5 6 7 8\n");
+    dir.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &name]).success();
+    assert_eq!(std::fs::read_to_string(dir.path(&name)).unwrap(), "5 6 7 8\n");
     let longer = "a".repeat(256);
-    house.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &longer]).failed(3, &["aaaa", "name", "help:"]);
-    assert_eq!(house.names(), [name, "n.fa".to_owned()]);
+    dir.run(&["tokenizer", "encode", "-t", "base", "n.fa", "-o", &longer]).failed(3, &["aaaa", "name", "help:"]);
+    assert_eq!(dir.names(), [name, "n.fa".to_owned()]);
 }
 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error() {
-    let house = House::new();
-    house.write("g.fa", genome(20));
+    let dir = TestDir::new();
+    dir.write("g.fa", genome(20));
     for format in ["text", "bed", "npy", "parquet"] {
-        let said = under(
-            &house,
-            "ulimit -f 8",
-            &["tokenizer", "encode", "-t", "base", "--format", format, "g.fa", "-o", "ids"],
-        );
-        said.failed(3, &["ids", "too large", "ulimit -f"]);
-        assert_eq!(house.names(), ["g.fa"], "{format}");
+        let output =
+            under(&dir, "ulimit -f 8", &["tokenizer", "encode", "-t", "base", "--format", format, "g.fa", "-o", "ids"]);
+        output.failed(3, &["ids", "too large", "ulimit -f"]);
+        assert_eq!(dir.names(), ["g.fa"], "{format}");
     }
-    let said = under(&house, "ulimit -f 1", &["tokenizer", "train", "--vocab-size", "200", "g.fa", "-o", "t.json"]);
-    said.failed(3, &["t.json", "too large"]);
-    assert_eq!(house.names(), ["g.fa"]);
+    let output = under(&dir, "ulimit -f 1", &["tokenizer", "train", "--vocab-size", "200", "g.fa", "-o", "t.json"]);
+    output.failed(3, &["t.json", "too large"]);
+    assert_eq!(dir.names(), ["g.fa"]);
 }
 
 /// Ids with the offsets of another file would be misread without an error.
 #[test]
 fn arrays_get_their_names_together() {
-    let house = House::new();
+    let dir = TestDir::new();
     let records: String = (0..8000).map(|number| format!(">r{number}\nA\n")).collect();
-    house.write("many.fa", records);
-    house.write("m.npy", "old ids");
-    house.write("m.npy.offsets.npy", "old offsets");
+    dir.write("many.fa", records);
+    dir.write("m.npy", "old ids");
+    dir.write("m.npy.offsets.npy", "old offsets");
     // Room for the ids, not for the offsets.
     let args = ["tokenizer", "encode", "-t", "base", "--format", "npy", "many.fa", "-o", "m.npy"];
-    under(&house, "ulimit -f 40", &args).failed(3, &["m.npy.offsets.npy", "too large"]);
-    let read = |name: &str| std::fs::read_to_string(house.path(name)).unwrap();
+    under(&dir, "ulimit -f 40", &args).failed(3, &["m.npy.offsets.npy", "too large"]);
+    let read = |name: &str| std::fs::read_to_string(dir.path(name)).unwrap();
     assert_eq!((read("m.npy").as_str(), read("m.npy.offsets.npy").as_str()), ("old ids", "old offsets"));
-    assert_eq!(house.names().len(), 3);
+    assert_eq!(dir.names().len(), 3);
 }
 
 #[test]
 fn what_is_open_is_written_on() {
-    let house = House::new();
-    house.write("s.fa", ">a\nACGT\n");
+    let dir = TestDir::new();
+    dir.write("s.fa", ">a\nACGT\n");
     let shell = |script: &str| {
-        let program = house.command(&[]);
+        let program = dir.command(&[]);
         let mut shell = Command::new("sh");
-        shell.args(["-c", script]).arg(program.get_program()).current_dir(house.path(".")).stdin(Stdio::null());
-        Said::new(&shell.output().expect("a shell")).well()
+        shell.args(["-c", script]).arg(program.get_program()).current_dir(dir.path(".")).stdin(Stdio::null());
+        RunOutput::new(&shell.output().expect("a shell")).success()
     };
     let encode = "\"$0\" tokenizer encode -t base s.fa -o";
     for output in ["/dev/stdout", "/dev/fd/1"] {
         assert_eq!(shell(&format!("{encode} {output} | cat")).out, "5 6 7 8\n");
         shell(&format!("(echo HEAD; {encode} {output}; echo TAIL) > f; echo OLD > g; {encode} {output} >> g"));
-        assert_eq!(std::fs::read_to_string(house.path("f")).unwrap(), "HEAD\n5 6 7 8\nTAIL\n");
-        assert_eq!(std::fs::read_to_string(house.path("g")).unwrap(), "OLD\n5 6 7 8\n");
+        assert_eq!(std::fs::read_to_string(dir.path("f")).unwrap(), "HEAD\n5 6 7 8\nTAIL\n");
+        assert_eq!(std::fs::read_to_string(dir.path("g")).unwrap(), "OLD\n5 6 7 8\n");
     }
     shell(&format!("mkfifo p; cat p > h & {encode} p; wait; exec 4> i; {encode} /dev/fd/4"));
-    assert_eq!(std::fs::read_to_string(house.path("h")).unwrap(), "5 6 7 8\n");
-    assert_eq!(std::fs::read_to_string(house.path("i")).unwrap(), "5 6 7 8\n");
-    let twice = |args: &[&str]| house.run(args).failed(2, &["cannot both be standard input", "only once"]);
+    assert_eq!(std::fs::read_to_string(dir.path("h")).unwrap(), "5 6 7 8\n");
+    assert_eq!(std::fs::read_to_string(dir.path("i")).unwrap(), "5 6 7 8\n");
+    let twice = |args: &[&str]| dir.run(args).failed(2, &["cannot both be standard input", "only once"]);
     twice(&["tokenizer", "encode", "-t", "base", "-", "-"]);
     twice(&["tokenizer", "encode", "-t", "/dev/stdin", "-"]);
     twice(&["tokenizer", "train", "--vocab-size", "20", "-", "/dev/stdin", "-o", "t.json"]);
@@ -138,39 +135,39 @@ fn what_is_open_is_written_on() {
 
 #[test]
 fn what_could_not_be_saved_leaves_nothing() {
-    let house = House::new();
-    house.write("q.toml", small("'kmer4'", "order1", 4_000, 1));
-    let said = under(&house, "ulimit -f 32", &["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"]);
-    assert_eq!(said.code, 4, "{}", said.err);
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'kmer4'", "order1", 4_000, 1));
+    let output = under(&dir, "ulimit -f 32", &["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"]);
+    assert_eq!(output.code, 4, "{}", output.err);
     let inside = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let runs =
-        inside(house.path(".tokbench")).flat_map(|run| inside(run.path()).chain(inside(run.path().join("checkpoint"))));
+        inside(dir.path(".tokbench")).flat_map(|run| inside(run.path()).chain(inside(run.path().join("checkpoint"))));
     let left: Vec<String> = runs.map(|entry| entry.file_name().into_string().unwrap()).collect();
     assert!(!left.is_empty() && left.iter().all(|name| !name.contains("new-") && !name.contains("tmp-")), "{left:?}");
-    house.run(&["compare", "q.toml", "--output", "out"]).well();
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
-    let house = House::new();
-    let program = house.command(&[]);
+    let dir = TestDir::new();
+    let program = dir.command(&[]);
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP; exec \"$0\" tokenizer encode -t base - -o ids.txt"]).arg(program.get_program());
-    shell.current_dir(house.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell.current_dir(dir.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = shell.spawn().expect("a shell");
     let began = Instant::now();
-    while house.names().is_empty() && began.elapsed() < Duration::from_secs(60) {
+    while dir.names().is_empty() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
     }
     Command::new("kill").args(["-HUP", &child.id().to_string()]).status().expect("kill");
     child.stdin.take().expect("a pipe").write_all(b">a\nACGT\n").expect("it still reads");
-    Said::new(&child.wait_with_output().expect("output")).well();
-    assert_eq!(std::fs::read_to_string(house.path("ids.txt")).unwrap(), "5 6 7 8\n");
+    RunOutput::new(&child.wait_with_output().expect("output")).success();
+    assert_eq!(std::fs::read_to_string(dir.path("ids.txt")).unwrap(), "5 6 7 8\n");
 }
 
 /// Sends a signal and waits for the end.
-fn signalled(mut child: Child, signal: &str) -> Said {
+fn signalled(mut child: Child, signal: &str) -> RunOutput {
     Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
     let began = Instant::now();
     while child.try_wait().expect("a child").is_none() {
@@ -180,7 +177,7 @@ fn signalled(mut child: Child, signal: &str) -> Said {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Said::new(&child.wait_with_output().expect("output"))
+    RunOutput::new(&child.wait_with_output().expect("output"))
 }
 
 /// A line of signals of a process, one bit each (Linux).
@@ -212,8 +209,8 @@ fn wait_until_it_listens(child: &Child) {
 
 #[test]
 fn an_interrupt_takes_effect_at_any_moment() {
-    let house = House::new();
-    assert!(Command::new("mkfifo").arg(house.path("t.pipe")).status().expect("mkfifo").success());
+    let dir = TestDir::new();
+    assert!(Command::new("mkfifo").arg(dir.path("t.pipe")).status().expect("mkfifo").success());
     for (signal, args) in [
         // Each waits for standard input, in the middle of its work.
         ("-TERM", &["tokenizer", "encode", "-t", "base", "-", "-o", "ids.txt"][..]),
@@ -225,7 +222,7 @@ fn an_interrupt_takes_effect_at_any_moment() {
         ("-TERM", &["plan", "-t", "base", "--corpus", "t.pipe"]),
         ("-INT", &["audit", "-t", "base", "--corpus", "t.pipe"]),
     ] {
-        let mut command = house.command(args);
+        let mut command = dir.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let mut input = child.stdin.take().expect("a pipe");
@@ -233,27 +230,27 @@ fn an_interrupt_takes_effect_at_any_moment() {
         input.write_all(begin).expect("a reader");
         // What it writes is begun before anything is read.
         let began = Instant::now();
-        while args.contains(&"-o") && house.names().len() < 2 && began.elapsed() < Duration::from_secs(60) {
+        while args.contains(&"-o") && dir.names().len() < 2 && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
         }
         wait_until_it_listens(&child);
-        let said = signalled(child, if is_ignored(signal) { "-TERM" } else { signal });
+        let output = signalled(child, if is_ignored(signal) { "-TERM" } else { signal });
         drop(input);
-        assert_eq!(said.code, 130, "{args:?}: {}", said.err);
-        assert!(said.err.contains("interrupted"), "{}", said.err);
-        assert_eq!(house.names(), ["t.pipe"], "{args:?}");
+        assert_eq!(output.code, 130, "{args:?}: {}", output.err);
+        assert!(output.err.contains("interrupted"), "{}", output.err);
+        assert_eq!(dir.names(), ["t.pipe"], "{args:?}");
     }
 }
 
 #[test]
 fn an_interrupted_comparison_is_resumed() {
-    let house = House::new();
-    house.write("q.toml", small("'base', 'kmer3'", "order1", 60_000, 2));
+    let dir = TestDir::new();
+    dir.write("q.toml", small("'base', 'kmer3'", "order1", 60_000, 2));
     let args = ["compare", "q.toml", "--output", "out", "--checkpoint-seconds", "0"];
-    let mut command = house.command(&args);
+    let mut command = dir.command(&args);
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let begun = || {
-        std::fs::read_dir(house.path(".tokbench"))
+        std::fs::read_dir(dir.path(".tokbench"))
             .into_iter()
             .flatten()
             .filter_map(Result::ok)
@@ -263,20 +260,20 @@ fn an_interrupted_comparison_is_resumed() {
     while !begun() && began.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let said = signalled(child, "-TERM");
-    assert_eq!(said.code, 130, "{}", said.err);
-    assert!(said.err.contains("interrupted; run the same command again to resume"), "{}", said.err);
-    house.run(&args).well();
-    let resumed: u32 = house.records("out").iter().map(|record| record.provenance.resumed).sum();
+    let output = signalled(child, "-TERM");
+    assert_eq!(output.code, 130, "{}", output.err);
+    assert!(output.err.contains("interrupted; run the same command again to resume"), "{}", output.err);
+    dir.run(&args).success();
+    let resumed: u32 = dir.records("out").iter().map(|record| record.provenance.resumed).sum();
     assert!(resumed > 0, "what was saved was taken up");
 }
 
 #[test]
 fn threads_that_cannot_be_started_are_done_without() {
-    let house = House::new();
-    house.write("g.fa", genome(30));
-    house.write("g.fa.gz", gzip(genome(30).as_bytes()));
-    house.write("b.fa.gz", bgzf(genome(30).as_bytes()));
+    let dir = TestDir::new();
+    dir.write("g.fa", genome(30));
+    dir.write("g.fa.gz", gzip(genome(30).as_bytes()));
+    dir.write("b.fa.gz", bgzf(genome(30).as_bytes()));
     let args = [
         &["tokenizer", "encode", "-t", "kmer6", "--format", "bed", "g.fa"][..],
         &["tokenizer", "encode", "-t", "kmer6-nonoverlap", "g.fa.gz"],
@@ -286,29 +283,29 @@ fn threads_that_cannot_be_started_are_done_without() {
         &["look", "-t", "base,bpe64", "--corpus", "g.fa.gz", "--store", "none"],
     ];
     for args in args {
-        let expected = house.run(args).well();
+        let expected = dir.run(args).success();
         // More stack for each thread than there are addresses: none can be started.
-        let output = house.command(args).env("RUST_MIN_STACK", (1u64 << 47).to_string()).output().expect("starts");
-        let said = Said::new(&output).well();
-        assert!(said.err.contains("no thread can be started"), "{args:?}: {}", said.err);
-        assert_eq!(said.out, expected.out, "{args:?}");
+        let output = dir.command(args).env("RUST_MIN_STACK", (1u64 << 47).to_string()).output().expect("starts");
+        let output = RunOutput::new(&output).success();
+        assert!(output.err.contains("no thread can be started"), "{args:?}: {}", output.err);
+        assert_eq!(output.out, expected.out, "{args:?}");
     }
     // More threads than processors are not started; what comes of it is the same.
-    let output = house.command(args[0]).env("RAYON_NUM_THREADS", "100000").output().expect("starts");
-    let said = Said::new(&output).well();
-    assert!(said.err.contains("RAYON_NUM_THREADS requests 100000 threads"), "{}", said.err);
-    assert_eq!(said.out, house.run(args[0]).well().out);
+    let output = dir.command(args[0]).env("RAYON_NUM_THREADS", "100000").output().expect("starts");
+    let output = RunOutput::new(&output).success();
+    assert!(output.err.contains("RAYON_NUM_THREADS requests 100000 threads"), "{}", output.err);
+    assert_eq!(output.out, dir.run(args[0]).success().out);
 }
 
 #[test]
 fn tokenizers_from_pipes() {
-    let house = House::new();
-    house.write("n.fa", ">a\nACGTACGT\n");
-    house.run(&["tokenizer", "convert", "kmer2-nonoverlap", "-o", "t.json"]).well();
-    let pipe = house.path("pipe");
+    let dir = TestDir::new();
+    dir.write("n.fa", ">a\nACGTACGT\n");
+    dir.run(&["tokenizer", "convert", "kmer2-nonoverlap", "-o", "t.json"]).success();
+    let pipe = dir.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    let expected = house.run(&["tokenizer", "encode", "-t", "t.json", "n.fa"]).well().out;
-    let json = std::fs::read(house.path("t.json")).unwrap();
+    let expected = dir.run(&["tokenizer", "encode", "-t", "t.json", "n.fa"]).success().out;
+    let json = std::fs::read(dir.path("t.json")).unwrap();
     for spelling in ["pipe", "file:pipe", "./pipe"] {
         for args in [
             &["tokenizer", "encode", "n.fa", "-t", spelling][..],
@@ -319,14 +316,13 @@ fn tokenizers_from_pipes() {
         ] {
             let (path, json) = (pipe.clone(), json.clone());
             let writer = std::thread::spawn(move || std::fs::write(path, json));
-            let said = house.run(args).well();
+            let output = dir.run(args).success();
             writer.join().unwrap().expect("somebody read");
-            assert!(!args.contains(&"encode") || said.out == expected, "{}", said.out);
+            assert!(!args.contains(&"encode") || output.out == expected, "{}", output.out);
         }
         // Every run of a comparison reads it again.
-        house.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it to a file"]);
-        house
-            .run(&["compare", "-t", &format!("base,{spelling}")])
+        dir.run(&["plan", "-t", spelling]).failed(2, &["pipe", "read only once", "save it to a file"]);
+        dir.run(&["compare", "-t", &format!("base,{spelling}")])
             .failed(2, &["pipe", "read only once", "save it to a file"]);
     }
 }

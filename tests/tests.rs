@@ -2,12 +2,14 @@
 
 mod audit;
 mod commands;
+
 mod configs;
+mod dir;
 mod docs;
 mod errors;
 mod figures;
 mod files;
-mod house;
+
 mod interruption;
 mod laws;
 mod letters;
@@ -15,6 +17,7 @@ mod masking;
 mod reading;
 mod report;
 mod schema;
+mod snapshots;
 mod structure;
 mod system;
 mod tasks;

@@ -7,13 +7,13 @@ use std::process::{Command, Output, Stdio};
 use experiment::{Record, read_jsonl};
 
 /// A temporary folder, removed when the value is dropped.
-pub(crate) struct House {
+pub(crate) struct TestDir {
     folder: tempfile::TempDir,
 }
 
-impl House {
-    pub(crate) fn new() -> House {
-        House { folder: tempfile::tempdir().expect("a temporary folder") }
+impl TestDir {
+    pub(crate) fn new() -> TestDir {
+        TestDir { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -46,8 +46,8 @@ impl House {
         command
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> Said {
-        Said::new(&self.command(args).output().expect("the program starts"))
+    pub(crate) fn run(&self, args: &[&str]) -> RunOutput {
+        RunOutput::new(&self.command(args).output().expect("the program starts"))
     }
 
     /// The records that `compare` wrote.
@@ -58,15 +58,15 @@ impl House {
 
 /// Exit code and output of a command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct RunOutput {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
-    pub(crate) fn new(output: &Output) -> Said {
-        Said {
+impl RunOutput {
+    pub(crate) fn new(output: &Output) -> RunOutput {
+        RunOutput {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -75,7 +75,7 @@ impl Said {
 
     /// Fails unless the exit code is 0.
     #[track_caller]
-    pub(crate) fn well(self) -> Said {
+    pub(crate) fn success(self) -> RunOutput {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self
     }
