@@ -28,8 +28,7 @@ fn catalog() -> Catalog {
 
 /// The data folder, needed by ignored tests only.
 fn data() -> PathBuf {
-    let root = std::env::var_os("TOKBENCH_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let root = PathBuf::from(std::env::var_os("TOKBENCH_DATA").expect("TOKBENCH_DATA is set"));
     assert!(root.join("gue").is_dir(), "no data in {} (set TOKBENCH_DATA)", root.display());
     root
 }

@@ -25,8 +25,7 @@ const READ: usize = 300;
 const CHUNK: usize = 10_000;
 
 fn data(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("TOKBENCH_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data"), PathBuf::from);
+    let folder = PathBuf::from(std::env::var_os("TOKBENCH_DATA")?);
     Some(folder.join(name)).filter(|path| path.exists())
 }
 
