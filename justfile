@@ -1,6 +1,7 @@
 # Commands of this repository; CONTRIBUTING.md says what each is for.
 
 # Tests that train models, read long texts or kill processes: left out of `quick`.
+slow_units := "--skip damaged --skip long_repeats --skip long_texts --skip ten_million --skip memory_does_not_grow"
 slow := "--skip interruption:: --skip figures:: --skip system:: --skip tasks:: --skip masking:: --skip laws:: --skip audit::" \
     + " --skip commands:: --skip report:: --skip letters:: --skip damaged --skip long_repeats --skip long_texts" \
     + " --skip ten_million --skip freshly_learned --skip fitted_survives --skip memory_does_not_grow"
@@ -11,7 +12,8 @@ default:
 
 # Unit tests and laws, without those that train models or read genomes
 quick:
-    cargo test --release --workspace --lib --bins --tests -- {{slow}}
+    cargo test --release --workspace --lib --bins -- {{slow_units}}
+    cargo test --release --workspace --test '*' -- {{slow}}
 
 # Every test that needs no data from elsewhere
 test:

@@ -387,7 +387,7 @@ fn what_would_be_lost_is_refused() {
     let again = |file: &str| run(&["train", "--vocab-size", "25", "--continue", file, "-o", "x.json", "g.fa"]);
     again("w.json").failed(3, &["w.json", "A, C, G, T"]);
     dir.write("cut.json", &json.to_string()[..100]);
-    again("cut.json").failed(3, &["cut.json", "ends at line 1", "download it again"]);
+    again("cut.json").failed(3, &["cut.json", "end of file at line 1", "download it again"]);
     again("t.json").success();
 }
 
@@ -404,8 +404,8 @@ fn a_tokenizer_on_standard_input() {
         // A command that refuses does not read.
         let _ = child.stdin.take().unwrap().write_all(bytes);
         let output = child.wait_with_output().unwrap();
-        let output = if output.status.success() { output.stdout } else { output.stderr };
-        (output.status.code(), String::from_utf8(output).unwrap())
+        let text = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.code(), String::from_utf8(text).unwrap())
     };
     let json = std::fs::read(dir.path("t.json")).unwrap();
     let (code, output) = run(&["inspect", "-"], &json);

@@ -64,7 +64,7 @@ fn window(e: &EncoderConfig, info: &TokenizerInfo, bases: f64, scored: f64) -> (
 struct PeakLoad {
     /// Rows per training step, and per evaluation step.
     rows: [f64; 2],
-    /// EncoderConfig tokens of the longest row.
+    /// Encoder tokens of the longest row.
     tokens: f64,
     /// Bases of the longest row.
     bases: f64,

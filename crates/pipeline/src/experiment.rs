@@ -247,11 +247,11 @@ impl Planned {
             if !learned.insert(pretrain.tokenizer.clone()) {
                 continue;
             }
-            let recipe = fitting::recipe(
-                &self.experiment.workspace.builtin.tokenizers,
-                &pretrain.tokenizer,
-                job.data.tokenizer.as_deref(),
-            )?;
+            let recipe = match self.experiment.inputs.canonical(&pretrain.tokenizer) {
+                Some(recipe) => recipe.clone(),
+                // A control.
+                None => self.experiment.workspace.recipe(&pretrain.tokenizer)?,
+            };
             if recipe.learned_vocabulary {
                 observer.note(format!("vocabulary of {}", recipe.name));
             }

@@ -80,6 +80,11 @@ impl Inputs {
         Ok(())
     }
 
+    /// The tokenizer of a canonical name, if the spec names it.
+    pub(crate) fn canonical(&self, name: &str) -> Option<&Recipe> {
+        self.tokenizers.values().find(|recipe| recipe.name == name)
+    }
+
     /// The longest row of a task, by task name.
     pub(crate) fn longest(&self, task: &str) -> LongestRow {
         self.longest.get(task).cloned().unwrap_or_default()

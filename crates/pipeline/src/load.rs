@@ -9,8 +9,8 @@ use model::network::Model;
 use protocol::Fitted;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fitting;
 use crate::workspace::Workspace;
+use crate::{fitting, run};
 
 /// A trained model with its tokenizer.
 #[derive(Debug)]
@@ -44,21 +44,42 @@ pub fn find(workspace: &Workspace, tokenizer: &str, corpus: &Corpus) -> Result<O
     Ok(workspace.store()?.records()?.0.into_iter().find(|record| pretraining(record).is_some_and(of)))
 }
 
-/// Loads a finished pretraining run on a device (`cpu` ...); `corpus`: the corpus of the run.
+/// Loads a finished pretraining run on a device (`cpu` ...). Its corpus is opened where the run found it.
 ///
 /// # Errors
-/// If the run is not a finished pretraining, its weights are not in the store, or the device is not available.
-pub fn load(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str) -> Result<Loaded> {
-    let Some(pretrain) = pretraining(&record) else {
+/// As [`load_with_corpus`], and if the corpus cannot be opened.
+pub fn load(workspace: &Workspace, record: Record, device: &str) -> Result<Loaded> {
+    let sources = run::sources(&workspace.store()?, &record.key)?;
+    let wanted = pretraining(&record).map(|pretrain| pretrain.corpus.clone()).ok_or_else(|| unfinished(&record))?;
+    let corpus = run::open_corpus(&wanted, &sources, workspace)?;
+    load_with_corpus(workspace, record, &corpus, device)
+}
+
+fn unfinished(record: &Record) -> Error {
+    Error::new(
+        ErrorKind::Usage,
+        format!("run {} is not a finished pretraining run", record.key.short()),
+        "load a pretraining run; \"tokbench plan --json\" shows keys",
+    )
+}
+
+/// As [`load`], with the corpus of the run, which its vocabulary was learned on.
+///
+/// # Errors
+/// If the run is not a finished pretraining, the corpus is another one, the weights are not in the store, or the device is not
+/// available.
+pub fn load_with_corpus(workspace: &Workspace, record: Record, corpus: &Corpus, device: &str) -> Result<Loaded> {
+    let pretrain = pretraining(&record).ok_or_else(|| unfinished(&record))?;
+    if corpus.hash() != pretrain.corpus.hash {
         return Err(Error::new(
-            ErrorKind::Usage,
-            format!("run {} is not a finished pretraining run", record.key.short()),
-            "load a pretraining run; \"tokbench plan --json\" shows keys",
+            ErrorKind::Data,
+            format!("run {} was not trained on the corpus {}", record.key.short(), corpus.name()),
+            format!("open the corpus {}", pretrain.corpus.name),
         ));
-    };
+    }
     let store = workspace.store()?;
     let place = model::device::open(device)?;
-    let data = store.data(&record.key)?.done().unwrap_or_default();
+    let data = run::sources(&store, &record.key)?;
     let recipe = fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
     let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |_| {})?;
     let model = model::load(&record.run, &store.folder(&record.key), &fitted, &place)?;

@@ -73,7 +73,7 @@ impl Prepared {
     ) -> Result<Prepared> {
         let store = workspace.store()?;
         let run = stored_run(workspace, &store, key)?;
-        let data = store.data(key)?.done().unwrap_or_default();
+        let data = sources(&store, key)?;
         let corpus = wanted_corpus(&run).map(|wanted| open_corpus(wanted, &data, workspace)).transpose()?;
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
         let fitted = match (model_of(&run), &corpus) {
@@ -143,6 +143,20 @@ fn stored_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run> {
     }
 }
 
+/// Where the data of a run was found when it was planned.
+pub(crate) fn sources(store: &Store, key: &Key) -> Result<Sources> {
+    match store.data(key)? {
+        Found::Done(sources) => Ok(sources),
+        // Some runs need none; those that do say what is missing.
+        Found::Missing => Ok(Sources::default()),
+        Found::SetAside { reason, moved_to } => Err(Error::new(
+            ErrorKind::Data,
+            format!("the data sources of run {} are corrupt ({reason}); moved to {}", key.short(), moved_to.display()),
+            "start it through \"tokbench compare\"",
+        )),
+    }
+}
+
 fn model_of(run: &Run) -> Option<&Pretrain> {
     match &run.work {
         Work::Pretrain(pretrain) => Some(pretrain),
@@ -176,7 +190,7 @@ fn changed(kind: &str, wanted: &DataRef) -> Error {
     )
 }
 
-fn open_corpus(wanted: &DataRef, data: &Sources, workspace: &Workspace) -> Result<Corpus> {
+pub(crate) fn open_corpus(wanted: &DataRef, data: &Sources, workspace: &Workspace) -> Result<Corpus> {
     let corpus = Corpus::open(described("corpus", wanted, data.corpus.as_ref())?, &workspace.data)?;
     if corpus.hash() == wanted.hash { Ok(corpus) } else { Err(changed("corpus", wanted)) }
 }

@@ -51,8 +51,13 @@ fn a_comparison_runs_from_rust_and_is_resumed() {
     // A finished run can be loaded with tokenizer and weights.
     let open = workspace.open_corpus(&corpus.display().to_string()).unwrap();
     let found = pipeline::load::find(&workspace, "bpe64", &open.corpus).unwrap().unwrap();
-    let loaded = pipeline::load(&workspace, found, &open.corpus, "cpu").unwrap();
+    let loaded = pipeline::load(&workspace, found.clone(), "cpu").unwrap();
     assert_eq!(loaded.training_bases(), 4000);
+    let other = folder.path().join("other.fa");
+    std::fs::write(&other, format!(">other\n{}\n", "ACGTTGCAAC".repeat(4_000))).unwrap();
+    let other = workspace.open_corpus(&other.display().to_string()).unwrap();
+    let error = pipeline::load::load_with_corpus(&workspace, found, &other.corpus, "cpu").unwrap_err();
+    assert!(error.message.contains("was not trained on the corpus"), "{error}");
 
     let conclusion = first.conclude().unwrap();
     assert!(conclusion.sentence.contains("bpe64"), "{}", conclusion.sentence);

@@ -19,7 +19,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-/// What is known of a component of the score.
+/// A component of the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Component {
     /// Its name in records and in `numbers.json`.
@@ -30,8 +30,10 @@ pub struct Component {
     pub role: Role,
     /// Its column in the table of components, if it has one.
     pub column: Option<Column>,
-    /// Whether it is also told for each species.
+    /// Whether it is also reported for each species.
     pub by_species: bool,
+    /// Its name in the legends of figures.
+    pub legend: &'static str,
 }
 
 /// How a component adds up.
@@ -39,7 +41,7 @@ pub struct Component {
 pub enum Role {
     /// A part of the total.
     Part,
-    /// A total of its own, beside the total.
+    /// A separate total, not part of the total.
     Beside,
     /// A bound, known only where the source of the text is: elsewhere it is absent, not zero.
     Floor,
@@ -48,9 +50,9 @@ pub enum Role {
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Columns stand in ascending order of their places.
+    /// Columns are in ascending order of their places.
     pub place: u8,
-    /// What stands above it.
+    /// Its heading.
     pub heading: &'static str,
 }
 
@@ -61,6 +63,7 @@ pub const COUNT: Component = Component {
     role: Role::Part,
     column: Some(Column { place: 0, heading: "count" }),
     by_species: false,
+    legend: "number of tokens",
 };
 
 /// Bits for the lengths of the tokens, sequential order.
@@ -70,6 +73,7 @@ pub const LENGTH: Component = Component {
     role: Role::Part,
     column: Some(Column { place: 1, heading: "length" }),
     by_species: false,
+    legend: "token lengths",
 };
 
 /// Bits for the tokens given their lengths, sequential order.
@@ -79,6 +83,7 @@ pub const CONTENT: Component = Component {
     role: Role::Part,
     column: Some(Column { place: 2, heading: "content" }),
     by_species: false,
+    legend: "token content",
 };
 
 /// Total bits of the parallel order (count + tokens).
@@ -88,29 +93,38 @@ pub const PARALLEL: Component = Component {
     role: Role::Beside,
     column: Some(Column { place: 4, heading: "parallel" }),
     by_species: false,
+    legend: "parallel order",
 };
 
-/// Sequential total without the pair rule of variable-length cuts.
+/// Sequential total without the pair rule of variable-length tokenizers.
 pub const NO_PAIR_RULE: Component = Component {
     name: "no_pair_rule",
     title: "no pair rule",
     role: Role::Beside,
     column: Some(Column { place: 3, heading: "unconstrained" }),
     by_species: false,
+    legend: "unconstrained",
 };
 
-/// Sequential total of the bias-only model of the same tokenizer.
+/// Sequential total of the context-free baseline of the same tokenizer.
 pub const BIAS_ONLY: Component = Component {
     name: "bias_only",
     title: "bias only",
     role: Role::Beside,
     column: Some(Column { place: 6, heading: "context-free" }),
     by_species: true,
+    legend: "context-free baseline",
 };
 
 /// Exact floor of the sequential order, where the source is known. Tables have it beside the total.
-pub const FLOOR: Component =
-    Component { name: "floor", title: "floor", role: Role::Floor, column: None, by_species: true };
+pub const FLOOR: Component = Component {
+    name: "floor",
+    title: "floor",
+    role: Role::Floor,
+    column: None,
+    by_species: true,
+    legend: "entropy floor",
+};
 
 /// Exact floor of the parallel order for this tokenizer's tokens, where the source is known.
 pub const PARALLEL_FLOOR: Component = Component {
@@ -119,6 +133,7 @@ pub const PARALLEL_FLOOR: Component = Component {
     role: Role::Floor,
     column: Some(Column { place: 5, heading: "parallel floor" }),
     by_species: false,
+    legend: "parallel entropy floor",
 };
 
 /// Every component, in the order of records and CSV.
@@ -352,8 +367,14 @@ mod tests {
 
     #[test]
     fn another_list_has_other_components() {
-        const TOLL: Component =
-            Component { name: "toll", title: "toll", role: Role::Part, column: None, by_species: false };
+        const TOLL: Component = Component {
+            name: "toll",
+            title: "toll",
+            role: Role::Part,
+            column: None,
+            by_species: false,
+            legend: "toll",
+        };
         const LIST: &[Component] = &[COUNT, TOLL];
         let score = Score::over(LIST).with(COUNT, 1.0).with(TOLL, 0.5).with(CONTENT, 9.0);
         assert_eq!((score.total(), score.get(CONTENT)), (1.5, None));

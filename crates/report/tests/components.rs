@@ -12,13 +12,25 @@ const TOY: Component = Component {
     role: Role::Beside,
     column: Some(Column { place: 9, heading: "toy" }),
     by_species: true,
+    legend: "toy total",
 };
 
-/// The components with one more.
+/// A part of the total.
+const TOY_PART: Component = Component {
+    name: "toy_part",
+    title: "toy part",
+    role: Role::Part,
+    column: None,
+    by_species: false,
+    legend: "toy part of the total",
+};
+
+/// The components with two more.
 const LIST: &[Component] = {
     const NUMBER: usize = COMPONENTS.len();
-    const EXTENDED: [Component; NUMBER + 1] = {
-        let mut list = [TOY; NUMBER + 1];
+    const EXTENDED: [Component; NUMBER + 2] = {
+        let mut list = [TOY; NUMBER + 2];
+        list[NUMBER + 1] = TOY_PART;
         let mut at = 0;
         while at < NUMBER {
             list[at] = COMPONENTS[at];
@@ -29,11 +41,11 @@ const LIST: &[Component] = {
     &EXTENDED
 };
 
-/// A score over the longer list, with half a bit per base.
+/// A score over the longer list, with half a bit per base, and a quarter in the total.
 fn with_toy(score: &Score) -> Score {
     let mut longer = Score::over(LIST);
     longer += score;
-    longer.with(TOY, 0.5 * score.bases as f64)
+    longer.with(TOY, 0.5 * score.bases as f64).with(TOY_PART, 0.25 * score.bases as f64)
 }
 
 #[test]
@@ -58,6 +70,8 @@ fn a_new_component_is_one_entry() {
     let group = &comparison.groups[0];
     let bits = group.subjects[0].bits.as_ref().unwrap();
     assert_eq!((bits.score.get(TOY), bits.species[1].score.get(TOY)), (Some(0.5), Some(0.5)));
+    let parts = report::figure::find("parts").unwrap().draw(&comparison).unwrap().unwrap();
+    assert!(parts.csv.contains(",base,toy part,0.25") && parts.svg.contains("toy part of the total"), "{}", parts.csv);
     // In the table as the last column of the components.
     let table = report::table(&comparison, false);
     let mut lines = table.lines().skip_while(|line| !line.starts_with("components of the total"));

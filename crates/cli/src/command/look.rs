@@ -158,7 +158,7 @@ fn learned(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> 
             format!("run \"tokbench compare --tokenizers {name} --corpus ...\" first, or omit {name}"),
         ));
     };
-    let loaded = pipeline::load(workspace, record, corpus, "cpu")?;
+    let loaded = pipeline::load::load_with_corpus(workspace, record, corpus, "cpu")?;
     let (key, seed) = (loaded.record.key.short(), loaded.record.run.seed);
     errln!("{name}: segmentation of run {key} (seed {seed}, {} training bases)", loaded.training_bases());
     loaded.segment(bases)

@@ -1,6 +1,6 @@
 //! The total as a stacked bar (token count, token lengths, token content), with entropy floor and context-free baseline.
 
-use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH};
+use protocol::score::{BIAS_ONLY, Component, FLOOR, Role, Score};
 
 use super::canvas::{self, Anchor, Canvas, Color, GREY, INK, SMALL, TEXT, WIDE, sheet, width};
 use super::drawn::{Drawn, common};
@@ -29,26 +29,14 @@ const HEADING: f64 = 30.0;
 const RIGHT: f64 = 76.0;
 const DASH: (f64, f64) = (5.0, 3.0);
 
-/// A component of the total as it is drawn.
-struct Component {
-    /// Name in the CSV.
-    name: &'static str,
-    /// Name in the legend.
-    legend: &'static str,
-    color: Color,
-}
-
-/// The components with colors of the Okabe-Ito palette that the first tokenizers' markers do not use.
-const COMPONENTS: [Component; 3] = [
-    Component { name: "count", legend: "number of tokens", color: Color(230, 159, 0) },
-    Component { name: "length", legend: "token lengths", color: Color(170, 170, 170) },
-    Component { name: "content", legend: "token content", color: Color(86, 180, 233) },
-];
+/// Colors of the components, in their order: of the Okabe-Ito palette, those that the first tokenizers' markers do not use.
+const COLORS: [Color; 5] =
+    [Color(230, 159, 0), Color(170, 170, 170), Color(86, 180, 233), Color(204, 121, 167), Color(240, 228, 66)];
 
 /// A bar: components, total, and where known entropy floor and context-free baseline, in bits per masked base.
 struct Bar<'a> {
     name: &'a str,
-    parts: [f64; 3],
+    parts: Vec<(Component, f64)>,
     total: f64,
     floor: Option<f64>,
     bias_only: Option<f64>,
@@ -58,21 +46,20 @@ impl Bar<'_> {
     fn new<'a>(name: &'a str, bits: &Bits) -> Bar<'a> {
         Bar {
             name,
-            parts: [COUNT, LENGTH, CONTENT].map(|component| bits.score.bits(component)),
+            parts: components(&bits.score).map(|component| (component, bits.score.bits(component))).collect(),
             total: bits.total.mean,
             floor: bits.score.get(FLOOR),
             bias_only: Some(bits.score.bits(BIAS_ONLY)).filter(|bits| bits.is_finite()),
         }
     }
 
-    /// Components with their values.
-    fn components(&self) -> impl Iterator<Item = (&'static Component, f64)> {
-        COMPONENTS.iter().zip(self.parts)
+    fn sum(&self) -> f64 {
+        self.parts.iter().map(|(_, value)| value).sum()
     }
 
     /// The largest value that the axis must include.
     fn end(&self) -> f64 {
-        self.parts.iter().sum::<f64>().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0))
+        self.sum().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0))
     }
 }
 
@@ -97,7 +84,8 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let bars = || blocks.iter().flat_map(|block| &block.bars);
     let margin = canvas::margin(bars().map(|bar| bar.name));
     let most = bars().map(Bar::end).fold(0.0, f64::max);
-    let entries = entries(bars().any(|bar| bar.floor.is_some()), bars().any(|bar| bar.bias_only.is_some()));
+    let parts = bars().next().map_or(&[][..], |bar| &bar.parts);
+    let entries = entries(parts, bars().any(|bar| bar.floor.is_some()), bars().any(|bar| bar.bias_only.is_some()));
     let body: f64 = blocks.iter().map(Block::height).sum();
     let size = (WIDE, TOP + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
     let svg = sheet(title, size, |canvas| {
@@ -132,7 +120,7 @@ fn csv(blocks: &[Block<'_>]) -> String {
         for bar in bars {
             let marks = [("total", Some(bar.total)), ("floor", bar.floor), ("bias only", bar.bias_only)];
             let marks = marks.into_iter().filter_map(|(name, value)| Some((name, value?)));
-            for (part, value) in bar.components().map(|(component, value)| (component.name, value)).chain(marks) {
+            for (part, value) in bar.parts.iter().map(|(component, value)| (component.title, *value)).chain(marks) {
                 csv.row(&[&group.label, bar.name, part], &[value]);
             }
         }
@@ -140,12 +128,21 @@ fn csv(blocks: &[Block<'_>]) -> String {
     csv.text()
 }
 
-fn entries<'a>(floor: bool, bias_only: bool) -> Vec<Entry<'a>> {
-    let entry = |component: &'static Component| -> Entry<'a> {
-        let color = component.color;
+/// The components that add up to the total.
+fn components(score: &Score) -> impl Iterator<Item = Component> + '_ {
+    score.iter().map(|(component, _)| component).filter(|component| component.role == Role::Part)
+}
+
+fn color(index: usize) -> Color {
+    COLORS[index % COLORS.len()]
+}
+
+fn entries<'a>(parts: &[(Component, f64)], floor: bool, bias_only: bool) -> Vec<Entry<'a>> {
+    let entry = |(index, (component, _)): (usize, &(Component, f64))| -> Entry<'a> {
+        let color = color(index);
         (component.legend.to_owned(), Box::new(move |c, (x, y)| c.rect((x - 9.0, y - 6.0), (x + 9.0, y + 6.0), color)))
     };
-    let mut entries: Vec<Entry<'_>> = COMPONENTS.iter().map(entry).collect();
+    let mut entries: Vec<Entry<'_>> = parts.iter().enumerate().map(entry).collect();
     if floor {
         entries
             .push(("entropy floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
@@ -173,10 +170,10 @@ fn draw_block(canvas: &mut Canvas<'_>, panel: &Panel, block: &Block<'_>, most: f
 
 fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     let (mut start, mut numbers) = (0.0, Vec::new());
-    for (component, value) in bar.components() {
+    for (index, &(_, value)) in bar.parts.iter().enumerate() {
         if value > 0.0 {
             let (from, to) = (scale.at(start), scale.at(start + value));
-            canvas.rect((from, y - BAR), (to, y + BAR), component.color);
+            canvas.rect((from, y - BAR), (to, y + BAR), color(index));
             let number = format!("{value:.2}");
             if to - from > width(&number, SMALL) + 8.0 {
                 numbers.push((scale.at(start + value / 2.0), number));
@@ -208,7 +205,7 @@ fn draw_marks(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64, num
 /// The total, at the end of its bar or, if a mark is there, behind the mark.
 fn draw_total(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     let text = format!("{:.3}", bar.total);
-    let end = scale.at(bar.parts.iter().sum()) + AIR;
+    let end = scale.at(bar.sum()) + AIR;
     let taken = end - AIR..end + width(&text, SMALL) + 4.0;
     let marks = [bar.bias_only, bar.floor].into_iter().flatten().map(|v| scale.at(v));
     let x = marks.filter(|x| taken.contains(x)).fold(end, |far, x| far.max(x + AIR));
