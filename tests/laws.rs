@@ -1,4 +1,5 @@
-//! Laws of the protocol (`docs/protocol.md#laws-kept-by-tests`) that need trained models: nobody under the floor, nobody under 2.0 on noise.
+//! Laws of the protocol (`docs/protocol.md#laws-kept-by-tests`) that need trained models: no model is below the entropy floor, nor below 2.0
+//! bits on noise.
 
 use experiment::record::{BlockScore, Outcome};
 use experiment::{Record, run::Work};
@@ -37,7 +38,7 @@ fn records(tokenizers: &str, corpus: &str, bases: u64) -> Vec<Record> {
 }
 
 #[test]
-fn nobody_goes_under_two_bits_on_uniform_dna() {
+fn no_model_is_below_two_bits_on_uniform_dna() {
     for record in
         records("'base', 'kmer3', 'kmer6', 'kmer6-nonoverlap', 'bpe256', 'randomcut256', 'mxdna'", "uniform", 60_000)
     {
@@ -46,7 +47,7 @@ fn nobody_goes_under_two_bits_on_uniform_dna() {
         println!("{}: {total:.4} ± {error:.4}, parallel {parallel:.4}", name(&record));
         assert!(total >= 2.0 - 3.0 * error - 1e-3, "{}: {total} ± {error}", name(&record));
         assert!(parallel >= 2.0 - 3.0 * error - 1e-3, "{}: parallel {parallel} ± {error}", name(&record));
-        // Nor far above: k-mers pay for what little they have learned of 4,096 words, variable lengths for their cut too.
+        // Nor far above: undertrained k-mers need more bits, and variable lengths also need bits for the segmentation.
         let most = match name(&record) {
             "base" | "mxdna" | "kmer3" => 2.05,
             "kmer6" | "kmer6-nonoverlap" => 2.12,
@@ -57,7 +58,7 @@ fn nobody_goes_under_two_bits_on_uniform_dna() {
 }
 
 #[test]
-fn nobody_goes_under_the_floor_and_context_is_learned() {
+fn no_model_is_below_the_entropy_floor_and_context_is_learned() {
     let all = records("'base', 'kmer3', 'bpe256', 'mxdna'", "order1", 150_000);
     for record in &all {
         let blocks = blocks(record);
@@ -66,7 +67,7 @@ fn nobody_goes_under_the_floor_and_context_is_learned() {
             mean(blocks, |block| block.score.bits(PARALLEL) - block.score.get(PARALLEL_FLOOR).expect("a floor"));
         let (gain, _) = mean(blocks, |block| block.score.bits(BIAS_ONLY) - block.total());
         println!(
-            "{}: {gap:.3} ± {error:.3} above the floor, parallel {parallel:.3}, {gain:.3} below bias-only",
+            "{}: {gap:.3} ± {error:.3} above the entropy floor, parallel {parallel:.3}, {gain:.3} below the context-free baseline",
             name(record)
         );
         assert!(gap >= -3.0 * error, "{}: {gap} ± {error}", name(record));
@@ -75,9 +76,9 @@ fn nobody_goes_under_the_floor_and_context_is_learned() {
     for learned in ["base", "mxdna"] {
         let record = all.iter().find(|record| name(record) == learned).expect("a record");
         let (gain, _) = mean(blocks(record), |block| block.score.bits(BIAS_ONLY) - block.total());
-        assert!(gain >= 0.1, "{learned} is only {gain} bits per base below its bias-only model");
+        assert!(gain >= 0.1, "{learned} is only {gain} bits per base below its context-free baseline");
     }
-    // The same bases for all: hidden spans and windows do not depend on the tokenizer.
+    // The same bases for all: masked spans and windows do not depend on the tokenizer.
     let planned = |record: &Record| match &record.outcome {
         Outcome::Pretrained(result) => {
             (result.planned_bases, result.blocks.iter().map(|b| b.score.bases).collect::<Vec<_>>())
