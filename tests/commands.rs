@@ -70,7 +70,7 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
     // All runs are published; the table shows the chosen ones and the cost of the others.
     assert_eq!(dir.records("out").len(), 4);
     let table = std::fs::read_to_string(dir.path("out/table.txt")).unwrap();
-    for word in ["learning rates 0.000001 and 0.001 were tried for every tokenizer", "the 2 runs at other rates"] {
+    for word in ["Learning rates 0.000001 and 0.001 were tried for every tokenizer", "2 runs at other rates took"] {
         assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "{word}: {table}");
     }
     let again = dir.run(&["report", "out/records.jsonl"]).success();

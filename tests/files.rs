@@ -111,7 +111,7 @@ fn special_ids_are_those_of_the_post_processor() {
     assert_eq!(u64::from_le_bytes(array[array.len() - 8..].try_into().unwrap()), 6);
     // What cannot be followed.
     encode(template(&["<s>", "$A"], &[])).failed(3, &["post_processor", "\"<s>\"", "help:"]);
-    encode(template(&["<s>", "$A"], &[("<s>", 5)])).failed(3, &["the id 5", "the letters \"A\" of a sequence"]);
+    encode(template(&["<s>", "$A"], &[("<s>", 5)])).failed(3, &["the id 5", "the token of the letters \"A\""]);
     encode(template(&["<s>", "$A"], &[("<s>", 99)])).failed(3, &["the id 99", "no token of its vocabulary"]);
     encode(template(&["<s>", "$A", "$A"], &[("<s>", 2)])).failed(3, &["sequence A 2 times, not once"]);
     encode(template(&["<s>"], &[("<s>", 2)])).failed(3, &["sequence A 0 times, not once"]);

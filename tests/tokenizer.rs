@@ -64,7 +64,7 @@ fn both_strands_and_canonical_kmers() {
     let long = encode(&["kmer12", "--output", "ids"]).success();
     assert!(long.err.contains("2 tokens"), "{}", long.err);
     assert_eq!(dir.run(&["tokenizer", "decode", "-t", "kmer12", "ids"]).success().out, "GGTAN\n");
-    dir.run(&["compare", "--tokenizers", "base,kmer12"]).failed(2, &["\"kmer12\"", "K of at most 8"]);
+    dir.run(&["compare", "--tokenizers", "base,kmer12"]).failed(2, &["\"kmer12\"", "use K <= 8"]);
     dir.write("g.fa", genome());
     dir.run(&["tokenizer", "train", "--vocab-size", "30", "--output", "t.json", "g.fa"]).success();
     encode(&["t.json", "--canonical"]).failed(2, &["no canonical k-mers", "--both-strands"]);
@@ -329,7 +329,7 @@ fn training_continues_samples_and_counts_both_strands() {
     train(&["--vocab-size", "40", "-o", "w.json", "--bases", "9k", "--piece-length", "0", "g.fa"])
         .failed(2, &["--piece-length"]);
     train(&["--vocab-size", "20", "-o", "w.json", "--continue", "small.json", "g.fa"])
-        .failed(3, &["30 entries are known"]);
+        .failed(3, &["the initial vocabulary already has 30 entries"]);
     train(&["--vocab-size", "60", "-o", "w.json", "--continue", "g.fa", "g.fa"]).failed(3, &["invalid JSON"]);
 }
 

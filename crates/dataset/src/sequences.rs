@@ -216,7 +216,7 @@ mod tests {
             let error = open(&path).err().unwrap();
             assert!(error.to_string().ends_with(expected), "{error}");
             let remedy = error.remedy().unwrap();
-            assert!(remedy.contains("a column sequence") && !remedy.contains("label"), "{remedy}");
+            assert!(remedy.contains("column sequence") && !remedy.contains("label"), "{remedy}");
         }
     }
 }

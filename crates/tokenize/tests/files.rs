@@ -172,7 +172,7 @@ fn unsupported_added_tokens_and_post_processors() {
         })
     };
     let replace = |content: &str| json!({"type": "Replace", "pattern": {"String": "R"}, "content": content});
-    contains(&added(&[("R", 64)], replace("")), &["empty text of an added token", "\"normalized\""]);
+    contains(&added(&[("R", 64)], replace("")), &["changes an added token to an empty text", "\"normalized\""]);
     contains(&added(&[("R", 64), ("N", 65)], replace("N")), &["changes two added tokens to \"N\"", "\"normalized\""]);
     contains(&added(&[("R", 70)], Value::Null), &["gives the added token \"R\" the id 70", "gives it 64"]);
     let single =
@@ -336,7 +336,7 @@ fn alphabets() {
         })
     };
     contains(&without("bpe64", "G"), &["missing tokens for single bases: G", "upper-case DNA"]);
-    contains(&without("wordpiece64", "G"), &["missing tokens for single bases: G,"]);
+    contains(&without("wordpiece64", "G"), &["missing tokens for single bases: G / "]);
     contains(&without("wordpiece64", "##G"), &["missing tokens for single bases: ##G"]);
     let lower = changed("unigram64", |file| {
         for entry in file["model"]["vocab"].as_array_mut().unwrap().iter_mut().skip(5) {

@@ -171,7 +171,7 @@ pub const METRICS: &[AuditMetric] = &[
         a.composition.covering(0.9)
     })
     .column(Block::Composition, "90 % in")
-    .log_panel(3, "entries covering 90 % of tokens")
+    .log_panel(3, "entries for 90 % of tokens")
     .low_if_undersampled(),
     AuditMetric::new("types_99", "vocabulary entries covering 99 % of the tokens", Unit::Count, |a| {
         a.composition.covering(0.99)
