@@ -112,7 +112,7 @@ fn special_ids_are_those_of_the_post_processor() {
     // What cannot be followed.
     encode(template(&["<s>", "$A"], &[])).failed(3, &["post_processor", "\"<s>\"", "help:"]);
     encode(template(&["<s>", "$A"], &[("<s>", 5)])).failed(3, &["the id 5", "the token of the letters \"A\""]);
-    encode(template(&["<s>", "$A"], &[("<s>", 99)])).failed(3, &["the id 99", "no token of its vocabulary"]);
+    encode(template(&["<s>", "$A"], &[("<s>", 99)])).failed(3, &["the id 99", "which is not in its vocabulary"]);
     encode(template(&["<s>", "$A", "$A"], &[("<s>", 2)])).failed(3, &["sequence A 2 times, not once"]);
     encode(template(&["<s>"], &[("<s>", 2)])).failed(3, &["sequence A 0 times, not once"]);
 }

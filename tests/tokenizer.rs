@@ -85,7 +85,7 @@ fn both_strands_and_canonical_kmers() {
     dir.write("y.offsets.npy", FASTA);
     dir.run(&["tokenizer", "encode", "-t", "base", "--format", "npy", "--output", "y", "y.offsets.npy"])
         .failed(2, &["y.offsets.npy"]);
-    dir.run(&["tokenizer", "convert", "--output", "w.json", "kmer9-nonoverlap"]).failed(2, &["at most 8 bases"]);
+    dir.run(&["tokenizer", "convert", "--output", "w.json", "kmer9-nonoverlap"]).failed(2, &["use K <= 8"]);
 }
 
 #[test]
