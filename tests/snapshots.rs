@@ -44,9 +44,9 @@ fn help_is_as_committed() {
 #[test]
 fn errors_are_as_committed() {
     let dir = TestDir::new();
-    dir.write("empty.fa", String::new());
-    dir.write("letters.fa", ">a\nACGT\nAC!T\n".to_owned());
-    dir.write("unknown.toml", "tokenizers = ['base']\ncorpus = 'order1'\nseed = 3\n".to_owned());
+    dir.write("empty.fa", "");
+    dir.write("letters.fa", ">a\nACGT\nAC!T\n");
+    dir.write("unknown.toml", "tokenizers = ['base']\ncorpus = 'order1'\nseed = 3\n");
     for (name, line) in [
         ("unknown-tokenizer", "compare -t kmr6"),
         ("unknown-corpus", "compare -t base --corpus ordre1"),

@@ -30,7 +30,7 @@ pub struct Error {
     pub remedy: Option<String>,
 }
 
-/// `Result` with this crate's [`enum@Error`].
+/// `Result` with this crate's [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl fmt::Display for Error {

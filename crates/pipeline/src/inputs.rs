@@ -140,7 +140,7 @@ impl Inputs {
     fn recipe(&self, name: &str) -> Result<Cow<'_, Recipe>, Refusal> {
         match self.tokenizers.get(name) {
             Some(recipe) => Ok(Cow::Borrowed(recipe)),
-            None => self.builtin.tokenizers.parse(name).map(Cow::Owned).map_err(refusal),
+            None => self.builtin.tokenizers.parse(name).map(Cow::Owned).map_err(|error| refusal(&error)),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Resolver for Inputs {
     }
 
     fn check(&self, name: &str, masking: &Masking) -> Result<(), Refusal> {
-        self.recipe(name)?.check_span(masking.span).map_err(refusal)
+        self.recipe(name)?.check_span(masking.span).map_err(|error| refusal(&error))
     }
 
     fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
@@ -172,7 +172,7 @@ impl Resolver for Inputs {
     }
 }
 
-fn refusal(error: tokenize::Error) -> Refusal {
+fn refusal(error: &tokenize::Error) -> Refusal {
     Refusal { cause: error.to_string(), remedy: error.remedy() }
 }
 

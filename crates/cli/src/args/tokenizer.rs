@@ -112,7 +112,7 @@ pub struct EncodeFiles {
     /// Output file; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Add special tokens around each sequence (not with bed): [CLS] and [SEP], or those of the post_processor of a
+    /// Add special tokens around each sequence (not with bed): CLS and SEP, or those of the post_processor of a
     /// tokenizer.json.
     #[arg(long)]
     pub specials: bool,

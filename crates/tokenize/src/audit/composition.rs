@@ -110,8 +110,8 @@ impl Composition {
         counts.iter().position(enough).map_or(f64::NAN, |at| at as f64 + 1.0)
     }
 
-    /// Entropy of the token distribution in bits per token, with the Miller-Madow correction for finite samples (Miller 1955): (K -
-    /// 1) / (2 N ln 2) for K distinct tokens among N. It also holds for overlapping k-mers, whose counts vary as those of
+    /// Entropy of the token distribution in bits per token, with the Miller-Madow correction for finite samples (Miller 1955), which is
+    /// `(K - 1) / (2 N ln 2)` for K distinct tokens among N. It also holds for overlapping k-mers, whose counts vary as those of
     /// independent ones (Good 1953).
     #[must_use]
     pub fn entropy(&self) -> f64 {

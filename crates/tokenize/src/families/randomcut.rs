@@ -141,7 +141,7 @@ impl RandomCut {
         for start in (0..text.len()).rev() {
             let mut sum = f64::NEG_INFINITY;
             self.candidates(text, start, |_, length, weight| {
-                sum = log_add(sum, weight.ln() + log_weights[start + length])
+                sum = log_add(sum, weight.ln() + log_weights[start + length]);
             });
             log_weights[start] = sum;
         }

@@ -48,8 +48,7 @@ const LONGEST_WORD: u32 = u32::MAX;
 fn resolve(name: &Name) -> Result<Recipe, Error> {
     let size = size(name, 13, "5 special ids, 4 bases that start a word, 4 that continue it, merges")?;
     let settings = format!(
-        "{} bases in pieces of {}, {TRAINER}, pairs from {FREQUENCY} places on, {PREFIX} before what continues",
-        TRAINING_BASES, CHUNK_LENGTH
+        "{TRAINING_BASES} bases in pieces of {CHUNK_LENGTH}, {TRAINER}, pairs from {FREQUENCY} places on, {PREFIX} before what continues"
     );
     Ok(learned(format!("wordpiece{size}"), size, &settings, move |name, chunks| learn(name, size, chunks)))
 }
