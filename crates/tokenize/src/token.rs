@@ -61,7 +61,7 @@ pub trait Tokenizer: Any + Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// The data from which [`crate::registry::Recipe::load`] restores the tokenizer, for learned vocabularies.
+    /// The data from which [`crate::Recipe::load`] restores the tokenizer, for learned vocabularies.
     fn save(&self) -> Option<Vec<u8>> {
         None
     }
