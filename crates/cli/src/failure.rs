@@ -2,6 +2,7 @@
 
 pub(crate) use pipeline::Error as Failure;
 use pipeline::ErrorKind;
+use tokenize::{FrontendConfig, Recipe};
 
 /// An unexpected failure.
 pub(crate) const FAILED: ErrorKind = ErrorKind::Failed;
@@ -28,4 +29,19 @@ pub(crate) fn code(kind: ErrorKind) -> u8 {
 /// A failure caused by invalid data.
 pub(crate) fn invalid(message: String, remedy: &str) -> Failure {
     Failure::new(DATA, message, remedy)
+}
+
+/// Refuses a tokenizer that is applied inside a model only; `remedy`: what to use instead.
+pub(crate) fn needs_no_model(recipe: &Recipe, remedy: &str) -> Result<(), Failure> {
+    if recipe.frontend == FrontendConfig::Lookup {
+        return Ok(());
+    }
+    Err(Failure::new(
+        USAGE,
+        format!(
+            "{} is a learned front end: its input is single bases, and its units exist only inside the model",
+            recipe.name
+        ),
+        remedy,
+    ))
 }

@@ -10,10 +10,10 @@ use report::audit::{Cell, Sheet, Text};
 use report::figure::FigureKind;
 use serde_json::json;
 use tokenize::audit::{Audit, METRICS};
-use tokenize::{FrontendConfig, Recipe, Tokenizer};
+use tokenize::{Recipe, Tokenizer};
 
 use crate::args;
-use crate::failure::{Failure, USAGE};
+use crate::failure::{Failure, needs_no_model};
 use crate::folders;
 use crate::progress;
 use crate::stdout::{color, errln, out, outln};
@@ -75,17 +75,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
 
 fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
     let recipe = builtin.tokenizers.parse(name)?;
-    if recipe.frontend == FrontendConfig::Lookup {
-        return Ok(recipe);
-    }
-    Err(Failure::new(
-        USAGE,
-        format!(
-            "{} is a learned front end: its input is single bases, and its units exist only inside the model",
-            recipe.name
-        ),
-        "audit \"base\" for its input; \"tokbench look\" shows the units of a trained model",
-    ))
+    needs_no_model(&recipe, "audit \"base\" for its input; \"tokbench look\" shows the units of a trained model")?;
+    Ok(recipe)
 }
 
 /// Windows of the test split, and as many of each kind of random text.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bpe::HuggingFace;
 use tokenize::kmer::Kmer;
-use tokenize::{FrontendConfig, Registry, Tokenizer};
+use tokenize::{Registry, Tokenizer};
 
 use super::standard::{STANDARD_INPUT, is_standard_input, standard_input};
-use crate::failure::{Failure, USAGE, invalid};
+use crate::failure::{Failure, USAGE, invalid, needs_no_model};
 
 /// A tokenizer that needs no training text, and its external ids.
 pub(crate) struct Loaded {
@@ -98,16 +98,7 @@ pub(crate) fn open(tokenizers: &Registry, name: &str) -> Result<Loaded, Failure>
             "train a BPE with \"tokbench tokenizer train --vocab-size V --output tokenizer.json FILE\", then name that file",
         ));
     }
-    if recipe.frontend != FrontendConfig::Lookup {
-        return Err(Failure::new(
-            USAGE,
-            format!(
-                "{} is a learned front end: its input is single bases, and its units exist only inside the model",
-                recipe.name
-            ),
-            "use \"base\" for its input, and \"tokbench look\" for the units of a trained model",
-        ));
-    }
+    needs_no_model(&recipe, "use \"base\" for its input, and \"tokbench look\" for the units of a trained model")?;
     let tokenizer = recipe.fit(&mut std::iter::empty())?;
     // These two types have faster methods for many sequences.
     let any: Arc<dyn Any + Send + Sync> = Arc::<dyn Tokenizer>::clone(&tokenizer);
