@@ -82,11 +82,13 @@ impl Experiment {
         let plan = self.expand()?;
         self.inputs.check_windows(&self.spec)?;
         self.inputs.check_vocabularies(&self.spec)?;
-        let (finished, damaged, memory) = (HashSet::new(), Vec::new(), None);
+        let (finished, damaged, memory, store) = (HashSet::new(), Vec::new(), None, None);
         let scheduler = Scheduler::default();
-        let mut planned = Planned { experiment: self, plan, finished, damaged, memory, fitted: false, scheduler };
+        let mut planned =
+            Planned { experiment: self, store, plan, finished, damaged, memory, fitted: false, scheduler };
         if planned.experiment.workspace.store.exists() {
-            planned.load_records(&planned.experiment.workspace.store()?)?;
+            let store = planned.open_store()?;
+            planned.load_records(&store)?;
         }
         Ok(planned)
     }
@@ -102,6 +104,8 @@ impl Experiment {
 #[derive(Debug)]
 pub struct Planned {
     experiment: Experiment,
+    /// The store, once it is open.
+    store: Option<Store>,
     plan: Plan,
     finished: HashSet<Key>,
     damaged: Vec<String>,
@@ -113,6 +117,18 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The store of the workspace, opened (and its folder created) at the first call.
+    ///
+    /// # Errors
+    /// If the folder cannot be created or written.
+    pub fn open_store(&mut self) -> Result<Store> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => self.experiment.workspace.store()?,
+        };
+        Ok(self.store.insert(store).clone())
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
@@ -142,7 +158,7 @@ impl Planned {
     /// # Errors
     /// If the file is invalid or the store cannot be written.
     pub fn adopt(&mut self, file: &Path) -> Result<(usize, usize)> {
-        let store = self.experiment.workspace.store()?;
+        let store = self.open_store()?;
         let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
         let (mut imported, mut others) = (0, 0);
         for record in published(file)? {
@@ -239,7 +255,7 @@ impl Planned {
     /// # Errors
     /// If a vocabulary cannot be learned from the training split, or the store cannot be written.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let store = self.experiment.workspace.store()?;
+        let store = self.open_store()?;
         let corpus = &self.experiment.inputs.corpus.corpus;
         let mut learned = HashSet::new();
         for job in self.unfinished() {
@@ -271,7 +287,7 @@ impl Planned {
         if !self.fitted && !executor.simulates() {
             self.fit(observer)?;
         }
-        let store = self.experiment.workspace.store()?;
+        let store = self.open_store()?;
         let mut summary = self.pass(executor, &store, observer)?;
         let mut records = collect(&store, &self.plan.jobs)?;
         let mut chosen = BTreeMap::new();

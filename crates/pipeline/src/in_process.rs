@@ -113,7 +113,7 @@ fn execute(workspace: &Workspace, key: &Key, stop: Arc<AtomicBool>, sender: &Sen
         let progress = ProgressLine { stage: progress.stage.to_owned(), bases: progress.done, of: progress.of };
         let _ = sender.send(Update::Progress(progress));
     };
-    let prepared = Prepared::open(workspace, key, None, &mut |text| note(text))?;
+    let prepared = Prepared::open(workspace, workspace.store()?, key, None, &mut |text| note(text))?;
     let ran = prepared.execute(&mut Watch::new(progress, stop))?;
     ran.notes.into_iter().for_each(note);
     Ok(())

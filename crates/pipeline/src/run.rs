@@ -19,19 +19,19 @@ use crate::workspace::Workspace;
 /// # Errors
 /// As [`Prepared::open`] and [`Prepared::execute`].
 pub fn run(workspace: &Workspace, key: &Key, watch: &mut Watch<'_>) -> Result<Record> {
-    if let Some(record) = finished(workspace, key)? {
+    let store = workspace.store()?;
+    if let Some(record) = finished(&store, key)? {
         return Ok(record);
     }
-    Ok(Prepared::open(workspace, key, None, &mut |_| {})?.execute(watch)?.record)
+    Ok(Prepared::open(workspace, store, key, None, &mut |_| {})?.execute(watch)?.record)
 }
 
 /// The record of a finished run. Failed and simulated records do not count.
 ///
 /// # Errors
 /// If the store has no such run, or it is corrupt.
-pub fn finished(workspace: &Workspace, key: &Key) -> Result<Option<Record>> {
-    let store = workspace.store()?;
-    stored_run(workspace, &store, key)?;
+pub fn finished(store: &Store, key: &Key) -> Result<Option<Record>> {
+    stored_run(store, key)?;
     Ok(store
         .record(key)?
         .done()
@@ -67,12 +67,12 @@ impl Prepared {
     /// If the store has no such run, its data has changed or cannot be read, or the device kind differs.
     pub fn open(
         workspace: &Workspace,
+        store: Store,
         key: &Key,
         device: Option<&str>,
         say: &mut dyn FnMut(String),
     ) -> Result<Prepared> {
-        let store = workspace.store()?;
-        let run = stored_run(workspace, &store, key)?;
+        let run = stored_run(&store, key)?;
         let data = sources(&store, key)?;
         let corpus = wanted_corpus(&run).map(|wanted| open_corpus(wanted, &data, workspace)).transpose()?;
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;
@@ -132,12 +132,12 @@ impl Prepared {
     }
 }
 
-fn stored_run(workspace: &Workspace, store: &Store, key: &Key) -> Result<Run> {
+fn stored_run(store: &Store, key: &Key) -> Result<Run> {
     match store.run(key)? {
         Found::Done(run) => Ok(run),
         Found::Missing | Found::SetAside { .. } => Err(Error::new(
             ErrorKind::Data,
-            format!("no run {key} in {}", workspace.store.display()),
+            format!("no run {key} in {}", store.root().display()),
             "\"tokbench plan --json\" shows keys; \"tokbench compare\" prepares runs",
         )),
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Compare, interrupt: &Inte
     let experiment = Experiment::open(spec.clone(), &workspace)?;
     let mut planned = experiment.plan()?;
     check_output(args, &output)?;
-    workspace.store()?;
+    planned.open_store()?;
     reuse_records(args, &mut planned)?;
     check(args, &spec, &mut planned)?;
     announce(&planned);

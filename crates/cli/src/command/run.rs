@@ -25,11 +25,12 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Run, interrupt: &Interrup
     }
     let workspace = workspace(builtin, args.data.as_deref(), &args.store);
     let key: Key = args.key.parse()?;
-    if finished(&workspace, &key)?.is_some() {
+    let store = workspace.store()?;
+    if finished(&store, &key)?.is_some() {
         errln!("run {} is already finished", key.short());
         return Ok(0);
     }
-    let prepared = Prepared::open(&workspace, &key, args.device.as_deref(), &mut |text| errln!("{text}"))?;
+    let prepared = Prepared::open(&workspace, store, &key, args.device.as_deref(), &mut |text| errln!("{text}"))?;
     let mut bar = (!args.attached).then(|| Bar::single(prepared.run()));
     let report = |progress: model::Progress| match &mut bar {
         Some(bar) => bar.update(progress.stage, progress.done, progress.of),
