@@ -36,7 +36,7 @@ fn killed_twenty_times_gives_the_same_records() {
     let dir = TestDir::new();
     dir.write("q.toml", &spec);
     dir.write("my.fa", &genome);
-    let (mut kills, mut finished) = (0, 0);
+    let (mut kills, mut finished, mut groups) = (0, 0, Vec::new());
     // Twenty times, and on a slow machine until a fine-tuning was met.
     let met = || {
         std::fs::read_dir(dir.path(".tokbench")).into_iter().flatten().filter_map(Result::ok).any(|entry| {
@@ -59,11 +59,20 @@ fn killed_twenty_times_gives_the_same_records() {
         }
         // Half of the times everything at once, runs in the middle of a write included; half of the times the parent alone:
         // its runs see that it is gone and end by themselves while the next call is already at work.
+        groups.push(format!("-{}", child.id()));
         let target = if i % 2 == 0 { format!("-{}", child.id()) } else { child.id().to_string() };
         Command::new("kill").args(["-9", "--", &target]).stderr(Stdio::null()).status().expect("kill");
         child.wait().expect("a child");
     }
     assert!(kills >= 15 && kills >= 3 * finished, "{kills} kills, {finished} times it had ended before");
+    // Runs whose parent was killed end by themselves; until then they may still write a record.
+    let alive = |group: &String| {
+        let status = Command::new("kill").args(["-0", "--", group]).stderr(Stdio::null()).status();
+        status.expect("kill").success()
+    };
+    while groups.iter().any(alive) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let records = |store: &str| {
         std::fs::read_dir(dir.path(store))
             .map(|entries| entries.filter_map(Result::ok).filter(|e| e.path().join("record.json").exists()).count())
