@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use statistics::power::{Spread, detectable_effect};
 pub use statistics::text::{rough_duration as duration, rough_p as p_value};
 
 use crate::job::Job;
@@ -85,22 +86,32 @@ impl Plan {
                 self.reference,
                 plural(s)
             )?;
-            if self.smallest_p > 0.05 {
-                let remedy = match statistics::holm::minimum_seeds(m) {
-                    Some(minimum) => format!("use at least {minimum}"),
-                    None => "no number of seeds is sufficient for this number of comparisons".to_owned(),
-                };
-                writeln!(out, "underpowered: no difference can be significant with {s} seed{}; {remedy}", plural(s))?;
+            let fewest = self.fewest_seeds.map_or_else(
+                || "no number of seeds is sufficient for this number of comparisons".to_owned(),
+                |fewest| format!("fewest seeds that can decide: {fewest}"),
+            );
+            writeln!(out, "{fewest}")?;
+            if self.exploratory {
+                writeln!(out, "exploratory: no verdict, whatever the differences are")?;
+                return Ok(());
+            }
+            if self.smallest_p > statistics::ALPHA {
+                writeln!(out, "underpowered: no difference can be significant with {s} seed{}", plural(s))?;
             }
         }
-        if let Some(effect) = statistics::power::standardized_effect(s, m).filter(|_| m > 0) {
+        let unit = Spread { seeds: 1.0, text: None };
+        if let Some(effect) = detectable_effect(unit, s, m).filter(|_| m > 0) {
+            let bits = self.detectable.map_or_else(
+                || {
+                    "; the error from the test text is not known before the first records, so this is a lower bound"
+                        .to_owned()
+                },
+                |bits| format!(";\nwith the variation over seeds and text of earlier records, {bits:.3} bits per base"),
+            );
             writeln!(
                 out,
-                "power 80 % (exact sign-flip test, strictest Holm step): a true difference of {effect:.2} standard deviations\n\
-                 of the paired differences over seeds{}",
-                self.detectable.map_or_else(String::new, |bits| format!(
-                    ", {bits:.3} bits per base at the spread of earlier records"
-                ))
+                "power 80 % (sign-flip test and interval, strictest Holm step): over seeds alone, a true difference of {effect:.2} standard\n\
+                 deviations of the paired differences{bits}"
             )?;
         }
         Ok(())

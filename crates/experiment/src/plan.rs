@@ -39,8 +39,12 @@ pub struct Plan {
     pub comparisons: usize,
     /// Minimum attainable Holm-adjusted p-value with these seeds.
     pub smallest_p: f64,
-    /// Smallest true difference in bits per base that is detected with power 80 %, at the standard deviation of earlier records
-    /// (see [`Plan::calibrate`] and [`statistics::power`]).
+    /// Fewest seeds with which a Holm-adjusted p-value of 0.05 is attainable in the largest family.
+    pub fewest_seeds: Option<usize>,
+    /// True if the experiment is exploratory: no verdict.
+    pub exploratory: bool,
+    /// Smallest true difference in bits per base that is detected with power 80 %, at the variation over seeds and text of earlier
+    /// records (see [`Plan::calibrate`] and [`statistics::power`]).
     pub detectable: Option<f64>,
     /// True if the run times come from measurements on the device kinds of the plan.
     pub calibrated: bool,
@@ -50,11 +54,13 @@ impl Plan {
     /// Expands a spec.
     ///
     /// # Errors
-    /// If the spec is invalid, the resolver rejects a tokenizer, corpus or task, two tasks are equal or share a name, or the
+    /// If the spec is invalid, too few seeds are given to decide and it is not exploratory, the resolver rejects a tokenizer, corpus or task, two tasks are equal or share a name, or the
     /// reference is not one of the tokenizers.
     pub fn new(spec: &Spec, resolver: &impl Resolver) -> Result<Plan> {
         spec.validate(resolver.encoders())?;
+        let spec = &spec.clone().with_seeds();
         let resolved = ResolvedSpec::new(spec, resolver)?;
+        spec.validate_seeds()?;
         let mut runs = Runs::default();
         resolved.pretraining(&mut runs)?;
         let deferred = resolved.finetuning(&mut runs)?;
@@ -63,6 +69,7 @@ impl Plan {
         }
         let names = |infos: &[TokenizerInfo]| infos.iter().map(|info| info.canonical.clone()).collect();
         let (compared, controls) = resolved.subjects.split_at(resolved.compared);
+        let planned = spec.seeds_planned.unwrap_or(spec.seeds.len());
         Ok(Plan {
             name: spec.name.clone(),
             reference: compared[resolved.reference].canonical.clone(),
@@ -72,7 +79,9 @@ impl Plan {
             jobs: runs.jobs,
             deferred,
             comparisons: spec.comparisons(),
-            smallest_p: statistics::holm::minimum_attainable_p(spec.seeds.len(), spec.comparisons()),
+            smallest_p: statistics::holm::minimum_attainable_p(planned, spec.comparisons()),
+            fewest_seeds: spec.fewest_seeds().filter(|_| spec.comparisons() > 0),
+            exploratory: spec.exploratory,
             detectable: None,
             calibrated: false,
         })

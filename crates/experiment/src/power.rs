@@ -1,26 +1,31 @@
-//! The detectable difference of a plan in bits per base, from the standard deviation of earlier records.
+//! The detectable difference of a plan in bits per base, from the variation of earlier records over seeds and text.
 
 use std::collections::BTreeMap;
 
+use statistics::bootstrap::{Blocks, text_error};
+use statistics::power::{Spread, detectable_effect};
+
 use crate::plan::Plan;
-use crate::record::{BlockScore, Outcome, Record};
+use crate::record::{Outcome, Pretrained, Record};
 use crate::run::{Key, Run, Work};
 
-/// Smallest true difference in bits per base that is detected with power 80 % ([`statistics::power`]), from the largest standard
-/// deviation of paired differences over seeds in earlier records of the same runs. None without such records, or if no
-/// difference can be significant with the planned seeds.
+/// Records of the same run by seed.
+type BySeed<'a> = BTreeMap<u64, &'a Pretrained>;
+
+/// Smallest true difference in bits per base that is detected with power 80 % ([`statistics::power`]) in the comparison that varies
+/// most, from earlier records of the same runs. None without at least three paired records, or if no difference can be significant
+/// with the planned seeds.
 pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
-    let mut bits: BTreeMap<Key, BTreeMap<u64, f64>> = BTreeMap::new();
+    let mut known: BTreeMap<Key, BySeed<'_>> = BTreeMap::new();
     for record in records {
-        let (Work::Pretrain(_), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) else { continue };
-        let total = total(&r.blocks);
-        if total.is_finite() && !r.collapsed {
+        let (Work::Pretrain(_), Outcome::Pretrained(done)) = (&record.run.work, &record.outcome) else { continue };
+        if !done.collapsed && done.blocks.iter().all(|block| block.total().is_finite()) {
             let run = Run { seed: 0, ..record.run.clone() };
-            bits.entry(run.key()).or_default().insert(record.run.seed, total);
+            known.entry(run.key()).or_default().insert(record.run.seed, done);
         }
     }
     let runs: Vec<Run> = plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).collect();
-    let mut deviations = Vec::new();
+    let mut largest: Option<f64> = None;
     for run in &runs {
         let Work::Pretrain(p) = &run.work else { continue };
         if p.tokenizer == plan.reference || !plan.tokenizers.contains(&p.tokenizer) {
@@ -29,23 +34,42 @@ pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
         let mut other = p.clone();
         other.tokenizer.clone_from(&plan.reference);
         let other = Run { work: Work::Pretrain(other), ..run.clone() };
-        let (Some(a), Some(b)) = (bits.get(&run.key()), bits.get(&other.key())) else { continue };
-        let differences: Vec<f64> = a.iter().filter_map(|(seed, x)| Some(x - b.get(seed)?)).collect();
-        if differences.len() >= 3 {
-            deviations.push(statistics::deviation(&differences));
-        }
+        let (Some(a), Some(b)) = (known.get(&run.key()), known.get(&other.key())) else { continue };
+        let effect = spread(a, b).and_then(|spread| detectable_effect(spread, plan.seeds.len(), plan.comparisons));
+        largest = largest.into_iter().chain(effect).max_by(f64::total_cmp);
     }
-    let deviation = deviations.into_iter().max_by(f64::total_cmp)?;
-    statistics::power::detectable_effect(deviation, plan.seeds.len(), plan.comparisons)
+    largest
 }
 
-/// Bits per masked base as in reports: the unweighted mean over species. NaN without masked bases.
-fn total(blocks: &[BlockScore]) -> f64 {
-    let mut species: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for block in blocks {
-        let (bits, bases) = species.entry(&block.species).or_default();
-        *bits += block.total();
-        *bases += block.score.bases as f64;
+/// Variation of the paired difference over at least three shared seeds, and over the blocks.
+fn spread(left: &BySeed<'_>, right: &BySeed<'_>) -> Option<Spread> {
+    let pairs: Vec<_> = left.iter().filter_map(|(seed, a)| Some([*a, *right.get(seed)?])).collect();
+    let [first, _] = pairs.first()?;
+    let mut places: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for block in &first.blocks {
+        places.entry(&block.species).or_default().push(block.block);
     }
-    statistics::mean(&species.values().map(|(bits, bases)| bits / bases).collect::<Vec<_>>())
+    // Bits, or bases, of each block by species.
+    let table = |done: &Pretrained, bits: bool| -> Vec<Vec<f64>> {
+        let value = |species: &str, at: u32| -> f64 {
+            let found = done.blocks.iter().filter(|b| b.species == species && b.block == at);
+            found.map(|b| if bits { b.total() } else { b.score.bases as f64 }).sum()
+        };
+        places.iter().map(|(species, blocks)| blocks.iter().map(|at| value(species, *at)).collect()).collect()
+    };
+    let bases = table(first, false);
+    let alike =
+        pairs.iter().flatten().all(|done| done.blocks.len() == first.blocks.len() && table(done, false) == bases);
+    if pairs.len() < 3 || !alike {
+        return None;
+    }
+    let side = |at: usize| pairs.iter().map(|pair| table(pair[at], true)).collect();
+    let data = Blocks { bases, bits: vec![side(0), side(1)] };
+    let total = |done: &[Vec<f64>]| {
+        let rate = |(bits, bases): (&Vec<f64>, &Vec<f64>)| bits.iter().sum::<f64>() / bases.iter().sum::<f64>();
+        statistics::mean(&done.iter().zip(&data.bases).map(rate).collect::<Vec<_>>())
+    };
+    let differences: Vec<f64> = data.bits[0].iter().zip(&data.bits[1]).map(|(a, b)| total(a) - total(b)).collect();
+    let text = text_error(&data, 0, 1).ok()?;
+    Some(Spread { seeds: statistics::deviation(&differences), text })
 }

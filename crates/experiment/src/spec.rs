@@ -34,9 +34,13 @@ pub struct Spec {
     /// The tokenizer that all others are compared with; the first one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// Seeds: a count (`7` means 1 to 7) or a list.
+    /// Seeds: a count (`7` means 1 to 7) or a list. Empty: [`Spec::default_seeds`].
     #[serde(deserialize_with = "count_or_list")]
     pub seeds: Vec<u64>,
+    /// Number of seeds that were fixed before any result was seen: later seeds of the list are excluded from means and tests. All by
+    /// default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds_planned: Option<usize>,
     /// Device, e.g. `cpu`.
     pub device: String,
     /// Position encodings; each is combined with every tokenizer.
@@ -49,6 +53,8 @@ pub struct Spec {
     pub learning_rates: Vec<f64>,
     /// Whether controls are added (`docs/protocol.md#baselines-and-controls`).
     pub controls: bool,
+    /// Whether the experiment is exploratory: any number of seeds is accepted, and there is no verdict.
+    pub exploratory: bool,
     /// The shared encoder.
     pub encoder: EncoderChoice,
     /// Pretraining.
@@ -67,13 +73,15 @@ impl Default for Spec {
             name: "comparison".to_owned(),
             tokenizers: Vec::new(),
             reference: None,
-            seeds: vec![1, 2, 3],
+            seeds: Vec::new(),
+            seeds_planned: None,
             device: "cpu".to_owned(),
             positions: vec![Position::AlibiDirected],
             corpus: String::new(),
             tasks: Vec::new(),
             learning_rates: Vec::new(),
             controls: false,
+            exploratory: false,
             encoder: EncoderChoice::named("tiny"),
             training: Training::default(),
             masking: Masking::default(),
@@ -109,11 +117,42 @@ impl Spec {
         self.reference.as_deref().or(self.tokenizers.first().map(String::as_str)).unwrap_or_default()
     }
 
+    /// The seeds if none are given: the fewest with which a difference can be significant ([`Spec::fewest_seeds`]); three for an
+    /// exploratory experiment or a single tokenizer.
+    ///
+    /// ```
+    /// let spec = |text| experiment::Spec::from_toml(text, "", &experiment::Encoders::default()).unwrap().default_seeds().len();
+    /// assert_eq!(spec("tokenizers = ['base', 'kmer6', 'bpe4096']\ncorpus = 'my.fa'"), 7);
+    /// assert_eq!(spec("tokenizers = ['base', 'kmer6', 'bpe4096']\ncorpus = 'my.fa'\nexploratory = true"), 3);
+    /// ```
+    #[must_use]
+    pub fn default_seeds(&self) -> Vec<u64> {
+        let fewest = self.fewest_seeds().filter(|_| self.comparisons() > 0 && !self.exploratory).unwrap_or(3);
+        (1..=fewest as u64).collect()
+    }
+
+    /// Fewest seeds with which a Holm-adjusted p-value of 0.05 is attainable in the largest family of comparisons; None if no number
+    /// of seeds suffices.
+    #[must_use]
+    pub fn fewest_seeds(&self) -> Option<usize> {
+        statistics::holm::minimum_seeds(self.comparisons())
+    }
+
+    /// The spec with explicit seeds.
+    #[must_use]
+    pub fn with_seeds(self) -> Spec {
+        let seeds = if self.seeds.is_empty() { self.default_seeds() } else { self.seeds.clone() };
+        Spec { seeds, ..self }
+    }
+
     /// Sets the seeds 1 to `count`.
     ///
     /// # Errors
-    /// If there are more than [`MAX_SEEDS`]; the spec is then unchanged.
+    /// If there are none or more than [`MAX_SEEDS`]; the spec is then unchanged.
     pub fn set_seeds(&mut self, count: u64) -> Result<()> {
+        if count == 0 {
+            return Err(Error::invalid("seeds", "no seeds", "set a number of seeds, e.g. seeds = 8"));
+        }
         if count > MAX_SEEDS as u64 {
             return Err(too_many(count));
         }
@@ -158,6 +197,9 @@ fn count_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
         fn visit_u64<E: de::Error>(self, count: u64) -> Result<Vec<u64>, E> {
             if count > MAX_SEEDS as u64 {
                 return Err(E::custom(format!("too many seeds: {count}")));
+            }
+            if count == 0 {
+                return Err(E::custom("no seeds; set a number of seeds, e.g. seeds = 8"));
             }
             Ok((1..=count).collect())
         }

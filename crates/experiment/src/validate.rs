@@ -33,11 +33,17 @@ impl Spec {
             let remedy = "list some, e.g. tokenizers = [\"base\", \"kmer6\"]; \"tokbench list\" shows all";
             return Err(Error::invalid("tokenizers", "no tokenizers", remedy));
         }
-        if self.seeds.is_empty() {
-            return Err(Error::invalid("seeds", "no seeds", "set a number of seeds, e.g. seeds = 7"));
-        }
         if self.seeds.len() > MAX_SEEDS {
             return Err(too_many(self.seeds.len() as u64));
+        }
+        let seeds = if self.seeds.is_empty() { self.default_seeds().len() } else { self.seeds.len() };
+        if let Some(planned) = self.seeds_planned.filter(|n| *n == 0 || *n > seeds) {
+            let cause = format!("{planned} is not a number of the {seeds} seeds");
+            return Err(Error::invalid(
+                "seeds_planned",
+                cause,
+                "use the number of seeds that was fixed first, or omit it",
+            ));
         }
         if let Some(seed) = self.seeds.iter().find(|&&s| s > i64::MAX as u64) {
             return Err(Error::invalid("seeds", format!("{seed} is too large"), "use seeds below 2^63"));
@@ -66,6 +72,30 @@ impl Spec {
         unique("positions", self.positions.iter().map(|p| format!("{:?}", p.name())).collect())?;
         unique("learning_rates", self.learning_rates.iter().map(ToString::to_string).collect())?;
         Ok(())
+    }
+
+    /// Refuses a comparison that no result can decide, unless it is exploratory.
+    pub(crate) fn validate_seeds(&self) -> Result<()> {
+        let (seeds, comparisons) = (self.seeds_planned.unwrap_or(self.seeds.len()), self.comparisons());
+        let smallest = statistics::holm::minimum_attainable_p(seeds, comparisons);
+        if self.exploratory || comparisons == 0 || smallest <= statistics::ALPHA {
+            return Ok(());
+        }
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let cause = format!(
+            "{seeds} seed{} cannot decide {comparisons} comparison{}: the minimum attainable Holm-adjusted p-value is {}",
+            plural(seeds),
+            plural(comparisons),
+            statistics::text::rough_p(smallest)
+        );
+        let remedy = match self.fewest_seeds() {
+            Some(fewest) => {
+                format!("use at least {fewest}, or exploratory = true (--exploratory) for results without a verdict")
+            }
+            None => "compare fewer tokenizers, or use exploratory = true (--exploratory) for results without a verdict"
+                .to_owned(),
+        };
+        Err(Error::invalid("seeds", cause, remedy))
     }
 
     fn validate_training(&self) -> Result<()> {

@@ -24,7 +24,8 @@ use experiment::record::Metric;
 use protocol::score::{BIAS_ONLY, Score};
 use serde::{Serialize, Serializer};
 
-use statistics::{bootstrap::RESAMPLES, friedman::Friedman, wilcoxon::Wilcoxon};
+use statistics::bootstrap::{RESAMPLES, least_resamples};
+use statistics::{decision::Reason, draws::Interval, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
 
 /// Bits per masked base by which a total must be below the context-free baseline for the model to count as using context.
@@ -52,6 +53,11 @@ pub struct Options {
     /// Accept unfinished runs: compare the seeds that all tokenizers have and add a remark, instead of an error. A name in
     /// `order` without a record is then an unfinished tokenizer; otherwise it is an error.
     pub partial: bool,
+    /// The experiment is exploratory: no difference is called significant.
+    pub exploratory: bool,
+    /// Seeds that were fixed before any result was seen; all others are *later seeds*, excluded from means and tests, with a
+    /// remark. Empty: all seeds.
+    pub planned: Vec<u64>,
 }
 
 impl Default for Options {
@@ -66,7 +72,17 @@ impl Default for Options {
             resamples: RESAMPLES,
             seed: 0,
             partial: false,
+            exploratory: false,
+            planned: Vec::new(),
         }
+    }
+}
+
+impl Options {
+    /// Number of bootstrap resamples, enough for the tails of simultaneous intervals of a family of `comparisons`.
+    #[must_use]
+    pub fn resamples_for(&self, comparisons: usize) -> usize {
+        self.resamples.max(least_resamples(comparisons))
     }
 }
 
@@ -302,14 +318,25 @@ pub struct Test {
     pub p: f64,
     /// Holm-adjusted p-value.
     pub adjusted: f64,
-    /// True if `adjusted` is at most 0.05.
+    /// True if the difference is significant by the decision rule ([`statistics::decision`]).
     pub decisive: bool,
     /// Minimum attainable adjusted p-value at this number of seeds.
     pub smallest: f64,
-    /// Number of seeds for power 0.8 at the effect of interest of the options; None if there is no such number within reason.
+    /// Number of seeds for power 0.8 at the effect of interest of the options; None if there is no such number within reason, for
+    /// example because the test text is too short.
     pub needed: Option<usize>,
     /// Difference that is detected with power 0.8 at this number of seeds; None if underpowered for any difference.
     pub detectable: Option<f64>,
+    /// Simultaneous interval of the difference: bootstrap over seeds and blocks (test rows) at level 1 - 0.05 / comparisons.
+    pub simultaneous: Interval,
+    /// Standard error of the difference from the test text alone; None if it has a single block.
+    pub text_error: Option<f64>,
+    /// Effect size: matched-pairs rank-biserial correlation of the differences over seeds, from -1 to 1.
+    pub rank_biserial: f64,
+    /// Effect size P(`left` > `right`): fraction of seeds at which the score of `left` is larger, ties counted half.
+    pub superiority: f64,
+    /// Why the difference is not significant; None if it is.
+    pub reason: Option<Reason>,
 }
 
 /// Results of one classification task in a group.

@@ -22,9 +22,10 @@
 //!
 //! # Significance
 //!
-//! A difference is significant (field `decisive`) if the p-value of the exact paired sign-flip test over seeds, Holm-adjusted over
-//! the comparisons of the group, is at most 0.05. `±` is the half-width of the 95 % bootstrap interval over seeds and genome blocks
-//! (test rows for tasks), paired between tokenizers. See [`statistics`].
+//! A difference is significant (field `decisive`) if two conditions hold: the p-value of the exact paired sign-flip test over seeds,
+//! Holm-adjusted over the comparisons of its family, is at most 0.05, and the simultaneous interval of the difference over seeds and
+//! genome blocks (test rows for tasks) excludes 0. Bits per base, each task, and the tests across tasks are separate families. `±` is
+//! the half-width of the 95 % interval of the same bootstrap, paired between tokenizers. See [`statistics::decision`].
 //!
 //! ```
 //! use report::{Comparison, Options, example};

@@ -8,11 +8,12 @@
 //! let comparison = report::Comparison::new(report::example::records(&shape), Default::default()).unwrap();
 //! let sentence = report::sentence(&comparison);
 //! assert!(sentence.starts_with("mxdna needs 0.0"));
-//! assert!(sentence.contains("fewer bits per masked base than bpe4096 (7 seeds, p = 0.016, exact sign-flip test), at"));
+//! assert!(sentence.contains("fewer bits per masked base than bpe4096 (all 7 seeds agree; significant: sign-flip p and the"));
 //! assert!(sentence.ends_with("after training on 0.5 million bases."));
 //! ```
 
 use crate::comparison::{Comparison, Group, Options, Subject, TaskComparison, Test};
+use statistics::decision::Reason;
 use statistics::text::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
 use statistics::{ALPHA, holm, sign_flip};
 
@@ -67,14 +68,22 @@ fn best(group: &Group) -> Option<&Subject> {
     group.ranked().filter(|s| s.bits.is_some()).min_by(|a, b| total(a).total_cmp(&total(b)))
 }
 
-/// The sign-flip test as it was computed for this number of seeds.
-fn test_name(seeds: usize) -> &'static str {
-    if seeds <= sign_flip::EXACT_PAIRS { "exact sign-flip test" } else { "sign-flip test" }
+/// The two conditions of the decision rule, for one or several comparisons; `units` are genome blocks or test rows.
+fn rule(comparisons: usize, units: &str) -> String {
+    let (adjusted, interval) =
+        if comparisons > 1 { ("Holm-adjusted ", "simultaneous interval") } else { ("", "interval") };
+    format!("{adjusted}sign-flip p and the {interval} over seeds and {units}")
 }
 
-/// Test and level of a family of comparisons.
-fn criterion(seeds: usize) -> String {
-    format!("{}, Holm-adjusted p <= {ALPHA}", test_name(seeds))
+/// `all 8 seeds agree` if no smaller p-value is attainable, otherwise the p-value.
+fn agreement(test: &Test) -> String {
+    let seeds = test.difference.seeds.len();
+    let all = test.difference.seeds.iter().all(|d| *d > 0.0) || test.difference.seeds.iter().all(|d| *d < 0.0);
+    if all && test.p <= sign_flip::minimum_p(seeds) {
+        format!("all {} agree", count(seeds, "seed"))
+    } else {
+        format!("{}, {}", count(seeds, "seed"), p_equals(test.adjusted))
+    }
 }
 
 /// No number of observations this small can be significant.
@@ -91,14 +100,21 @@ fn verdict(group: &Group, test: &Test, subject: &str, options: &Options) -> Stri
         let difference = if turned { -test.difference.mean } else { test.difference.mean };
         let direction = if difference < 0.0 { "fewer" } else { "more" };
         let size = plus_minus(difference.abs(), test.difference.half_width);
-        let speed =
-            speed(group, subject, other).map_or_else(String::new, |s| format!(", at {s} of its training speed"));
-        // With several comparisons, the sentence on all of them names the test.
-        let how = if group.tests.len() > 1 { String::new() } else { format!(", {}", test_name(seeds)) };
+        // With several comparisons, the sentence on all of them names the rule.
+        let how =
+            if group.tests.len() > 1 { String::new() } else { format!("; significant: {}", rule(1, "genome blocks")) };
         return format!(
-            "{subject} needs {size} {direction} bits per masked base than {other} ({}, {}{how}){speed}",
-            count(seeds, "seed"),
-            p_equals(test.adjusted)
+            "{subject} needs {size} {direction} bits per masked base than {other} ({}{how})",
+            agreement(test)
+        );
+    }
+    if test.reason == Some(Reason::Exploratory) {
+        let difference = signed(test.difference.mean, test.difference.half_width);
+        return format!(
+            "exploratory: no verdict. {} - {}: {difference} bits per masked base ({})",
+            test.left,
+            test.right,
+            count(seeds, "seed")
         );
     }
     let lead = if group.tests.len() > 1 {
@@ -115,28 +131,33 @@ fn not_significant(test: &Test, seeds: usize, effect: f64, unit: &str) -> String
         let difference = signed(test.difference.mean, test.difference.half_width);
         format!("{difference} {unit}, {}, {}", count(seeds, "seed"), p_equals(test.adjusted))
     };
+    let interval = format!(
+        "{}, but the simultaneous interval over seeds and text ({}) includes 0",
+        observed(),
+        format!("{:+.3} to {:+.3}", test.simultaneous.low, test.simultaneous.high).replace('-', "\u{2212}")
+    );
     match test.needed {
+        _ if test.reason == Some(Reason::Exploratory) => format!("exploratory: no verdict; {}", observed()),
+        _ if test.reason == Some(Reason::Interval) => interval,
         _ if test.smallest > ALPHA => underpowered(&count(seeds, "seed"), test.smallest),
         Some(needed) if needed > seeds => {
             format!("power 80 % for a difference of {effect} {unit} needs about {needed} seeds")
         }
         Some(_) => format!("{}; power 80 % or more for a difference of {effect}", observed()),
+        None if test.text_error.is_some() => {
+            format!("{}; power 80 % for a difference of {effect} needs more text, not only more seeds", observed())
+        }
         None => observed(),
     }
-}
-
-/// Ratio of training speeds with two digits, where both are known.
-fn speed(group: &Group, left: &str, right: &str) -> Option<String> {
-    let of =
-        |name| group.subject(name).and_then(|s| s.bits.as_ref()).map(|b| b.cost.bases_per_second).filter(|v| *v > 0.0);
-    let ratio = of(left)? / of(right)?;
-    Some(if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.2}") })
 }
 
 /// All comparisons of the group in one sentence, with the test and its correction.
 fn family(group: &Group) -> String {
     let significant: Vec<&Test> = group.tests.iter().filter(|t| t.decisive).collect();
-    let (criterion, all) = (criterion(group.seeds.len()), group.tests.len());
+    let (criterion, all) = (rule(group.tests.len(), "genome blocks"), group.tests.len());
+    if group.tests.iter().any(|t| t.reason == Some(Reason::Exploratory)) {
+        return format!("None of the {all} comparisons has a verdict.");
+    }
     if significant.is_empty() {
         return format!("None of the {all} comparisons is significant ({criterion}).");
     }
@@ -208,15 +229,13 @@ fn on_a_task(task: &TaskComparison, options: &Options) -> String {
     if test.decisive {
         let direction = if test.difference.mean < 0.0 { "lower" } else { "higher" };
         let size = plus_minus(test.difference.mean.abs(), test.difference.half_width);
-        let correction = if task.tests.len() > 1 { ", Holm-adjusted" } else { "" };
         return format!(
-            "{} scores {size} {direction} in {metric} than {} on {} ({}, {}, {}{correction}).",
+            "{} scores {size} {direction} in {metric} than {} on {} ({}; significant: {}).",
             test.left,
             test.right,
             task.name,
-            count(seeds, "seed"),
-            p_equals(test.adjusted),
-            test_name(seeds)
+            agreement(test),
+            rule(task.tests.len(), "test rows")
         );
     }
     format!("not significant on {} ({}).", task.name, not_significant(test, seeds, options.task_effect, metric))
@@ -240,8 +259,8 @@ mod tests {
         let text = conclusion(&Shape { seeds: 8, ..two() }, Options::default());
         assert_eq!(
             text,
-            "mxdna needs 0.032 ± 0.006 fewer bits per masked base than bpe4096 (8 seeds, p = 0.0078, exact sign-flip test), at 0.83 of its \
-             training speed, after training on 0.5 million bases."
+            "mxdna needs 0.032 ± 0.006 fewer bits per masked base than bpe4096 (all 8 seeds agree; significant: sign-flip p and the interval \
+             over seeds and genome blocks), after training on 0.5 million bases."
         );
     }
 
@@ -267,21 +286,32 @@ mod tests {
         let text = conclusion(&Shape::default(), Options::default());
         assert!(
             text.starts_with("bpe4096 needs 0.0")
-                && text.contains(" fewer bits per masked base than base (7 seeds, p = 0.031)"),
+                && text.contains(" fewer bits per masked base than base (all 7 seeds agree)"),
             "{text}"
         );
-        let all = "Significant vs base (exact sign-flip test, Holm-adjusted p <= 0.05): 2 of 2 - kmer6 (\u{2212}0.0";
+        let all = "Significant vs base (Holm-adjusted sign-flip p and the simultaneous interval over seeds and genome blocks): 2 of 2 - kmer6 (\u{2212}0.0";
         assert!(text.contains(all), "{text}");
         let reversed =
             conclusion(&Shape::default(), Options { reference: Some("bpe4096".into()), ..Options::default() });
         assert!(reversed.starts_with("bpe4096 needs 0.0") && reversed.contains(" than kmer6"), "{reversed}");
         let pairs = conclusion(&Shape::default(), Options { all_pairs: true, ..Options::default() });
-        let all = "Significant (exact sign-flip test, Holm-adjusted p <= 0.05): 3 of 3 - kmer6 vs base (\u{2212}0.0";
+        let all = "interval over seeds and genome blocks): 3 of 3 - kmer6 vs base (\u{2212}0.0";
         assert!(pairs.contains(all), "{pairs}");
         let alike = Shape { step: 0.0, noise: 0.012, ..Shape::default() };
         let pairs = conclusion(&alike, Options { all_pairs: true, ..Options::default() });
-        let none = "None of the 3 comparisons is significant (exact sign-flip test, Holm-adjusted p <= 0.05).";
+        let none = "None of the 3 comparisons is significant (Holm-adjusted sign-flip p and the simultaneous interval over seeds and genome blocks).";
         assert!(pairs.ends_with(none), "{pairs}");
+    }
+
+    #[test]
+    fn exploratory_experiments_have_no_verdict() {
+        let options = Options { exploratory: true, ..Options::default() };
+        let text = conclusion(&Shape { seeds: 8, ..two() }, options.clone());
+        let start =
+            "exploratory: no verdict. mxdna - bpe4096: \u{2212}0.032 ± 0.006 bits per masked base (8 seeds), after";
+        assert!(text.starts_with(start), "{text}");
+        let text = conclusion(&Shape::default(), options);
+        assert!(text.ends_with("None of the 2 comparisons has a verdict."), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The comparison as plain text for a terminal, at most 110 columns wide, and as CSV.
 //!
-//! Blocks: the total with its test, its components with alternative totals, species, cost, tasks; then notes. Columns are aligned
+//! Blocks: the total with its test, the tests with both conditions of the decision rule, components with alternative totals, species, cost, tasks; then notes. Columns are aligned
 //! by spaces, without rules, so that the text can be copied into mails and logs.
 //!
 //! ```
@@ -21,7 +21,9 @@ use crate::comparison::{Bits, Comparison, Group, Subject, Test};
 use grid::Grid;
 pub use grid::WIDTH;
 pub use rows::csv;
-use statistics::text::{brief, plus_minus, signed, thousands};
+use statistics::decision::Reason;
+use statistics::draws::Interval;
+use statistics::text::{brief, decimals, p_value, plus_minus, signed, thousands};
 
 /// Length in characters of the longest tokenizer name that is printed in full.
 const NAME: usize = 30;
@@ -37,6 +39,12 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
         blocks.push(grid::bold(&grid::wrap(&title, WIDTH, ""), color));
         if group.subjects.iter().any(|s| s.bits.is_some()) {
             blocks.push(totals(group).print(color));
+            if !group.tests.is_empty() {
+                blocks.push(
+                    tests("paired differences in bits per masked base, over seeds and genome blocks", &group.tests)
+                        .print(color),
+                );
+            }
             blocks.push(components(group).print(color));
             if group.species.len() > 1 {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
@@ -45,6 +53,10 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
         }
         if !group.tasks.is_empty() {
             blocks.extend(tasks(group).iter().map(|g| g.print(color)));
+            for task in group.tasks.iter().filter(|task| !task.tests.is_empty()) {
+                let title = format!("paired differences in {} on {}", task.metric.short(), name(&task.name));
+                blocks.push(tests(&title, &task.tests).print(color));
+            }
         }
         blocks.push(notes::notes(group, comparison));
     }
@@ -89,7 +101,7 @@ fn totals(group: &Group) -> Grid {
             None if reference => "reference".into(),
             None => "-".into(),
         };
-        let p = test.map_or("-".into(), |t| statistics::text::p_value(t.adjusted));
+        let p = test.map_or("-".into(), |t| p_value(t.adjusted));
         let mut problems = Vec::new();
         if subject.failed > 0 {
             problems.push(format!("{} failed", subject.failed));
@@ -112,16 +124,34 @@ fn totals(group: &Group) -> Grid {
     for control in &group.markov {
         grid.row(vec![name(&format!("{} (control)", control.name)), format!("{:.3}", control.total)], &[]);
     }
-    if group.reference.is_none() {
-        let total = |name: &str| group.subject(name).and_then(|s| s.bits.as_ref()).map(|b| b.total.mean);
-        for t in group.tests.iter().filter(|t| total(&t.left).is_some()) {
-            let pair = name(&format!("{} - {}", t.left, t.right));
-            let difference = signed(t.difference.mean, t.difference.half_width);
-            grid.row(
-                vec![pair, String::new(), difference, statistics::text::p_value(t.adjusted)],
-                &[false, false, t.decisive, t.decisive],
-            );
-        }
+    grid
+}
+
+/// The tests of a family with both conditions of the decision rule and the effect sizes.
+fn tests(title: &str, tests: &[Test]) -> Grid {
+    let columns = ["A - B", "difference", "simultaneous", "p (Holm)", "rank-bis.", "P(A>B)", "significant"];
+    let mut grid = Grid::new(title, &columns);
+    for test in tests {
+        let Interval { low, high } = test.simultaneous;
+        let digits = decimals((high - low) / 2.0);
+        let minus = |text: String| text.replace('-', "\u{2212}");
+        let verdict = match test.reason {
+            None => "yes",
+            Some(Reason::Exploratory) => "exploratory",
+            Some(Reason::Seeds) => "no: seeds",
+            Some(Reason::P) => "no: p",
+            Some(Reason::Interval) => "no: interval",
+        };
+        let row = vec![
+            name(&format!("{} - {}", test.left, test.right)),
+            signed(test.difference.mean, test.difference.half_width),
+            minus(format!("{low:+.digits$} to {high:+.digits$}")),
+            p_value(test.adjusted),
+            minus(format!("{:+.2}", test.rank_biserial)),
+            format!("{:.2}", test.superiority),
+            verdict.to_owned(),
+        ];
+        grid.row(row, &[false, test.decisive, test.decisive, test.decisive, false, false, test.decisive]);
     }
     grid
 }
@@ -266,6 +296,11 @@ mod tests {
         );
         assert!(start[4].starts_with("base ") && start[4].contains("reference"));
         assert!(start[5].starts_with("bpe4096 ") && start[5].contains("0.016"));
+        let test = text.lines().find(|line| line.starts_with("bpe4096 - base ")).unwrap();
+        assert!(
+            test.ends_with("0.016      \u{2212}1.00    0.00          yes") && test.contains(" to \u{2212}0.0"),
+            "{test}"
+        );
         assert!(text.contains("markov5 (control)") && text.contains("unconstrained"));
         let bold = table(&comparison, true);
         assert!(bold.contains("\u{1b}[1m"));

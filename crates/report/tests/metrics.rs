@@ -66,8 +66,10 @@ fn all_output_names_the_metric() {
     assert!(numbers.contains(",miser - guesser,false,accuracy difference,t,,"), "{numbers}");
     assert!(numbers.contains(",guesser,false,mcc,t,,") && !numbers.contains(",mcc,t,0,"), "{numbers}");
     let conclusion = sentence(&comparison);
-    let end = " higher in accuracy than guesser on t (7 seeds, p = 0.016, exact sign-flip test).";
-    assert!(conclusion.starts_with("miser scores 0.06") && conclusion.ends_with(end), "{conclusion}");
+    // All seeds agree, but 100 test rows are too few.
+    let start = "not significant on t (+0.060 ± 0.0";
+    let end = " accuracy, 7 seeds, p = 0.016, but the simultaneous interval over seeds and text (\u{2212}0.0";
+    assert!(conclusion.starts_with(start) && conclusion.contains(end), "{conclusion}");
     let drawn = figure::find("tasks").unwrap().draw(&comparison).unwrap().unwrap();
     assert!(drawn.svg.contains("Accuracy on the test split") && drawn.csv.contains(",t,guesser,seed,0,0.85\n"));
     let json = serde_json::to_value(report::numbers(&comparison)).unwrap();
@@ -75,6 +77,10 @@ fn all_output_names_the_metric() {
     let score = &task["scores"][0];
     assert!((score["judged"]["mean"].as_f64().unwrap() - 0.85).abs() < 1e-12);
     assert_eq!(task["metric"], "accuracy");
+    let test = &task["tests"][0];
+    assert_eq!((&test["decisive"], &test["reason"]), (&false.into(), &"interval".into()));
+    assert_eq!((&test["rank_biserial"], &test["superiority"]), (&1.0.into(), &1.0.into()));
+    assert!(test["simultaneous"]["low"].as_f64().unwrap() < 0.0 && test["text_error"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

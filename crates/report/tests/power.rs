@@ -4,6 +4,7 @@ use experiment::record::{Outcome, Record};
 use experiment::{CostEstimate, Job, Plan};
 use report::example::{Shape, records};
 use report::{Comparison, Options};
+use statistics::power::{Spread, detectable_effect};
 
 fn two(seeds: u64) -> Shape {
     Shape {
@@ -33,6 +34,8 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
         deferred: 0,
         comparisons: 1,
         smallest_p: statistics::holm::minimum_attainable_p(seeds as usize, 1),
+        fewest_seeds: statistics::holm::minimum_seeds(1),
+        exploratory: false,
         detectable: None,
         calibrated: false,
     }
@@ -40,13 +43,13 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
 
 #[test]
 fn a_plan_and_its_report_agree() {
-    for seeds in [3, 6, 7, 12] {
+    // With a single block in one species, the text error is not known.
+    for (seeds, blocks) in [(3, 12), (6, 1), (7, 12), (7, 1), (12, 4)] {
         let mut records = records(&two(seeds));
         for record in &mut records {
             // Species have equal weight in both, regardless of the number of scored bases.
             let Outcome::Pretrained(done) = &mut record.outcome else { continue };
-            let mut yeast = 0;
-            done.blocks.retain(|block| block.species != "yeast" || std::mem::replace(&mut yeast, 1) == 0);
+            done.blocks.retain(|block| block.species != "yeast" || block.block < blocks);
         }
         let mut plan = plan(&records, seeds);
         plan.calibrate(&records);
@@ -54,12 +57,16 @@ fn a_plan_and_its_report_agree() {
         let comparison = Comparison::new(records, options).unwrap();
         let test = &comparison.groups[0].tests[0];
         assert_eq!(test.smallest, plan.smallest_p);
+        assert_eq!(test.text_error.is_some(), blocks > 1);
         match (test.detectable, plan.detectable) {
             (Some(report), Some(plan)) => assert!((report - plan).abs() < 1e-9, "{seeds} seeds: {report} {plan}"),
             (report, plan) => assert!(report.is_none() && plan.is_none() && seeds == 3, "{report:?} {plan:?}"),
         }
-        let effect = statistics::power::standardized_effect(seeds as usize, 1);
-        assert_eq!(test.detectable, effect.map(|effect| effect * test.deviation));
+        // The text adds to what the seeds alone would detect.
+        let seeds_only = Spread { seeds: test.deviation, text: None };
+        let effect = detectable_effect(seeds_only, seeds as usize, 1);
+        assert!(test.detectable.is_none() == effect.is_none() && test.detectable >= effect);
+        assert_eq!(test.detectable > effect, blocks > 1 && seeds > 3);
         assert_eq!(plan.describe().contains("power 80 %"), effect.is_some());
     }
 }

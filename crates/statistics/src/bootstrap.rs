@@ -6,12 +6,9 @@
 //! then species and seeds are averaged with equal weights. Seeds and blocks are crossed factors, because the scoring plan is
 //! the same for all seeds.
 //!
-//! The result is the 95 % percentile interval with a small-sample correction for seeds: the deviation of the mean over the
-//! drawn seeds from the mean over all n seeds (on the same blocks) is multiplied by
-//! sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975). The plain bootstrap has a variance with denominator n instead of n - 1, and
-//! tails that are too light for small n (Hesterberg, The American Statistician 69:371, 2015, expands the whole interval by
-//! the same factor). Blocks and rows are numerous and are not corrected. Without the correction, intervals cover about 88 %
-//! with seven seeds, and far less with three.
+//! Each resample is the estimate plus two deviations: of the mean over seeds when blocks are drawn (text), and of the mean over the
+//! drawn seeds from the mean over all seeds on those blocks (seeds). [`Draws`](crate::draws::Draws) stretches both for small
+//! samples and takes percentiles at any level.
 //!
 //! ```
 //! use statistics::bootstrap::{Blocks, blocks};
@@ -24,32 +21,23 @@
 //! assert!((gap.low + 0.1).abs() < 1e-12 && (gap.high + 0.1).abs() < 1e-12); // exactly 0.1 in every resample: paired
 //! ```
 
-use std::sync::OnceLock;
-
 use crate::Metric;
-use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::{ALPHA, Error, below, classes::Confusion, stream};
+use super::draws::{Draws, Resampled, TextError};
+use super::{ALPHA, Error, below, classes::Confusion, mean, stream};
 
-/// Default number of resamples.
-pub const RESAMPLES: usize = 2000;
+/// Default number of resamples: enough for the tails of simultaneous intervals of up to 12 comparisons ([`least_resamples`]).
+pub const RESAMPLES: usize = 10_000;
 
-/// A 95 % confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Interval {
-    /// Lower bound.
-    pub low: f64,
-    /// Upper bound.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Half the width, shown after `±`.
-    #[must_use]
-    pub fn half_width(self) -> f64 {
-        (self.high - self.low) / 2.0
-    }
+/// Minimum number of resamples for simultaneous intervals of `comparisons` differences: 20 are expected beyond each end, where the
+/// tail probability is 0.05 / (2 m).
+///
+/// ```
+/// assert_eq!(statistics::bootstrap::least_resamples(3), 2400);
+/// ```
+#[must_use]
+pub fn least_resamples(comparisons: usize) -> usize {
+    (20.0 * 2.0 * comparisons.max(1) as f64 / ALPHA).round() as usize
 }
 
 /// Code lengths and masked bases of genome blocks.
@@ -61,40 +49,56 @@ pub struct Blocks {
     pub bits: Vec<Vec<Vec<Vec<f64>>>>,
 }
 
-/// Bootstrap distribution of the statistics.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draws {
-    /// `[subject][resample]`.
-    totals: Vec<Vec<f64>>,
-    /// `[subject][species][resample]`.
-    species: Vec<Vec<Vec<f64>>>,
-}
-
-impl Draws {
-    /// Confidence interval of the statistic of a subject.
-    #[must_use]
-    pub fn total(&self, subject: usize) -> Interval {
-        interval(self.totals[subject].clone())
-    }
-
-    /// Confidence interval of a subject's bits per base on one species.
-    #[must_use]
-    pub fn species(&self, subject: usize, species: usize) -> Interval {
-        interval(self.species[subject][species].clone())
-    }
-
-    /// Confidence interval of the paired difference `left` - `right`.
-    #[must_use]
-    pub fn difference(&self, left: usize, right: usize) -> Interval {
-        interval(self.totals[left].iter().zip(&self.totals[right]).map(|(a, b)| a - b).collect())
-    }
-}
-
 /// Resamples seeds and blocks; the statistic is bits per masked base.
 ///
 /// # Errors
 /// If there is no subject, seed, species or block, shapes differ, or a value is not finite.
 pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error> {
+    let seeds = check(data)?;
+    let mut rng = stream("blocks", seed);
+    let whole: Vec<Vec<f64>> = data.bases.iter().map(|b| vec![1.0; b.len()]).collect();
+    let factors: Vec<f64> = data.bases.iter().map(|b| variance_factor(b.len())).collect();
+    let freedom = |blocks: &[f64]| blocks.len() - 1;
+    let all = data.bases.iter().map(|b| freedom(b)).sum();
+    let (mut totals, mut species) = (Vec::new(), Vec::new());
+    for bits in &data.bits {
+        let one = |s: usize| {
+            let estimate = mean(&rates(bits, &data.bases, &whole, s));
+            Resampled::new(estimate, seeds, freedom(&data.bases[s]), resamples)
+        };
+        let each: Vec<Resampled> = (0..data.bases.len()).map(one).collect();
+        let estimate = mean(&each.iter().map(|e| e.estimate).collect::<Vec<_>>());
+        totals.push(Resampled::new(estimate, seeds, all, resamples));
+        species.push(each);
+    }
+    let count = data.bases.len() as f64;
+    for _ in 0..resamples {
+        let drawn = weights(&mut rng, seeds);
+        let chosen: Vec<Vec<f64>> = data.bases.iter().map(|b| nonempty_weights(&mut rng, b)).collect();
+        for (subject, bits) in data.bits.iter().enumerate() {
+            let (mut by_text, mut by_seed) = (0.0, 0.0);
+            for (s, one) in species[subject].iter_mut().enumerate() {
+                let (center, shift) = split(&rates(bits, &data.bases, &chosen, s), &drawn);
+                let text = factors[s] * (center - one.estimate);
+                one.push(text, shift);
+                by_text += text;
+                by_seed += shift;
+            }
+            totals[subject].push(by_text / count, by_seed / count);
+        }
+    }
+    Ok(Draws { totals, species })
+}
+
+/// Bits per masked base of each seed on species `s`, over the blocks with multiplicities `times`.
+fn rates(bits: &[Vec<Vec<f64>>], bases: &[Vec<f64>], times: &[Vec<f64>], s: usize) -> Vec<f64> {
+    let dot = |a: &[f64]| a.iter().zip(&times[s]).map(|(a, b)| a * b).sum::<f64>();
+    let below = dot(&bases[s]);
+    bits.iter().map(|one| dot(&one[s]) / below).collect()
+}
+
+/// Checks shapes and values; returns the number of seeds.
+fn check(data: &Blocks) -> Result<usize, Error> {
     let seeds = data.bits.first().map_or(0, Vec::len);
     if seeds == 0 || data.bases.is_empty() || data.bases.iter().any(|b| b.is_empty() || b.iter().sum::<f64>() <= 0.0) {
         return Err(Error::Empty);
@@ -110,27 +114,31 @@ pub fn blocks(data: &Blocks, resamples: usize, seed: u64) -> Result<Draws, Error
             return Err(Error::NotFinite);
         }
     }
-    let mut rng = stream("blocks", seed);
-    let mut totals = vec![Vec::with_capacity(resamples); data.bits.len()];
-    let mut species = vec![vec![Vec::with_capacity(resamples); data.bases.len()]; data.bits.len()];
-    for _ in 0..resamples {
-        let drawn = weights(&mut rng, seeds);
-        let chosen: Vec<Vec<f64>> = data.bases.iter().map(|b| nonempty_weights(&mut rng, b)).collect();
-        for (subject, bits) in data.bits.iter().enumerate() {
-            let mut total = 0.0;
-            for (s, (times, bases)) in chosen.iter().zip(&data.bases).enumerate() {
-                let below: f64 = times.iter().zip(bases).map(|(w, b)| w * b).sum();
-                let rates = bits
-                    .iter()
-                    .map(|one| one[s].iter().zip(times).map(|(bits, times)| bits * times).sum::<f64>() / below);
-                let rate = corrected_mean(rates, &drawn);
-                species[subject][s].push(rate);
-                total += rate;
-            }
-            totals[subject].push(total / data.bases.len() as f64);
+    Ok(seeds)
+}
+
+/// Standard error of the difference `left` - `right` from the test text alone, seeds held fixed: the linearized (delta-method)
+/// form of the bootstrap over blocks, sqrt(sum over species of B / (B - 1) sum_b e_b^2 / W^2) / S, where e_b is the residual of
+/// a block from the ratio of its species and W the number of bases. None if a species has a single block.
+///
+/// # Errors
+/// As [`blocks`].
+pub fn text_error(data: &Blocks, left: usize, right: usize) -> Result<Option<TextError>, Error> {
+    let seeds = check(data)? as f64;
+    let mut variance = 0.0;
+    for (s, bases) in data.bases.iter().enumerate() {
+        if bases.len() < 2 {
+            return Ok(None);
         }
+        let over_seeds = |subject: usize, b: usize| data.bits[subject].iter().map(|one| one[s][b]).sum::<f64>() / seeds;
+        let gaps: Vec<f64> = (0..bases.len()).map(|b| over_seeds(left, b) - over_seeds(right, b)).collect();
+        let all: f64 = bases.iter().sum();
+        let ratio = gaps.iter().sum::<f64>() / all;
+        let squares: f64 = gaps.iter().zip(bases).map(|(gap, w)| (gap - ratio * w).powi(2)).sum();
+        variance += variance_factor(bases.len()).powi(2) * squares / (all * all);
     }
-    Ok(Draws { totals, species })
+    let freedom = data.bases.iter().map(|b| b.len() - 1).sum();
+    Ok(Some(TextError { error: variance.sqrt() / data.bases.len() as f64, freedom }))
 }
 
 /// Labels and predictions of the test rows of a task.
@@ -164,14 +172,21 @@ pub fn rows(data: &Rows<'_>, resamples: usize, seed: u64) -> Result<Draws, Error
         }
     }
     let mut rng = stream("rows", seed);
-    let mut totals = vec![Vec::with_capacity(resamples); data.predicted.len()];
+    let scores = |predicted: &[&[u32]], times: &[f64]| -> Vec<f64> {
+        let table = |one: &&[u32]| Confusion::weighted(data.labels, one, data.classes, |row| times[row]);
+        predicted.iter().map(|one| table(one).score(data.metric)).collect()
+    };
+    let whole = vec![1.0; data.labels.len()];
+    let (factor, freedom) = (variance_factor(data.labels.len()), data.labels.len() - 1);
+    let estimate =
+        |predicted: &Vec<&[u32]>| Resampled::new(mean(&scores(predicted, &whole)), seeds, freedom, resamples);
+    let mut totals: Vec<Resampled> = data.predicted.iter().map(estimate).collect();
     for _ in 0..resamples {
         let drawn = weights(&mut rng, seeds);
         let times = weights(&mut rng, data.labels.len());
-        for (subject, predicted) in data.predicted.iter().enumerate() {
-            let table = |one| Confusion::weighted(data.labels, one, data.classes, |row| times[row]);
-            let each = predicted.iter().map(|one| table(one).score(data.metric));
-            totals[subject].push(corrected_mean(each, &drawn));
+        for (total, predicted) in totals.iter_mut().zip(&data.predicted) {
+            let (center, shift) = split(&scores(predicted, &times), &drawn);
+            total.push(factor * (center - total.estimate), shift);
         }
     }
     Ok(Draws { totals, species: vec![Vec::new(); data.predicted.len()] })
@@ -196,49 +211,27 @@ fn nonempty_weights(rng: &mut rand_chacha::ChaCha8Rng, bases: &[f64]) -> Vec<f64
     }
 }
 
-/// Mean over all seeds plus the corrected deviation of the mean over the drawn seeds (see the module documentation).
-fn corrected_mean(values: impl Iterator<Item = f64>, drawn: &[f64]) -> f64 {
+/// Mean over all seeds, and the deviation of the mean over the drawn seeds from it, scaled by [`variance_factor`].
+fn split(values: &[f64], drawn: &[f64]) -> (f64, f64) {
     let (mut all, mut some, n) = (0.0, 0.0, drawn.len() as f64);
-    for (value, times) in values.zip(drawn) {
+    for (value, times) in values.iter().zip(drawn) {
         all += value / n;
         some += value * times / n;
     }
-    all + correction(drawn.len()) * (some - all)
+    (all, variance_factor(drawn.len()) * (some - all))
 }
 
-/// Small-sample factor sqrt(n / (n - 1)) t(0.975, n - 1) / z(0.975); 1 for a single seed.
-fn correction(seeds: usize) -> f64 {
-    // Cached, because every resample needs it.
-    static KNOWN: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
-    let compute = || {
-        let n = seeds as f64;
-        let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |d| d.inverse_cdf(1.0 - ALPHA / 2.0));
-        (n / (n - 1.0)).sqrt() * t / Normal::standard().inverse_cdf(1.0 - ALPHA / 2.0)
-    };
-    match seeds {
-        0 | 1 => 1.0,
-        _ => KNOWN.get(seeds).map_or_else(compute, |known| *known.get_or_init(compute)),
-    }
-}
-
-/// Percentile interval of resampled values.
-fn interval(mut values: Vec<f64>) -> Interval {
-    values.sort_by(f64::total_cmp);
-    Interval { low: quantile(&values, ALPHA / 2.0), high: quantile(&values, 1.0 - ALPHA / 2.0) }
-}
-
-/// Quantile of sorted values at index p (n + 1) - 1 with linear interpolation, clamped to the range.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let at = (p * (sorted.len() + 1) as f64 - 1.0).clamp(0.0, last as f64);
-    let (low, part) = (at.floor() as usize, at.fract());
-    sorted[low] + part * (sorted[(low + 1).min(last)] - sorted[low])
+/// sqrt(n / (n - 1)), because the plain bootstrap has a variance with denominator n; 1 for a single item.
+fn variance_factor(n: usize) -> f64 {
+    if n < 2 { 1.0 } else { (n as f64 / (n - 1) as f64).sqrt() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draws::Interval;
     use rand_chacha::rand_core::Rng;
+    use statrs::distribution::{ContinuousCDF, Normal};
 
     fn normal(rng: &mut rand_chacha::ChaCha8Rng) -> f64 {
         let u = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
@@ -274,22 +267,33 @@ mod tests {
         let data =
             Blocks { bases: vec![vec![10.0, 30.0], vec![5.0]], bits: vec![vec![vec![vec![20.0, 30.0], vec![5.0]]]] };
         let draws = blocks(&data, 4000, 0).unwrap();
-        let center = draws.species[0][0].iter().sum::<f64>() / 4000.0;
-        // Pairs (10, 10), (10, 30), (30, 30) with probabilities 1/4, 1/2, 1/4 give 2, 1.25, 1.
+        // The estimate is 50 / 40. Pairs (10, 10), (10, 30), (30, 30) with probabilities 1/4, 1/2, 1/4 give 2, 1.25, 1.
+        let one = &draws.species[0][0];
+        let center = one.estimate + mean(&one.text) / 2.0_f64.sqrt();
         assert!((center - (0.5 + 0.625 + 0.25)).abs() < 0.02, "{center}");
-        assert!(draws.species[0][1].iter().all(|v| *v == 1.0));
-        let (total, species) = (draws.totals[0][7], draws.species[0][0][7]);
-        assert!((total - (species + 1.0) / 2.0).abs() < 1e-12);
+        assert!(draws.species[0][1].text.iter().all(|v| *v == 0.0) && draws.species[0][1].estimate == 1.0);
+        let (total, species) = (&draws.totals[0], &draws.species[0][0]);
+        assert!((total.estimate - (species.estimate + 1.0) / 2.0).abs() < 1e-12);
+        assert!((total.text[7] - species.text[7] / 2.0).abs() < 1e-12);
     }
 
+    /// The linearized standard error of the text is the standard deviation of the resampled text part.
     #[test]
-    fn the_small_sample_correction_matches_the_formula() {
-        assert_eq!(correction(1), 1.0);
-        assert!((correction(3) - 1.5_f64.sqrt() * 4.3027 / 1.95996).abs() < 1e-3, "{}", correction(3));
-        assert!((correction(7) - (7.0_f64 / 6.0).sqrt() * 2.4469 / 1.95996).abs() < 1e-3);
-        assert!((correction(100_000) - 1.0).abs() < 1e-3);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.0), 1.0);
+    fn the_text_error_is_that_of_the_bootstrap() {
+        let mut rng = stream("text", 3);
+        let bases: Vec<Vec<f64>> = [30, 18].map(|n| (0..n).map(|b| 90.0 + f64::from(b % 3) * 10.0).collect()).to_vec();
+        let mut subject = |sd: f64| {
+            let text: Vec<Vec<f64>> = bases.iter().map(|b| b.iter().map(|_| sd * normal(&mut rng)).collect()).collect();
+            let one = |_| (0..2).map(|s| bases[s].iter().zip(&text[s]).map(|(w, t)| w * (1.9 + t)).collect()).collect();
+            (0..4).map(one).collect::<Vec<Vec<Vec<f64>>>>()
+        };
+        let data = Blocks { bits: vec![subject(0.02), subject(0.03)], bases: bases.clone() };
+        let exact = text_error(&data, 0, 1).unwrap().unwrap();
+        let found = blocks(&data, 4000, 0).unwrap().text_error(0, 1).unwrap();
+        assert!((found.error / exact.error - 1.0).abs() < 0.04, "{found:?} {exact:?}");
+        assert_eq!((found.freedom, exact.freedom), (46, 46));
+        let single = Blocks { bases: vec![vec![1.0]], bits: vec![vec![vec![vec![1.0]]]; 2] };
+        assert_eq!(text_error(&single, 0, 1), Ok(None));
     }
 
     #[test]
@@ -304,6 +308,7 @@ mod tests {
         let found = draws.total(0);
         assert!(found.low < truth && truth < found.high && found.half_width() > 0.05);
         assert_eq!(draws.total(1), Interval { low: 1.0, high: 1.0 });
+        assert!(draws.simultaneous(1, 0, 4).high > draws.difference(1, 0).high);
         assert!(draws.difference(1, 0).low >= 0.0 && draws.difference(1, 0).high > 0.2);
     }
 

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | [`sign_flip`] | exact paired sign-flip test over seeds |
 //! | [`holm`] | Holm's correction for multiple comparisons |
-//! | [`bootstrap`] | confidence intervals (`±`) |
+//! | [`bootstrap`], [`draws`] | resampling of seeds and text; confidence intervals (`±`) and simultaneous intervals |
+//! | [`decision`] | the decision rule: both conditions of a significant difference |
 //! | [`wilcoxon`], [`friedman`] | tests across tasks |
 //! | [`power`] | detectable difference and required number of seeds |
 //! | [`classes`] | Matthews correlation, macro F1, accuracy |
@@ -20,6 +21,8 @@
 
 pub mod bootstrap;
 pub mod classes;
+pub mod decision;
+pub mod draws;
 pub mod friedman;
 pub mod holm;
 mod metric;

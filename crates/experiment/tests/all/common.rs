@@ -117,5 +117,5 @@ pub(crate) fn plan(more: &str) -> Plan {
 
 /// Two tokenizers, two seeds, one task: eight runs, four of which depend on the other four.
 pub(crate) fn jobs() -> Vec<Job> {
-    plan("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['enhancers']").jobs
+    plan("tokenizers = ['base', 'kmer6']\nseeds = 2\nexploratory = true\ntasks = ['enhancers']").jobs
 }

@@ -11,7 +11,7 @@ use crate::common::{self, Known, jobs, plan, spec};
 #[test]
 fn dependencies_come_first_and_runs_are_unique() {
     let plan = plan(
-        "tokenizers = ['mxdna', 'bpe4096', 'base', 'kmer6']\nseeds = 3\ntasks = ['a', 'b']\ncontrols = true\n\
+        "tokenizers = ['mxdna', 'bpe4096', 'base', 'kmer6']\nexploratory = true\nseeds = 3\ntasks = ['a', 'b']\ncontrols = true\n\
          positions = ['alibi', 'alibi-directed']",
     );
     let mut seen = HashSet::new();
@@ -93,7 +93,9 @@ fn a_refusal_keeps_its_remedy() {
 
 #[test]
 fn fine_tuning_is_deferred_until_a_learning_rate_is_selected() {
-    let spec = spec("tokenizers = ['base', 'kmer6']\nseeds = 2\ntasks = ['a']\nlearning_rates = [1e-3, 3e-3]");
+    let spec = spec(
+        "tokenizers = ['base', 'kmer6']\nseeds = 2\nexploratory = true\ntasks = ['a']\nlearning_rates = [1e-3, 3e-3]",
+    );
     let before = Plan::new(&spec, &Known::default()).unwrap();
     assert_eq!((before.jobs.len(), before.deferred), (8, 4));
     let records: Vec<_> = before.jobs.iter().map(|job| mock::record(&job.run)).collect();
@@ -134,7 +136,7 @@ fn forward_passes_of_the_protocol() {
 
 #[test]
 fn costs_follow_the_shapes() {
-    let of = |more: &str| plan(&format!("tokenizers = ['base', 'bpe4096']\nseeds = 1\n{more}"));
+    let of = |more: &str| plan(&format!("tokenizers = ['base', 'bpe4096']\nseeds = 1\nexploratory = true\n{more}"));
     let tiny = of("");
     assert!(tiny.jobs[0].estimate.macs > tiny.jobs[1].estimate.macs, "84 passes over 252 tokens, or 28 over 50");
     let base = of("encoder = 'base'");
@@ -175,7 +177,8 @@ fn times_and_deviations_come_from_records() {
 
 #[test]
 fn the_table_shows_cost_and_power() {
-    let text = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']").describe();
+    let six = "tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']\nexploratory = true";
+    let text = plan(six).describe();
     for part in [
         "pretrain  base              alibi-directed               6     84 ",
         "pretrain  kmer6             alibi-directed               6     14 ",
@@ -183,23 +186,43 @@ fn the_table_shows_cost_and_power() {
         "36 runs, ",
         "default speed, no finished run yet",
         "minimum attainable Holm-adjusted p-value: 0.0625 (2 comparisons with base, 6 seeds)",
-        "underpowered: no difference can be significant with 6 seeds; use at least 7",
+        "fewest seeds that can decide: 7\nexploratory: no verdict",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let seven = plan("tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 7").describe();
     assert!(seven.contains("p-value: 0.0313") && !seven.contains("underpowered"), "{seven}");
-    // All seven must agree: Phi(1.86)^7 = 0.8.
+    // All seven must agree, which alone needs Phi(1.86)^7 = 0.8, and the interval must exclude 0.
     assert!(
         seven.contains(
-            "power 80 % (exact sign-flip test, strictest Holm step): a true difference of 1.86 standard deviations"
+            "power 80 % (sign-flip test and interval, strictest Holm step): over seeds alone, a true difference of 1.87 standard"
         ),
         "{seven}"
     );
     let many = plan("tokenizers = ['base', 'kmer6']\nseeds = 20").describe();
     assert!(many.contains("Holm-adjusted p-value: < 0.0001 (1 comparison with base, 20 seeds)"), "{many}");
-    let three = plan("tokenizers = ['base', 'kmer6']\nseeds = 3").describe();
-    assert!(three.contains("use at least 6") && !three.contains("80 %"), "{three}");
+}
+
+#[test]
+fn seeds_that_cannot_decide_are_refused() {
+    let refused = |more: &str| {
+        let error = Plan::new(&spec(&format!("tokenizers = ['base', 'kmer6', 'bpe4096']\n{more}")), &Known::default());
+        let error = error.unwrap_err();
+        (error.to_string(), error.remedy().unwrap().to_string())
+    };
+    let (cause, remedy) = refused("seeds = 6");
+    let expected = "seeds: 6 seeds cannot decide 2 comparisons: the minimum attainable Holm-adjusted p-value is 0.0625";
+    assert_eq!(cause, expected);
+    assert_eq!(remedy, "use at least 7, or exploratory = true (--exploratory) for results without a verdict");
+    assert!(refused("seeds = 8\nseeds_planned = 6").0.contains("6 seeds cannot decide"), "later seeds do not count");
+    // One tokenizer is not a comparison; by default, there are as many seeds as can decide.
+    assert_eq!(plan("tokenizers = ['base']\nseeds = 1").fewest_seeds, None);
+    for (tokenizers, seeds) in [("'base'", 3), ("'base', 'kmer6'", 6), ("'base', 'kmer6', 'bpe4096'", 7)] {
+        let plan = plan(&format!("tokenizers = [{tokenizers}]"));
+        assert_eq!(plan.seeds.len(), seeds, "{tokenizers}");
+    }
+    let plan = plan("tokenizers = ['base', 'kmer6']\nexploratory = true");
+    assert_eq!((plan.seeds.len(), plan.exploratory, plan.fewest_seeds), (3, true, Some(6)));
 }
 
 #[test]

@@ -78,7 +78,9 @@ fn invalid_values_name_key_and_remedy() {
     );
     fails(&with("tasks = ['a', 'a']"), "tasks: duplicate value \"a\"", "list it once");
     fails(&with("seeds = [1, 2, 1]"), "seeds: duplicate value 1", "list it once");
-    fails(&with("seeds = 0"), "seeds: no seeds", "set a number of seeds, e.g. seeds = 7");
+    fails(&with("seeds = 0"), "q.toml:3: seeds: no seeds; set a number of seeds, e.g. seeds = 8", "");
+    let planned = "use the number of seeds that was fixed first, or omit it";
+    fails(&with("seeds = 7\nseeds_planned = 8"), "seeds_planned: 8 is not a number of the 7 seeds", planned);
     fails(&with("name = '../up'"), "name: \"../up\" cannot be part of a file name", "use letters, digits, '-' and '_'");
     fails(
         &with("[training]\nwindow = 250"),
@@ -158,7 +160,8 @@ fn too_many_seeds_are_rejected_before_allocation() {
     let error = s.set_seeds(u64::MAX).unwrap_err();
     assert_eq!(error.to_string(), "seeds: too many seeds: 18446744073709551615");
     assert_eq!(error.remedy().unwrap(), "use at most 10000");
-    assert_eq!(s.seeds, [1, 2, 3], "nothing changed");
+    assert_eq!(s.set_seeds(0).unwrap_err().to_string(), "seeds: no seeds");
+    assert_eq!(s.seeds, [0_u64; 0], "nothing changed");
     s.set_seeds(10_000).unwrap();
     s.validate(&encoders()).unwrap();
     s.seeds.push(10_001);

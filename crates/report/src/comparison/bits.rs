@@ -9,11 +9,12 @@ use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
 use protocol::score::{COMPONENTS, Component, FLOOR, Role, Score};
 
-use super::pairing::{Shared, State, estimate, family, reference_among, shared_seeds, tests};
+use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
 use super::{Bits, CostSummary, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
-use statistics::bootstrap::{Blocks, Draws, blocks};
+use statistics::bootstrap::{Blocks, blocks, text_error};
+use statistics::draws::Draws;
 use statistics::{deviation, mean};
 
 /// Masked bases of each scored block, by species and block number.
@@ -55,11 +56,13 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
     group.species.dedup();
     let refuse = |source| Error::Statistics { scope: scope.to_owned(), source };
     let joint: Vec<&str> = shared.names.iter().map(String::as_str).collect();
+    let pairs = family(&joint, group.reference.as_deref());
+    let all: Vec<Vec<&Record>> = joint.iter().map(|n| at(records, n, &group.seeds)).collect();
+    let data = sums(&plan, &group.species, &all);
     let draws = if group.seeds.is_empty() || joint.is_empty() {
         None
     } else {
-        let all: Vec<Vec<&Record>> = joint.iter().map(|n| at(records, n, &group.seeds)).collect();
-        Some(blocks(&sums(&plan, &group.species, &all), options.resamples, options.seed).map_err(refuse)?)
+        Some(blocks(&data, options.resamples_for(pairs.len()), options.seed).map_err(refuse)?)
     };
     for subject in &mut group.subjects {
         let Some(runs) = records.pretrained.get(&subject.name) else { continue };
@@ -86,12 +89,16 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
     }
     if let Some(draws) = &draws {
         let value = |name: &str| group.subject(name).and_then(|s| s.bits.as_ref()).map(|b| b.total.seeds.clone());
-        let interval = |left: &str, right: &str| {
+        let uncertainty = |left: &str, right: &str, comparisons: usize| {
             let place = |name| joint.iter().position(|n| *n == name).unwrap_or(0);
-            draws.difference(place(left), place(right))
+            let (left, right) = (place(left), place(right));
+            Ok(Uncertainty {
+                interval: draws.difference(left, right),
+                simultaneous: draws.simultaneous(left, right, comparisons),
+                text: text_error(&data, left, right)?,
+            })
         };
-        let pairs = family(&joint, group.reference.as_deref());
-        group.tests = tests(&pairs, value, interval, options.effect, options.seed).map_err(refuse)?;
+        group.tests = tests(&pairs, value, uncertainty, options.effect, options).map_err(refuse)?;
     }
     group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
     let more = remarks(group, records);
@@ -111,7 +118,7 @@ fn pairing(ranked: &[String], records: &RecordGroup, scope: &str, options: &Opti
         let absent = options.order.iter().filter(|n| !options.controls.contains(n) && !ranked.contains(n));
         names.extend(absent.map(String::as_str));
     }
-    shared_seeds(scope, &names, &union, options.partial, |name, seed| match runs(name).and_then(|r| r.get(&seed)) {
+    shared_seeds(scope, &names, &union, options, |name, seed| match runs(name).and_then(|r| r.get(&seed)) {
         None => State::Missing,
         Some(record) => unusable(record).map_or(State::Usable, State::Failed),
     })

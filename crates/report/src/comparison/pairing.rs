@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Dropped, Estimate, Test};
+use super::{Dropped, Estimate, Options, Test};
 use crate::error::Error;
-use statistics::bootstrap::Interval;
-use statistics::{deviation, holm, mean, power, sign_flip};
+use statistics::decision::{Reason, decide};
+use statistics::draws::{Interval, TextError};
+use statistics::power::{Spread, detectable_effect, seeds_needed};
+use statistics::text::list;
+use statistics::{deviation, holm, mean, wilcoxon};
 
 /// Names of two compared tokenizers: left, right.
 pub(super) type Pair = (String, String);
@@ -55,16 +58,28 @@ pub(super) fn shared_seeds(
     scope: &str,
     names: &[&str],
     union: &BTreeSet<u64>,
-    partial: bool,
+    options: &Options,
     state: impl Fn(&str, u64) -> State,
 ) -> Result<Shared, Error> {
     let mut shared = Shared::default();
+    let planned = |seed: &u64| options.planned.is_empty() || options.planned.contains(seed);
+    let (union, later): (BTreeSet<u64>, Vec<u64>) =
+        (union.iter().copied().filter(planned).collect(), union.iter().copied().filter(|s| !planned(s)).collect());
+    if !later.is_empty() {
+        let seeds: Vec<String> = later.iter().map(ToString::to_string).collect();
+        let noun = if later.len() == 1 { "seed" } else { "seeds" };
+        shared.remarks.push(format!(
+            "later {noun} {}: added after {} were planned, excluded from means and tests",
+            list(&seeds),
+            options.planned.len()
+        ));
+    }
     let (mut lacking, mut unfinished) = (Vec::new(), 0);
     let mut failures = Vec::new();
     let mut usable: Vec<(&str, BTreeSet<u64>)> = Vec::new();
     for name in names {
         let (mut fine, mut lacks) = (BTreeSet::new(), Vec::new());
-        for seed in union {
+        for seed in &union {
             match state(name, *seed) {
                 State::Usable => drop(fine.insert(*seed)),
                 State::Failed(reason) => failures.push(Dropped { tokenizer: (*name).into(), seed: *seed, reason }),
@@ -78,7 +93,7 @@ pub(super) fn shared_seeds(
         }
         usable.push((name, fine));
     }
-    if !lacking.is_empty() && !partial {
+    if !lacking.is_empty() && !options.partial {
         return Err(Error::UnequalSeeds { scope: scope.into(), offenders: lacking.join("; ") });
     }
     let (kept, out): (Vec<_>, Vec<_>) = usable.into_iter().partition(|(_, fine)| !fine.is_empty());
@@ -119,36 +134,57 @@ pub(super) fn estimate(seeds: Vec<f64>, interval: Interval) -> Estimate {
     Estimate { mean: mean(&seeds), half_width: interval.half_width(), low: interval.low, high: interval.high, seeds }
 }
 
-/// Paired sign-flip tests of a family, adjusted by Holm's method.
+/// Uncertainty of a paired difference from seeds and text.
+pub(super) struct Uncertainty {
+    /// 95 % interval.
+    pub interval: Interval,
+    /// Simultaneous interval.
+    pub simultaneous: Interval,
+    /// Standard error from the test text; None if it is not known.
+    pub text: Option<TextError>,
+}
+
+/// The decision rule applied to a family.
 pub(super) fn tests(
     pairs: &[Pair],
     value: impl Fn(&str) -> Option<Vec<f64>>,
-    interval: impl Fn(&str, &str) -> Interval,
+    uncertainty: impl Fn(&str, &str, usize) -> Result<Uncertainty, statistics::Error>,
     effect: f64,
-    seed: u64,
+    options: &Options,
 ) -> Result<Vec<Test>, statistics::Error> {
     let known: Vec<_> = pairs.iter().filter_map(|(a, b)| Some((a, b, value(a)?, value(b)?))).collect();
-    let (mut tests, comparisons) = (Vec::new(), known.len());
-    for (left, right, a, b) in known {
-        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
-        let (p, spread) = (sign_flip::sign_flip(&differences, seed)?.p, deviation(&differences));
+    let comparisons = known.len();
+    let differences: Vec<Vec<f64>> =
+        known.iter().map(|(_, _, a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect();
+    let found: Vec<Uncertainty> =
+        known.iter().map(|(left, right, ..)| uncertainty(left, right, comparisons)).collect::<Result<_, _>>()?;
+    let simultaneous: Vec<Interval> = found.iter().map(|one| one.simultaneous).collect();
+    let family = decide(&differences, &simultaneous, options.seed)?;
+    let mut tests = Vec::new();
+    for (((left, right, ..), differences), (one, decision)) in
+        known.iter().zip(differences).zip(found.iter().zip(family))
+    {
+        let spread = Spread { seeds: deviation(&differences), text: one.text };
+        let seeds = differences.len();
+        let larger = |d: &f64| if *d > 0.0 { 1.0 } else { 0.5 * f64::from(u8::from(*d == 0.0)) };
+        let reason = if options.exploratory { Some(Reason::Exploratory) } else { decision.reason };
         tests.push(Test {
-            left: left.clone(),
-            right: right.clone(),
-            p,
-            adjusted: p,
-            decisive: false,
-            smallest: holm::minimum_attainable_p(differences.len(), comparisons),
-            needed: if differences.len() > 1 { power::seeds_needed(spread, effect, comparisons) } else { None },
-            detectable: power::detectable_effect(spread, differences.len(), comparisons),
-            difference: estimate(differences, interval(left, right)),
-            deviation: spread,
+            left: (*left).clone(),
+            right: (*right).clone(),
+            deviation: spread.seeds,
+            p: decision.p,
+            adjusted: decision.adjusted,
+            decisive: reason.is_none(),
+            smallest: holm::minimum_attainable_p(seeds, comparisons),
+            needed: if seeds > 1 { seeds_needed(spread, effect, comparisons) } else { None },
+            detectable: detectable_effect(spread, seeds, comparisons),
+            simultaneous: one.simultaneous,
+            text_error: one.text.map(|text| text.error),
+            rank_biserial: wilcoxon::wilcoxon(&differences)?.rank_biserial(),
+            superiority: mean(&differences.iter().map(larger).collect::<Vec<_>>()),
+            reason,
+            difference: estimate(differences, one.interval),
         });
-    }
-    let adjusted = holm::holm(&tests.iter().map(|t| t.p).collect::<Vec<_>>());
-    for (test, adjusted) in tests.iter_mut().zip(adjusted) {
-        test.adjusted = adjusted;
-        test.decisive = adjusted <= statistics::ALPHA;
     }
     Ok(tests)
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use experiment::record::{Finetuned, Metric, Outcome, Record};
 use experiment::run::Work;
 
-use super::pairing::{Shared, State, estimate, family, reference_among, shared_seeds, tests};
+use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Subjects};
 use super::{Across, Estimate, Group, Options, TaskComparison, TaskScore, Test};
 use crate::error::Error;
-use statistics::bootstrap::{Draws, Interval, Rows, rows};
+use statistics::bootstrap::{Rows, rows};
+use statistics::draws::{Draws, Interval};
 use statistics::friedman::{Friedman, friedman};
 use statistics::{holm, mean, wilcoxon};
 
@@ -77,7 +78,7 @@ fn pairing(
     if union.is_empty() {
         return Ok(Shared::default());
     }
-    shared_seeds(&scope(task, label), &names, &union, options.partial, |name, seed| {
+    shared_seeds(&scope(task, label), &names, &union, options, |name, seed| {
         let parent = || records.pretrained.get(name)?.get(&seed).map(|r| &r.outcome);
         match (runs.get(name).and_then(|r| r.get(&seed)), parent()) {
             (Some(record), _) => unusable(record).map_or(State::Usable, State::Failed),
@@ -107,14 +108,14 @@ struct Joint<'a> {
 }
 
 impl<'a> Runs<'a> {
-    fn new(records: &'a Subjects, scope: &str, options: &Options) -> Result<Runs<'a>, Error> {
+    fn new(records: &'a Subjects, scope: &str, comparisons: usize, options: &Options) -> Result<Runs<'a>, Error> {
         let everything = || records.records().filter_map(finetuned);
         Ok(Runs {
             records,
             labels: labels(scope, records)?,
             classes: everything().map(|f| f.classes).max().unwrap_or(0),
             metric: everything().map(|f| f.metric).next().unwrap_or_default(),
-            resamples: options.resamples,
+            resamples: options.resamples_for(comparisons),
             seed: options.seed,
         })
     }
@@ -185,8 +186,15 @@ impl Joint<'_> {
         let Some(draws) = self.by_metric.as_ref().or(self.by_mcc.as_ref()) else { return Ok(Vec::new()) };
         let value = |name: &str| scores.iter().find(|s| s.name == name)?.score().map(|s| s.seeds.clone());
         let place = |name: &str| self.place(name).unwrap_or(0);
-        let interval = |left: &str, right: &str| draws.difference(place(left), place(right));
-        tests(&family(&self.names, reference), value, interval, options.task_effect, options.seed)
+        let uncertainty = |left: &str, right: &str, comparisons: usize| {
+            let (left, right) = (place(left), place(right));
+            Ok(Uncertainty {
+                interval: draws.difference(left, right),
+                simultaneous: draws.simultaneous(left, right, comparisons),
+                text: draws.text_error(left, right),
+            })
+        };
+        tests(&family(&self.names, reference), value, uncertainty, options.task_effect, options)
     }
 }
 
@@ -200,8 +208,9 @@ fn task(
 ) -> Result<TaskComparison, Error> {
     let scope = scope(name, &group.label);
     let refuse = |source| Error::Statistics { scope: scope.clone(), source };
-    let runs = Runs::new(records, &scope, options)?;
     let Shared { names, seeds, dropped, .. } = shared;
+    let compared: Vec<&str> = names.iter().map(String::as_str).collect();
+    let runs = Runs::new(records, &scope, family(&compared, reference).len(), options)?;
     let joint = runs.joint(&names, &seeds).map_err(refuse)?;
     let scores: Result<Vec<TaskScore>, _> =
         listed(group, records).into_iter().map(|subject| runs.score(subject, &joint)).collect();

@@ -10,7 +10,7 @@ use statistics::{ALPHA, holm, sign_flip};
 pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     let mut notes = Vec::new();
     let seeds: Vec<String> = group.seeds.iter().map(ToString::to_string).collect();
-    let resamples = thousands(comparison.options.resamples as f64);
+    let resamples = thousands(comparison.options.resamples_for(group.tests.len()) as f64);
     if !group.seeds.is_empty() {
         notes.push(format!(
             "± is the half-width of the 95 % bootstrap interval over seeds and genome blocks ({resamples} resamples); {} ({}), device {}.",
@@ -19,7 +19,8 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
             comparison.device
         ));
     }
-    tests(&mut notes, group);
+    tests(&mut notes, group, comparison);
+    families(&mut notes, group);
     scores(&mut notes, group);
     tuning(&mut notes, group);
     failures(&mut notes, "", &group.dropped);
@@ -34,9 +35,12 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
 }
 
 /// The test, its minimum attainable p-value and its power at this number of seeds.
-fn tests(notes: &mut Vec<String>, group: &Group) {
+fn tests(notes: &mut Vec<String>, group: &Group, comparison: &Comparison) {
     if group.tests.is_empty() {
         return;
+    }
+    if comparison.options.exploratory {
+        notes.push("exploratory: no verdict; no difference is called significant, whatever its p-value is.".into());
     }
     let smallest = holm::minimum_attainable_p(group.seeds.len(), group.tests.len());
     let underpowered = if smallest > ALPHA {
@@ -54,15 +58,35 @@ fn tests(notes: &mut Vec<String>, group: &Group) {
         format!("paired sign-flip test over seeds ({draws} random assignments of signs)")
     };
     notes.push(format!(
-        "p: {test}, Holm-adjusted for {}; significant if p <= {ALPHA}. Minimum attainable p: {}{underpowered}.",
+        "p: {test}, Holm-adjusted for {}. significant: p <= {ALPHA}, and the simultaneous interval (level 1 - {ALPHA} / {}, over seeds \
+         and genome blocks) excludes 0. Minimum attainable p: {}{underpowered}. rank-bis.: \
+             rank-biserial correlation of the differences over seeds; P(A>B): fraction of seeds at which A is larger, ties half.",
         count(group.tests.len(), "comparison"),
+        group.tests.len(),
         p_value(smallest)
     ));
     let detectable: Vec<f64> = group.tests.iter().filter_map(|t| t.detectable).collect();
     if !detectable.is_empty() {
         let worst = detectable.iter().copied().fold(0.0, f64::max);
+        let unknown = if group.tests.iter().all(|t| t.text_error.is_some()) {
+            ""
+        } else {
+            "; the text error is not known, so this is over seeds only"
+        };
         notes.push(format!(
-            "Power 80 % for a difference of {worst:.3} bits per masked base (in the comparison with the largest variance)."
+            "Power 80 % for a difference of {worst:.3} bits per masked base (in the comparison with the largest variance{unknown})."
+        ));
+    }
+}
+
+/// The families of comparisons that are adjusted separately.
+fn families(notes: &mut Vec<String>, group: &Group) {
+    let tasks = group.tasks.iter().filter(|task| !task.tests.is_empty()).count();
+    let families = usize::from(!group.tests.is_empty()) + tasks + usize::from(!group.across.is_empty());
+    if families > 1 {
+        notes.push(format!(
+            "Bits per base, each task, and the tests across tasks are separate families: the error rate of {ALPHA} holds within each of \
+             the {families}, not over all of them."
         ));
     }
 }
@@ -145,7 +169,7 @@ fn collapses(notes: &mut Vec<String>, group: &Group) {
 fn tasks(notes: &mut Vec<String>, group: &Group) {
     if group.tasks.iter().any(|t| t.scores.iter().any(|s| s.score().is_some())) {
         let star = if group.reference.is_some() {
-            " *: significant vs the reference within the task (sign-flip test, Holm-adjusted)."
+            " *: significant vs the reference within the task (Holm-adjusted sign-flip p, and the simultaneous interval over seeds and test rows)."
         } else {
             ""
         };

@@ -1,12 +1,14 @@
 //! The comparison as tidy CSV: one number per row.
 //!
 //! Columns: `group, subject, control, measure, scope, seed, value, low, high`. `scope` is a species or task, empty for
-//! the whole; `seed` is empty for means; `low` and `high` are the ends of the 95 % interval where there is one.
+//! the whole; `seed` is empty for means; `low` and `high` are the ends of the 95 % interval where there is one, or of the
+//! simultaneous interval in rows of that name. Rows of a test have the subject `A - B`.
 
 use experiment::record::Metric;
 
 use crate::comparison::{Comparison, Estimate, Group, Test};
 use crate::tidy::Csv;
+use statistics::draws::Interval;
 
 /// Every number of the comparison.
 #[must_use]
@@ -119,6 +121,13 @@ impl Writer<'_> {
             self.estimate(&pair, false, &format!("{measure} difference"), scope, &test.difference, seeds);
             self.plain(&pair, false, &format!("{measure} p"), scope, test.p);
             self.plain(&pair, false, &format!("{measure} p (holm)"), scope, test.adjusted);
+            let Interval { low, high } = test.simultaneous;
+            let simultaneous = format!("{measure} difference (simultaneous)");
+            self.line(&pair, false, &simultaneous, scope, "", [test.difference.mean, low, high]);
+            self.plain(&pair, false, &format!("{measure} text error"), scope, test.text_error.unwrap_or(f64::NAN));
+            self.plain(&pair, false, &format!("{measure} rank-biserial"), scope, test.rank_biserial);
+            self.plain(&pair, false, &format!("{measure} P(A > B)"), scope, test.superiority);
+            self.plain(&pair, false, &format!("{measure} significant"), scope, f64::from(u8::from(test.decisive)));
         }
     }
 }
@@ -140,5 +149,18 @@ mod tests {
         let total = comparison.groups[0].subjects[0].bits.as_ref().unwrap().total.mean;
         assert!(text.contains(&format!(",base,false,bits per base,,,{total},")));
         assert!(text.contains("\"a,b\""));
+        let test = &comparison.groups[0].tests[0];
+        for row in [
+            format!(
+                "difference (simultaneous),,,{},{},{}",
+                test.difference.mean, test.simultaneous.low, test.simultaneous.high
+            ),
+            "kmer6 - base,false,bits per base rank-biserial,,,-1,,".into(),
+            "kmer6 - base,false,bits per base P(A > B),,,0,,".into(),
+            "kmer6 - base,false,bits per base significant,,,1,,".into(),
+            format!("bits per base text error,,,{},,", test.text_error.unwrap()),
+        ] {
+            assert!(text.contains(&row), "{row} is not in\n{text}");
+        }
     }
 }
