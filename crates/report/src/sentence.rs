@@ -192,7 +192,7 @@ fn without_tests(group: &Group, options: &Options) -> String {
         );
     }
     if !group.across.is_empty() {
-        return across_tasks(group);
+        return across_tasks(group, options);
     }
     group
         .tasks
@@ -202,7 +202,7 @@ fn without_tests(group: &Group, options: &Options) -> String {
 }
 
 /// The result of the tests across tasks.
-fn across_tasks(group: &Group) -> String {
+fn across_tasks(group: &Group, options: &Options) -> String {
     let metric = group.metric().unwrap_or_default().short();
     let significant: Vec<String> = group
         .across
@@ -213,7 +213,9 @@ fn across_tasks(group: &Group) -> String {
     let tasks = count(group.tasks.len(), "task");
     let smallest = holm::minimum_attainable_p(group.across[0].test.pairs, group.across.len());
     let criterion = format!("Wilcoxon signed-rank test, Holm-adjusted p <= {ALPHA}");
-    if smallest > ALPHA {
+    if options.exploratory {
+        format!("across {tasks}: exploratory, no verdict.")
+    } else if smallest > ALPHA {
         format!("across {tasks}: not significant ({}).", underpowered(&tasks, smallest))
     } else if significant.is_empty() {
         format!("across {tasks}: no difference is significant ({criterion}).")

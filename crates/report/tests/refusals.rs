@@ -363,3 +363,18 @@ fn the_learning_rate_is_selected_on_validation_and_its_cost_reported() {
     assert_eq!((tuning.runs, tuning.rates.len(), tuning.chosen.len()), (21, 2, 3));
     assert!(tuning.seconds > 0.0 && tuning.chosen.iter().all(|(_, rate)| *rate == tuning.rates[0]));
 }
+
+#[test]
+fn later_seeds_are_excluded_with_a_remark() {
+    let all = records(&Shape { seeds: 9, ..Shape::default() });
+    let planned = Options { planned: (0..7).collect(), ..fast() };
+    let comparison = Comparison::new(all, planned).unwrap();
+    let group = &comparison.groups[0];
+    assert_eq!(group.seeds, [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(group.tests[0].difference.seeds.len(), 7);
+    let remark = "later seeds 7 and 8: added after 7 were planned, excluded from means and tests";
+    assert_eq!(group.remarks, [remark]);
+    let first = records(&Shape { seeds: 7, ..Shape::default() });
+    let alone = Comparison::new(first, fast()).unwrap();
+    assert_eq!(alone.groups[0].tests, group.tests, "later seeds change nothing");
+}

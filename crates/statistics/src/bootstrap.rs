@@ -7,7 +7,7 @@
 //! the same for all seeds.
 //!
 //! Each resample is the estimate plus two deviations: of the mean over seeds when blocks are drawn (text), and of the mean over the
-//! drawn seeds from the mean over all seeds on those blocks (seeds). [`Draws`](crate::draws::Draws) stretches both for small
+//! drawn seeds from the mean over all seeds on those blocks (seeds). [`Draws`] stretches both for small
 //! samples and takes percentiles at any level.
 //!
 //! ```

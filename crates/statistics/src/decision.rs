@@ -8,7 +8,8 @@
 //!    ([`draws`](crate::draws)), excludes 0. This is about new seeds and new text of the same genomes.
 //!
 //! The first alone declares differences of equal tokenizers significant whenever the test text happens to favor one of them. The
-//! family-wise error of the rule is simulated in `tests/family_wise_error.rs`; the table is in `docs/statistics.md`.
+//! family-wise error of the rule is simulated in `crates/statistics/tests/family_wise_error.rs`; its table is in
+//! `docs/statistics.md`.
 //!
 //! ```
 //! use statistics::{decision::{Reason, decide}, draws::Interval};
