@@ -21,7 +21,14 @@ test:
 
 # Every test that needs the data that TOKBENCH_DATA names
 test-data:
-    cargo test --release --workspace --lib --bins --tests -- --ignored
+    cargo test --release --workspace --lib --bins --tests -- --ignored --skip long_table
+
+# Simulate the family-wise error of the decision rule: the table of docs/statistics.md (about ten minutes on one core)
+error-rates:
+    cargo test --release -p tokbench-statistics --test family_wise_error -- --ignored --nocapture long_table
+
+# All tests: those that need data, and long simulations
+full: test test-data error-rates
 
 # Formatting and clippy
 lint:
