@@ -1,4 +1,4 @@
-//! A comparison from Rust: two tokenizers on a synthetic genome with two paired seeds, executed in this process.
+//! A comparison from Rust: two tokenizers on a synthetic genome with two paired seeds (exploratory, without a verdict), executed in this process.
 //!
 //! ```text
 //! cargo run --release --example comparison
@@ -14,6 +14,7 @@ const QUESTION: &str = "
     tokenizers = ['base', 'kmer6']
     corpus = 'order1'
     seeds = 2
+    exploratory = true
     [training]
     bases = 50_000
     [scoring]

@@ -9,7 +9,9 @@ fn compare_shows_everything_and_repeating_it_takes_seconds() {
     let dir = TestDir::new();
     dir.write("q.toml", small("'kmer3', 'bpe64', 'mxdna'", "order1", 6_000, 2));
     let first = dir.run(&["compare", "q.toml"]).success();
-    for word in ["kmer3", "bpe64", "mxdna", "floor", "not significant", "tokbench-results/small/bits_per_base.svg"] {
+    for word in
+        ["kmer3", "bpe64", "mxdna", "floor", "exploratory: no verdict", "tokbench-results/small/bits_per_base.svg"]
+    {
         assert!(first.out.contains(word), "{word} is missing in {}", first.out);
     }
     assert!(first.err.contains("6 runs, 0 already finished"), "{}", first.err);
@@ -98,7 +100,9 @@ fn plan_estimates_cost_and_power() {
     for word in ["36 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
         assert!(output.out.contains(word), "{word}: {}", output.out);
     }
-    let six = dir.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"]).success();
+    let six = ["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"];
+    dir.run(&six).failed(2, &["6 seeds cannot decide 2 comparisons", "use at least 7", "--exploratory"]);
+    let six = dir.run(&[&six[..], &["--exploratory"]].concat()).success();
     assert!(six.out.contains("0.0625"), "{}", six.out);
     let json: serde_json::Value =
         serde_json::from_str(&dir.run(&["plan", "--tokenizers", "base,kmer6", "--json"]).success().out).unwrap();

@@ -94,7 +94,7 @@ impl RunOutput {
 /// An experiment that takes seconds: a narrow encoder, few bases.
 pub(crate) fn small(tokenizers: &str, corpus: &str, bases: u64, seeds: u64) -> String {
     format!(
-        "name = 'small'\ntokenizers = [{tokenizers}]\nseeds = {seeds}\ncorpus = '{corpus}'\n\
+        "name = 'small'\ntokenizers = [{tokenizers}]\nseeds = {seeds}\nexploratory = true\ncorpus = '{corpus}'\n\
          encoder = {{ from = 'tiny', hidden = 16, layers = 1, heads = 2, intermediate = 32 }}\n\
          [training]\nbases = {bases}\nwindow = 120\n[masking]\nshare = 0.3\n[scoring]\nbases = 480\ncurve_points = 3\ncurve_windows = 1\n"
     )

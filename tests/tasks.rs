@@ -215,7 +215,7 @@ fn a_folder_whose_name_is_not_utf8() {
 #[test]
 fn memory_is_estimated_within_a_factor_of_two_at_short_and_long_rows() {
     let dir = TestDir::new();
-    let spec = "name = 'memory'\ntokenizers = ['base', 'kmer6-nonoverlap']\nseeds = 1\ncorpus = 'order1'\ncontrols = true\n\
+    let spec = "name = 'memory'\ntokenizers = ['base', 'kmer6-nonoverlap']\nseeds = 1\nexploratory = true\ncorpus = 'order1'\ncontrols = true\n\
                 [training]\nbases = 2_000\n[scoring]\nbases = 300\ncurve_points = 1\ncurve_windows = 1\n\
                 [finetuning]\nsteps = 1\nepochs = 0.01\nevaluations = 1\n";
     dir.write("q.toml", spec);
@@ -248,7 +248,10 @@ fn what_no_machine_can_hold_is_refused_with_its_row() {
     dir.write("long.csv", format!("{rows}{long},0\n"));
     dir.write("short.csv", &rows);
     let run = |command: &str, task: &str, more: &[&str]| {
-        dir.run(&[&[command, "-t", "base,kmer6", "--seeds", "1", "--bases", "10k", "--task", task], more].concat())
+        dir.run(
+            &[&[command, "-t", "base,kmer6", "--exploratory", "--seeds", "1", "--bases", "10k", "--task", task], more]
+                .concat(),
+        )
     };
     for command in ["plan", "compare"] {
         run(command, "long.csv", &["--memory", "16G"]).failed(
@@ -303,6 +306,7 @@ fn a_vocabulary_that_the_text_cannot_give_is_refused_at_the_start() {
                 tokenizers,
                 "--corpus",
                 "small.fa",
+                "--exploratory",
                 "--seeds",
                 "1",
                 "--bases",

@@ -22,8 +22,8 @@ pub fn published(path: &Path) -> Result<Vec<Record>> {
     read_jsonl(path).map_err(|error| Error { kind: ErrorKind::Data, ..Error::from(error) })
 }
 
-/// Order, reference and controls of an experiment. Tokenizers of the records that the spec does not list are controls;
-/// tokenizers of the spec without records keep their names.
+/// Order, reference, controls and planned seeds of an experiment, and whether it is exploratory. Tokenizers of the records that
+/// the spec does not list are controls; tokenizers of the spec without records keep their names.
 ///
 /// # Errors
 /// If the spec lists an invalid tokenizer.
@@ -45,7 +45,9 @@ pub fn options(spec: &Spec, records: &[Record], tokenizers: &Registry, options: 
     controls.sort();
     let reference = Some(recorded.one_or_absent(spec.reference())?);
     let order = order.into_iter().chain(controls.iter().cloned()).collect();
-    Ok(Options { order, reference, controls, ..options.clone() })
+    let planned =
+        spec.seeds_planned.map_or_else(Vec::new, |planned| spec.seeds.iter().take(planned).copied().collect());
+    Ok(Options { order, reference, controls, exploratory: spec.exploratory, planned, ..options.clone() })
 }
 
 /// The result of an experiment.

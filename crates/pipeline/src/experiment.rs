@@ -57,6 +57,7 @@ impl Experiment {
     /// If the spec is invalid, a name is unknown, or data is invalid.
     pub fn open(spec: Spec, workspace: &Workspace) -> Result<Experiment> {
         spec.validate(&workspace.builtin.encoders)?;
+        let spec = spec.with_seeds();
         let inputs = Inputs::open(&spec, workspace)?;
         Ok(Experiment { workspace: workspace.clone(), spec, inputs })
     }
@@ -387,6 +388,11 @@ impl Executed {
             reference: Some(self.plan.reference.clone()),
             controls,
             partial: !self.summary.pending.is_empty(),
+            exploratory: self.spec.exploratory,
+            planned: self
+                .spec
+                .seeds_planned
+                .map_or_else(Vec::new, |n| self.spec.seeds.iter().take(n).copied().collect()),
             ..report::Options::default()
         };
         Conclusion::new(self.records, options)

@@ -21,7 +21,7 @@ fn write_genome(path: &Path) {
 
 fn spec(corpus: &Path) -> Spec {
     let text = format!(
-        "tokenizers = ['base', 'bpe64']\ncorpus = '{}'\nseeds = 2\nencoder = {{ from = 'tiny', layers = 1 }}\n\
+        "tokenizers = ['base', 'bpe64']\ncorpus = '{}'\nseeds = 2\nexploratory = true\nencoder = {{ from = 'tiny', layers = 1 }}\n\
          [training]\nbases = 4000\nwindow = 120\nbatch = 4\n[scoring]\nbases = 1200\n",
         corpus.display()
     );

@@ -36,7 +36,7 @@ fn list_help_look_and_audit_know_the_name() {
 #[test]
 fn a_comparison_trains_and_scores_it() {
     let folder = tempfile::tempdir().unwrap();
-    let spec = "tokenizers = ['base', 'runs']\ncorpus = 'order1'\nseeds = 1\nencoder = { from = 'tiny', layers = 1 }\n\
+    let spec = "tokenizers = ['base', 'runs']\ncorpus = 'order1'\nseeds = 1\nexploratory = true\nencoder = { from = 'tiny', layers = 1 }\n\
                     [training]\nbases = 4000\nwindow = 120\nbatch = 4\n[scoring]\nbases = 1200\n";
     std::fs::write(folder.path().join("runs.toml"), spec).unwrap();
     let (code, table, err) = run(folder.path(), "compare runs.toml");

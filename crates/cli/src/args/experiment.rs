@@ -25,9 +25,13 @@ pub struct ExperimentArgs {
     /// sequence,label (plain or gzip; labels are numbers from 0, or class names). May be given several times.
     #[arg(long = "task", value_name = "NAME|FILE")]
     pub tasks: Vec<String>,
-    /// Number of paired seeds. With two comparisons, at least 7 are needed for a decisive (significant) difference.
+    /// Number of paired seeds. With two comparisons, at least 7 are needed for a decisive (significant) difference; fewer are
+    /// refused without --exploratory. Fix the number before looking at results.
     #[arg(long, value_name = "N")]
     pub seeds: Option<u64>,
+    /// Accept any number of seeds; the result is then without a verdict.
+    #[arg(long)]
+    pub exploratory: bool,
     /// Encoder: tiny (2 layers of width 64), small (2 of 128) or base (DNABERT-2: 12 of 768).
     #[arg(long, value_name = "NAME")]
     pub encoder: Option<String>,

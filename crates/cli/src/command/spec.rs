@@ -40,8 +40,12 @@ pub(crate) fn read(builtin: &Builtin, args: &ExperimentArgs) -> Result<Spec, Fai
     if !args.tasks.is_empty() {
         spec.tasks.clone_from(&args.tasks);
     }
+    spec.exploratory |= args.exploratory;
     if let Some(seeds) = args.seeds {
         spec.set_seeds(seeds)?;
+    } else if own && spec.seeds.len() < spec.default_seeds().len() {
+        // The default experiment has too few seeds for many tokenizers.
+        spec.seeds.clear();
     }
     if let Some(encoder) = &args.encoder {
         spec.encoder = EncoderChoice::named(encoder);
