@@ -1,11 +1,13 @@
-//! Candidate tokens of a masked position (`docs/protocol.md#candidate-tokens`). The softmax, in training and in scoring, is over
-//! these only: never a special id, never \[UNK\].
+//! Candidate tokens of a masked position and their prior (`docs/protocol.md#candidate-tokens`). The softmax, in training and in scoring,
+//! is over these only: never a special id, never \[UNK\].
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use tokenize::Tokenizer;
+
+use crate::prior::{Place, Row, SegmentationPrior};
 
 /// The conditions that a token must meet to be a candidate at a masked position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,24 +20,29 @@ pub struct Constraint {
     pub previous: Option<u32>,
     /// Whether it is the first token of its span; set only for tokenizers that spell word-initial tokens differently (WordPiece).
     pub first: Option<bool>,
+    /// Its place in the masked stretch, on which the segmentation prior depends; `None` where there is no prior.
+    pub place: Option<Place>,
 }
 
 impl Constraint {
     /// Any token of A, C, G, T.
-    pub const ANY: Constraint = Constraint { max_length: u32::MAX, exact: false, previous: None, first: None };
+    pub const ANY: Constraint =
+        Constraint { max_length: u32::MAX, exact: false, previous: None, first: None, place: None };
 
     /// The constraint on the next of `tokens` masked tokens that together have `bases` bases: each later token needs at least one
     /// base. `previous`: the known token before it.
     #[must_use]
     pub fn new(bases: usize, tokens: usize, previous: Option<u32>) -> Constraint {
-        Constraint { max_length: (bases + 1).saturating_sub(tokens) as u32, exact: tokens == 1, previous, first: None }
+        let max_length = (bases + 1).saturating_sub(tokens) as u32;
+        Constraint { max_length, exact: tokens == 1, previous, ..Constraint::ANY }
     }
 }
 
-/// The candidate tokens of one tokenizer. Pairs are looked up lazily and cached.
+/// The candidate tokens of one tokenizer, each with the logarithm of its prior. Pairs and rows are looked up lazily and cached.
 #[derive(Debug)]
 pub struct CandidateSets {
     tokenizer: Arc<dyn Tokenizer>,
+    prior: Option<Arc<SegmentationPrior>>,
     /// Tokens of A, C, G, T, by increasing length.
     by_length: Vec<u32>,
     /// By length in bases: end in `by_length` of the tokens that are not longer.
@@ -43,16 +50,17 @@ pub struct CandidateSets {
     lengths: Vec<u32>,
     /// [`Tokenizer::is_word_initial`] of each token.
     first: Vec<Option<bool>>,
-    /// By preceding token: the tokens that may follow it, as a bit set.
-    pairs: HashMap<u32, Vec<u64>>,
+    /// By preceding token: the tokens that may follow it, ascending by id; only where there is no prior.
+    pairs: HashMap<u32, Vec<u32>>,
+    rows: HashMap<Place, Row>,
     /// False for tokenizers of fixed length, in which every pair occurs.
     pair_rule: bool,
 }
 
 impl CandidateSets {
-    /// The candidate sets of `tokenizer`.
+    /// The candidate sets of `tokenizer`, with a prior that is added to logits, or with equal candidates.
     #[must_use]
-    pub fn new(tokenizer: Arc<dyn Tokenizer>) -> CandidateSets {
+    pub fn new(tokenizer: Arc<dyn Tokenizer>, prior: Option<Arc<SegmentationPrior>>) -> CandidateSets {
         let vocabulary = tokenizer.vocabulary();
         let lengths: Vec<u32> = (0..vocabulary.len() as u32).map(|id| vocabulary.length(id) as u32).collect();
         let mut by_length: Vec<u32> = vocabulary.ids().filter(|&id| vocabulary.is_dna(id)).collect();
@@ -61,7 +69,9 @@ impl CandidateSets {
         let ends = (0..=longest).map(|l| by_length.partition_point(|&id| lengths[id as usize] <= l)).collect();
         let first = (0..vocabulary.len() as u32).map(|id| tokenizer.is_word_initial(id)).collect();
         let pair_rule = tokenizer.reading().fixed().is_none();
-        CandidateSets { tokenizer, by_length, ends, lengths, first, pairs: HashMap::new(), pair_rule }
+        let prior = prior.filter(|prior| !prior.is_constant());
+        let (pairs, rows) = (HashMap::new(), HashMap::new());
+        CandidateSets { tokenizer, prior, by_length, ends, lengths, first, pairs, rows, pair_rule }
     }
 
     /// Length of a token in bases; 0 for special ids.
@@ -91,52 +101,69 @@ impl CandidateSets {
         self.fixed_range().unwrap_or(0..self.vocabulary())
     }
 
+    /// Whether all candidates of a fixed length are equal before the model has said anything, so that nothing is added to logits.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        !self.pair_rule && self.prior.is_none()
+    }
+
     fn of_length(&self, max_length: u32, exact: bool) -> &[u32] {
         let end = |length: u32| self.ends.get(length as usize).or(self.ends.last()).copied().unwrap_or(0);
         let start = if exact && max_length > 0 { end(max_length - 1) } else { 0 };
         &self.by_length[start..end(max_length).max(start)]
     }
 
-    /// Computes and caches the pairs that [`CandidateSets::visit`] needs for a constraint.
+    /// Computes and caches what [`CandidateSets::visit`] needs for a constraint.
     pub fn prepare(&mut self, constraint: Constraint) {
-        if let Some(previous) = constraint.previous.filter(|_| self.pair_rule) {
-            self.cache_pairs(previous);
+        if let Some((prior, place)) = self.prior.as_ref().zip(constraint.place) {
+            self.rows.entry(place).or_insert_with(|| prior.row(place));
+        } else if let Some(previous) = constraint.previous.filter(|_| self.pair_rule) {
+            let tokenizer = &self.tokenizer;
+            let follow = || self.by_length.iter().copied().filter(|&id| tokenizer.may_follow(previous, id));
+            self.pairs.entry(previous).or_insert_with(|| {
+                let mut ids: Vec<u32> = follow().collect();
+                ids.sort_unstable();
+                ids
+            });
         }
     }
 
-    /// Calls `visit` with every candidate token, always in the same order. The pair rule is not applied if `pair_rule` is false or the
-    /// constraint was not [prepared](CandidateSets::prepare).
-    pub fn visit(&self, constraint: Constraint, pair_rule: bool, mut visit: impl FnMut(u32)) {
-        let pairs = constraint.previous.filter(|_| pair_rule && self.pair_rule).and_then(|id| self.pairs.get(&id));
+    /// Calls `visit` with every candidate token and the logarithm of its prior (0 without a prior), always in the same order. The
+    /// constraint must have been [prepared](CandidateSets::prepare).
+    pub fn visit(&self, constraint: Constraint, mut visit: impl FnMut(u32, f64)) {
+        if let Some((prior, row)) = self.prior.as_ref().zip(constraint.place.and_then(|place| self.rows.get(&place))) {
+            let mut visit = |id: u32| {
+                let log = row[id as usize];
+                if log > f64::NEG_INFINITY {
+                    visit(id, log);
+                }
+            };
+            match constraint.previous.filter(|_| self.pair_rule) {
+                Some(previous) => prior.followers(previous).iter().for_each(|&id| visit(id)),
+                None => self.of_length(constraint.max_length, constraint.exact).iter().for_each(|&id| visit(id)),
+            }
+            return;
+        }
+        let pairs = constraint.previous.and_then(|id| self.pairs.get(&id));
         for &id in self.of_length(constraint.max_length, constraint.exact) {
             let position = constraint.first.is_none()
                 || self.first[id as usize].is_none_or(|first| constraint.first == Some(first));
-            if position && pairs.is_none_or(|bits| bits[id as usize / 64] >> (id % 64) & 1 == 1) {
-                visit(id);
+            if position && pairs.is_none_or(|ids| ids.binary_search(&id).is_ok()) {
+                visit(id, 0.0);
             }
         }
     }
 
-    fn cache_pairs(&mut self, previous: u32) {
-        if self.pairs.contains_key(&previous) {
-            return;
-        }
-        let mut bits = vec![0u64; self.lengths.len().div_ceil(64)];
-        for &id in &self.by_length {
-            if self.tokenizer.may_follow(previous, id) {
-                bits[id as usize / 64] |= 1 << (id % 64);
-            }
-        }
-        self.pairs.insert(previous, bits);
-    }
-
-    /// Writes the logit mask of a constraint to `row`: 0 for candidate tokens, `excluded` for all others.
-    pub fn fill_mask(&mut self, constraint: Constraint, row: &mut [f32], excluded: f32) {
+    /// Writes what is added to the logits of a row over the vocabulary: the logarithm of the prior, normalized over the tokens that can
+    /// stand at the place, for candidates; `excluded` for all other ids.
+    pub fn fill_prior(&mut self, constraint: Constraint, row: &mut [f32], excluded: f32) {
         row.fill(excluded);
         self.prepare(constraint);
-        self.visit(constraint, true, |id| {
+        let mut highest = f64::NEG_INFINITY;
+        self.visit(constraint, |_, log| highest = highest.max(log));
+        self.visit(constraint, |id, log| {
             if let Some(entry) = row.get_mut(id as usize) {
-                *entry = 0.0;
+                *entry = (log - highest) as f32;
             }
         });
     }

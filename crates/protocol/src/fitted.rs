@@ -1,24 +1,23 @@
-//! A tokenizer together with what is fitted to the training split: its vocabulary, the code of token counts and the context-free
-//! baseline. Stored once under its own key and shared by all runs.
+//! A tokenizer together with what is fitted to the training split: its vocabulary, its segmentation prior, the code of token counts and
+//! the context-free null model. Stored once under its own key and shared by all runs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dna::is_dna;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokenize::{Error, FrontendConfig, Recipe, Tokenizer};
 
 use crate::candidates::{CandidateSets, Constraint};
-use crate::code_length::CountCode;
+use crate::code_length::{COUNT_PSEUDO, CountCode};
+use crate::context_free::{self, ContextFree, Observations};
 use crate::layout::SegmentedWindow;
 use crate::masking_plan::Span;
+use crate::prior::{PriorKind, SegmentationPrior};
+use crate::weights::{ANY_BASE, Weights};
 
-/// Maximum number of training spans to which counts and the context-free baseline are fitted, evenly spaced.
-pub const SPANS: usize = 60_000;
-/// Rounds of iterative scaling of the context-free baseline.
-const ROUNDS: usize = 30;
-/// Pseudo-count of each candidate token in the context-free baseline.
-const PSEUDO: f64 = 0.1;
+/// Spans that belong to the same half in the cross-validation of the context-free null: neighbours resemble each other.
+const HALF_RUN: usize = 1024;
 
 /// A tokenizer and the statistics of its tokens on the training split.
 #[derive(Clone, Debug)]
@@ -27,10 +26,12 @@ pub struct Fitted {
     pub tokenizer: Arc<dyn Tokenizer>,
     /// The front end of the encoder for this tokenizer.
     pub frontend: FrontendConfig,
+    /// The segmentation prior; `None` for masking in tokens, which has none.
+    pub prior: Option<Arc<SegmentationPrior>>,
     /// The code of the number of tokens of a span.
     pub counts: CountCode,
-    /// Logits of the context-free baseline, by token id: the maximum-likelihood model that sees nothing of the window.
-    pub context_free: Vec<f32>,
+    /// The context-free null model.
+    pub context_free: ContextFree,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,17 +40,18 @@ struct Saved {
     name: String,
     span: usize,
     tokenizer: Option<String>,
+    weights: Option<Weights>,
     counts: CountCode,
-    #[serde(rename = "bias")]
-    context_free: Vec<f32>,
+    context_free: ContextFree,
 }
 
 impl Fitted {
-    /// Fits vocabulary, counts and context-free baseline to `texts` of the training split, for masked spans of `span` bases.
+    /// Fits vocabulary, prior, counts and context-free null to `texts` of the training split, for masked spans of `span` bases. `prior`:
+    /// its weights, or `None` for no prior (masking in tokens).
     ///
     /// # Errors
     /// If the tokenizer does not fit the span or the text.
-    pub fn fit(recipe: &Recipe, texts: &[&[u8]], span: usize) -> Result<Fitted, Error> {
+    pub fn fit(recipe: &Recipe, texts: &[&[u8]], span: usize, prior: Option<PriorKind>) -> Result<Fitted, Error> {
         recipe.check_span(span)?;
         let tokenizer = recipe.fit(&mut texts.iter().copied())?;
         let spans = training_spans(texts, span);
@@ -60,43 +62,55 @@ impl Fitted {
                 remedy: "use more training text".to_owned(),
             });
         }
-        let windows: Vec<SegmentedWindow> =
-            spans.iter().map(|text| SegmentedWindow::new(&*tokenizer, text, &[Span::masked(0, span)])).collect();
+        let weights = prior.map(|kind| Weights::fit(kind, texts));
+        let prior = weights.map(|weights| Arc::new(SegmentationPrior::new(&*tokenizer, span, weights)));
+        let (counts, halves) = observe(&*tokenizer, prior.as_deref(), &spans, span);
         let counts = match recipe.reading.fixed() {
             Some(_) => CountCode::fixed_length(),
-            None => CountCode::fit(span, windows.iter().flat_map(|window| window.counts().collect::<Vec<_>>())),
+            None => CountCode::fit(counts, prior.as_deref()),
         };
-        let context_free = context_free_logits(&tokenizer, &windows);
-        Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), counts, context_free })
+        let mut sets = CandidateSets::new(Arc::clone(&tokenizer), prior.clone());
+        let context_free = ContextFree::fit(halves, &mut sets);
+        Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), prior, counts, context_free })
+    }
+
+    /// The candidate tokens with their prior.
+    #[must_use]
+    pub fn candidates(&self) -> CandidateSets {
+        CandidateSets::new(Arc::clone(&self.tokenizer), self.prior.clone())
     }
 
     /// Everything except the training text that determines the result of [`Fitted::fit`].
     #[must_use]
-    pub fn fingerprint(recipe: &Recipe, span: usize) -> String {
+    pub fn fingerprint(recipe: &Recipe, span: usize, prior: Option<PriorKind>) -> String {
         format!(
-            "{}; spans of {span} bases, {SPANS} of them, {ROUNDS} rounds, pseudo-count {PSEUDO}",
-            recipe.fingerprint()
+            "{}; spans of {span} bases, prior {}, {COUNT_PSEUDO} pseudo-counts, shrinkage of {:?}, {} rounds, runs of {HALF_RUN}",
+            recipe.fingerprint(),
+            prior.map_or("none", PriorKind::name),
+            context_free::SHRINKAGES,
+            context_free::ROUNDS
         )
     }
 
-    /// Serializes it for the store.
+    /// Serializes it for the store. The tables of the prior are not stored: they follow from the vocabulary.
     ///
     /// # Panics
     /// Never: plain data always serializes.
     #[must_use]
     pub fn save(&self, span: usize) -> Vec<u8> {
         let tokenizer = self.tokenizer.save().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let weights = self.prior.as_ref().map(|prior| prior.weights().clone());
         let name = self.tokenizer.name().to_owned();
-        let saved =
-            Saved { name, span, tokenizer, counts: self.counts.clone(), context_free: self.context_free.clone() };
+        let (counts, context_free) = (self.counts.clone(), self.context_free.clone());
+        let saved = Saved { name, span, tokenizer, weights, counts, context_free };
         serde_json::to_vec(&saved).expect("plain data")
     }
 
     /// Restores the result of [`Fitted::save`].
     ///
     /// # Errors
-    /// If the bytes belong to another tokenizer or span, or are not valid.
-    pub fn load(recipe: &Recipe, bytes: &[u8], span: usize) -> Result<Fitted, Error> {
+    /// If the bytes belong to another tokenizer, span or prior, or are not valid.
+    pub fn load(recipe: &Recipe, bytes: &[u8], span: usize, prior: Option<PriorKind>) -> Result<Fitted, Error> {
         let wrong = |reason: String| Error::File {
             path: format!("fitted {}", recipe.name),
             reason,
@@ -106,81 +120,76 @@ impl Fitted {
         if saved.name != recipe.name || saved.span != span {
             return Err(wrong(format!("contains {} for spans of {} bases", saved.name, saved.span)));
         }
-        let tokenizer = recipe.load(saved.tokenizer.unwrap_or_default().as_bytes())?;
-        if saved.context_free.len() != tokenizer.vocabulary().len() {
-            return Err(wrong("its context-free baseline does not match its vocabulary".into()));
+        if saved.weights.as_ref().map(Weights::kind) != prior {
+            return Err(wrong("contains another segmentation prior".into()));
         }
+        let tokenizer = recipe.load(saved.tokenizer.unwrap_or_default().as_bytes())?;
+        if saved.context_free.size().is_some_and(|size| size != tokenizer.vocabulary().len()) {
+            return Err(wrong("its context-free null does not match its vocabulary".into()));
+        }
+        let prior = saved.weights.map(|weights| Arc::new(SegmentationPrior::new(&*tokenizer, span, weights)));
         Ok(Fitted {
             tokenizer,
             frontend: recipe.frontend.clone(),
-            counts: saved.counts,
+            counts: saved.counts.with_prior(prior.as_deref()),
+            prior,
             context_free: saved.context_free,
         })
     }
 }
 
-/// Up to [`SPANS`] segments of `span` bases without N, evenly spaced over the text.
+/// All segments of `span` bases without N, each behind the segment before it where there is one: positions of a stride stay aligned.
 fn training_spans<'a>(texts: &[&'a [u8]], span: usize) -> Vec<&'a [u8]> {
-    let all: Vec<&[u8]> = texts.iter().flat_map(|text| text.chunks_exact(span)).filter(|span| is_dna(span)).collect();
-    let count = SPANS.min(all.len());
-    (0..count).map(|i| all[i * all.len() / count]).collect()
+    let with_left = |text: &'a [u8]| {
+        (0..text.len() / span).filter(move |i| is_dna(&text[i * span..(i + 1) * span])).map(move |i| {
+            let start = i * span;
+            &text[start.saturating_sub(span)..start + span]
+        })
+    };
+    texts.iter().flat_map(|text| with_left(text)).collect()
 }
 
-/// Maximum-likelihood logits of the context-free baseline, by generalized iterative scaling over the candidate sets (each event has
-/// exactly one feature, so every round increases the likelihood; Darroch and Ratcliff 1972).
-fn context_free_logits(tokenizer: &Arc<dyn Tokenizer>, windows: &[SegmentedWindow]) -> Vec<f32> {
-    let mut sets = CandidateSets::new(Arc::clone(tokenizer));
-    let size = sets.vocabulary();
-    let mut groups: HashMap<Constraint, f64> = HashMap::new();
-    let mut observed = vec![0.0; size];
-    for window in windows {
-        let number = window.counts().next().unwrap_or(0);
-        for step in 0..number {
-            let layout = window.step(step);
-            if let Some(target) = layout.targets.first() {
-                *groups.entry(target.constraint).or_default() += 1.0;
-                observed[target.token as usize] += 1.0;
+/// Numbers of tokens by the base on the left, and the targets of the sequential order in two halves of the spans.
+fn observe(
+    tokenizer: &dyn Tokenizer,
+    prior: Option<&SegmentationPrior>,
+    spans: &[&[u8]],
+    span: usize,
+) -> (Vec<Vec<u64>>, [Observations; 2]) {
+    type Counted = (Vec<Vec<u64>>, [Observations; 2]);
+    let fixed = tokenizer.reading().fixed().is_some();
+    let constant = prior.is_none_or(SegmentationPrior::is_constant);
+    let empty = || (vec![vec![0; span]; 5], <[Observations; 2]>::default());
+    let count = |(number, run): (usize, &[&[u8]])| {
+        let (mut counts, mut halves): Counted = empty();
+        for text in run {
+            let start = text.len() - span;
+            let window = SegmentedWindow::new(tokenizer, text, &[Span::masked(start, text.len())]);
+            for (left, tokens) in window.coded_counts() {
+                let left = prior.map_or(ANY_BASE, |prior| prior.canonical(left));
+                counts[usize::from(left)][tokens - 1] += 1;
+            }
+            for target in window.sequential_targets() {
+                let mut group = target.constraint;
+                if let (Some(prior), Some(place)) = (prior, &mut group.place) {
+                    place.left = prior.canonical(place.left);
+                }
+                if fixed && constant {
+                    group = Constraint { place: None, ..group };
+                }
+                // The candidates are the same behind all tokens of a class.
+                group.previous = group.previous.map(|id| prior.map_or(id, |prior| prior.representative(id)));
+                halves[number % 2].add(group, fixed, target.token);
             }
         }
-    }
-    let any = match tokenizer.reading().fixed() {
-        Some(k) => Constraint { max_length: k as u32, exact: true, ..Constraint::ANY },
-        None => Constraint::ANY,
+        (counts, halves)
     };
-    let mut pseudo_counts = 0.0;
-    sets.visit(any, true, |id| {
-        observed[id as usize] += PSEUDO;
-        pseudo_counts += PSEUDO;
-    });
-    *groups.entry(any).or_default() += pseudo_counts;
-    for &constraint in groups.keys() {
-        sets.prepare(constraint);
-    }
-    // The iteration order of a HashMap is random; sums must not depend on it.
-    let mut groups: Vec<(Constraint, f64)> = groups.into_iter().collect();
-    groups.sort_by_key(|(of, _)| (of.max_length, of.exact, of.previous, of.first));
-    let mut weights: Vec<f64> = observed.clone();
-    if tokenizer.reading().fixed().is_none() {
-        let mut members = Vec::new();
-        for _ in 0..ROUNDS {
-            let mut expected = vec![0.0; size];
-            for &(constraint, count) in &groups {
-                members.clear();
-                sets.visit(constraint, true, |id| members.push(id));
-                let sum: f64 = members.iter().map(|&id| weights[id as usize]).sum();
-                let factor = count / sum;
-                for &id in &members {
-                    expected[id as usize] += factor * weights[id as usize];
-                }
-            }
-            for ((weight, observed), expected) in weights.iter_mut().zip(&observed).zip(&expected) {
-                if *expected > 0.0 {
-                    *weight *= observed / expected;
-                }
-            }
-        }
-    }
-    weights.iter().map(|&weight| if weight > 0.0 { weight.ln() as f32 } else { -50.0 }).collect()
+    let add = |(mut counts, [a, b]): Counted, (other, [c, d]): Counted| {
+        counts.iter_mut().flatten().zip(other.into_iter().flatten()).for_each(|(sum, count)| *sum += count);
+        (counts, [a.merge(c), b.merge(d)])
+    };
+    let runs: Vec<&[&[u8]]> = spans.chunks(HALF_RUN).collect();
+    runs.par_iter().enumerate().map(|(number, run)| count((number, run))).reduce(empty, add)
 }
 
 #[cfg(test)]
@@ -191,19 +200,19 @@ mod tests {
 
     #[test]
     fn the_fingerprint_names_everything_that_determines_a_fit() {
-        let of = |name: &str, span: usize| Fitted::fingerprint(&registry::builtin().parse(name).unwrap(), span);
+        let of = |name: &str, span: usize, prior| {
+            Fitted::fingerprint(&registry::builtin().parse(name).unwrap(), span, Some(prior))
+        };
         let has = |name: &str, numbers: &[usize]| {
-            let own = of(name, 12);
+            let own = of(name, 12, PriorKind::Uniform);
             numbers.iter().all(|number| own.split(|c: char| !c.is_ascii_digit()).any(|part| part == number.to_string()))
         };
         for name in registry::builtin().examples() {
-            assert!(
-                of(name, 12).starts_with(&registry::builtin().parse(name).unwrap().name)
-                    && has(name, &[12, SPANS, ROUNDS]),
-                "{name}"
-            );
-            assert!(of(name, 12).contains(&PSEUDO.to_string()), "{name}");
-            assert_ne!(of(name, 12), of(name, 24), "{name}");
+            let own = of(name, 12, PriorKind::Uniform);
+            assert!(own.starts_with(&registry::builtin().parse(name).unwrap().name));
+            assert!(has(name, &[12, context_free::ROUNDS, HALF_RUN]), "{name}");
+            assert_ne!(own, of(name, 24, PriorKind::Uniform), "{name}");
+            assert_ne!(own, of(name, 12, PriorKind::Order1), "{name}");
         }
         let [most, piece] = [subword::TRAINING_BASES, subword::CHUNK_LENGTH];
         assert!(["bpe512", "randomcut512", "wordpiece512"].iter().all(|name| has(name, &[most, piece])));

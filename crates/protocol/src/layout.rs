@@ -5,6 +5,8 @@ use tokenize::{Reading, Token, Tokenizer};
 
 use crate::candidates::Constraint;
 use crate::masking_plan::Span;
+use crate::prior::Place;
+use crate::weights::ANY_BASE;
 
 /// A window tokenized under a masking plan: its tokens, and which of them tile each masked span.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct SegmentedWindow {
     fixed: bool,
     /// Whether the tokenizer spells word-initial tokens differently.
     marked: bool,
+    /// Bases of the window.
+    bases: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -22,6 +26,17 @@ struct SegmentedSpan {
     span: Span,
     /// Indices of the tokens that tile it.
     tokens: Vec<usize>,
+    /// The base before the span, and the last base of each token (`A C G T` = 0 1 2 3, [`ANY_BASE`] where unknown).
+    left: Vec<u8>,
+}
+
+impl SegmentedSpan {
+    fn new(span: Span, tokens: Vec<usize>, all: &[Token], bases: &[u8]) -> SegmentedSpan {
+        let base =
+            |end: usize| end.checked_sub(1).and_then(|at| dna::code(bases[at])).map_or(ANY_BASE, |code| code as u8);
+        let ends = tokens.iter().map(|&at| all[at].end as usize);
+        SegmentedSpan { span, left: std::iter::once(span.start).chain(ends).map(base).collect(), tokens }
+    }
 }
 
 /// A token that is predicted and coded.
@@ -39,6 +54,15 @@ pub struct Target {
     pub constraint: Constraint,
 }
 
+impl Target {
+    /// One past the last base of the token, from the start of a span of `span` bases; only for the first masked token of its span.
+    #[must_use]
+    pub fn end(&self, span: usize, length: usize) -> usize {
+        let masked = self.constraint.place.map_or(span, |place| usize::from(place.bases));
+        span.saturating_sub(masked) + length
+    }
+}
+
 /// Input and targets of one window.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -46,6 +70,10 @@ pub struct Layout {
     pub ids: Vec<u32>,
     /// Tokens to be coded; together they cover every masked base exactly once.
     pub targets: Vec<Target>,
+    /// Where each row of `ids` stands: the centre of its token in bases from the start of the window, \[CLS\] and \[SEP\] half a base
+    /// outside of it. Masked tokens are evenly spaced over the masked stretch, so that a place tells nothing about masked bases but
+    /// the number of their tokens, which is coded.
+    pub centers: Vec<f32>,
     /// Number of masked bases.
     pub masked: usize,
 }
@@ -59,8 +87,9 @@ impl SegmentedWindow {
         let fixed = tokenizer.reading().fixed().is_some();
         if let Reading::Sliding { k, .. } = tokenizer.reading() {
             tokenizer.encode(bases, &mut tokens);
-            let spans = plan.iter().map(|&span| SegmentedSpan { span, tokens: tiles(&tokens, span, k) }).collect();
-            return SegmentedWindow { tokens, spans, sliding: true, fixed, marked: false };
+            let span = |&span: &Span| SegmentedSpan::new(span, tiles(&tokens, span, k), &tokens, bases);
+            let spans = plan.iter().map(span).collect();
+            return SegmentedWindow { tokens, spans, sliding: true, fixed, marked: false, bases: bases.len() };
         }
         let mut spans = Vec::with_capacity(plan.len());
         let mut segment = Vec::new();
@@ -78,12 +107,12 @@ impl SegmentedWindow {
         for &span in plan {
             append(from, span.start, &mut tokens);
             let inside = append(span.start, span.end, &mut tokens);
-            spans.push(SegmentedSpan { span, tokens: inside });
+            spans.push(SegmentedSpan::new(span, inside, &tokens, bases));
             from = span.end;
         }
         append(from, bases.len(), &mut tokens);
         let marked = tokens.iter().any(|token| tokenizer.is_word_initial(token.id).is_some());
-        SegmentedWindow { tokens, spans, sliding: false, fixed, marked }
+        SegmentedWindow { tokens, spans, sliding: false, fixed, marked, bases: bases.len() }
     }
 
     /// All tokens, masked ones included.
@@ -95,6 +124,11 @@ impl SegmentedWindow {
     /// The number of tokens that tile each span.
     pub fn counts(&self) -> impl Iterator<Item = usize> + '_ {
         self.spans.iter().map(|span| span.tokens.len())
+    }
+
+    /// The base before each span and the number of tokens that tile it: what the code of token counts takes.
+    pub fn coded_counts(&self) -> impl Iterator<Item = (u8, usize)> + '_ {
+        self.spans.iter().map(|span| (span.left[0], span.tokens.len()))
     }
 
     /// Ranges of bases of the tokens that tile the masked spans, in order: the targets of the parallel order.
@@ -123,8 +157,9 @@ impl SegmentedWindow {
         ids.push(CLS);
         ids.extend(self.tokens.iter().map(|token| token.id));
         ids.push(SEP);
+        let mut centers = self.centers();
         let (mut targets, mut masked) = (Vec::new(), 0);
-        for (number, SegmentedSpan { span, tokens }) in self.spans.iter().enumerate() {
+        for (number, SegmentedSpan { span, tokens, .. }) in self.spans.iter().enumerate() {
             let revealed = revealed(span, tokens.len());
             let Some(&first) = tokens.get(revealed) else {
                 continue;
@@ -132,39 +167,65 @@ impl SegmentedWindow {
             let masked_start = self.tokens[first].start as usize;
             let bases = span.end - masked_start;
             masked += bases;
-            for (order, &index) in tokens.iter().enumerate().skip(revealed) {
-                let previous =
-                    if order == revealed && order > 0 { Some(self.tokens[tokens[order - 1]].id) } else { None };
-                let length = (self.tokens[index].end - self.tokens[index].start) as usize;
-                let constraint = if self.fixed {
-                    Constraint { max_length: length as u32, exact: true, ..Constraint::ANY }
-                } else {
-                    Constraint {
-                        first: self.marked.then_some(order == 0),
-                        ..Constraint::new(bases, tokens.len() - revealed, previous)
-                    }
-                };
-                targets.push(Target {
-                    position: index + 1,
-                    token: self.tokens[index].id,
-                    span: number,
-                    order,
-                    constraint,
-                });
-            }
+            targets.extend((revealed..tokens.len()).map(|order| self.target(number, revealed, order)));
             if self.sliding {
                 // Tokens are sorted by start and by end, so those that overlap masked_start..span.end are consecutive.
                 let from = self.tokens.partition_point(|t| t.end as usize <= masked_start);
                 let to = self.tokens.partition_point(|t| (t.start as usize) < span.end);
                 ids[from + 1..to + 1].fill(MASK);
             } else {
-                for &index in &tokens[revealed..] {
+                let each = bases as f32 / (tokens.len() - revealed) as f32;
+                for (number, &index) in tokens[revealed..].iter().enumerate() {
                     ids[index + 1] = MASK;
+                    centers[index + 1] = masked_start as f32 + (number as f32 + 0.5) * each;
                 }
             }
         }
-        Layout { ids, targets, masked }
+        Layout { ids, targets, centers, masked }
     }
+
+    /// The targets of the sequential order: every token of every span, each after those before it.
+    pub fn sequential_targets(&self) -> impl Iterator<Item = Target> + '_ {
+        let of = move |number: usize| {
+            (0..self.spans[number].tokens.len()).map(move |order| self.target(number, order, order))
+        };
+        (0..self.spans.len()).flat_map(of)
+    }
+
+    /// Token `order` of span `number` as a target, if the first `revealed` tokens of the span are known.
+    fn target(&self, number: usize, revealed: usize, order: usize) -> Target {
+        let SegmentedSpan { span, tokens, left } = &self.spans[number];
+        let index = tokens[order];
+        let bases = span.end - self.tokens[tokens[revealed]].start as usize;
+        let place = Some(Place {
+            bases: bases as u16,
+            tokens: (tokens.len() - revealed) as u16,
+            index: (order - revealed) as u16,
+            left: left[revealed],
+            start: revealed == 0,
+        });
+        let constraint = if self.fixed {
+            let length = self.tokens[index].end - self.tokens[index].start;
+            Constraint { max_length: length, exact: true, place, ..Constraint::ANY }
+        } else {
+            let previous = (order == revealed && order > 0).then(|| self.tokens[tokens[order - 1]].id);
+            let first = self.marked.then_some(order == 0);
+            Constraint { first, place, ..Constraint::new(bases, tokens.len() - revealed, previous) }
+        };
+        Target { position: index + 1, token: self.tokens[index].id, span: number, order, constraint }
+    }
+
+    /// Centres of all tokens and of the special tokens around them, see [`Layout::centers`].
+    fn centers(&self) -> Vec<f32> {
+        centers(&self.tokens, self.bases)
+    }
+}
+
+/// The centres of \[CLS\], tokens and \[SEP\] of a sequence of `bases` bases, see [`Layout::centers`].
+#[must_use]
+pub fn centers(tokens: &[Token], bases: usize) -> Vec<f32> {
+    let inner = tokens.iter().map(|token| (token.start + token.end) as f32 / 2.0);
+    std::iter::once(-0.5).chain(inner).chain(std::iter::once(bases as f32 + 0.5)).collect()
 }
 
 /// Indices of the tokens of k bases at offsets 0, k, 2k, ... of a span.
@@ -209,5 +270,6 @@ pub fn token_masking(tokens: &[Token], ratio: f64, vocabulary: usize, rng: &mut 
         });
     }
     ids.push(SEP);
-    Layout { ids, targets, masked }
+    let bases = tokens.last().map_or(0, |token| token.end as usize);
+    Layout { ids, targets, centers: centers(tokens, bases), masked }
 }

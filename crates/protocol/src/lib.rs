@@ -4,9 +4,9 @@
 //! Tokenizers differ in vocabulary and token length, so losses per token are not comparable. The code lengths, in bits, of the *same
 //! masked bases* are. The masking plan is therefore made in bases ([`masking_plan`]): a window is divided into cells of 12 bases, and
 //! the same cells are masked for every tokenizer. [`layout`] gives the input of the model, in which nothing masked is visible, and the
-//! targets, which cover each masked base exactly once. [`candidates`] determines the candidate tokens of each target, and
-//! [`code_length`] converts logits into bits: *count* + *length* + *content*. [`fitted`] holds what is fitted to the training split: the
-//! vocabulary, the code of token counts, and the context-free baseline.
+//! targets, which cover each masked base exactly once. [`candidates`] determines the candidate tokens of each target, [`prior`]
+//! what the segmentation alone makes likely, and [`code_length`] converts logits into bits: *count* + *length* + *content*. [`fitted`] holds
+//! what is fitted to the training split: the vocabulary, the code of token counts, and the [context-free null](context_free).
 //!
 //! # Definitions
 //! * **fixed length**: every token inside a masked span has the same known length k.
@@ -27,9 +27,13 @@
 
 pub mod candidates;
 pub mod code_length;
+pub mod context_free;
 pub mod fitted;
 pub mod layout;
 pub mod masking_plan;
+pub mod prior;
 pub mod score;
+pub mod weights;
 
 pub use fitted::Fitted;
+pub use prior::{PriorKind, SegmentationPrior};

@@ -17,23 +17,34 @@ pub struct Span {
     pub start: usize,
     /// One past the last base.
     pub end: usize,
-    /// Half of the training spans reveal a prefix of their tokens, so that sequential scoring is in distribution. This number u in
-    /// 0..1, drawn independently of the tokenizer, determines its length: j = 1 + floor(u * (m - 1)) of m tokens.
-    pub prefix: Option<f64>,
+    /// The prefix of its tokens that a training span reveals, so that sequential scoring is in distribution.
+    pub prefix: Prefix,
+}
+
+/// A prefix of the m tokens of a span, given by a number u in 0..1 that is drawn independently of the tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Prefix {
+    /// No token is revealed.
+    None,
+    /// 1 + floor(u (m - 1)) tokens: at least one, and not all.
+    Proper(f64),
+    /// floor(u m) tokens: each number from 0 to m - 1 is equally likely.
+    Any(f64),
 }
 
 impl Span {
     /// A span that reveals no token.
     #[must_use]
     pub fn masked(start: usize, end: usize) -> Span {
-        Span { start, end, prefix: None }
+        Span { start, end, prefix: Prefix::None }
     }
 
     /// How many of its `tokens` tokens are revealed.
     #[must_use]
     pub fn revealed(&self, tokens: usize) -> usize {
         match self.prefix {
-            Some(number) if tokens > 1 => 1 + ((number * (tokens - 1) as f64) as usize).min(tokens - 2),
+            Prefix::Proper(number) if tokens > 1 => 1 + ((number * (tokens - 1) as f64) as usize).min(tokens - 2),
+            Prefix::Any(number) if tokens > 1 => ((number * tokens as f64) as usize).min(tokens - 1),
             _ => 0,
         }
     }
@@ -69,7 +80,11 @@ pub fn training(bases: &[u8], cell: usize, ratio: f64, rng: &mut impl Rng) -> Ve
     best.iter()
         .map(|&i| {
             let (half, number) = (rng.random::<f64>() < 0.5, rng.random::<f64>());
-            Span { start: i * cell, end: (i + 1) * cell, prefix: half.then_some(number) }
+            Span {
+                start: i * cell,
+                end: (i + 1) * cell,
+                prefix: if half { Prefix::Proper(number) } else { Prefix::None },
+            }
         })
         .collect()
 }
@@ -111,7 +126,7 @@ mod tests {
                 prop_assert!(span.start % 12 == 0 && span.end == span.start + 12 && span.end <= length);
                 prop_assert!(!bases[span.start..span.end].contains(&b'N'));
                 let revealed = span.revealed(6);
-                prop_assert!(revealed <= 5 && (span.prefix.is_none() || revealed >= 1) && span.revealed(1) == 0);
+                prop_assert!(revealed <= 5 && (span.prefix == Prefix::None || revealed >= 1) && span.revealed(1) == 0);
             }
         }
     }

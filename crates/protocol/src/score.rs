@@ -43,8 +43,18 @@ pub enum Role {
     Part,
     /// A separate total, not part of the total.
     Beside,
+    /// A separate total that some records do not have: absent there, not zero.
+    Optional,
     /// A bound, known only where the source of the text is: elsewhere it is absent, not zero.
     Floor,
+}
+
+impl Role {
+    /// Whether every record has it, so that an absent one is zero.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        matches!(self, Role::Part | Role::Beside)
+    }
 }
 
 /// A column of a table.
@@ -96,24 +106,54 @@ pub const PARALLEL: Component = Component {
     legend: "parallel order",
 };
 
-/// Sequential total without the pair rule of variable-length tokenizers.
+/// Sequential total without the pair rule: in records of protocol 1 only.
 pub const NO_PAIR_RULE: Component = Component {
     name: "no_pair_rule",
     title: "no pair rule",
-    role: Role::Beside,
-    column: Some(Column { place: 3, heading: "unconstrained" }),
+    role: Role::Optional,
+    column: None,
     by_species: false,
     legend: "unconstrained",
 };
 
-/// Sequential total of the context-free baseline of the same tokenizer.
+/// Sequential total of the segmentation prior alone: what a network that outputs zeros pays.
+pub const ZERO: Component = Component {
+    name: "zero",
+    title: "zero network",
+    role: Role::Optional,
+    column: Some(Column { place: 3, heading: "zeros" }),
+    by_species: false,
+    legend: "network of zeros",
+};
+
+/// The part of [`ZERO`] for the number of tokens; its excess over [`COUNT`] is what the fitted code of token counts saves.
+pub const ZERO_COUNT: Component = Component {
+    name: "zero_count",
+    title: "zero network, count",
+    role: Role::Optional,
+    column: None,
+    by_species: false,
+    legend: "number of tokens under the prior",
+};
+
+/// Sequential total of the context-free null of the same tokenizer.
 pub const BIAS_ONLY: Component = Component {
     name: "bias_only",
     title: "bias only",
     role: Role::Beside,
     column: Some(Column { place: 6, heading: "context-free" }),
     by_species: true,
-    legend: "context-free baseline",
+    legend: "context-free null",
+};
+
+/// Sequential total of the composition of the window: counts of the visible bases and of the coded prefix of the span.
+pub const COMPOSITION: Component = Component {
+    name: "composition",
+    title: "composition",
+    role: Role::Optional,
+    column: Some(Column { place: 7, heading: "window" }),
+    by_species: true,
+    legend: "window composition",
 };
 
 /// Exact floor of the sequential order, where the source is known. Tables have it beside the total.
@@ -138,7 +178,7 @@ pub const PARALLEL_FLOOR: Component = Component {
 
 /// Every component, in the order of records and CSV.
 pub const COMPONENTS: &[Component] =
-    &[COUNT, LENGTH, CONTENT, PARALLEL, NO_PAIR_RULE, BIAS_ONLY, FLOOR, PARALLEL_FLOOR];
+    &[COUNT, LENGTH, CONTENT, PARALLEL, NO_PAIR_RULE, ZERO, ZERO_COUNT, BIAS_ONLY, COMPOSITION, FLOOR, PARALLEL_FLOOR];
 
 /// The components of a list that a table has, in the order of its columns, with their headings.
 #[must_use]
@@ -174,7 +214,7 @@ impl Score {
     /// Nothing yet, with a list of components of one's own.
     #[must_use]
     pub fn over(components: &'static [Component]) -> Score {
-        let bits = components.iter().map(|component| (component.role != Role::Floor).then_some(0.0)).collect();
+        let bits = components.iter().map(|component| component.role.is_known().then_some(0.0)).collect();
         Score { bases: 0, components, bits }
     }
 
@@ -295,7 +335,7 @@ impl<'de> Visitor<'de> for Over {
         while let Some(name) = map.next_key::<String>()? {
             match score.place(&name) {
                 _ if name == "bases" => score.bases = map.next_value()?,
-                Some(place) if self.0[place].role == Role::Floor => score.bits[place] = map.next_value()?,
+                Some(place) if !self.0[place].role.is_known() => score.bits[place] = map.next_value()?,
                 Some(place) => score.bits[place] = Some(map.next_value()?),
                 None => {
                     let known: Vec<String> = self.0.iter().map(|component| format!("`{}`", component.name)).collect();
@@ -329,7 +369,7 @@ mod tests {
         let headings: Vec<&str> = columns(COMPONENTS).into_iter().map(|(_, heading)| heading).collect();
         assert_eq!(
             headings,
-            ["count", "length", "content", "unconstrained", "parallel", "parallel floor", "context-free"]
+            ["count", "length", "content", "zeros", "parallel", "parallel floor", "context-free", "window"]
         );
     }
 
@@ -349,10 +389,8 @@ mod tests {
     fn json_is_flat_and_strict() {
         let score = Score::of(12).with(COUNT, 0.1).with(CONTENT, 1e-7);
         let text = serde_json::to_string(&score).unwrap();
-        let expected = concat!(
-            r#"{"bases":12,"count":0.1,"length":0.0,"content":1e-7,"parallel":0.0,"#,
-            r#""no_pair_rule":0.0,"bias_only":0.0}"#
-        );
+        let expected =
+            concat!(r#"{"bases":12,"count":0.1,"length":0.0,"content":1e-7,"parallel":0.0,"#, r#""bias_only":0.0}"#);
         assert_eq!(text, expected);
         let read = |text: &str| serde_json::from_str::<Score>(text).map_err(|error| error.to_string());
         assert_eq!(read(&text), Ok(score));

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use protocol::candidates::CandidateSets;
 use protocol::layout::SegmentedWindow;
 use protocol::masking_plan::{self as plan, Span};
-use protocol::score::{CONTENT, LENGTH, NO_PAIR_RULE};
-use protocol::{Fitted, code_length};
+use protocol::score::{CONTENT, LENGTH};
+use protocol::weights::Weights;
+use protocol::{Fitted, PriorKind, SegmentationPrior, code_length};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::Tokenizer;
@@ -138,7 +139,7 @@ fn both_rows_of_logits_give_the_same_bits() {
         if recipe.check_span(12).is_err() {
             continue;
         }
-        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
+        let mut sets = CandidateSets::new(Arc::clone(tokenizer), None);
         assert_eq!(sets.fixed_range(), Some(sets.ids()), "{}", recipe.name);
         let text = dna(252, 4);
         let window = SegmentedWindow::new(&**tokenizer, &text, &plan::scoring(&text, 12, 1));
@@ -150,7 +151,7 @@ fn both_rows_of_logits_give_the_same_bits() {
                     code_length::token_bits(slow, target, &mut sets),
                     code_length::token_bits(fast, target, &mut sets),
                 );
-                for component in [CONTENT, NO_PAIR_RULE] {
+                for component in [CONTENT] {
                     let (slow, fast) = (slow.bits(component), fast.bits(component));
                     assert!((slow - fast).abs() < 1e-12, "{}: {slow} {fast}", recipe.name);
                 }
@@ -192,7 +193,7 @@ fn uniform_logits_give_2_bits_per_base() {
                 continue;
             }
             let tokenizer = recipe.fit(&mut std::iter::empty()).unwrap();
-            let mut sets = CandidateSets::new(Arc::clone(&tokenizer));
+            let mut sets = CandidateSets::new(Arc::clone(&tokenizer), None);
             let logits = vec![0.25; sets.vocabulary()];
             for window in [span * 3, span * 5 + 7, 251] {
                 let text = dna(window, 5);
@@ -230,56 +231,25 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// The sequential total is a code length: summed over every text of a span, the probabilities do not exceed one, and reach
-/// it exactly for fixed lengths.
-#[test]
-fn sequential_probabilities_sum_to_at_most_one() {
-    let span = 6;
-    for (recipe, tokenizer) in fitted() {
-        if recipe.check_span(span).is_err() {
-            continue;
-        }
-        let text = dna(300_000, 2);
-        let fitted = Fitted::fit(recipe, &[&text], span).unwrap();
-        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
-        let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let logits: Vec<f32> = (0..sets.vocabulary()).map(|_| rng.random::<f32>() * 3.0).collect();
-        for row in rows(&logits, &sets) {
-            let mut sum = 0.0;
-            for code in 0..1usize << (2 * span) {
-                let bases: Vec<u8> = (0..span).map(|i| b"ACGT"[code >> (2 * i) & 3]).collect();
-                let window = SegmentedWindow::new(&**tokenizer, &bases, &[Span::masked(0, span)]);
-                let number = window.counts().next().unwrap();
-                let mut bits = fitted.counts.bits(number);
-                for step in 0..number {
-                    bits += code_length::token_bits(row, &window.step(step).targets[0], &mut sets).total();
-                }
-                sum += (-bits).exp2();
-            }
-            assert!(sum <= 1.0 + 1e-9, "{}: {sum}", recipe.name);
-            if recipe.reading.fixed().is_some() {
-                assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", recipe.name);
-            }
-        }
-    }
-}
-
-/// The true token is a candidate, whichever prefix is revealed.
+/// The true token is a candidate, whichever prefix is revealed, with a prior and without.
 #[test]
 fn true_tokens_are_candidates() {
     let text = dna(20_000, 22);
     for (recipe, tokenizer) in fitted().iter().filter(|(recipe, _)| recipe.reading.fixed().is_none()) {
-        let mut sets = CandidateSets::new(Arc::clone(tokenizer));
-        let spans = plan::scoring(&text[..2_400], 12, 2);
-        let window = SegmentedWindow::new(&**tokenizer, &text[..2_400], &spans);
-        for layout in (0..12).map(|step| window.step(step)) {
-            for target in &layout.targets {
-                sets.prepare(target.constraint);
-                let mut candidates = Vec::new();
-                sets.visit(target.constraint, true, |id| candidates.push(id));
-                assert!(candidates.contains(&target.token), "{}: {target:?}", recipe.name);
-                let first = tokenizer.is_word_initial(target.token);
-                assert!(candidates.iter().all(|&id| tokenizer.is_word_initial(id) == first), "{}", recipe.name);
+        let prior = Arc::new(SegmentationPrior::new(&**tokenizer, 12, Weights::fit(PriorKind::Order1, &[&text])));
+        for prior in [None, Some(prior)] {
+            let mut sets = CandidateSets::new(Arc::clone(tokenizer), prior);
+            let spans = plan::scoring(&text[..2_400], 12, 2);
+            let window = SegmentedWindow::new(&**tokenizer, &text[..2_400], &spans);
+            for layout in (0..12).map(|step| window.step(step)) {
+                for target in &layout.targets {
+                    sets.prepare(target.constraint);
+                    let mut candidates = Vec::new();
+                    sets.visit(target.constraint, |id, _| candidates.push(id));
+                    assert!(candidates.contains(&target.token), "{}: {target:?}", recipe.name);
+                    let first = tokenizer.is_word_initial(target.token);
+                    assert!(candidates.iter().all(|&id| tokenizer.is_word_initial(id) == first), "{}", recipe.name);
+                }
             }
         }
     }
@@ -290,18 +260,18 @@ fn a_fitted_tokenizer_survives_the_store() {
     let text = dna(100_000, 3);
     for name in ["kmer3", "bpe64", "unigram64", "wordpiece64", "randomcut64"] {
         let recipe = registry::builtin().parse(name).unwrap();
-        let fitted = Fitted::fit(&recipe, &[&text], 12).unwrap();
-        let again = Fitted::load(&recipe, &fitted.save(12), 12).unwrap();
-        assert_eq!((&fitted.counts, &fitted.context_free), (&again.counts, &again.context_free));
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        fitted.tokenizer.encode(&text[..500], &mut a);
-        again.tokenizer.encode(&text[..500], &mut b);
-        assert_eq!(a, b);
-        assert_eq!(
-            fitted.save(12),
-            Fitted::fit(&recipe, &[&text], 12).unwrap().save(12),
-            "{name} is not deterministic"
-        );
-        assert!(Fitted::load(&recipe, &fitted.save(12), 24).is_err());
+        for prior in [None, Some(PriorKind::Uniform), Some(PriorKind::Order1)] {
+            let fitted = Fitted::fit(&recipe, &[&text], 12, prior).unwrap();
+            let again = Fitted::load(&recipe, &fitted.save(12), 12, prior).unwrap();
+            assert_eq!((&fitted.counts, &fitted.context_free), (&again.counts, &again.context_free));
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            fitted.tokenizer.encode(&text[..500], &mut a);
+            again.tokenizer.encode(&text[..500], &mut b);
+            assert_eq!(a, b);
+            let repeated = Fitted::fit(&recipe, &[&text], 12, prior).unwrap().save(12);
+            assert_eq!(fitted.save(12), repeated, "{name} is not deterministic");
+            assert!(Fitted::load(&recipe, &fitted.save(12), 24, prior).is_err());
+            assert!(Fitted::load(&recipe, &fitted.save(12), 12, Some(PriorKind::Order0)).is_err());
+        }
     }
 }

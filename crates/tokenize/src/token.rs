@@ -61,6 +61,12 @@ pub trait Tokenizer: Any + Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// For a random segmentation: the weight with which a token is drawn among others. `None`: the segmentation is a function of the
+    /// bases.
+    fn random_weight(&self, _id: u32) -> Option<f64> {
+        None
+    }
+
     /// The data from which [`crate::Recipe::load`] restores the tokenizer, for learned vocabularies.
     fn save(&self) -> Option<Vec<u8>> {
         None

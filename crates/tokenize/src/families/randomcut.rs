@@ -219,6 +219,11 @@ impl Tokenizer for RandomCut {
         self.encode_segment(bases, from, bases.len(), out);
     }
 
+    fn random_weight(&self, id: u32) -> Option<f64> {
+        let length = self.vocabulary.length(id);
+        Some(length.checked_sub(1).and_then(|at| self.saved.weights.get(at)).copied().unwrap_or(0.0))
+    }
+
     fn save(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(&self.saved).ok()
     }
