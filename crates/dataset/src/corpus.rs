@@ -10,6 +10,7 @@
 //! assert_eq!(window.bases.len(), 252);
 //! ```
 
+mod noise;
 mod spec;
 
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ use crate::names::Names;
 use crate::species::{Species, SpeciesSpec};
 use crate::split::{Block, Split, SplitSpec, assign};
 use dna::policy::{Counts, thousands};
+pub use noise::Noise;
 pub use spec::CorpusSpec;
 use std::fmt;
 use std::path::Path;
@@ -41,7 +43,8 @@ pub struct Corpus {
     blocks: Vec<Block>,
     /// `[split][species][segment]`
     segments: [Vec<Vec<Segment>>; 3],
-    source: Option<MarkovChain>,
+    /// By species, if the text was sampled from a known source.
+    sources: Vec<MarkovChain>,
 }
 
 impl Corpus {
@@ -63,7 +66,13 @@ impl Corpus {
             }
             None => (read_species(&spec.species, data_root, &mut counts)?, None),
         };
-        Self::split(spec, species, counts, source)
+        let mut corpus = Self::split(spec, species, counts, source)?;
+        if let Some(noise) = spec.noise {
+            corpus.replace_by(noise);
+            corpus.name = format!("{}:{}", noise.name(), spec.name);
+            corpus.hash = hash(&corpus.species, &spec.split);
+        }
+        Ok(corpus)
     }
 
     /// A corpus of one file, with the specification that [`CorpusSpec::from_fasta`] would give. The file is read only once, so
@@ -99,7 +108,8 @@ impl Corpus {
         }
         let segments = Split::ALL.map(|split| join(&blocks, species.len(), split));
         let hash = hash(&species, &spec.split);
-        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, segments, source };
+        let sources = source.map_or_else(Vec::new, |chain| vec![chain; species.len()]);
+        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, segments, sources };
         corpus.check_letters()?;
         Ok(corpus)
     }
@@ -170,11 +180,12 @@ impl Corpus {
         species.flat_map(move |(index, segments)| segments.iter().map(move |segment| self.slice(index, segment)))
     }
 
-    /// The Markov chain that the text was sampled from, if it is known: the code length under its exact posterior is the
+    /// The Markov chain that the text of a species was sampled from, if it is known: the code length under its exact posterior is the
     /// entropy floor.
     #[must_use]
-    pub fn source(&self) -> Option<&MarkovChain> {
-        self.source.as_ref()
+    pub fn source_of(&self, species: &str) -> Option<&MarkovChain> {
+        let index = self.species.iter().position(|one| one.name == species)?;
+        self.sources.get(index)
     }
 
     /// Positions of the segments of a split, `[species][segment]`.

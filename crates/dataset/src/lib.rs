@@ -35,7 +35,7 @@
 //!
 //! let spec = CorpusSpec::from_toml("name = 'order1'\nsynthetic = { kind = 'markov', order = 1, entropy = 1.26, seed = 4 }")?;
 //! let corpus = Corpus::open(&spec, Path::new(""))?;
-//! let source = corpus.source().expect("the source of a synthetic corpus is known");
+//! let source = corpus.source_of("synthetic").expect("the source of a synthetic corpus is known");
 //!
 //! // A training window, and the code length of two masked spans under the exact source.
 //! let window = corpus.sample_window(Split::Train, 252, &mut stream(0, "windows"))?;
@@ -51,6 +51,7 @@
 //! Not in this crate: tokens (`tokenize`), the masking plan (`protocol`), tensors (`model`).
 
 pub mod catalog;
+pub mod composition;
 pub mod corpus;
 mod error;
 pub mod explain;
@@ -74,10 +75,12 @@ pub mod synthetic;
 mod table;
 pub mod task;
 pub mod text;
+pub mod two_sided;
 mod windows;
 
 pub use catalog::Catalog;
-pub use corpus::{Corpus, CorpusSpec};
+pub use composition::Composition;
+pub use corpus::{Corpus, CorpusSpec, Noise};
 pub use dna::{Counts, policy, stream};
 pub use error::{Error, Result};
 pub use fasta::SequenceRecord;
@@ -89,4 +92,5 @@ pub use split::{Block, Split, SplitSpec, SplitUnit};
 pub use statistics::Metric;
 pub use synthetic::SyntheticSpec;
 pub use task::{LongestRow, Task, TaskSpec, TaskSplit};
+pub use two_sided::TwoSided;
 pub use windows::{ScoringWindow, Window};

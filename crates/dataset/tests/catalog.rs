@@ -64,14 +64,14 @@ fn synthetic_corpora_have_their_entropy() {
         [("order1", 1.24, 1.28), ("order2", 1.55, 1.59), ("variable6", 1.5, 1.75), ("uniform", 2.0, 2.0)]
     {
         let opened = Corpus::open(&catalog.corpus(name).unwrap(), Path::new("")).unwrap();
-        let entropy = opened.source().unwrap().entropy();
+        let entropy = opened.source_of("synthetic").unwrap().entropy();
         assert!((low..=high).contains(&entropy), "{name} {entropy}");
         assert!((950_000..1_050_000).contains(&opened.bases(Split::Train)), "{opened}");
         let again = Corpus::open(&catalog.corpus(name).unwrap(), Path::new("elsewhere")).unwrap();
         assert_eq!(opened.hash(), again.hash());
     }
     let rich = Corpus::open(&catalog.corpus("rich").unwrap(), Path::new("")).unwrap();
-    assert!(rich.source().is_none());
+    assert!(rich.source_of("coding").is_none());
     assert_eq!(rich.species().len(), 3);
 }
 

@@ -1,5 +1,6 @@
 //! Specification of a corpus, as written in TOML.
 
+use super::noise::Noise;
 use crate::error::{Error, Result};
 use crate::fasta;
 use crate::species::SpeciesSpec;
@@ -23,6 +24,9 @@ pub struct CorpusSpec {
     /// Generated sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<SyntheticSpec>,
+    /// Replaces every base by noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
 }
 
 impl CorpusSpec {
@@ -59,6 +63,7 @@ impl CorpusSpec {
             species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0 }],
             split: SplitSpec { block, ..SplitSpec::default() },
             synthetic: None,
+            noise: None,
         })
     }
 
