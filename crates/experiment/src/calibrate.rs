@@ -5,7 +5,7 @@ use crate::job::Job;
 use crate::plan::Plan;
 use crate::power;
 use crate::record::{Outcome, Record};
-use crate::run::{Control, Run, Work};
+use crate::run::{Run, Work};
 
 impl Plan {
     /// Replaces default estimates by measured speeds and standard deviations of earlier records. Simulated records are ignored.
@@ -38,7 +38,7 @@ fn measure(jobs: &mut [Job], records: &[&Record]) -> bool {
             records.iter().filter(|r| r.run.device == job.run.device).filter_map(|r| speed(r)).collect();
         match statistics::median(&mut speeds) {
             Some(speed) => job.estimate.seconds = cost::seconds(job.estimate.macs, speed),
-            None => all &= matches!(job.run.work, Work::Control(Control::Markov { .. })),
+            None => all &= matches!(&job.run.work, Work::Control(control) if control.text().is_some()),
         }
     }
     all

@@ -4,26 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Position encoding of the encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Position {
-    /// Symmetric ALiBi as in DNABERT-2 (with its slopes for 12 heads), for parity with published checkpoints.
-    Alibi,
-    /// Directed ALiBi: pairs of a left-to-right and a right-to-left head, with slopes 2, 1/2, 1/8 ... per pair.
-    AlibiDirected,
-}
-
-impl Position {
-    /// The name used in TOML and in records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Position::Alibi => "alibi",
-            Position::AlibiDirected => "alibi-directed",
-        }
-    }
-}
+pub use crate::position::{Position, Slopes};
+pub use protocol::PriorKind;
 
 /// Hyperparameters of the shared DNABERT-2 encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +36,7 @@ impl Default for EncoderConfig {
             layers: 2,
             heads: 4,
             intermediate: 256,
-            position: Position::AlibiDirected,
+            position: Position::EQUAL_REACH,
             dropout: 0.0,
             init_std: 0.1,
             layer_norm_eps: 1e-12,
@@ -82,11 +64,41 @@ pub struct Masking {
     pub span: usize,
     /// Mask ratio: fraction of the cells (or tokens) that is masked in training.
     pub share: f64,
+    /// Which prefixes of masked spans are revealed in training.
+    #[serde(skip_serializing_if = "Prefixes::is_half")]
+    pub prefixes: Prefixes,
+}
+
+/// Which prefixes of masked spans are revealed in training, so that sequential scoring is in distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prefixes {
+    /// Half of the spans reveal a prefix of 1 to m - 1 of their m tokens, all equally likely.
+    #[default]
+    Half,
+    /// All spans reveal a prefix of 0 to m - 1 tokens, all equally likely: every scored step is trained equally often.
+    Uniform,
+}
+
+impl Prefixes {
+    /// The name used in TOML and in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Prefixes::Half => "half",
+            Prefixes::Uniform => "uniform",
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+    fn is_half(&self) -> bool {
+        *self == Prefixes::Half
+    }
 }
 
 impl Default for Masking {
     fn default() -> Self {
-        Masking { unit: MaskingUnit::Bases, span: 12, share: 0.15 }
+        Masking { unit: MaskingUnit::Bases, span: 12, share: 0.3, prefixes: Prefixes::Half }
     }
 }
 
@@ -98,13 +110,21 @@ pub struct Scoring {
     pub bases: usize,
     /// Number of points of the validation curve; the last one is the end of training.
     pub curve_points: usize,
-    /// Validation windows per species for each point of the curve, and for the selection of the learning rate.
+    /// Validation windows per species for each point of the curve.
     pub curve_windows: usize,
+    /// Validation windows per species for the last point of the curve, on which learning rates are selected; 0: as for the others.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last_windows: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 impl Default for Scoring {
     fn default() -> Self {
-        Scoring { bases: 16 * 252, curve_points: 6, curve_windows: 14 }
+        Scoring { bases: 16 * 252, curve_points: 6, curve_windows: 14, last_windows: 0 }
     }
 }
 

@@ -169,5 +169,5 @@ fn place(job: &Job) -> String {
         Work::Control(_) => None,
     };
     let task = job.run.task().map(|t| t.name.as_str());
-    task.into_iter().chain(position).collect::<Vec<_>>().join(" ")
+    task.map(str::to_owned).into_iter().chain(position).collect::<Vec<_>>().join(" ")
 }

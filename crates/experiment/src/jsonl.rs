@@ -96,8 +96,9 @@ fn order(record: &Record) -> (u8, String, u64, String, String, u64, Key) {
         Work::Control(Control::Markov { .. }) => (3, None),
         Work::Control(Control::KmerLogistic { .. }) => (4, None),
         Work::Control(Control::Cnn { .. }) => (5, None),
+        Work::Control(Control::SelectedMarkov { .. }) => (6, None),
     };
-    let position = model.map_or("", |m| m.encoder.position.name()).to_owned();
+    let position = model.map_or_else(String::new, |m| m.encoder.position.name());
     let task = run.task().map_or_else(String::new, |t| t.name.clone());
     // The bit patterns of positive floats are ordered like their values.
     let rate = model.map_or(0, |m| m.training.learning_rate.to_bits());

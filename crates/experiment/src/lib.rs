@@ -74,6 +74,7 @@ pub mod local;
 pub mod memory;
 mod output;
 pub mod plan;
+mod position;
 mod power;
 pub mod rates;
 pub mod record;
@@ -85,6 +86,7 @@ pub mod spec;
 pub mod store;
 mod validate;
 
+pub use dataset::Noise;
 pub use encoder::{EncoderChoice, Encoders};
 pub use error::{Error, Result};
 pub use estimate::CostEstimate;

@@ -8,15 +8,19 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Position;
+use crate::config::{MaskingUnit, Position, Training};
 use crate::cost;
 use crate::error::{Error, Result};
 use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 use crate::job::Job;
+use crate::rates::Choice;
 use crate::resolver::{Refusal, Resolver};
-use crate::run::{Control, Finetune, Key, PROTOCOL, Pretrain, Run, Work};
+use crate::run::{Control, ENGINE, Finetune, Key, PROTOCOL, Pretrain, Run, Work};
 use crate::sources::Sources;
 use crate::spec::Spec;
+
+/// Maximum order of the Markov control.
+const MAX_ORDER: usize = 11;
 
 /// The jobs of a spec in execution order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +66,7 @@ impl Plan {
         let resolved = ResolvedSpec::new(spec, resolver)?;
         spec.validate_seeds()?;
         let mut runs = Runs::default();
-        resolved.pretraining(&mut runs)?;
-        let deferred = resolved.finetuning(&mut runs)?;
+        let deferred = resolved.pretraining(&mut runs)? + resolved.finetuning(&mut runs)?;
         if spec.controls {
             resolved.controls(&mut runs);
         }
@@ -122,7 +125,8 @@ struct ResolvedSpec<'a> {
     compared: usize,
     /// Index of the reference among them.
     reference: usize,
-    corpus: CorpusInfo,
+    /// The corpus, then those of the noise arms.
+    corpora: Vec<CorpusInfo>,
     tasks: Vec<TaskInfo>,
 }
 
@@ -137,44 +141,113 @@ impl<'a> ResolvedSpec<'a> {
                 subjects.push(info);
             }
         }
-        let corpus = resolver.corpus(&spec.corpus).map_err(|r| refused("corpus", r))?;
+        let corpora = spec.corpora();
+        let corpora = corpora.iter().map(|name| resolver.corpus(name).map_err(|r| refused("corpus", r)));
+        let corpora = corpora.collect::<Result<Vec<_>>>()?;
         let tasks = tasks(spec, resolver)?;
-        Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpus, tasks })
+        Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpora, tasks })
     }
 
     fn run(&self, seed: u64, work: Work) -> Run {
-        Run { protocol: PROTOCOL, device: self.spec.device.clone(), dtype: "f32".to_owned(), seed, work }
+        Run {
+            protocol: PROTOCOL,
+            engine: ENGINE,
+            device: self.spec.device.clone(),
+            dtype: "f32".to_owned(),
+            seed,
+            work,
+        }
     }
 
-    fn model(&self, info: &TokenizerInfo, position: Position, rate: f64) -> Result<Pretrain> {
-        let mut training = self.spec.training.clone();
-        training.learning_rate = rate;
+    fn model(
+        &self,
+        info: &TokenizerInfo,
+        corpus: &CorpusInfo,
+        position: Position,
+        bases: u64,
+        rate: f64,
+    ) -> Result<Pretrain> {
+        let training = Training { learning_rate: rate, bases, ..self.spec.training.clone() };
+        let masking = self.spec.masking.clone();
         Ok(Pretrain {
             tokenizer: info.canonical.clone(),
-            corpus: self.corpus.data.clone(),
+            corpus: corpus.data.clone(),
             encoder: self.spec.encoder(position, self.resolver.encoders())?,
-            masking: self.spec.masking.clone(),
+            prior: (masking.unit == MaskingUnit::Bases).then_some(self.spec.prior),
+            masking,
             training,
             scoring: self.spec.scoring.clone(),
         })
     }
 
-    /// Every tokenizer with every learning rate. Seeds are the outer loop, so that partial results are paired across tokenizers.
-    fn pretraining(&self, runs: &mut Runs) -> Result<()> {
-        let grid = self.spec.grid();
+    /// Every tokenizer with every learning rate at the smallest budget, with the selected rate at the others. Seeds are the outer loop, so
+    /// that partial results are paired across tokenizers. Returns the number of runs that are deferred until a rate is selected, or until
+    /// the cost of another tokenizer is known.
+    fn pretraining(&self, runs: &mut Runs) -> Result<usize> {
+        let (grid, budgets, mut deferred) = (self.spec.grid(), self.spec.budgets(), 0);
         for &seed in &self.spec.seeds {
-            for &position in &self.spec.positions {
-                for info in &self.subjects {
-                    for &rate in &grid {
-                        let pretrain = self.model(info, position, rate)?;
-                        let macs = cost::pretrain(&pretrain, info, self.corpus.species, &self.spec.device);
-                        let data = located(Some(info), Some(&self.corpus), None);
-                        runs.add(self.run(seed, Work::Pretrain(pretrain)), data, macs);
+            for corpus in &self.corpora {
+                // Controls are for the text in question; noise arms have only what is compared.
+                let subjects = if corpus.data == self.corpus().data {
+                    &self.subjects[..]
+                } else {
+                    &self.subjects[..self.compared]
+                };
+                for &position in &self.spec.positions {
+                    for info in subjects {
+                        let mut add = |bases, rate| -> Result<()> {
+                            let pretrain = self.model(info, corpus, position, bases, rate)?;
+                            let macs = cost::pretrain(&pretrain, info, corpus.species, &self.spec.device);
+                            let data = located(Some(info), Some(corpus), None);
+                            runs.add(self.run(seed, Work::Pretrain(pretrain)), data, macs);
+                            Ok(())
+                        };
+                        for &rate in &grid {
+                            add(budgets[0], rate)?;
+                        }
+                        let larger = budgets[1..].iter().map(|&bases| Some(bases));
+                        let compute = self.wants_equal_compute(info).then(|| self.equal_compute(info, position));
+                        for bases in larger.chain(compute) {
+                            match (bases, self.rate(info, corpus, position, seed)) {
+                                (Some(bases), Some(rate)) => add(bases, rate)?,
+                                _ => deferred += 1,
+                            }
+                        }
                     }
                 }
             }
         }
-        Ok(())
+        Ok(deferred)
+    }
+
+    fn corpus(&self) -> &CorpusInfo {
+        &self.corpora[0]
+    }
+
+    fn wants_equal_compute(&self, info: &TokenizerInfo) -> bool {
+        self.spec.equal_compute.as_ref().is_some_and(|equal| {
+            let at = self.spec.tokenizers.iter().position(|name| {
+                equal.tokenizers.contains(name)
+                    && self
+                        .resolver
+                        .tokenizer(name, self.spec.masking.span)
+                        .is_ok_and(|found| found.canonical == info.canonical)
+            });
+            at.is_some() && equal.reference != info.canonical
+        })
+    }
+
+    /// The bases for which `info` takes as many multiply-accumulates as the reference of equal compute at the largest budget.
+    fn equal_compute(&self, info: &TokenizerInfo, position: Position) -> Option<u64> {
+        let equal = self.spec.equal_compute.as_ref()?;
+        let reference = self.resolver.tokenizer(&equal.reference, self.spec.masking.span).ok()?;
+        let reference = self.resolver.macs_per_base(&reference.canonical, position)?;
+        let own = self.resolver.macs_per_base(&info.canonical, position)?;
+        let largest = *self.spec.budgets().last()?;
+        // Rounded to three digits, so that the budget does not depend on details of the scored text.
+        let bases = largest as f64 * reference / own;
+        let unit = 10f64.powf(bases.log10().floor() - 2.0);
+        Some(((bases / unit).round() * unit) as u64)
     }
 
     /// Every tokenizer on every task. Returns the number of runs that are deferred until a learning rate is selected.
@@ -184,16 +257,18 @@ impl<'a> ResolvedSpec<'a> {
             for &position in &self.spec.positions {
                 for task in &self.tasks {
                     for (i, info) in self.subjects.iter().enumerate() {
-                        let rate = self.rate(info, position);
+                        let rate = self.rate(info, self.corpus(), position, seed);
                         deferred += usize::from(rate.is_none());
                         // Control without pretraining, for the reference tokenizer only.
                         let untrained = self.spec.controls && i == self.reference;
                         let untrained = untrained.then_some((self.spec.training.learning_rate, false));
                         for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(untrained) {
-                            let (model, finetuning) = (self.model(info, position, rate)?, self.spec.finetuning.clone());
+                            let bases = self.spec.budgets().last().copied().unwrap_or_default();
+                            let model = self.model(info, self.corpus(), position, bases, rate)?;
+                            let finetuning = self.spec.finetuning.clone();
                             let finetune = Finetune { model, pretrained, task: task.data.clone(), finetuning };
                             let macs = cost::finetune(&finetune, info, task, &self.spec.device);
-                            let data = located(Some(info), Some(&self.corpus), Some(task));
+                            let data = located(Some(info), Some(self.corpus()), Some(task));
                             runs.add(self.run(seed, Work::Finetune(finetune)), data, macs);
                         }
                     }
@@ -204,27 +279,30 @@ impl<'a> ResolvedSpec<'a> {
     }
 
     /// The learning rate of the pretrained model, if it is known.
-    fn rate(&self, info: &TokenizerInfo, position: Position) -> Option<f64> {
+    fn rate(&self, info: &TokenizerInfo, corpus: &CorpusInfo, position: Position, seed: u64) -> Option<f64> {
         match self.spec.grid().as_slice() {
             [only] => Some(*only),
-            _ => self.resolver.chosen(&info.canonical, position),
+            _ => self.resolver.chosen(&Choice::new(&info.canonical, &corpus.data.hash, position, seed)),
         }
     }
 
     /// Controls without an encoder.
     fn controls(&self, runs: &mut Runs) {
         let spec = self.spec;
-        // The Markov predictor and the regression are deterministic: one seed is enough.
+        // The Markov predictors and the regression are deterministic: one seed is enough.
         let first = spec.seeds[0];
-        let markov = Control::Markov {
-            order: 5,
-            corpus: self.corpus.data.clone(),
-            window: spec.training.window,
-            span: spec.masking.span,
-            scoring: spec.scoring.clone(),
-        };
-        let data = located(None, Some(&self.corpus), None);
-        runs.add(self.run(first, Work::Control(markov)), data, cost::Macs::default());
+        for bases in [spec.budgets().last().copied(), None] {
+            let markov = Control::SelectedMarkov {
+                max_order: MAX_ORDER,
+                bases,
+                corpus: self.corpus().data.clone(),
+                window: spec.training.window,
+                span: spec.masking.span,
+                scoring: spec.scoring.clone(),
+            };
+            let data = located(None, Some(self.corpus()), None);
+            runs.add(self.run(first, Work::Control(markov)), data, cost::Macs::default());
+        }
         for task in &self.tasks {
             let logistic = Control::KmerLogistic { max_k: 6, task: task.data.clone() };
             let data = located(None, None, Some(task));

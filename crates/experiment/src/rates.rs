@@ -1,16 +1,42 @@
-//! Selection of the learning rate of each tokenizer.
+//! Selection of the learning rate of each tokenizer, and other properties of finished runs on which later runs depend.
 
 use std::collections::BTreeMap;
 
+use crate::config::Position;
 use crate::record::{Outcome, Record};
-use crate::run::Work;
+use crate::run::{Pretrain, Work};
 
-/// The learning rate with the lowest mean validation bits per base at the end of the curve, per canonical tokenizer name and
-/// position encoding. A rate that collapsed or failed for any seed is selected only if there is no other. Fine-tuning records
-/// are ignored.
+/// What a learning rate is selected for: a tokenizer, on a corpus, with a position encoding, at a seed. Per seed, because one choice for all
+/// seeds would share its luck among them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Choice {
+    /// Canonical name of the tokenizer.
+    pub tokenizer: String,
+    /// Hash of the corpus.
+    pub corpus: String,
+    /// Name of the position encoding.
+    pub position: String,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Choice {
+    /// A choice by its parts.
+    #[must_use]
+    pub fn new(tokenizer: &str, corpus: &str, position: Position, seed: u64) -> Choice {
+        Choice { tokenizer: tokenizer.to_owned(), corpus: corpus.to_owned(), position: position.name(), seed }
+    }
+
+    fn of(pretrain: &Pretrain, seed: u64) -> Choice {
+        Choice::new(&pretrain.tokenizer, &pretrain.corpus.hash, pretrain.encoder.position, seed)
+    }
+}
+
+/// The learning rate with the lowest validation bits per base at the end of the curve, among the runs at the smallest budget. A rate that
+/// collapsed or failed is selected only if there is no other. Fine-tuning records are ignored.
 #[must_use]
-pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
-    let mut tried: BTreeMap<(String, &'static str), BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
+pub fn choose(records: &[Record]) -> BTreeMap<Choice, f64> {
+    let mut tried: BTreeMap<Choice, Vec<(u64, f64, f64)>> = BTreeMap::new();
     for record in records {
         let Work::Pretrain(p) = &record.run.work else { continue };
         let bits = match &record.outcome {
@@ -20,15 +46,30 @@ pub fn choose(records: &[Record]) -> BTreeMap<(String, &'static str), f64> {
             _ => f64::INFINITY,
         };
         let bits = if bits.is_nan() { f64::INFINITY } else { bits };
-        let rates = tried.entry((p.tokenizer.clone(), p.encoder.position.name())).or_default();
-        rates.entry(p.training.learning_rate.to_bits()).or_default().push(bits);
+        let training = &p.training;
+        tried.entry(Choice::of(p, record.run.seed)).or_default().push((training.bases, bits, training.learning_rate));
     }
-    let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len() as f64;
     tried
         .into_iter()
-        .filter_map(|(subject, rates)| {
-            let best = rates.iter().min_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
-            Some((subject, f64::from_bits(*best.0)))
+        .filter_map(|(choice, mut runs)| {
+            let least = runs.iter().map(|run| run.0).min()?;
+            runs.retain(|run| run.0 == least);
+            let best = runs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)))?;
+            Some((choice, best.2))
         })
         .collect()
+}
+
+/// Multiply-accumulates of a forward pass per base, by canonical tokenizer name and name of the position encoding: from the first record of
+/// each, at the largest budget in bases. They depend on the text only through the number of tokens.
+#[must_use]
+pub fn macs_per_base(records: &[Record]) -> BTreeMap<(String, String), f64> {
+    let mut known: BTreeMap<(String, String), f64> = BTreeMap::new();
+    for record in records {
+        if let (Work::Pretrain(p), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) {
+            let key = (p.tokenizer.clone(), p.encoder.position.name());
+            known.entry(key).or_insert(r.cost.macs_per_base);
+        }
+    }
+    known
 }

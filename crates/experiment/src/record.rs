@@ -128,6 +128,17 @@ pub struct Pretrained {
     pub hidden_bases: u64,
     /// True if the model collapsed (`docs/protocol.md#baselines-and-controls`).
     pub collapsed: bool,
+    /// Bits by offset in the masked span, summed over all spans; the bits of a token are shared equally among its bases, those of the number
+    /// of tokens among all bases of the span. Absent in records of protocol 1 and for controls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<f64>,
+    /// Total weight of the token sequences of a span under the segmentation prior: 1 if the total is a code length of the bases; otherwise
+    /// it is an upper bound, and a network that outputs zeros pays log2 of this more per span.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior_total: Option<f64>,
+    /// What a control selected on the validation split: the order of the chain, or the concentration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<f64>,
 }
 
 /// Exact cost of a model.
@@ -229,6 +240,10 @@ pub struct Provenance {
     pub finished: u64,
     /// Number of resumptions from a checkpoint.
     pub resumed: u32,
+    /// Vector instructions of the processor that the fused operations used. They and the number of threads may change results in the last
+    /// digits.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub instructions: String,
 }
 
 /// JSON represents not-a-number as `null`, which occurs in the losses of collapsed runs.

@@ -3,6 +3,7 @@
 use crate::config::{Masking, Position};
 use crate::encoder::Encoders;
 use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
+use crate::rates::Choice;
 
 /// Why a resolver rejects a name, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +49,14 @@ pub trait Resolver {
     /// If not; the remedy names a span length that works.
     fn check(&self, tokenizer: &str, masking: &Masking) -> Result<(), Refusal>;
 
-    /// The selected learning rate of a tokenizer (canonical name), once pretraining over the grid is finished.
-    fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
+    /// The selected learning rate of a tokenizer at a seed, once pretraining over the grid is finished.
+    fn chosen(&self, choice: &Choice) -> Option<f64> {
+        let _ = choice;
+        None
+    }
+
+    /// Multiply-accumulates of a forward pass per base of a tokenizer (canonical name), once a run has measured them.
+    fn macs_per_base(&self, tokenizer: &str, position: Position) -> Option<f64> {
         let _ = (tokenizer, position);
         None
     }

@@ -9,12 +9,18 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EncoderConfig, Finetuning, Masking, Scoring, Training};
+use crate::config::{EncoderConfig, Finetuning, Masking, PriorKind, Scoring, Training};
 use crate::error::{Error, Result};
 
 /// Protocol version, incremented manually when the meaning of a run changes, so that records of different protocols never share
 /// a key.
-pub const PROTOCOL: u32 = 1;
+///
+/// 1: candidates are equal before the network has said anything. 2: the segmentation prior (`docs/protocol.md#segmentation-prior`).
+pub const PROTOCOL: u32 = 2;
+
+/// Version of the arithmetic, incremented manually when it changes results in the last digits, so that records of different engines never
+/// share a key. They may stand in one comparison only if a repeated run agrees (`docs/protocol.md#engine`).
+pub const ENGINE: u32 = 1;
 
 /// Reference to data by content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +38,9 @@ pub struct DataRef {
 pub struct Run {
     /// Protocol version, see [`PROTOCOL`].
     pub protocol: u32,
+    /// Version of the arithmetic, see [`ENGINE`]; 0 in records of protocol 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub engine: u32,
     /// Device kind: `cpu`, `tch-cpu`, `tch-cuda` ... without an ordinal, which does not change the result.
     pub device: String,
     /// Number format of the tensors, `f32`.
@@ -40,6 +49,11 @@ pub struct Run {
     pub seed: u64,
     /// Kind of run, with its hyperparameters.
     pub work: Work,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// The kinds of run.
@@ -66,6 +80,9 @@ pub struct Pretrain {
     pub encoder: EncoderConfig,
     /// Masking in training.
     pub masking: Masking,
+    /// Weights of the segmentation prior; `None` for masking in tokens and in records of protocol 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorKind>,
     /// Optimizer, budget, batch size.
     pub training: Training,
     /// Held-out scoring.
@@ -103,6 +120,21 @@ pub enum Control {
         /// Held-out scoring.
         scoring: Scoring,
     },
+    /// Two-sided Markov predictor whose order is selected on the validation split, scored with the same scoring plan.
+    SelectedMarkov {
+        /// Maximum order.
+        max_order: usize,
+        /// Training bases, evenly spaced, as many as the models saw; `None`: the whole training split.
+        bases: Option<u64>,
+        /// The corpus.
+        corpus: DataRef,
+        /// Bases per window.
+        window: usize,
+        /// Bases per masked span.
+        span: usize,
+        /// Held-out scoring.
+        scoring: Scoring,
+    },
     /// Logistic regression on k-mer counts (all k from 1 to `max_k`) of a labeled task.
     KmerLogistic {
         /// Maximum k.
@@ -117,6 +149,33 @@ pub enum Control {
         /// Optimizer and budget.
         finetuning: Finetuning,
     },
+}
+
+/// What a control scores: the masked bases of a corpus.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoredText<'a> {
+    /// The corpus.
+    pub corpus: &'a DataRef,
+    /// Bases per window.
+    pub window: usize,
+    /// Bases per masked span.
+    pub span: usize,
+    /// Held-out scoring.
+    pub scoring: &'a Scoring,
+}
+
+impl Control {
+    /// What it scores; `None` for controls on a labeled task.
+    #[must_use]
+    pub fn text(&self) -> Option<ScoredText<'_>> {
+        match self {
+            Control::Markov { corpus, window, span, scoring, .. }
+            | Control::SelectedMarkov { corpus, window, span, scoring, .. } => {
+                Some(ScoredText { corpus, window: *window, span: *span, scoring })
+            }
+            Control::KmerLogistic { .. } | Control::Cnn { .. } => None,
+        }
+    }
 }
 
 /// Identity of a run: BLAKE3 of its canonical JSON, 64 hexadecimal digits.
@@ -203,6 +262,8 @@ impl Run {
             Work::Finetune(f) if f.pretrained => f.model.tokenizer.clone(),
             Work::Finetune(f) => format!("{} (not pretrained)", f.model.tokenizer),
             Work::Control(Control::Markov { order, .. }) => format!("markov{order}"),
+            Work::Control(Control::SelectedMarkov { bases: None, .. }) => "markov-all".to_owned(),
+            Work::Control(Control::SelectedMarkov { .. }) => "markov-seen".to_owned(),
             Work::Control(Control::KmerLogistic { max_k, .. }) => format!("kmer-logistic{max_k}"),
             Work::Control(Control::Cnn { .. }) => "cnn".to_owned(),
         }

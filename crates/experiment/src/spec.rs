@@ -12,11 +12,12 @@
 
 use std::fmt;
 
+use dataset::Noise;
 use dataset::explain::TomlError;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EncoderConfig, Finetuning, Masking, Position, Scoring, Training};
+use crate::config::{EncoderConfig, Finetuning, Masking, Position, PriorKind, Scoring, Training};
 use crate::encoder::{EncoderChoice, Encoders, choices};
 use crate::error::{Error, Result};
 
@@ -45,6 +46,16 @@ pub struct Spec {
     pub device: String,
     /// Position encodings; each is combined with every tokenizer.
     pub positions: Vec<Position>,
+    /// Weights of the segmentation prior.
+    pub prior: PriorKind,
+    /// Training budgets in bases, ascending; empty: `training.bases`. A grid of learning rates is tried at the smallest, and the rate that is
+    /// selected for a tokenizer and seed is used at the larger ones.
+    pub budgets: Vec<u64>,
+    /// Budgets of equal compute beside those in bases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equal_compute: Option<EqualCompute>,
+    /// Noise arms: the same runs on text without the structure of DNA.
+    pub noise: Vec<Noise>,
     /// Name of a built-in corpus, path of a corpus file (TOML), or path of a FASTA or FASTQ file.
     pub corpus: String,
     /// Labeled tasks: built-in names, task files (TOML) or tables.
@@ -67,6 +78,16 @@ pub struct Spec {
     pub finetuning: Finetuning,
 }
 
+/// Budgets of equal compute: some tokenizers are also trained with as many multiply-accumulates as another one at its largest budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EqualCompute {
+    /// The tokenizer whose compute is the budget.
+    pub reference: String,
+    /// The tokenizers that are trained with it.
+    pub tokenizers: Vec<String>,
+}
+
 impl Default for Spec {
     fn default() -> Self {
         Spec {
@@ -76,7 +97,11 @@ impl Default for Spec {
             seeds: Vec::new(),
             seeds_planned: None,
             device: "cpu".to_owned(),
-            positions: vec![Position::AlibiDirected],
+            positions: vec![Position::EQUAL_REACH],
+            prior: PriorKind::Uniform,
+            budgets: Vec::new(),
+            equal_compute: None,
+            noise: Vec::new(),
             corpus: String::new(),
             tasks: Vec::new(),
             learning_rates: Vec::new(),
@@ -172,6 +197,19 @@ impl Spec {
     #[must_use]
     pub fn grid(&self) -> Vec<f64> {
         if self.learning_rates.is_empty() { vec![self.training.learning_rate] } else { self.learning_rates.clone() }
+    }
+
+    /// The training budgets in bases, ascending.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<u64> {
+        if self.budgets.is_empty() { vec![self.training.bases] } else { self.budgets.clone() }
+    }
+
+    /// The corpora: that of the spec, then those of the noise arms.
+    #[must_use]
+    pub fn corpora(&self) -> Vec<String> {
+        let noise = self.noise.iter().map(|noise| format!("{}:{}", noise.name(), self.corpus));
+        std::iter::once(self.corpus.clone()).chain(noise).collect()
     }
 
     /// Number of comparisons: every other tokenizer with the reference.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{EncoderConfig, MaskingUnit, Position};
+use crate::config::{EncoderConfig, MaskingUnit, Prefixes};
 use crate::encoder::{EncoderChoice, Encoders};
 use crate::error::{Error, Result};
 use crate::spec::{MAX_SEEDS, Spec, too_many};
@@ -49,7 +49,7 @@ impl Spec {
             return Err(Error::invalid("seeds", format!("{seed} is too large"), "use seeds below 2^63"));
         }
         if self.positions.is_empty() {
-            let remedy = "set positions = [\"alibi-directed\"]";
+            let remedy = "set positions = [\"alibi-directed-reach252-bases\"]";
             return Err(Error::invalid("positions", "no position encodings", remedy));
         }
         if self.corpus.trim().is_empty() {
@@ -70,6 +70,21 @@ impl Spec {
         unique("tasks", self.tasks.iter().map(|t| format!("{t:?}")).collect())?;
         unique("seeds", self.seeds.iter().map(ToString::to_string).collect())?;
         unique("positions", self.positions.iter().map(|p| format!("{:?}", p.name())).collect())?;
+        unique("noise", self.noise.iter().map(|noise| format!("{:?}", noise.name())).collect())?;
+        if !self.budgets.is_sorted_by(|a, b| a < b) {
+            let remedy = "e.g. budgets = [1_250_000, 5_000_000]";
+            return Err(Error::invalid("budgets", format!("{:?} is not ascending", self.budgets), remedy));
+        }
+        if let Some(equal) = &self.equal_compute {
+            for (key, name) in std::iter::once(("equal_compute.reference", &equal.reference))
+                .chain(equal.tokenizers.iter().map(|name| ("equal_compute.tokenizers", name)))
+            {
+                if !self.tokenizers.contains(name) {
+                    let remedy = format!("use some of {}", self.tokenizers.join(", "));
+                    return Err(Error::invalid(key, format!("{name:?} is not one of the tokenizers"), remedy));
+                }
+            }
+        }
         unique("learning_rates", self.learning_rates.iter().map(ToString::to_string).collect())?;
         Ok(())
     }
@@ -100,7 +115,9 @@ impl Spec {
 
     fn validate_training(&self) -> Result<()> {
         let t = &self.training;
-        count("training.bases", t.bases)?;
+        for &bases in &self.budgets() {
+            count(if self.budgets.is_empty() { "training.bases" } else { "budgets" }, bases)?;
+        }
         count("training.window", t.window as u64)?;
         count("training.batch", t.batch as u64)?;
         positive("training.learning_rate", t.learning_rate)?;
@@ -114,9 +131,10 @@ impl Spec {
         not_negative("training.weight_decay", t.weight_decay)?;
         positive("training.clip", t.clip)?;
         let step = (t.window * t.batch) as u64;
-        if t.bases < step {
-            let cause = format!("{} bases are fewer than one optimizer step ({step})", t.bases);
-            return Err(Error::invalid("training.bases", cause, format!("use at least {step}")));
+        if let Some(bases) = self.budgets().into_iter().find(|&bases| bases < step) {
+            let cause = format!("{bases} bases are fewer than one optimizer step ({step})");
+            let key = if self.budgets.is_empty() { "training.bases" } else { "budgets" };
+            return Err(Error::invalid(key, cause, format!("use at least {step}")));
         }
         Ok(())
     }
@@ -140,7 +158,7 @@ impl Spec {
         }
         if !(m.share.is_finite() && m.share > 0.0 && m.share < 1.0) {
             let cause = format!("the mask ratio must be between 0 and 1, got {}", m.share);
-            return Err(Error::invalid("masking.share", cause, "use 0.15"));
+            return Err(Error::invalid("masking.share", cause, "use 0.3"));
         }
         if m.unit == MaskingUnit::Bases {
             // Training windows may be shorter and have one cell less.
@@ -166,6 +184,10 @@ impl Spec {
                     "use a larger mask ratio or a longer training.window",
                 ));
             }
+        }
+        if m.unit == MaskingUnit::Tokens && m.prefixes != Prefixes::Half {
+            let cause = "masking in tokens reveals no prefixes of spans";
+            return Err(Error::invalid("masking.prefixes", cause, "remove it, or set masking.unit = \"bases\""));
         }
         count("scoring.curve_points", self.scoring.curve_points as u64)?;
         at_most(
@@ -216,7 +238,7 @@ fn validate_encoder(e: &EncoderConfig, choice: &EncoderChoice) -> Result<()> {
         );
         return Err(Error::invalid("encoder.heads", cause, fitting_heads(e)));
     }
-    if e.position == Position::AlibiDirected && !e.heads.is_multiple_of(2) {
+    if e.position.directed && !e.heads.is_multiple_of(2) {
         let cause =
             format!("directed ALiBi requires an even number of heads, got {} (encoder {:?})", e.heads, choice.from);
         let remedy = "use an even number of heads, or positions = [\"alibi\"]";
@@ -229,7 +251,7 @@ fn validate_encoder(e: &EncoderConfig, choice: &EncoderChoice) -> Result<()> {
 
 /// Remedy with the valid numbers of heads.
 fn fitting_heads(e: &EncoderConfig) -> String {
-    let paired = e.position == Position::AlibiDirected;
+    let paired = e.position.directed;
     let fits = |h: &usize| e.hidden.is_multiple_of(2 * h) && (!paired || h.is_multiple_of(2));
     let fitting: Vec<String> = (1..=e.hidden.min(64)).filter(fits).map(|h| h.to_string()).collect();
     if fitting.is_empty() {

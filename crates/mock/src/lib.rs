@@ -7,9 +7,9 @@ use experiment::executor::{Context, Ending, Executor, Message, Submission, Updat
 use experiment::record::{
     BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, SIMULATED, Timing,
 };
-use experiment::run::{Control, Work};
+use experiment::run::Work;
 use experiment::{Job, Result, Run};
-use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL, Score};
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, PARALLEL, Score, ZERO, ZERO_COUNT};
 
 /// Reason for a run to fail, `None` to succeed.
 pub type Fault = Box<dyn Fn(&Job) -> Option<String>>;
@@ -73,17 +73,17 @@ pub fn record(run: &Run) -> Record {
             let variable = reading.is_some_and(|reading| reading.fixed().is_none());
             pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise)
         }
-        Work::Control(Control::Markov { window, scoring, .. }) => {
-            let windows = (scoring.bases / (*window).max(1)).max(1) as u64;
-            pretrained(1.95, windows * *window as u64, false, 0, &mut noise)
-        }
         Work::Finetune(f) => {
             let skill = 0.8 + 0.1 * Noise::of(&f.model.tokenizer).next();
             finetuned(if f.pretrained { skill } else { skill - 0.1 }, &f.task.hash, &mut noise)
         }
-        Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
-            finetuned(0.75, &task.hash, &mut noise)
-        }
+        Work::Control(control) => match (control.text(), run.task()) {
+            (Some(text), _) => {
+                let windows = (text.scoring.bases / text.window.max(1)).max(1) as u64;
+                pretrained(1.95, windows * text.window as u64, false, 0, &mut noise)
+            }
+            (None, task) => finetuned(0.75, task.map_or("", |task| task.hash.as_str()), &mut noise),
+        },
     };
     Record {
         key,
@@ -118,7 +118,8 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
                     .with(LENGTH, length)
                     .with(CONTENT, total - count - length)
                     .with(PARALLEL, total * 1.02)
-                    .with(NO_PAIR_RULE, if variable { total * 1.03 } else { total })
+                    .with(ZERO, 2.0 * n as f64)
+                    .with(ZERO_COUNT, count)
                     .with(BIAS_ONLY, 1.98 * n as f64),
             }
         })
@@ -151,6 +152,9 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
         planned_bases: seen * 15 / 100,
         hidden_bases: seen * 14 / 100,
         collapsed: false,
+        offsets: Vec::new(),
+        prior_total: None,
+        selected: None,
     }))
 }
 

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         heads,
         intermediate,
         dropout,
-        position: Position::Alibi,
+        position: Position::ALIBI,
         ..EncoderConfig::default()
     };
     let frontend = tokenize::FrontendConfig::Lookup;

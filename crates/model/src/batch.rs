@@ -7,6 +7,8 @@ use protocol::candidates::CandidateSets;
 use protocol::layout::Layout;
 use tokenize::vocabulary::PAD;
 
+use crate::position::Rows;
+
 /// Added to the logit of a token that is not a candidate at a target: its softmax weight becomes exactly 0 in f32.
 const EXCLUDED: f32 = -1e9;
 
@@ -17,6 +19,8 @@ pub struct Batch {
     pub ids: Tensor<2, Int>,
     /// Positions of each row, padding excluded.
     pub lengths: Vec<usize>,
+    /// Centre of each position in bases, padding excluded.
+    pub centers: Vec<Vec<f32>>,
     /// Flat rows (`row * positions + position`) of the targets, `[targets]`.
     pub rows: Vec<i64>,
     /// True tokens at the targets.
@@ -43,10 +47,17 @@ impl Batch {
         Batch {
             ids: Tensor::from_data(TensorData::new(ids, [layouts.len(), positions]), device),
             lengths: layouts.iter().map(|layout| layout.ids.len()).collect(),
+            centers: layouts.iter().map(|layout| layout.centers.clone()).collect(),
             rows,
             tokens,
             masked: layouts.iter().map(|layout| layout.masked).sum(),
         }
+    }
+
+    /// Lengths and centres of the rows.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { lengths: &self.lengths, centers: Some(&self.centers) }
     }
 
     /// Selects the states at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
@@ -59,13 +70,13 @@ impl Batch {
     }
 }
 
-/// The cross-entropy of the targets in nats, summed, `[1]`. `logits` are `[targets, ids]` for the ids in `range`; `mask` restricts
-/// the softmax to candidate tokens (see [`candidate_mask`]).
+/// The cross-entropy of the targets in nats, summed, `[1]`. `logits` are `[targets, ids]` for the ids in `range`; `prior` is
+/// added to them (see [`log_prior`]).
 #[must_use]
-pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, mask: Option<Tensor<2>>) -> Tensor<1> {
+pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, prior: Option<Tensor<2>>) -> Tensor<1> {
     let device = logits.device();
-    let logits = match mask {
-        Some(mask) => logits + mask,
+    let logits = match prior {
+        Some(prior) => logits + prior,
         None => logits,
     };
     let truth: Vec<i64> = tokens.iter().map(|&token| i64::from(token) - range.start as i64).collect();
@@ -74,17 +85,23 @@ pub fn loss(logits: Tensor<2>, tokens: &[u32], range: &Range<usize>, mask: Optio
     chosen.reshape([1, tokens.len()]).sum_dim(1).reshape([1]).neg()
 }
 
-/// The additive logit mask `[targets, ids]`: 0 for candidate tokens, strongly negative for all others. `None` if every id of the
-/// range is a candidate (tokens of fixed length).
-pub fn candidate_mask(layouts: &[Layout], sets: &mut CandidateSets, device: &Device) -> Option<Tensor<2>> {
-    if sets.fixed_range().is_some() {
+/// What is added to the logits `[targets, ids]` of the range: the logarithm of the prior of candidate tokens, strongly negative for all
+/// others. `None` if every id of the range is an equal candidate (tokens of fixed length under the uniform prior).
+pub fn log_prior(
+    layouts: &[Layout],
+    range: &Range<usize>,
+    sets: &mut CandidateSets,
+    device: &Device,
+) -> Option<Tensor<2>> {
+    if sets.fixed_range().is_some() && sets.is_constant() {
         return None;
     }
-    let width = sets.vocabulary();
     let targets: Vec<_> = layouts.iter().flat_map(|layout| &layout.targets).collect();
-    let mut mask = vec![0.0f32; targets.len() * width];
-    for (row, target) in mask.chunks_exact_mut(width).zip(&targets) {
-        sets.fill_mask(target.constraint, row, EXCLUDED);
+    let mut row = vec![0.0f32; sets.vocabulary()];
+    let mut mask = Vec::with_capacity(targets.len() * range.len());
+    for target in &targets {
+        sets.fill_prior(target.constraint, &mut row, EXCLUDED);
+        mask.extend_from_slice(&row[range.clone()]);
     }
-    Some(Tensor::from_data(TensorData::new(mask, [targets.len(), width]), device))
+    Some(Tensor::from_data(TensorData::new(mask, [targets.len(), range.len()]), device))
 }

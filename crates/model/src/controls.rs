@@ -2,4 +2,4 @@
 
 pub mod cnn;
 pub mod logistic;
-pub mod markov;
+pub mod text;

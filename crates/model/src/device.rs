@@ -113,6 +113,12 @@ fn graphics(index: usize) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
+/// Vector instructions of this processor that the fused operations of the device `cpu` use.
+#[must_use]
+pub fn instructions() -> &'static str {
+    crate::fused::instructions()
+}
+
 /// Names of the devices that this build can open on this machine.
 #[must_use]
 pub fn available() -> Vec<&'static str> {

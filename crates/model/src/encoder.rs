@@ -23,7 +23,7 @@ use experiment::config::EncoderConfig as Config;
 use crate::fused;
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::{Noise, dropout};
-use crate::position::{AttentionBias, PositionBias};
+use crate::position::{AttentionBias, PositionBias, Rows};
 
 /// The shared encoder.
 #[derive(Module, Debug)]
@@ -52,12 +52,12 @@ impl Encoder {
         }
     }
 
-    /// Token vectors `[batch, tokens, hidden]`, of which `lengths[row]` are real, to states of the same shape.
+    /// Token vectors `[batch, tokens, hidden]`, of which `rows.lengths[row]` are real, to states of the same shape.
     #[must_use]
-    pub fn forward(&self, tokens: Tensor<3>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
-        let states = self.entry(tokens, noise);
-        let states = run(&self.layers, &self.bias, states, lengths, noise);
-        zero_padding(states, lengths)
+    pub fn forward<'a>(&self, tokens: Tensor<3>, rows: impl Into<Rows<'a>>, noise: Option<&Noise>) -> Tensor<3> {
+        let (rows, states) = (rows.into(), self.entry(tokens, noise));
+        let states = run(&self.layers, &self.bias, states, rows, noise);
+        zero_padding(states, rows.lengths)
     }
 
     /// Input LayerNorm and dropout: `[batch, tokens, hidden]` to the same shape.
@@ -73,14 +73,14 @@ pub fn run(
     layers: &[Layer],
     bias: &PositionBias,
     states: Tensor<3>,
-    lengths: &[usize],
+    rows: Rows<'_>,
     noise: Option<&Noise>,
 ) -> Tensor<3> {
     let [batch, tokens, hidden] = states.dims();
     if layers.is_empty() {
         return states;
     }
-    let attention_bias = bias.attention_bias(tokens, lengths, &states.device());
+    let attention_bias = bias.attention_bias(tokens, rows, &states.device());
     let flat = states.reshape([batch * tokens, hidden]);
     let flat = layers.iter().fold(flat, |flat, layer| layer.forward(flat, batch, &attention_bias, noise));
     flat.reshape([batch, tokens, hidden])
@@ -195,7 +195,7 @@ impl Layer {
 mod tests {
     use super::*;
     use crate::layers::Init;
-    use crate::position::PositionBias;
+    use crate::position::{PositionBias, Rows};
     use burn::tensor::{Gradients, module};
     use experiment::config::Position;
 
@@ -216,16 +216,21 @@ mod tests {
     fn fused_operations_equal_composed_operations() {
         let device = crate::device::open("cpu").unwrap().autodiff();
         for (hidden, heads, tokens) in [(10, 2, 37), (48, 3, 70), (64, 4, 1)] {
-            for position in [Position::Alibi, Position::AlibiDirected] {
+            for position in ["alibi", "alibi-directed", "alibi-directed-reach50-bases", "alibi-steep-bases"] {
+                let position: Position = position.parse().unwrap();
                 let config = Config { hidden, heads, intermediate: 2 * hidden + 3, position, ..Config::default() };
                 let init = Init::new(1, 0.7, &device);
                 let layer = Layer::new(&init, "layer", &config);
                 let bias = PositionBias::new(position, heads);
                 let lengths = [tokens, tokens.min(33), tokens / 2, 0];
-                let AttentionBias::Fused(mask) = bias.attention_bias(tokens, &lengths, &device) else {
-                    panic!("fused")
-                };
-                let tensor = bias.tensor(tokens, &lengths, &device);
+                // Tokens of 1, 2 and 3 bases in turn.
+                let centers: Vec<Vec<f32>> = lengths
+                    .iter()
+                    .map(|&n| (0..n).map(|at| 2.0 * at as f32 + (at % 3) as f32 / 2.0).collect())
+                    .collect();
+                let rows = Rows { lengths: &lengths, centers: Some(&centers) };
+                let AttentionBias::Fused(mask) = bias.attention_bias(tokens, rows, &device) else { panic!("fused") };
+                let tensor = bias.composed(tokens, rows, &device);
                 let qkv = init.normal("qkv", [lengths.len() * tokens, 3 * hidden]).val();
                 let without_padding = |out: Tensor<2>| {
                     zero_padding(out.reshape([lengths.len(), tokens, hidden]), &lengths)

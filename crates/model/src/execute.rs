@@ -2,15 +2,15 @@
 
 use burn::tensor::Device;
 use dataset::{MarkovChain, ScoringWindow, Split};
-use experiment::config::Scoring;
 use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
 use protocol::layout::SegmentedWindow;
-use protocol::score::{BIAS_ONLY, FLOOR, PARALLEL_FLOOR, Score};
+use protocol::score::{BIAS_ONLY, COMPOSITION, FLOOR, PARALLEL_FLOOR, Score};
 use protocol::{Fitted, masking_plan as plan};
 
 use crate::checkpoint;
 use crate::controls;
+use crate::controls::text::{Predicted, composition, ranges};
 use crate::error::Error;
 use crate::finetune;
 use crate::fit::FitResult;
@@ -22,7 +22,7 @@ use crate::score::{EVERY_PASS, Scorer, block_of};
 use crate::segmentation::{lengths, mean_pass_size};
 use crate::watch::{Stopwatch, Watch};
 
-/// A run collapsed if its last validation score is not below its first and its test score exceeds the context-free baseline by
+/// A run collapsed if its last validation score is not below its first and its test score exceeds the context-free null by
 /// more than this many bits per base.
 const COLLAPSE_MARGIN: f64 = 0.1;
 
@@ -65,8 +65,8 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
             };
             finetune::finetune(run.seed, finetune, inputs, model, watch).map(Executed::from)
         }
-        Work::Control(Control::Markov { order, window, span, scoring, .. }) => {
-            markov(*order, *window, *span, scoring, inputs, watch)
+        Work::Control(control @ (Control::Markov { .. } | Control::SelectedMarkov { .. })) => {
+            controls::text::run(control, inputs, watch).map(Executed::from)
         }
         Work::Control(Control::KmerLogistic { max_k, .. }) => {
             controls::logistic::run(run.seed, *max_k, inputs, watch).map(Executed::from)
@@ -91,35 +91,32 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
     })
 }
 
+impl From<Predicted> for Executed {
+    fn from(predicted: Predicted) -> Executed {
+        let Predicted { blocks, parameters, selected, seconds } = predicted;
+        let pretrained = Pretrained {
+            blocks,
+            curve: Vec::new(),
+            cost: Cost { frontend_parameters: parameters, bases_per_token: 1.0, ..Cost::default() },
+            lengths: Vec::new(),
+            planned_bases: 0,
+            hidden_bases: 0,
+            collapsed: false,
+            offsets: Vec::new(),
+            prior_total: None,
+            selected,
+        };
+        let timing = Timing { score_seconds: seconds, ..Timing::default() };
+        Executed { outcome: Outcome::Pretrained(Box::new(pretrained)), timing, resumed: 0, notes: Vec::new() }
+    }
+}
+
 impl From<FitResult> for Executed {
     fn from(fit: FitResult) -> Executed {
         let FitResult { result, train_seconds, score_seconds, resumed, notes } = fit;
         let timing = Timing { train_seconds, score_seconds, ..Timing::default() };
         Executed { outcome: Outcome::Finetuned(Box::new(result)), timing, resumed, notes }
     }
-}
-
-fn markov(
-    order: usize,
-    window: usize,
-    span: usize,
-    scoring: &Scoring,
-    inputs: &Inputs<'_>,
-    watch: &mut Watch<'_>,
-) -> Result<Executed, Error> {
-    let mut clock = Stopwatch::start();
-    let blocks = controls::markov::score(inputs.corpus()?, order, window, span, scoring, watch)?;
-    let pretrained = Pretrained {
-        blocks,
-        curve: Vec::new(),
-        cost: Cost { frontend_parameters: 3 << (2 * order), bases_per_token: 1.0, ..Cost::default() },
-        lengths: Vec::new(),
-        planned_bases: 0,
-        hidden_bases: 0,
-        collapsed: false,
-    };
-    let timing = Timing { score_seconds: clock.lap(), ..Timing::default() };
-    Ok(Executed { outcome: Outcome::Pretrained(Box::new(pretrained)), timing, resumed: 0, notes: Vec::new() })
 }
 
 fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
@@ -129,6 +126,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     let mut clock = Stopwatch::start();
     let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
     let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
+    let composition = composition(corpus, run.training.window, run.masking.span)?;
     let mut blocks: Vec<BlockScore> = Vec::new();
     for (number, window) in windows.iter().enumerate() {
         if watch.stopped() {
@@ -139,7 +137,11 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         let score = scorer.window(&window.bases, &EVERY_PASS, true)?;
         let block = block_of(&mut blocks, window);
         *block += &score;
-        if let Some(source) = corpus.source() {
+        for pass in EVERY_PASS {
+            let spans = ranges(&window.bases, run.masking.span, pass);
+            block.add(COMPOSITION, composition.sequential_bits(&window.bases, &spans));
+        }
+        if let Some(source) = corpus.source_of(&window.species) {
             add_floors(block, source, &window.bases, fitted, run.masking.span);
         }
     }
@@ -168,6 +170,9 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         planned_bases: state.planned,
         hidden_bases: state.masked,
         collapsed,
+        offsets: scorer.offsets().to_vec(),
+        prior_total: fitted.prior.as_ref().map(|prior| prior.total()),
+        selected: None,
     }));
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use experiment::run::Finetune;
+use protocol::layout::centers;
 use tokenize::vocabulary::{CLS, PAD, SEP};
 use tokenize::{Token, Tokenizer};
 
@@ -13,21 +14,23 @@ use crate::inputs::Inputs;
 use crate::layers::Init;
 use crate::network::Model;
 use crate::noise::Noise;
+use crate::position::Rows;
 use crate::watch::Watch;
 
 impl Classify for Model {
-    /// Token ids, \[CLS\] and \[SEP\] included.
-    type Input = Vec<u32>;
+    type Input = Encoded;
 
-    fn logits(&self, rows: &[&Vec<u32>], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
-        let positions = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let lengths: Vec<usize> = rows.iter().map(|ids| ids.len()).collect();
-        let padded = rows.iter().flat_map(|ids| {
-            let padding = std::iter::repeat_n(PAD, positions - ids.len());
-            ids.iter().copied().chain(padding).map(i64::from)
+    fn logits(&self, rows: &[&Encoded], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
+        let positions = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
+        let centers: Vec<Vec<f32>> = rows.iter().map(|row| row.centers.clone()).collect();
+        let padded = rows.iter().flat_map(|row| {
+            let padding = std::iter::repeat_n(PAD, positions - row.ids.len());
+            row.ids.iter().copied().chain(padding).map(i64::from)
         });
         let data = TensorData::new(padded.collect::<Vec<i64>>(), [rows.len(), positions]);
-        self.classify(Tensor::<2, Int>::from_data(data, device), &lengths, noise)
+        let extent = Rows { lengths: &lengths, centers: Some(&centers) };
+        self.classify(Tensor::<2, Int>::from_data(data, device), extent, noise)
     }
 }
 
@@ -60,9 +63,18 @@ pub fn finetune(
     fit(seed, model, &splits, &run.finetuning, inputs, watch)
 }
 
-/// Token ids of a whole sequence, with \[CLS\] and \[SEP\] added.
-fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Vec<u32> {
+/// A whole sequence as the model reads it, with \[CLS\] and \[SEP\].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Centres of the tokens in bases.
+    pub centers: Vec<f32>,
+}
+
+fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Encoded {
     let mut tokens: Vec<Token> = Vec::new();
     tokenizer.encode(sequence, &mut tokens);
-    std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect()
+    let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
+    Encoded { ids, centers: centers(&tokens, sequence.len()) }
 }

@@ -23,6 +23,7 @@ pub use route::{Embedded, Route, Unit};
 use crate::config::ModelConfig;
 use crate::layers::Init;
 use crate::noise::Noise;
+use crate::position::Rows;
 
 /// A front end: an embedding table, or learned layers.
 #[derive(Module, Debug)]
@@ -53,20 +54,21 @@ impl Frontend {
         }
     }
 
-    /// Embeds ids `[batch, positions]` as input of the encoder. `lengths[row]` is the number of positions of a row; the rest is
-    /// padding.
+    /// Embeds ids `[batch, positions]` as input of the encoder. `rows.lengths[row]` is the number of positions of a row; the rest
+    /// is padding.
     #[must_use]
-    pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
+    pub fn embed<'a>(&self, ids: Tensor<2, Int>, rows: impl Into<Rows<'a>>, noise: Option<&Noise>) -> Embedded {
+        let rows = rows.into();
         match self {
             Frontend::Lookup(lookup) => Embedded {
                 tokens: lookup.forward(ids),
-                lengths: lengths.to_vec(),
+                lengths: rows.lengths.to_vec(),
                 route: Route::Same,
                 skip: None,
                 auxiliary: None,
             },
-            Frontend::MxDna(front) => front.embed(ids, lengths, noise),
-            Frontend::Deep(front) => front.embed(ids, lengths, noise),
+            Frontend::MxDna(front) => front.embed(ids, rows, noise),
+            Frontend::Deep(front) => front.embed(ids, rows, noise),
         }
     }
 

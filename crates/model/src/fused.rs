@@ -18,6 +18,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Device, Tensor};
 
+pub use arithmetic::instructions;
 pub use attention::{AttentionMask, HeadBias};
 
 /// Whether `device` supports the fused operations.

@@ -11,6 +11,7 @@ use crate::frontend::{Embedded, Frontend, Route};
 use crate::head::{Classifier, MlmHead};
 use crate::layers::Init;
 use crate::noise::Noise;
+use crate::position::Rows;
 
 /// Front end, shared encoder and heads.
 #[derive(Module, Debug)]
@@ -50,13 +51,15 @@ impl Model {
         }
     }
 
-    /// Ids `[batch, positions]` to one state per position. `lengths[row]` is the number of positions of a row; the rest is padding.
+    /// Ids `[batch, positions]` to one state per position. `rows.lengths[row]` is the number of positions of a row; the rest is
+    /// padding.
     #[must_use]
-    pub fn states(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> States {
-        let Embedded { tokens, lengths: token_lengths, route, skip, auxiliary } =
-            self.frontend.embed(ids, lengths, noise);
-        let states = self.encoder.forward(tokens, &token_lengths, noise);
-        let positions = self.frontend.restore(states, &route, skip, lengths);
+    pub fn states<'a>(&self, ids: Tensor<2, Int>, rows: impl Into<Rows<'a>>, noise: Option<&Noise>) -> States {
+        let rows = rows.into();
+        let Embedded { tokens, lengths, route, skip, auxiliary } = self.frontend.embed(ids, rows, noise);
+        let centers = rows.centers.map(|centers| route.token_centers(centers));
+        let states = self.encoder.forward(tokens, Rows { lengths: &lengths, centers: centers.as_deref() }, noise);
+        let positions = self.frontend.restore(states, &route, skip, rows.lengths);
         States { positions, auxiliary, route }
     }
 
@@ -72,15 +75,18 @@ impl Model {
     /// # Panics
     /// If the model was built without classes.
     #[must_use]
-    pub fn classify(
+    pub fn classify<'a>(
         &self,
         ids: Tensor<2, Int>,
-        lengths: &[usize],
+        rows: impl Into<Rows<'a>>,
         noise: Option<&Noise>,
     ) -> (Tensor<2>, Option<Tensor<1>>) {
         let Some(classifier) = &self.classifier else { panic!("classify: this model was built without classes") };
-        let embedded = self.frontend.embed(ids, lengths, noise);
-        let states = self.encoder.forward(embedded.tokens, &embedded.lengths, noise);
+        let rows = rows.into();
+        let embedded = self.frontend.embed(ids, rows, noise);
+        let centers = rows.centers.map(|centers| embedded.route.token_centers(centers));
+        let tokens = Rows { lengths: &embedded.lengths, centers: centers.as_deref() };
+        let states = self.encoder.forward(embedded.tokens, tokens, noise);
         (classifier.forward(states, &embedded.lengths, noise), embedded.auxiliary)
     }
 

@@ -33,7 +33,7 @@ impl Predict for Predictor {
         if batch.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let states = self.model.states(batch.ids.clone(), &batch.lengths, None).positions;
+        let states = self.model.states(batch.ids.clone(), batch.rows(), None).positions;
         read_back::rows(self.model.logits(batch.gather(states), ids), "logits")
     }
 }

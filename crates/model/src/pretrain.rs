@@ -5,18 +5,19 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use dataset::{Corpus, Split, stream};
-use experiment::config::MaskingUnit;
+use experiment::config::{MaskingUnit, Prefixes, Scoring};
 use experiment::record::CurvePoint;
 use experiment::run::Pretrain;
+use protocol::Fitted;
 use protocol::candidates::CandidateSets;
 use protocol::layout::{Layout, SegmentedWindow, token_masking};
-use protocol::{Fitted, masking_plan as plan};
+use protocol::masking_plan::{self as plan, Prefix};
+use rand::RngExt;
 use tokenize::Token;
 
 use crate::batch::{self, Batch};
@@ -56,7 +57,10 @@ pub fn steps(pretrain: &Pretrain) -> u64 {
 fn prepare(pretrain: &Pretrain, fitted: &Fitted, bases: &[u8], rng: &mut impl rand::Rng) -> (Layout, u64) {
     match pretrain.masking.unit {
         MaskingUnit::Bases => {
-            let spans = plan::training(bases, pretrain.masking.span, pretrain.masking.share, rng);
+            let mut spans = plan::training(bases, pretrain.masking.span, pretrain.masking.share, rng);
+            if pretrain.masking.prefixes == Prefixes::Uniform {
+                spans.iter_mut().for_each(|span| span.prefix = Prefix::Any(rng.random()));
+            }
             let planned = spans.iter().map(|span| (span.end - span.start) as u64).sum();
             (SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).training(), planned)
         }
@@ -138,7 +142,7 @@ pub fn train(
         watch.report("train", state.bases, (state.bases as f64 * all as f64 / state.step as f64) as u64);
         if points.contains(&state.step) {
             state.seconds += clock.lap();
-            let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
+            let point = measure(pretrain, corpus, fitted, device, &model, (&state, state.step == all))?;
             state.curve.push(point);
             (state.loss, state.loss_steps) = (0.0, 0);
             clock = Stopwatch::start();
@@ -172,7 +176,7 @@ struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     fn new(seed: u64, pretrain: &'a Pretrain, corpus: &'a Corpus, fitted: &'a Fitted, device: &Device) -> Steps<'a> {
-        let sets = CandidateSets::new(Arc::clone(&fitted.tokenizer));
+        let sets = fitted.candidates();
         let ids = match pretrain.masking.unit {
             MaskingUnit::Bases => sets.ids(),
             MaskingUnit::Tokens => 0..sets.vocabulary(),
@@ -198,8 +202,8 @@ impl<'a> Steps<'a> {
         if batch.rows.is_empty() {
             return Ok(model);
         }
-        let mask = batch::candidate_mask(&layouts, &mut self.sets, &self.tape);
-        let (loss, value) = batch_loss(&model, &batch, &self.ids, mask, &Noise { seed, step });
+        let prior = batch::log_prior(&layouts, &self.ids, &mut self.sets, &self.tape);
+        let (loss, value) = batch_loss(&model, &batch, &self.ids, prior, &Noise { seed, step });
         if !value.is_finite() {
             return Err(Error::Diverged { step, steps, loss: value });
         }
@@ -215,12 +219,12 @@ fn batch_loss(
     model: &Model,
     batch: &Batch,
     ids: &Range<usize>,
-    mask: Option<Tensor<2>>,
+    prior: Option<Tensor<2>>,
     noise: &Noise,
 ) -> (Tensor<1>, f64) {
-    let states = model.states(batch.ids.clone(), &batch.lengths, Some(noise));
+    let states = model.states(batch.ids.clone(), batch.rows(), Some(noise));
     let logits = model.logits(batch.gather(states.positions), ids.clone());
-    let loss = batch::loss(logits, &batch.tokens, ids, mask) / batch.masked.max(1) as f64;
+    let loss = batch::loss(logits, &batch.tokens, ids, prior) / batch.masked.max(1) as f64;
     let value = f64::from(loss.clone().into_scalar::<f32>());
     match states.auxiliary {
         Some(auxiliary) if value.is_finite() => (loss + auxiliary, value),
@@ -235,18 +239,20 @@ fn measure(
     fitted: &Fitted,
     device: &Device,
     model: &Model,
-    state: &TrainingState,
+    (state, last): (&TrainingState, bool),
 ) -> Result<CurvePoint, Error> {
     let span = pretrain.masking.span;
     let mut scorer = Scorer::new(Predictor::new(model, device), fitted, span);
-    let bases = pretrain.scoring.curve_windows * pretrain.training.window * corpus.species().len();
+    let Scoring { curve_windows, last_windows, .. } = pretrain.scoring;
+    let windows = if last && last_windows > 0 { last_windows } else { curve_windows };
+    let bases = windows * pretrain.training.window * corpus.species().len();
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
     for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
         let pass = number % plan::PASSES;
         let score = scorer.window(&window.bases, &[pass], false)?;
         bits += score.total();
         scored += score.bases;
-        if let Some(source) = corpus.source() {
+        if let Some(source) = corpus.source_of(&window.species) {
             let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();
             *floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &spans);
         }

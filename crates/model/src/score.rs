@@ -4,14 +4,13 @@
 //! order, so a score does not depend on the number of threads.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use dataset::ScoringWindow;
 use experiment::record::BlockScore;
 use protocol::candidates::CandidateSets;
-use protocol::code_length::token_bits;
+use protocol::code_length::{token_bits, zero_bits};
 use protocol::layout::{Layout, SegmentedWindow, Target};
-use protocol::score::{BIAS_ONLY, COUNT, NO_PAIR_RULE, PARALLEL, Score};
+use protocol::score::{BIAS_ONLY, COUNT, PARALLEL, Score, ZERO, ZERO_COUNT};
 use protocol::{Fitted, masking_plan as plan};
 
 use crate::error::Error;
@@ -48,20 +47,29 @@ pub struct Scorer<'a, P> {
     sets: CandidateSets,
     span: usize,
     passes: u64,
+    /// Bits by offset in the span, see [`Scorer::offsets`].
+    offsets: Vec<f64>,
 }
 
 impl<'a, P: Predict> Scorer<'a, P> {
     /// A scorer for `model`, whose tokenizer is `fitted`, with masked spans of `span` bases.
     #[must_use]
     pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
-        let sets = CandidateSets::new(Arc::clone(&fitted.tokenizer));
-        Scorer { model, fitted, sets, span, passes: 0 }
+        let sets = fitted.candidates();
+        Scorer { model, fitted, sets, span, passes: 0, offsets: vec![0.0; span] }
     }
 
     /// Number of forward passes so far, counted per input sequence.
     #[must_use]
     pub fn passes(&self) -> u64 {
         self.passes
+    }
+
+    /// Bits by offset in the masked span, summed over everything scored so far: the bits of a token are shared equally among its bases, those
+    /// of the number of tokens among all bases of the span.
+    #[must_use]
+    pub fn offsets(&self) -> &[f64] {
+        &self.offsets
     }
 
     /// The score of one window over the given passes of the scoring plan. The component of the parallel order is computed if
@@ -76,12 +84,18 @@ impl<'a, P: Predict> Scorer<'a, P> {
             let spans = plan::scoring(bases, self.span, pass);
             let segmented = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &spans);
             score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
-            let count: f64 = segmented.counts().map(|number| self.fitted.counts.bits(number)).sum();
-            for component in [COUNT, NO_PAIR_RULE, BIAS_ONLY] {
-                score.add(component, count);
-            }
+            let code = &self.fitted.counts;
+            let count: f64 = segmented.coded_counts().map(|(left, number)| code.bits(number, left)).sum();
+            score.add(COUNT, count);
+            score.add(BIAS_ONLY, count);
+            self.offsets.iter_mut().for_each(|bits| *bits += count / self.span as f64);
             if parallel {
                 score.add(PARALLEL, count);
+            }
+            if self.fitted.prior.is_some() {
+                let count = segmented.coded_counts().map(|(left, number)| code.prior_bits(number, left)).sum();
+                score.add(ZERO, count);
+                score.add(ZERO_COUNT, count);
             }
             let most = segmented.counts().max().unwrap_or(0);
             steps.extend(0..most);
@@ -115,7 +129,14 @@ impl<'a, P: Predict> Scorer<'a, P> {
             let bits = token_bits(row, target, &mut self.sets);
             if target.order == step {
                 *score += &bits;
-                score.add(BIAS_ONLY, token_bits(&self.fitted.context_free, target, &mut self.sets).total());
+                let length = self.sets.length(target.token) as usize;
+                let end = target.end(self.span, length);
+                let each = bits.total() / length as f64;
+                self.offsets[end - length..end].iter_mut().for_each(|sum| *sum += each);
+                score.add(BIAS_ONLY, self.fitted.context_free.bits(target, &mut self.sets));
+                if self.fitted.prior.is_some() {
+                    score.add(ZERO, zero_bits(target, &mut self.sets));
+                }
             }
             if parallel && step == 0 {
                 score.add(PARALLEL, bits.total());

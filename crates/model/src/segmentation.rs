@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Device;
 use dataset::ScoringWindow;
-use protocol::layout::{Layout, SegmentedWindow};
+use protocol::layout::{Layout, SegmentedWindow, centers};
 use protocol::{Fitted, masking_plan as plan};
 use tokenize::Token;
 use tokenize::vocabulary::{CLS, SEP};
@@ -53,7 +53,7 @@ fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Ro
         return Route::Same;
     }
     let batch = Batch::new(std::slice::from_ref(layout), device);
-    model.valid().states(batch.ids, &batch.lengths, None).route
+    model.valid().states(batch.ids.clone(), batch.rows(), None).route
 }
 
 /// Number of tokens by length in bases (index 0: one base) over the scored windows (learned units if the front end learns them),
@@ -83,7 +83,7 @@ pub fn segment(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) ->
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
     let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    let layout = Layout { ids, targets: Vec::new(), masked: 0 };
+    let layout = Layout { ids, targets: Vec::new(), centers: centers(&tokens, bases.len()), masked: 0 };
     match route(model, fitted, &layout, device) {
         Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
         // Positions 0 and last are [CLS] and [SEP], which cover no base.

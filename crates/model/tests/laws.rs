@@ -4,12 +4,16 @@ use burn::module::Param;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
 use experiment::config::{EncoderConfig, Position};
+use model::batch::Batch;
 use model::config::ModelConfig;
 use model::frontend::deformable::Deformable;
 use model::frontend::{Frontend, Route};
 use model::layers::Init;
 use model::network::{Model, count};
 use model::noise::Noise;
+use model::position::Rows;
+use protocol::layout::SegmentedWindow;
+use protocol::masking_plan::Span;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -56,7 +60,8 @@ fn a_sequence_never_depends_on_the_rest_of_its_batch() {
     for (device, frontend) in
         devices().iter().flat_map(|device| frontends().into_iter().map(move |front| (device, front)))
     {
-        for position in [Position::Alibi, Position::AlibiDirected] {
+        for position in ["alibi", "alibi-directed", "alibi-directed-reach100-bases"] {
+            let position: Position = position.parse().unwrap();
             let mut model = Model::new(&config(frontend.clone(), position), 5, device);
             // With offsets of zero the deformable convolution would not depend on them.
             if let Frontend::MxDna(front) = &mut model.frontend {
@@ -81,10 +86,84 @@ fn a_sequence_never_depends_on_the_rest_of_its_batch() {
     }
 }
 
+/// A masked token's place tells nothing about the masked bases: texts that differ only there, with the same number of masked tokens, get the
+/// same logits from every tokenizer and front end, with distances in tokens and in bases.
+#[test]
+fn logits_do_not_depend_on_masked_bases() {
+    let device = model::device::open("cpu").unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut dna =
+        |length: usize| -> Vec<u8> { (0..length).map(|_| b"AACTTGTA"[random.next_u32() as usize % 8]).collect() };
+    let (training, text) = (dna(400_000), dna(180));
+    let spans = [Span::masked(24, 36), Span::masked(96, 108)];
+    for name in tokenize::registry::builtin().examples() {
+        let recipe = tokenize::registry::builtin().parse(name).unwrap();
+        if recipe.check_span(12).is_err() {
+            continue;
+        }
+        let tokenizer = recipe.fit(&mut std::iter::once(&training[..])).unwrap();
+        let window = SegmentedWindow::new(&*tokenizer, &text, &spans);
+        let counts: Vec<usize> = window.counts().collect();
+        // Other bases in the spans with the same number of tokens.
+        let mut others = Vec::new();
+        for _ in 0..4_000 {
+            let mut other = text.clone();
+            for span in &spans {
+                other[span.start..span.end].copy_from_slice(&dna(12));
+            }
+            let window = SegmentedWindow::new(&*tokenizer, &other, &spans);
+            if window.counts().collect::<Vec<_>>() == counts {
+                others.push(window);
+            }
+            if others.len() == 3 {
+                break;
+            }
+        }
+        assert_eq!(others.len(), 3, "{name}");
+        for position in ["alibi-directed", "alibi-directed-reach180-bases", "alibi-steep-bases"] {
+            let mut config = config(recipe.frontend.clone(), position.parse().unwrap());
+            config.vocabulary = tokenizer.vocabulary().len();
+            let model = Model::new(&config, 5, &device);
+            let logits = |window: &SegmentedWindow| {
+                let batch = Batch::new(&[window.step(0)], &device);
+                let states = model.states(batch.ids.clone(), batch.rows(), None).positions;
+                numbers(model.logits(batch.gather(states), 0..config.vocabulary))
+            };
+            let expected = logits(&window);
+            for other in &others {
+                assert_eq!(logits(other), expected, "{name} {position}");
+            }
+        }
+    }
+}
+
+/// For single bases distances in bases and in tokens are the same.
+#[test]
+fn single_bases_are_one_base_apart() {
+    for device in devices() {
+        for frontend in frontends() {
+            let states = |position: &str| {
+                let model = Model::new(&config(frontend.clone(), position.parse().unwrap()), 5, &device);
+                let lengths = [31, 9];
+                let centers: Vec<Vec<f32>> =
+                    lengths.iter().map(|&length| (0..length).map(|at| at as f32 - 0.5).collect()).collect();
+                let rows = Rows { lengths: &lengths, centers: Some(&centers) };
+                numbers(model.states(ids(&lengths, 3, &device), rows, None).positions)
+            };
+            for name in ["alibi-directed", "alibi", "alibi-directed-reach100"] {
+                let off = distance(&states(name), &states(&format!("{name}-bases")));
+                let learned = matches!(frontend, tokenize::FrontendConfig::MxDna(_));
+                // Centres of learned units are between bases.
+                assert!(learned || off < 2e-5, "{frontend:?} {name}: {off}");
+            }
+        }
+    }
+}
+
 #[test]
 fn only_directed_alibi_distinguishes_left_from_right() {
     for device in devices() {
-        for (position, symmetric) in [(Position::Alibi, true), (Position::AlibiDirected, false)] {
+        for (position, symmetric) in [(Position::ALIBI, true), (Position::ALIBI_DIRECTED, false)] {
             let model = Model::new(&config(tokenize::FrontendConfig::Lookup, position), 5, &device);
             let ids = ids(&[40], 3, &device);
             let forward = numbers(model.states(ids.clone(), &[40], None).positions);
@@ -147,7 +226,7 @@ fn deformable_gradients_equal_finite_differences() {
 fn units_tile_the_bases_and_training_works_with_unused_experts() {
     for device in devices() {
         let device = device.autodiff();
-        let mut model = Model::new(&config(frontends()[1].clone(), Position::AlibiDirected), 5, &device);
+        let mut model = Model::new(&config(frontends()[1].clone(), Position::ALIBI_DIRECTED), 5, &device);
         let mut optimizer = AdamWConfig::new().init();
         for step in 0..3 {
             let noise = Noise { seed: 2, step };
@@ -174,7 +253,7 @@ fn units_tile_the_bases_and_training_works_with_unused_experts() {
 #[test]
 fn initial_values_depend_on_the_seed_and_are_shared_between_front_ends() {
     let device = model::device::open("cpu").unwrap();
-    let built = |front: usize, seed| Model::new(&config(frontends()[front].clone(), Position::Alibi), seed, &device);
+    let built = |front: usize, seed| Model::new(&config(frontends()[front].clone(), Position::ALIBI), seed, &device);
     let first = |model: &Model| numbers(model.encoder.layers[0].qkv.weight.val());
     assert_eq!(first(&built(0, 1)), first(&built(1, 1)));
     assert_ne!(first(&built(0, 1)), first(&built(0, 2)));
@@ -192,7 +271,7 @@ fn parameters_and_macs_equal_those_of_dnabert2() {
         layers: 1,
         heads: 12,
         intermediate: 3072,
-        position: Position::Alibi,
+        position: Position::ALIBI,
         ..EncoderConfig::default()
     };
     let config = ModelConfig { vocabulary: 10, frontend: tokenize::FrontendConfig::Lookup, encoder, classes: None };

@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 
 use model::Error;
 use model::score::{EVERY_PASS, Predict, Scorer};
-use protocol::layout::Layout;
-use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, NO_PAIR_RULE, PARALLEL};
-use protocol::{Fitted, masking_plan as plan};
+use protocol::layout::{Layout, SegmentedWindow};
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, LENGTH, PARALLEL, ZERO, ZERO_COUNT};
+use protocol::weights::ANY_BASE;
+use protocol::{Fitted, PriorKind, masking_plan as plan};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenize::vocabulary::{CLS, MASK, SEP, SPECIALS};
@@ -82,7 +83,7 @@ fn families() -> &'static [Fitted] {
     static ALL: OnceLock<Vec<Fitted>> = OnceLock::new();
     ALL.get_or_init(|| {
         let text = dna(400_000, 1);
-        let fit = |name| Fitted::fit(&registry::builtin().parse(name).unwrap(), &[&text], SPAN).expect(name);
+        let fit = |name| Fitted::fit(&registry::builtin().parse(name).unwrap(), &[&text], SPAN, None).expect(name);
         registry::builtin().examples().map(fit).collect()
     })
 }
@@ -133,7 +134,7 @@ fn input(fitted: &Fitted, bases: &[u8], spans: &[Range<usize>], step: usize) -> 
     (std::iter::once(CLS).chain(ids).chain([SEP]).collect(), masked)
 }
 
-/// Code lengths of a token in bits (-log2 p): of its length, of the token given its length, of the token without the pair rule. The
+/// Code lengths of a token in bits (-log2 p): of its length, and of the token given its length. The
 /// first `shown` tokens of the span are known.
 fn token_code_lengths(
     fitted: &Fitted,
@@ -141,20 +142,19 @@ fn token_code_lengths(
     order: usize,
     shown: usize,
     logit: impl Fn(u32) -> f32,
-) -> [f64; 3] {
+) -> [f64; 2] {
     let tokenizer = &fitted.tokenizer;
     let bases = |id: u32| tokenizer.vocabulary().length(id);
     let (left, total) = (tiles.len() - shown, tiles[shown..].iter().map(|(_, token)| bases(token.id)).sum::<usize>());
     let before = (order == shown && order > 0).then(|| tiles[order - 1].1.id);
-    let candidate = |id: u32, pairs: bool| {
+    let candidate = |id: u32| {
         let length = match tokenizer.reading().fixed() {
             Some(k) => bases(id) == k,
             None if left == 1 => bases(id) == total,
             None => bases(id) + left <= total + 1,
         };
         let place = tokenizer.is_word_initial(id).is_none_or(|first| first == (order == 0));
-        let pair =
-            !pairs || tokenizer.reading().fixed().is_some() || before.is_none_or(|b| tokenizer.may_follow(b, id));
+        let pair = tokenizer.reading().fixed().is_some() || before.is_none_or(|b| tokenizer.may_follow(b, id));
         tokenizer.vocabulary().is_dna(id) && length && place && pair
     };
     let own = tiles[order].1.id;
@@ -163,10 +163,9 @@ fn token_code_lengths(
         all.filter(|&id| keep(id)).map(|id| f64::from(logit(id)).exp()).sum::<f64>()
     };
     let probability = f64::from(logit(own)).exp();
-    let all = sum(&|id| candidate(id, true));
-    let same = sum(&|id| candidate(id, true) && bases(id) == bases(own));
-    let without_pair_rule = sum(&|id| candidate(id, false));
-    [-(same / all).log2(), -(probability / same).log2(), -(probability / without_pair_rule).log2()]
+    let all = sum(&candidate);
+    let same = sum(&|id| candidate(id) && bases(id) == bases(own));
+    [-(same / all).log2(), -(probability / same).log2()]
 }
 
 /// The sums of the components of a window by name, token by token.
@@ -184,21 +183,20 @@ fn expected(fitted: &Fitted, bases: &[u8]) -> HashMap<&'static str, f64> {
         let steps: Vec<u64> = (0..most).map(|step| hash(&input(fitted, bases, &spans, step).0)).collect();
         for tiles in &masked {
             add("bases", SPAN as f64);
-            let count = fitted.counts.bits(tiles.len());
-            ["count", "parallel", "no_pair_rule", "bias_only"].into_iter().for_each(|name| add(name, count));
+            let count = fitted.counts.bits(tiles.len(), ANY_BASE);
+            ["count", "parallel", "bias_only"].into_iter().for_each(|name| add(name, count));
             for (order, &(place, _)) in tiles.iter().enumerate() {
                 let logits = |id| logit(steps[order], place, id);
-                let [length, content, no_pair_rule] = token_code_lengths(fitted, tiles, order, order, logits);
+                let [length, content] = token_code_lengths(fitted, tiles, order, order, logits);
                 add("length", length);
                 add("content", content);
-                add("no_pair_rule", no_pair_rule);
-                let [length, content, _] =
-                    token_code_lengths(fitted, tiles, order, order, |id| fitted.context_free[id as usize]);
-                add("bias_only", length + content);
-                let [length, content, _] = token_code_lengths(fitted, tiles, order, 0, |id| logit(first, place, id));
+                let [length, content] = token_code_lengths(fitted, tiles, order, 0, |id| logit(first, place, id));
                 add("parallel", length + content);
             }
         }
+        let window = SegmentedWindow::new(&*fitted.tokenizer, bases, &plan::scoring(bases, SPAN, pass));
+        let targets = window.sequential_targets();
+        add("bias_only", targets.map(|target| fitted.context_free.bits(&target, &mut fitted.candidates())).sum());
     }
     sums
 }
@@ -219,7 +217,6 @@ fn scores_equal_a_direct_implementation() {
                 ("count", score.bits(COUNT)),
                 ("length", score.bits(LENGTH)),
                 ("content", score.bits(CONTENT)),
-                ("no_pair_rule", score.bits(NO_PAIR_RULE)),
                 ("bias_only", score.bits(BIAS_ONLY)),
             ];
             for (component, value) in found {
@@ -242,9 +239,29 @@ fn uniform_logits_cost_two_bits_with_fixed_lengths() {
     let bases = dna(252, 4);
     for fitted in families().iter().filter(|fitted| fitted.tokenizer.reading().fixed().is_some()) {
         let score = Scorer::new(Uniform, fitted, SPAN).window(&bases, &EVERY_PASS, true).unwrap();
-        for bits in [score.total(), score.bits(PARALLEL), score.bits(NO_PAIR_RULE)] {
+        for bits in [score.total(), score.bits(PARALLEL)] {
             assert!((bits / score.bases as f64 - 2.0).abs() < 1e-12, "{}: {bits}", fitted.tokenizer.name());
         }
+    }
+}
+
+/// The first law of the segmentation prior through the scorer, with q = p for the number of tokens.
+#[test]
+fn uniform_logits_cost_two_bits_with_the_prior() {
+    let (text, bases) = (dna(200_000, 1), dna(252, 4));
+    for name in registry::builtin().examples() {
+        let recipe = registry::builtin().parse(name).unwrap();
+        let fitted = Fitted::fit(&recipe, &[&text], SPAN, Some(PriorKind::Uniform)).unwrap();
+        let mut scorer = Scorer::new(Uniform, &fitted, SPAN);
+        let score = scorer.window(&bases, &EVERY_PASS, false).unwrap();
+        let offsets: f64 = scorer.offsets().iter().sum();
+        assert!((offsets - score.total()).abs() < 1e-9, "{name}: {offsets}, {}", score.total());
+        let own = score.total() - score.bits(COUNT) + score.bits(ZERO_COUNT);
+        assert!((own - score.bits(ZERO)).abs() < 1e-9, "{name}: {own}, {}", score.bits(ZERO));
+        if fitted.prior.as_ref().is_some_and(|prior| prior.is_exact()) {
+            assert!((own / score.bases as f64 - 2.0).abs() < 1e-11, "{name}: {own}");
+        }
+        assert!(score.bits(BIAS_ONLY) < score.bits(ZERO), "{name}: the null knows the composition");
     }
 }
 

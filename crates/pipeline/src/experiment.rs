@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use experiment::memory::{Memory, Source};
-use experiment::rates::choose;
+use experiment::rates::{Choice, choose, macs_per_base};
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
 use experiment::store::Found;
@@ -71,7 +71,7 @@ impl Experiment {
     /// The corpus.
     #[must_use]
     pub fn corpus(&self) -> &OpenCorpus {
-        &self.inputs.corpus
+        self.inputs.corpus()
     }
 
     /// Expands the spec into runs, and finds finished ones in the store.
@@ -257,11 +257,11 @@ impl Planned {
     /// If a vocabulary cannot be learned from the training split, or the store cannot be written.
     pub fn fit(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let store = self.open_store()?;
-        let corpus = &self.experiment.inputs.corpus.corpus;
         let mut learned = HashSet::new();
         for job in self.unfinished() {
             let Work::Pretrain(pretrain) = &job.run.work else { continue };
-            if !learned.insert(pretrain.tokenizer.clone()) {
+            let Some(corpus) = self.experiment.inputs.corpus_of(&pretrain.corpus) else { continue };
+            if !learned.insert((pretrain.tokenizer.clone(), pretrain.corpus.clone())) {
                 continue;
             }
             let recipe = match self.experiment.inputs.canonical(&pretrain.tokenizer) {
@@ -270,9 +270,11 @@ impl Planned {
                 None => self.experiment.workspace.recipe(&pretrain.tokenizer)?,
             };
             if recipe.learned_vocabulary {
-                observer.note(format!("vocabulary of {}", recipe.name));
+                observer.note(format!("vocabulary of {} on {}", recipe.name, corpus.name()));
             }
-            fitting::fit(&store, &recipe, corpus, pretrain.masking.span, &mut |text| observer.note(text))?;
+            fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), &mut |text| {
+                observer.note(text)
+            })?;
         }
         self.fitted = true;
         Ok(())
@@ -292,22 +294,40 @@ impl Planned {
         let mut summary = self.pass(executor, &store, observer)?;
         let mut records = collect(&store, &self.plan.jobs)?;
         let mut chosen = BTreeMap::new();
-        if self.plan.deferred > 0 || self.experiment.spec.grid().len() > 1 {
-            chosen = choose(&records);
-            for ((tokenizer, position), rate) in &chosen {
-                observer.note(format!(
-                    "learning rate of {tokenizer} ({position}), selected on the validation split: {rate}"
-                ));
-            }
+        // Runs whose learning rate or budget follows from other runs are planned as soon as those are finished.
+        while self.plan.deferred > 0 && !summary.interrupted {
+            chosen = choose(&finished_grids(&records, &self.plan.jobs));
             self.experiment.inputs.chosen.clone_from(&chosen);
-            if self.plan.deferred > 0 && !summary.interrupted {
-                self.plan = self.experiment.expand()?;
-                if let Some(memory) = &self.memory {
-                    self.check_memory(memory, false)?;
-                }
-                summary = self.pass(executor, &store, observer)?;
-                records = collect(&store, &self.plan.jobs)?;
+            self.experiment.inputs.macs_per_base = macs_per_base(&records);
+            let deferred = self.plan.deferred;
+            self.plan = self.experiment.expand()?;
+            if self.plan.deferred == deferred {
+                break;
             }
+            if let Some(memory) = &self.memory {
+                self.check_memory(memory, false)?;
+            }
+            if !executor.simulates() {
+                self.fit(observer)?;
+            }
+            summary = self.pass(executor, &store, observer)?;
+            records = collect(&store, &self.plan.jobs)?;
+        }
+        if self.experiment.spec.grid().len() > 1 {
+            chosen = choose(&records);
+        }
+        let mut rates: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for (choice, rate) in &chosen {
+            let rates = rates.entry((&choice.tokenizer, &choice.position)).or_default();
+            rates.push(format!("{rate}"));
+        }
+        for ((tokenizer, position), mut rates) in rates {
+            rates.sort();
+            rates.dedup();
+            let rates = rates.join(", ");
+            observer.note(format!(
+                "learning rates of {tokenizer} ({position}), selected per seed on the validation split: {rates}"
+            ));
         }
         let encoders = self.experiment.workspace.builtin.encoders.clone();
         Ok(Executed { spec: self.experiment.spec, encoders, plan: self.plan, records, summary, chosen })
@@ -319,6 +339,19 @@ impl Planned {
         observer.end();
         Ok(summary?)
     }
+}
+
+/// The records of runs whose tokenizer, corpus and seed have no unfinished run at the smallest budget: of half a grid no rate is selected.
+fn finished_grids(records: &[Record], jobs: &[Job]) -> Vec<Record> {
+    let group = |job: &Job| match &job.run.work {
+        Work::Pretrain(p) => Some((p.tokenizer.clone(), p.corpus.clone(), p.encoder.position.name(), job.run.seed)),
+        _ => None,
+    };
+    let known: HashSet<&Key> = records.iter().map(|record| &record.key).collect();
+    let open: HashSet<_> = jobs.iter().filter(|job| !known.contains(&job.key)).filter_map(group).collect();
+    let open_keys: HashSet<&Key> =
+        jobs.iter().filter(|job| group(job).is_some_and(|g| open.contains(&g))).map(|job| &job.key).collect();
+    records.iter().filter(|record| !open_keys.contains(&record.key)).cloned().collect()
 }
 
 /// The available records of a plan.
@@ -352,8 +385,8 @@ pub struct Executed {
     pub records: Vec<Record>,
     /// Summary of the execution.
     pub summary: Summary,
-    /// Selected learning rates, by canonical tokenizer name and position encoding.
-    pub chosen: BTreeMap<(String, &'static str), f64>,
+    /// Selected learning rates.
+    pub chosen: BTreeMap<Choice, f64>,
 }
 
 impl Executed {

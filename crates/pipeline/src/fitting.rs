@@ -4,14 +4,14 @@ use std::path::Path;
 
 use dataset::Corpus;
 use experiment::store::{Found, Store};
-use protocol::Fitted;
+use protocol::{Fitted, PriorKind};
 use tokenize::families::file;
 use tokenize::{Recipe, Registry};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Incremented manually when the content of a fitted tokenizer changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// File name in the store.
 const FILE: &str = "fitted.json";
 
@@ -39,13 +39,13 @@ pub fn fit(
     store: &Store,
     recipe: &Recipe,
     corpus: &Corpus,
-    span: usize,
+    (span, prior): (usize, Option<PriorKind>),
     say: &mut dyn FnMut(String),
 ) -> Result<Fitted> {
-    let text = format!("{VERSION} {} {}", corpus.hash(), Fitted::fingerprint(recipe, span));
+    let text = format!("{VERSION} {} {}", corpus.hash(), Fitted::fingerprint(recipe, span, prior));
     let key = blake3::hash(text.as_bytes()).to_hex().to_string();
     match store.fitted(&key, FILE)? {
-        Found::Done(bytes) => match Fitted::load(recipe, &bytes, span) {
+        Found::Done(bytes) => match Fitted::load(recipe, &bytes, span, prior) {
             Ok(fitted) => return Ok(fitted),
             Err(error) => say(format!("warning: {error}; fitting again")),
         },
@@ -57,7 +57,7 @@ pub fn fit(
         Found::Missing => {}
     }
     let segments: Vec<&[u8]> = corpus.training_segments().collect();
-    let fitted = Fitted::fit(recipe, &segments, span)?;
+    let fitted = Fitted::fit(recipe, &segments, span, prior)?;
     store.put_fitted(&key, FILE, &fitted.save(span))?;
     Ok(fitted)
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use dataset::{LongestRow, Split, Task, TaskSpec};
+use dataset::{Corpus, LongestRow, Split, Task, TaskSpec};
 use experiment::config::{Masking, Position};
+use experiment::rates::Choice;
 use experiment::run::DataRef;
 use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
 use tokenize::Recipe;
@@ -23,13 +24,15 @@ const BASES_PER_ENTRY: u64 = 100;
 pub(crate) struct Inputs {
     builtin: Arc<Builtin>,
     tokenizers: HashMap<String, Recipe>,
-    pub(crate) corpus: OpenCorpus,
-    corpus_info: CorpusInfo,
+    /// The corpus, then those of the noise arms.
+    corpora: Vec<(String, OpenCorpus, CorpusInfo)>,
     tasks: HashMap<String, TaskInfo>,
     /// The longest row of each task, by task name.
     longest: HashMap<String, LongestRow>,
-    /// Selected learning rates, by canonical tokenizer name and position encoding.
-    pub(crate) chosen: BTreeMap<(String, &'static str), f64>,
+    /// Selected learning rates.
+    pub(crate) chosen: BTreeMap<Choice, f64>,
+    /// Multiply-accumulates per base, by canonical tokenizer name and position encoding.
+    pub(crate) macs_per_base: BTreeMap<(String, String), f64>,
     /// Remarks about the data.
     pub(crate) remarks: Vec<String>,
 }
@@ -47,16 +50,26 @@ impl Inputs {
             tokenizers.insert(name.clone(), recipe);
         }
         let specs = workspace.task_specs(&spec.tasks)?;
-        let corpus = workspace.open_corpus(&spec.corpus)?;
-        let corpus_info = CorpusInfo {
-            data: DataRef { name: corpus.corpus.name().to_owned(), hash: corpus.corpus.hash().to_owned() },
-            location: located(&spec.corpus, corpus.spec.clone())?,
-            species: corpus.corpus.species().len(),
+        let mut corpora = Vec::new();
+        for name in spec.corpora() {
+            let corpus = workspace.open_corpus(&name)?;
+            let info = CorpusInfo {
+                data: DataRef { name: corpus.corpus.name().to_owned(), hash: corpus.corpus.hash().to_owned() },
+                location: located(&name, corpus.spec.clone())?,
+                species: corpus.corpus.species().len(),
+            };
+            corpora.push((name, corpus, info));
+        }
+        let mut inputs = Inputs {
+            builtin: Arc::clone(&workspace.builtin),
+            tokenizers,
+            remarks: corpora[0].1.remarks().to_vec(),
+            corpora,
+            tasks: HashMap::new(),
+            longest: HashMap::new(),
+            chosen: BTreeMap::new(),
+            macs_per_base: BTreeMap::new(),
         };
-        let remarks = corpus.remarks().to_vec();
-        let (tasks, longest, chosen) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        let builtin = Arc::clone(&workspace.builtin);
-        let mut inputs = Inputs { builtin, tokenizers, corpus, corpus_info, tasks, longest, chosen, remarks };
         for (name, task) in spec.tasks.iter().zip(&specs) {
             inputs.add_task(name, task, workspace)?;
         }
@@ -80,6 +93,16 @@ impl Inputs {
         Ok(())
     }
 
+    /// The corpus of the spec.
+    pub(crate) fn corpus(&self) -> &OpenCorpus {
+        &self.corpora[0].1
+    }
+
+    /// The corpus of a run.
+    pub(crate) fn corpus_of(&self, data: &DataRef) -> Option<&Corpus> {
+        self.corpora.iter().find(|(_, _, info)| info.data == *data).map(|(_, open, _)| &open.corpus)
+    }
+
     /// The tokenizer of a canonical name, if the spec names it.
     pub(crate) fn canonical(&self, name: &str) -> Option<&Recipe> {
         self.tokenizers.values().find(|recipe| recipe.name == name)
@@ -92,7 +115,7 @@ impl Inputs {
 
     /// Checks that every split has a window, and adds a remark if fewer bases can be scored than requested.
     pub(crate) fn check_windows(&mut self, spec: &Spec) -> Result<()> {
-        let corpus = &self.corpus.corpus;
+        let corpus = &self.corpora[0].1.corpus;
         let window = spec.training.window;
         corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
         corpus.scoring_windows(Split::Valid, window, spec.scoring.bases)?;
@@ -110,7 +133,7 @@ impl Inputs {
 
     /// Learns the vocabularies now if the training split may be too small for them, to fail before anything else is computed.
     pub(crate) fn check_vocabularies(&self, spec: &Spec) -> Result<()> {
-        let corpus = &self.corpus.corpus;
+        let corpus = &self.corpora[0].1.corpus;
         for recipe in spec.tokenizers.iter().filter_map(|name| self.tokenizers.get(name)) {
             let enough = BASES_PER_ENTRY * recipe.vocabulary as u64;
             if recipe.learned_vocabulary && corpus.bases(Split::Train) < enough {
@@ -155,8 +178,9 @@ impl Resolver for Inputs {
         Ok(Inputs::info(&recipe, span))
     }
 
-    fn corpus(&self, _: &str) -> Result<CorpusInfo, Refusal> {
-        Ok(self.corpus_info.clone())
+    fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
+        let found = self.corpora.iter().find(|(known, _, _)| known == name);
+        found.map(|(_, _, info)| info.clone()).ok_or_else(|| Refusal::from(format!("unknown corpus {name:?}")))
     }
 
     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> {
@@ -167,8 +191,12 @@ impl Resolver for Inputs {
         self.recipe(name)?.check_span(masking.span).map_err(|error| refusal(&error))
     }
 
-    fn chosen(&self, tokenizer: &str, position: Position) -> Option<f64> {
-        self.chosen.get(&(tokenizer.to_owned(), position.name())).copied()
+    fn chosen(&self, choice: &Choice) -> Option<f64> {
+        self.chosen.get(choice).copied()
+    }
+
+    fn macs_per_base(&self, tokenizer: &str, position: Position) -> Option<f64> {
+        self.macs_per_base.get(&(tokenizer.to_owned(), position.name())).copied()
     }
 }
 

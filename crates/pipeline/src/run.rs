@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use dataset::{Corpus, Task};
 use experiment::record::{Outcome, Provenance, Record};
-use experiment::run::{Control, DataRef, Key, Pretrain, Run, Work};
+use experiment::run::{DataRef, Key, Pretrain, Run, Work};
 use experiment::store::Found;
 use experiment::{Sources, Store};
 use model::{Inputs, Watch};
@@ -80,7 +80,7 @@ impl Prepared {
             (Some(pretrain), Some(corpus)) => {
                 let recipe =
                     fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
-                Some(fitting::fit(&store, &recipe, corpus, pretrain.masking.span, say)?)
+                Some(fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), say)?)
             }
             _ => None,
         };
@@ -167,7 +167,7 @@ fn model_of(run: &Run) -> Option<&Pretrain> {
 
 fn wanted_corpus(run: &Run) -> Option<&DataRef> {
     match &run.work {
-        Work::Control(Control::Markov { corpus, .. }) => Some(corpus),
+        Work::Control(control) => control.text().map(|text| text.corpus),
         _ => model_of(run).map(|pretrain| &pretrain.corpus),
     }
 }
@@ -208,5 +208,6 @@ fn provenance(resumed: u32, device: String) -> Provenance {
         device,
         finished,
         resumed,
+        instructions: model::device::instructions().to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dataset::{Corpus, CorpusSpec, Task, TaskSpec};
+use dataset::{Corpus, CorpusSpec, Noise, Task, TaskSpec};
 use experiment::{Spec, Store};
 use tokenize::Recipe;
 
@@ -61,6 +61,11 @@ impl Workspace {
     /// If it does not exist, or its files are invalid.
     pub fn open_corpus(&self, name: &str) -> Result<OpenCorpus> {
         let path = Path::new(name);
+        if let Some((noise, original)) = Noise::split(name).filter(|_| !path.exists()) {
+            let spec = CorpusSpec { noise: Some(noise), ..self.open_corpus(original)?.spec };
+            let corpus = Corpus::open(&spec, &self.data).map_err(|error| self.explain(&error))?;
+            return Ok(OpenCorpus { corpus, spec });
+        }
         let spec = if !path.exists() || path.is_dir() {
             let found = self.builtin.catalog.corpus(name);
             found.map_err(|error| spelling::not_found("corpus", name, &error, &self.builtin.catalog))?

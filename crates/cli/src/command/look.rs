@@ -140,7 +140,14 @@ fn segment(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> 
     let mut tokens = Vec::new();
     let fitted = if recipe.learned_vocabulary && workspace.store.exists() {
         let say = &mut |text| errln!("{text}");
-        pipeline::fitting::fit(&workspace.store()?, &recipe, corpus, SPAN, say)?.tokenizer
+        pipeline::fitting::fit(
+            &workspace.store()?,
+            &recipe,
+            corpus,
+            (SPAN, Some(experiment::config::PriorKind::Uniform)),
+            say,
+        )?
+        .tokenizer
     } else {
         recipe.fit(&mut corpus.training_segments())?
     };

@@ -95,9 +95,7 @@ fn learning_rates(args: &ExperimentArgs, spec: &mut Spec) {
 }
 
 fn position(name: &str) -> Result<Position, Failure> {
-    [Position::AlibiDirected, Position::Alibi].into_iter().find(|position| position.name() == name).ok_or_else(|| {
-        Failure::new(USAGE, format!("unknown position encoding {name:?}"), "use alibi-directed or alibi")
-    })
+    name.parse().map_err(|error: String| Failure::new(USAGE, error, "use for example alibi-directed"))
 }
 
 /// The name of an experiment without a file, from the name or path of its corpus.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use dataset::{CorpusSpec, TaskSpec};
 use experiment::config::{Masking, Position};
+use experiment::rates::Choice;
 use experiment::run::DataRef;
 use experiment::{CorpusInfo, Encoders, Job, Plan, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
 
@@ -101,8 +102,12 @@ impl Resolver for Known {
         Ok(())
     }
 
-    fn chosen(&self, _: &str, _: Position) -> Option<f64> {
+    fn chosen(&self, _: &Choice) -> Option<f64> {
         self.chosen
+    }
+
+    fn macs_per_base(&self, tokenizer: &str, _: Position) -> Option<f64> {
+        self.chosen.map(|_| if tokenizer == "base" { 6e5 } else { 1.5e5 })
     }
 }
 

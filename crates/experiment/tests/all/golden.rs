@@ -1,6 +1,6 @@
 //! Fixed keys: an accidental change would orphan every stored record.
 
-use experiment::config::{EncoderConfig, Finetuning, Masking, Scoring, Training};
+use experiment::config::{EncoderConfig, Finetuning, Masking, Position, Prefixes, PriorKind, Scoring, Training};
 use experiment::run::{Control, Finetune, Pretrain, Work};
 use experiment::{Run, canonical};
 use proptest::prelude::*;
@@ -11,15 +11,16 @@ fn pretrain() -> Pretrain {
     Pretrain {
         tokenizer: "bpe4096".to_owned(),
         corpus: data("toy"),
-        encoder: EncoderConfig::default(),
-        masking: Masking::default(),
+        encoder: EncoderConfig { position: Position::ALIBI_DIRECTED, ..EncoderConfig::default() },
+        masking: Masking { share: 0.15, ..Masking::default() },
+        prior: None,
         training: Training::default(),
         scoring: Scoring::default(),
     }
 }
 
 fn run(seed: u64, work: Work) -> Run {
-    Run { protocol: 1, device: "cpu".to_owned(), dtype: "f32".to_owned(), seed, work }
+    Run { protocol: 1, engine: 0, device: "cpu".to_owned(), dtype: "f32".to_owned(), seed, work }
 }
 
 #[test]
@@ -53,6 +54,28 @@ fn golden_keys() {
             "256e7380f747d18e7a2239deb6331013f3cdccb7ea1d950c2a10db11ca6d4b8a"
         ]
     );
+}
+
+/// What protocol 2 added is part of the key, and absent from records of protocol 1.
+#[test]
+fn canonical_json_of_protocol_2() {
+    let mut p = pretrain();
+    p.prior = Some(PriorKind::Order1);
+    p.masking.prefixes = Prefixes::Uniform;
+    p.scoring.last_windows = 3;
+    p.encoder.position = "alibi-directed-reach252-bases".parse().unwrap();
+    let run = Run { protocol: 2, engine: 1, ..run(1, Work::Pretrain(p)) };
+    let text = canonical::json(&serde_json::to_value(&run).unwrap());
+    for part in [
+        r#""engine":1"#,
+        r#""prior":"order1""#,
+        r#""prefixes":"uniform""#,
+        r#""last_windows":3"#,
+        r#""position":"alibi-directed-reach252-bases""#,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(run.key().as_str(), "3dbd5b62d8efd2e4b2975aabaa6e72a74e116309f1cb93c016ae96d86c00fc4d", "{text}");
 }
 
 proptest! {

@@ -23,11 +23,11 @@ fn dependencies_come_first_and_runs_are_unique() {
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
     assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
     // 6 subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks, the reference also without pretraining;
-    // Markov once, logistic regression once and a CNN per seed for each task.
-    assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 1 + 2 + 6);
+    // Markov on as much text as the models see and on all, logistic regression once and a CNN per seed for each task.
+    assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 2 + 2 + 6);
     assert_eq!(plan.comparisons, 3);
     let corpora = plan.jobs.iter().filter(|j| j.data.corpus.as_ref().is_some_and(|c| c.name == "/here/toy")).count();
-    assert_eq!(corpora, 36 + 72 + 12 + 1);
+    assert_eq!(corpora, 36 + 72 + 12 + 2);
 }
 
 #[test]
@@ -100,12 +100,30 @@ fn fine_tuning_is_deferred_until_a_learning_rate_is_selected() {
     assert_eq!((before.jobs.len(), before.deferred), (8, 4));
     let records: Vec<_> = before.jobs.iter().map(|job| mock::record(&job.run)).collect();
     let chosen = choose(&records);
-    assert_eq!(chosen.len(), 2);
-    let rate = chosen[&("base".to_owned(), "alibi-directed")];
+    assert_eq!(chosen.len(), 4, "two tokenizers, two seeds");
+    let rate = *chosen.iter().find(|(choice, _)| choice.tokenizer == "base").unwrap().1;
     assert!([1e-3, 3e-3].contains(&rate));
     let after = Plan::new(&spec, &Known { chosen: Some(rate), ..Known::default() }).unwrap();
     assert_eq!((after.jobs.len(), after.deferred), (12, 0));
-    assert_eq!(after.jobs[..8], before.jobs[..]);
+    assert_eq!(after.jobs[..8], before.jobs[..8]);
+}
+
+#[test]
+fn larger_budgets_and_equal_compute_wait_for_what_they_need() {
+    let text = "tokenizers = ['base', 'kmer6']\nseeds = 2\nexploratory = true\nlearning_rates = [1e-3, 3e-3]\nbudgets = [100_000, 400_000]\n\
+                noise = ['uniform']\n[equal_compute]\nreference = 'base'\ntokenizers = ['kmer6']";
+    let spec = spec(text);
+    let before = Plan::new(&spec, &Known::default()).unwrap();
+    // 2 seeds, 2 texts, 2 tokenizers, 2 rates at the smallest budget.
+    assert_eq!((before.jobs.len(), before.deferred), (16, 12));
+    let after = Plan::new(&spec, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
+    assert_eq!((after.jobs.len(), after.deferred), (28, 0));
+    let bases = |job: &experiment::Job| match &job.run.work {
+        Work::Pretrain(p) => (p.training.bases, p.training.learning_rate),
+        _ => (0, 0.0),
+    };
+    assert!(after.jobs.iter().any(|job| bases(job) == (1_600_000, 3e-3)), "4 times the bases at a quarter of the cost");
+    assert!(after.jobs.iter().all(|job| bases(job).0 < 400_000 || bases(job).1 == 3e-3));
 }
 
 #[test]
@@ -117,14 +135,16 @@ fn a_failed_learning_rate_is_not_selected() {
             .iter()
             .map(|job| {
                 let mut record = mock::record(&job.run);
-                let Work::Pretrain(p) = &job.run.work else { unreachable!() };
+                let Work::Pretrain(p) = &job.run.work else { return record };
                 if p.training.learning_rate == bad && job.run.seed == 2 {
                     record.outcome = experiment::record::Outcome::Failed { reason: "loss is NaN".to_owned() };
                 }
                 record
             })
             .collect();
-        assert_eq!(choose(&records).into_values().collect::<Vec<_>>(), [if bad == 1e-3 { 3e-3 } else { 1e-3 }]);
+        let chosen: Vec<f64> = choose(&records).into_values().collect();
+        assert_eq!(chosen.len(), 2, "one for each seed");
+        assert_eq!(chosen[1], if bad == 1e-3 { 3e-3 } else { 1e-3 });
     }
 }
 
@@ -180,9 +200,9 @@ fn the_table_shows_cost_and_power() {
     let six = "tokenizers = ['base', 'kmer6', 'bpe4096']\nseeds = 6\ntasks = ['enhancers']\nexploratory = true";
     let text = plan(six).describe();
     for part in [
-        "pretrain  base              alibi-directed               6     84 ",
+        "pretrain  base              alibi-directed-reach252-bases               6     84 ",
         "pretrain  kmer6             alibi-directed               6     14 ",
-        "finetune  bpe4096           enhancers alibi-directed     6      - ",
+        "finetune  bpe4096           enhancers alibi-directed-reach252-bases     6      - ",
         "36 runs, ",
         "default speed, no finished run yet",
         "minimum attainable Holm-adjusted p-value: 0.0625 (2 comparisons with base, 6 seeds)",

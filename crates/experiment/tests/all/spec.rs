@@ -11,11 +11,11 @@ fn defaults_and_shorthands() {
     assert_eq!(s.seeds, [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!((s.reference(), s.comparisons()), ("kmer6", 1));
     assert_eq!(s.grid(), [1e-3]);
-    assert_eq!(s.positions, [Position::AlibiDirected]);
+    assert_eq!(s.positions, [Position::EQUAL_REACH]);
     let s = spec("tokenizers = ['base']\nseeds = [5, 3]\nencoder = { from = 'small', layers = 5 }");
     assert_eq!(s.seeds, [5, 3]);
-    let encoder = s.encoder(Position::Alibi, &encoders()).unwrap();
-    assert_eq!((encoder.hidden, encoder.layers, encoder.position), (128, 5, Position::Alibi));
+    let encoder = s.encoder(Position::ALIBI, &encoders()).unwrap();
+    assert_eq!((encoder.hidden, encoder.layers, encoder.position), (128, 5, Position::ALIBI));
 }
 
 #[test]
@@ -56,7 +56,8 @@ fn syntax_errors_name_key_and_line() {
     fails("tokenizers = 3", "q.toml:1: tokenizers: invalid type: integer `3`, expected a sequence", "");
     fails(
         "positions = ['alibi', 'alibi_directed']",
-        "q.toml:1: positions: unknown variant `alibi_directed`, expected `alibi` or `alibi-directed`",
+        "q.toml:1: positions: unknown variant `alibi_directed`, expected `alibi` or `alibi-directed` (with -published, -steep or \
+         -reachN, and -bases, behind it)",
         "did you mean \"alibi-directed\"? available: \"alibi\", \"alibi-directed\"",
     );
     fails("encoder = { layers = 3 }", "q.toml:1: encoder: missing field `from`", "");
@@ -107,11 +108,7 @@ fn invalid_values_name_key_and_remedy() {
         "training.bases: 100 bases are fewer than one optimizer step (1008)",
         "use at least 1008",
     );
-    fails(
-        &with("[masking]\nshare = 1.5"),
-        "masking.share: the mask ratio must be between 0 and 1, got 1.5",
-        "use 0.15",
-    );
+    fails(&with("[masking]\nshare = 1.5"), "masking.share: the mask ratio must be between 0 and 1, got 1.5", "use 0.3");
     fails(
         &with("[masking]\nshare = 0.6"),
         "masking.share: a mask ratio of 0.6 selects 13 of 21 cells, but at most 11 non-adjacent cells are possible",
@@ -184,7 +181,7 @@ fn every_built_in_encoder_is_valid() {
     assert_eq!(*encoders.get("tiny").unwrap(), EncoderConfig::default());
     let base = encoders.get("base").unwrap();
     assert_eq!((base.hidden, base.layers, base.heads, base.intermediate), (768, 12, 12, 3072));
-    assert_eq!((base.position, base.dropout, base.init_std), (Position::Alibi, 0.1, 0.02));
+    assert_eq!((base.position, base.dropout, base.init_std), (Position::ALIBI, 0.1, 0.02));
     let error = Encoders::from_toml([("new", "hidden = 3\nlayer = 2")]).unwrap_err().to_string();
     assert!(error.starts_with("encoder: built-in \"new\": unknown field `layer`"), "{error}");
 }

@@ -18,7 +18,7 @@ use super::upsampling::UpsamplingDecoder;
 use crate::encoder::{Layer, run};
 use crate::layers::{Init, LayerNorm};
 use crate::noise::{Noise, dropout};
-use crate::position::PositionBias;
+use crate::position::{PositionBias, Rows};
 
 /// Embedding, LayerNorm and layers on single nucleotides.
 #[derive(Module, Debug)]
@@ -50,9 +50,9 @@ impl Nucleotides {
 
     /// Ids `[batch, positions]` to states `[batch, positions, hidden]`; values at padding are undefined.
     #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Tensor<3> {
-        let rows = dropout(self.norm.forward(self.lookup.forward(ids)), noise, "frontend.entry", self.dropout);
-        run(&self.layers, &self.bias, rows, lengths, noise)
+    pub fn forward(&self, ids: Tensor<2, Int>, rows: Rows<'_>, noise: Option<&Noise>) -> Tensor<3> {
+        let states = dropout(self.norm.forward(self.lookup.forward(ids)), noise, "frontend.entry", self.dropout);
+        run(&self.layers, &self.bias, states, rows, noise)
     }
 
     fn macs(&self, positions: usize) -> u64 {
@@ -87,8 +87,8 @@ impl MxDna {
 
     /// See [`super::Frontend::embed`].
     #[must_use]
-    pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
-        let skip = self.nucleotides.forward(ids, lengths, noise);
+    pub fn embed(&self, ids: Tensor<2, Int>, rows: Rows<'_>, noise: Option<&Noise>) -> Embedded {
+        let (skip, lengths) = (self.nucleotides.forward(ids, rows, noise), rows.lengths);
         let made = self.tokenization.forward(skip.clone(), lengths, noise);
         let route = made.picked.iter().zip(lengths).map(|(picked, &length)| units(picked, length)).collect();
         let auxiliary = made.balance.map(|balance| balance * self.balance);
@@ -133,8 +133,8 @@ impl Deep {
 
     /// See [`super::Frontend::embed`].
     #[must_use]
-    pub fn embed(&self, ids: Tensor<2, Int>, lengths: &[usize], noise: Option<&Noise>) -> Embedded {
-        let skip = self.nucleotides.forward(ids, lengths, noise);
+    pub fn embed(&self, ids: Tensor<2, Int>, rows: Rows<'_>, noise: Option<&Noise>) -> Embedded {
+        let (skip, lengths) = (self.nucleotides.forward(ids, rows, noise), rows.lengths);
         Embedded {
             tokens: skip.clone(),
             lengths: lengths.to_vec(),

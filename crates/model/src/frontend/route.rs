@@ -31,6 +31,20 @@ impl Route {
             Route::Units(rows) => rows.iter().map(|units| units.iter().map(|unit| unit.center).collect()).collect(),
         }
     }
+
+    /// Centres of the tokens of each row in bases, given those of the positions. A unit is centred on the bases that it covers.
+    #[must_use]
+    pub fn token_centers(&self, positions: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        match self {
+            Route::Same => positions.to_vec(),
+            Route::Units(rows) => rows.iter().zip(positions).map(|(units, centers)| of_units(units, centers)).collect(),
+        }
+    }
+}
+
+fn of_units(units: &[Unit], centers: &[f32]) -> Vec<f32> {
+    let at = |position: usize| centers.get(position).or(centers.last()).copied().unwrap_or(0.0);
+    units.iter().map(|unit| (at(unit.start) + at(unit.start + unit.length.max(1) - 1)) / 2.0).collect()
 }
 
 /// Output of a front end.

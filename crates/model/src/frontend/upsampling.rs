@@ -80,9 +80,9 @@ impl UpsamplingDecoder {
 
         let context = if fused::on(&device) {
             let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
-            let unbiased = HeadBias { values: Arc::default(), left: true, right: true };
-            let mask =
-                Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads: vec![unbiased; self.heads] });
+            let unbiased = HeadBias { values: Arc::default(), slope: 0.0, left: true, right: true };
+            let heads = vec![unbiased; self.heads];
+            let mask = Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads, centers: None });
             let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
             fused::cross_attend(query.reshape([batch * positions, hidden]), key_value, &mask)
         } else {

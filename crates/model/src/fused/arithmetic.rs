@@ -33,6 +33,24 @@ pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     pulp::Arch::new().dispatch(Any(kernel))
 }
 
+/// The instruction set that [`dispatch`] selects on this processor, by lanes of f32.
+#[must_use]
+pub fn instructions() -> &'static str {
+    struct Lanes;
+    impl pulp::WithSimd for Lanes {
+        type Output = usize;
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    match pulp::Arch::new().dispatch(Lanes) {
+        16 => "512-bit",
+        8 => "256-bit",
+        4 => "128-bit",
+        _ => "scalar",
+    }
+}
+
 /// `a b + c`.
 #[inline(always)]
 pub(super) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {

@@ -21,6 +21,8 @@ const QUERIES: usize = 32;
 pub struct HeadBias {
     /// Bias of key `j` for query `i` at `j - i + tokens - 1`: `2 tokens - 1` values. Empty if there is no bias.
     pub values: Arc<Vec<f32>>,
+    /// Bias per unit of distance, with the sign changed; used where tokens have centres.
+    pub slope: f32,
     /// Whether queries attend to keys on their left.
     pub left: bool,
     /// Whether queries attend to keys on their right.
@@ -36,6 +38,8 @@ pub struct AttentionMask {
     pub lengths: [Vec<usize>; 2],
     /// Bias of each head.
     pub heads: Vec<HeadBias>,
+    /// Centres of the tokens of a self-attention, `[batch * tokens]`: distances are between these instead of between indices.
+    pub centers: Option<Vec<f32>>,
 }
 
 impl AttentionMask {
@@ -150,8 +154,21 @@ impl<'a> Tile<'a> {
     #[inline(always)]
     fn bias(&self, scores: &mut [f32], query: usize, from: usize) {
         let unpadded = scores.len().min(self.length[1] - from);
-        let values = &self.inputs.mask.heads[self.head].values;
-        if !values.is_empty() {
+        let head = &self.inputs.mask.heads[self.head];
+        let values = &head.values;
+        if let Some(centers) = &self.inputs.mask.centers {
+            let row = &centers[self.row * self.inputs.mask.tokens[1]..][..self.length[1]];
+            let own = row[query.min(row.len() - 1)];
+            for (score, center) in scores.iter_mut().zip(&row[from..]) {
+                *score -= head.slope * (center - own).abs();
+            }
+            if !head.left {
+                scores[..(query - from).min(unpadded)].fill(f32::NEG_INFINITY);
+            }
+            if !head.right {
+                scores[(query + 1 - from).min(unpadded)..unpadded].fill(f32::NEG_INFINITY);
+            }
+        } else if !values.is_empty() {
             let zero = self.inputs.mask.tokens[1] - 1 - query + from;
             for (score, value) in scores.iter_mut().zip(&values[zero..zero + unpadded]) {
                 *score += value;

@@ -31,7 +31,7 @@ pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
             layers: number("num_hidden_layers"),
             heads: number("num_attention_heads"),
             intermediate: number("intermediate_size"),
-            position: Position::Alibi,
+            position: Position::ALIBI,
             dropout: 0.0,
             init_std: 0.02,
             layer_norm_eps: json["layer_norm_eps"].as_f64().unwrap(),
@@ -51,7 +51,7 @@ fn layouts(file: &File, all: bool) -> Vec<Layout> {
             let token = u32::try_from(labels[position]).unwrap_or(0);
             Target { position, token, span: 0, order: 0, constraint: Constraint::ANY }
         };
-        Layout { targets: positions.map(target).collect(), ids, masked: 0 }
+        Layout { targets: positions.map(target).collect(), ids, centers: Vec::new(), masked: 0 }
     };
     rows.map(row).collect()
 }

@@ -2,6 +2,7 @@
 //! are computed here, to check the states that they read.
 
 use burn::tensor::{Device, Tensor};
+use model::finetune::Encoded;
 use model::fit::Classify;
 use model::layers::Linear;
 use model::network::Model;
@@ -39,7 +40,8 @@ fn vectors_of_downstream_heads() {
             let classifier = model.classifier.as_mut().unwrap();
             classifier.linear = decoder(classifier.linear.clone(), &head, &device);
             let rows = input.rows("input_ids", "attention_mask");
-            let rows: Vec<&Vec<u32>> = rows.iter().collect();
+            let rows: Vec<Encoded> = rows.into_iter().map(|ids| Encoded { ids, centers: Vec::new() }).collect();
+            let rows: Vec<&Encoded> = rows.iter().collect();
             let found = numbers(&Classify::logits(&model, &rows, None, &device).0);
             let sequence = close(&format!("{name}: sequence head"), &found, &file.floats("sequence"), 2e-5);
 
