@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder =
         std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "figures-of-simulated-records".into()));
     let strings = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-    let positions = vec![Position::Alibi, Position::AlibiDirected];
+    let positions = vec![Position::ALIBI, Position::ALIBI_DIRECTED];
     let sets = [
         ("small", Shape::default()),
         ("positions", Shape { positions, tasks: strings(&["a", "b", "c", "d", "e"]), ..Shape::default() }),

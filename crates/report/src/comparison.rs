@@ -14,22 +14,28 @@
 
 mod bits;
 mod compare;
+mod noise;
 mod pairing;
 mod records;
 mod settings;
 mod tasks;
 mod tuning;
 
+use experiment::Noise;
 use experiment::record::Metric;
-use protocol::score::{BIAS_ONLY, Score};
+use protocol::score::{BIAS_ONLY, COMPOSITION, COUNT, Component, LENGTH, Score, ZERO};
 use serde::{Serialize, Serializer};
 
+pub use noise::{AdjustedTest, Arm, Toll};
 use statistics::bootstrap::{RESAMPLES, least_resamples};
 use statistics::{decision::Reason, draws::Interval, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
 
-/// Bits per masked base by which a total must be below the context-free baseline for the model to count as using context.
+/// Bits per masked base by which a total must be below the best null for the model to count as using context.
 pub const CONTEXT: f64 = 0.005;
+
+/// Bits per base of equally likely bases.
+pub const UNIFORM: f64 = 2.0;
 
 /// Options of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -136,6 +142,12 @@ pub struct Group {
     /// Learning-rate search; None if there was only one rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// Noise of the corpus, if the group is a noise arm: its numbers are shown with the group on real text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+    /// Noise arms with the same settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<Arm>,
     /// Warnings for the notes below the table.
     pub remarks: Vec<String>,
 }
@@ -226,16 +238,34 @@ pub struct Bits {
     pub curve_floor: Option<f64>,
     /// Number of tokens of each length in bases (index 0: length 1), summed over seeds.
     pub lengths: Vec<u64>,
+    /// Total weight of the token sequences of a span under the segmentation prior; 1 if the total is a code length of the bases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior_total: Option<f64>,
     /// Parameters, operations and time.
     pub cost: CostSummary,
 }
 
 impl Bits {
-    /// False if the total is not below the context-free baseline by more than [`CONTEXT`]: the model does not use context.
+    /// Whether the total is only an upper bound on the code length of the bases: for variable lengths, unless the segmentation prior is exact.
+    #[must_use]
+    pub fn is_upper_bound(&self) -> bool {
+        let variable = self.score.bits(COUNT) + self.score.bits(LENGTH) > 0.0;
+        variable && self.prior_total.is_none_or(|total| (total - 1.0).abs() > 1e-9)
+    }
+
+    /// The best null and its bits per masked base: of the network of zeros, the context-free null and the composition of the window, those that
+    /// are known.
+    #[must_use]
+    pub fn best_null(&self) -> Option<(Component, f64)> {
+        let known = [ZERO, BIAS_ONLY, COMPOSITION].into_iter().filter_map(|null| Some((null, self.score.get(null)?)));
+        known.filter(|(_, bits)| bits.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Whether the model has learned to use context: its total is below the best null by more than [`CONTEXT`], and not above two bits, which
+    /// equally likely bases cost.
     #[must_use]
     pub fn uses_context(&self) -> bool {
-        let bias_only = self.score.bits(BIAS_ONLY);
-        !bias_only.is_finite() || self.total.mean < bias_only - CONTEXT
+        self.best_null().is_none_or(|(_, bits)| self.total.mean < bits - CONTEXT) && self.total.mean <= UNIFORM
     }
 }
 

@@ -11,8 +11,8 @@ use experiment::config::{EncoderConfig, Finetuning, Masking, Position, Scoring, 
 use experiment::record::{
     BlockScore, Cost, CurvePoint, Finetuned, Metric, Outcome, Pretrained, Provenance, Record, Timing,
 };
-use experiment::run::{Control, DataRef, Finetune, PROTOCOL, Pretrain, Run, Work};
-use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH, NO_PAIR_RULE, PARALLEL, PARALLEL_FLOOR, Score};
+use experiment::run::{Control, DataRef, ENGINE, Finetune, PROTOCOL, Pretrain, Run, Work};
+use protocol::score::{BIAS_ONLY, CONTENT, COUNT, FLOOR, LENGTH, PARALLEL, PARALLEL_FLOOR, Score, ZERO, ZERO_COUNT};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use tokenize::audit::{AuditMetric, METRICS};
@@ -46,7 +46,7 @@ impl Default for Shape {
             seeds: 7,
             species: vec!["synthetic".into()],
             tasks: Vec::new(),
-            positions: vec![Position::AlibiDirected],
+            positions: vec![Position::ALIBI_DIRECTED],
             step: 0.03,
             noise: 0.004,
         }
@@ -92,7 +92,7 @@ pub fn records(shape: &Shape) -> Vec<Record> {
             all.push(record(seed, Work::Control(cnn), finetuned(shape, task, 0.72 - 0.05 * task as f64, 951 + seed)));
         }
     }
-    let reference = model("base", Position::Alibi);
+    let reference = model("base", Position::ALIBI);
     let (window, span) = (reference.training.window, reference.masking.span);
     let markov = Control::Markov { order: 5, corpus: reference.corpus, window, span, scoring: reference.scoring };
     all.push(record(0, Work::Control(markov), markov_score(shape)));
@@ -102,7 +102,7 @@ pub fn records(shape: &Shape) -> Vec<Record> {
 /// A record of the given work and outcome.
 #[must_use]
 pub fn record(seed: u64, work: Work, outcome: Outcome) -> Record {
-    let run = Run { protocol: PROTOCOL, device: "cpu".into(), dtype: "f32".into(), seed, work };
+    let run = Run { protocol: PROTOCOL, engine: ENGINE, device: "cpu".into(), dtype: "f32".into(), seed, work };
     let speed = 4000.0 + 900.0 * run.subject().len() as f64;
     let timing = Timing {
         train_seconds: 5e5 / speed,
@@ -115,8 +115,7 @@ pub fn record(seed: u64, work: Work, outcome: Outcome) -> Record {
         version: "0.1.0".into(),
         commit: "unknown".into(),
         device: "simulated".into(),
-        finished: 0,
-        resumed: 0,
+        ..Provenance::default()
     };
     Record { key: run.key(), run, outcome, timing, provenance }
 }
@@ -129,6 +128,7 @@ pub fn model(tokenizer: &str, position: Position) -> Pretrain {
         corpus: data("synthetic"),
         encoder: EncoderConfig { position, ..EncoderConfig::default() },
         masking: Masking::default(),
+        prior: Some(experiment::config::PriorKind::Uniform),
         training: Training::default(),
         scoring: Scoring::default(),
     }
@@ -184,6 +184,9 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
         planned_bases: 75_000,
         hidden_bases: 61_000,
         collapsed: false,
+        offsets: Vec::new(),
+        prior_total: None,
+        selected: None,
     }))
 }
 
@@ -198,7 +201,7 @@ fn blocks(shape: &Shape, index: usize, end: f64, rng: &mut ChaCha8Rng) -> Vec<Bl
             let rate = end + 0.02 * at as f64 + 0.03 * noise(&mut text) + 0.01 * noise(rng);
             let total = rate * bases as f64;
             let (count, length) = if variable { (0.12 * bases as f64, 0.37 * bases as f64) } else { (0.0, 0.0) };
-            let extra = if variable { 0.065 } else { 0.0 };
+            let extra = if variable { 0.005 * bases as f64 } else { 0.0 };
             blocks.push(BlockScore {
                 species: species.clone(),
                 block,
@@ -207,7 +210,8 @@ fn blocks(shape: &Shape, index: usize, end: f64, rng: &mut ChaCha8Rng) -> Vec<Bl
                     .with(LENGTH, length)
                     .with(CONTENT, total - count - length)
                     .with(PARALLEL, total + 0.15 * bases as f64)
-                    .with(NO_PAIR_RULE, total + extra * bases as f64)
+                    .with(ZERO, 2.0 * bases as f64)
+                    .with(ZERO_COUNT, count + extra)
                     .with(BIAS_ONLY, (1.96 - 0.01 * index as f64) * bases as f64)
                     .with(FLOOR, (1.52 + 0.02 * at as f64) * bases as f64)
                     .with(PARALLEL_FLOOR, 1.6 * bases as f64),

@@ -12,7 +12,8 @@
 //! assert!(sentence.ends_with("after training on 0.5 million bases."));
 //! ```
 
-use crate::comparison::{Comparison, Group, Options, Subject, TaskComparison, Test};
+use crate::comparison::{AdjustedTest, Comparison, Group, Options, Subject, TaskComparison, Test};
+use experiment::Noise;
 use statistics::decision::Reason;
 use statistics::text::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
 use statistics::{ALPHA, holm, sign_flip};
@@ -24,7 +25,10 @@ pub fn sentence(comparison: &Comparison) -> String {
         let text = one(group, &comparison.options);
         if group.label.is_empty() { text } else { format!("{}: {text}", group.label) }
     };
-    comparison.groups.iter().map(line).collect::<Vec<_>>().join("\n")
+    // Noise arms are part of the line of their text.
+    let alone = comparison.groups.iter().all(|group| group.noise.is_some());
+    let told = comparison.groups.iter().filter(|group| alone || group.noise.is_none());
+    told.map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn one(group: &Group, options: &Options) -> String {
@@ -46,26 +50,61 @@ fn one(group: &Group, options: &Options) -> String {
         text.push(' ');
         text.push_str(&family(group));
     }
-    let compared: Vec<&str> = test.map_or_else(Vec::new, |(t, _)| vec![t.left.as_str(), t.right.as_str()]);
-    text + &caveat(group, &compared)
+    text.push_str(&noise(group));
+    text + &caveat(group)
 }
 
-/// A warning if one of these has not learned to use context.
-fn caveat(group: &Group, names: &[&str]) -> String {
-    let ignores_context =
-        |name: &&&str| group.subject(name).and_then(|s| s.bits.as_ref()).is_some_and(|b| !b.uses_context());
-    let all: Vec<String> = names.iter().filter(ignores_context).map(|n| (*n).to_owned()).collect();
+/// What of the differences is about DNA, by the noise arms.
+fn noise(group: &Group) -> String {
+    let mut text = String::new();
+    for arm in &group.arms {
+        let (what, not) = match arm.noise {
+            Noise::Uniform => {
+                ("About DNA (also significant after subtracting uniform noise)", "No difference is about DNA")
+            }
+            Noise::Order2 => {
+                ("Beyond order 2 (after subtracting Markov text of order 2)", "No difference is beyond order 2")
+            }
+        };
+        let pair = |t: &AdjustedTest| {
+            format!("{} vs {} ({})", t.left, t.right, signed(t.difference.mean, t.difference.half_width))
+        };
+        let holds: Vec<String> = arm.tests.iter().filter(|t| t.holds).map(pair).collect();
+        if holds.is_empty() {
+            let all: Vec<String> = arm.tests.iter().map(pair).collect();
+            text.push_str(&format!(" {not}; after subtracting it: {}.", list(&all)));
+        } else {
+            text.push_str(&format!(" {what}: {} of {} - {}.", holds.len(), arm.tests.len(), list(&holds)));
+        }
+    }
+    text
+}
+
+/// A warning about tokenizers that have not learned to use context.
+fn caveat(group: &Group) -> String {
+    let ignores = |s: &&Subject| s.bits.as_ref().is_some_and(|bits| !bits.uses_context());
+    let all: Vec<String> = group.ranked().filter(ignores).map(|s| s.name.clone()).collect();
     match all.len() {
         0 => String::new(),
-        1 => format!(" {} is no better than its context-free baseline at this training budget.", all[0]),
-        _ => format!(" {} are no better than their context-free baselines at this training budget.", list(&all)),
+        1 => format!(" {} has not learned to use context at this budget and is not ranked.", all[0]),
+        _ if all.len() == group.ranked().count() => {
+            " No tokenizer has learned to use context at this budget: nothing is ranked.".to_owned()
+        }
+        _ => format!(" {} have not learned to use context at this budget and are not ranked.", list(&all)),
     }
 }
 
-/// The ranked tokenizer with the smallest total.
+/// The tokenizer with the smallest total among those that have learned to use context, or among all if none has.
 fn best(group: &Group) -> Option<&Subject> {
-    let total = |s: &Subject| s.bits.as_ref().map_or(f64::INFINITY, |b| b.total.mean);
-    group.ranked().filter(|s| s.bits.is_some()).min_by(|a, b| total(a).total_cmp(&total(b)))
+    let total = |s: &Subject| {
+        let bits = s.bits.as_ref();
+        (bits.is_none_or(|bits| !bits.uses_context()), bits.map_or(f64::INFINITY, |bits| bits.total.mean))
+    };
+    let order = |a: &&Subject, b: &&Subject| {
+        let (a, b) = (total(a), total(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    };
+    group.ranked().filter(|s| s.bits.is_some()).min_by(order)
 }
 
 /// The two conditions of the decision rule, for one or several comparisons; `units` are genome blocks or test rows.
@@ -182,7 +221,7 @@ fn without_tests(group: &Group, options: &Options) -> String {
             "{} needs {total} bits per masked base ({seeds}), after training on {budget} bases. There is no other tokenizer to \
              compare it with.{}",
             only.name,
-            caveat(group, &[&only.name])
+            caveat(group)
         );
     }
     if !group.dropped.is_empty() && group.seeds.is_empty() {
@@ -320,7 +359,7 @@ mod tests {
     fn one_tokenizer_and_several_groups() {
         let text = conclusion(&Shape { tokenizers: vec!["base".into()], ..Shape::default() }, Options::default());
         assert!(text.contains("There is no other tokenizer to compare it with."), "{text}");
-        let positions = vec![experiment::config::Position::Alibi, experiment::config::Position::AlibiDirected];
+        let positions = vec![experiment::config::Position::ALIBI, experiment::config::Position::ALIBI_DIRECTED];
         let text = conclusion(&Shape { positions, ..two() }, Options::default());
         assert!(text.starts_with("alibi: mxdna needs") && text.contains("\nalibi-directed: mxdna needs"), "{text}");
     }

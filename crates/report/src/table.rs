@@ -6,7 +6,7 @@
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
 //! let text = report::table(&comparison, false);
-//! assert!(text.contains("tokenizer") && text.contains("are upper bounds"));
+//! assert!(text.contains("tokenizer") && text.contains("is an upper bound"));
 //! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
 //! ```
 
@@ -17,7 +17,8 @@ mod rows;
 use experiment::record::Metric;
 use protocol::score::{self, COMPONENTS, FLOOR};
 
-use crate::comparison::{Bits, Comparison, Group, Subject, Test};
+use crate::comparison::{Arm, Bits, Comparison, Group, Subject, Test};
+use experiment::Noise;
 use grid::Grid;
 pub use grid::WIDTH;
 pub use rows::csv;
@@ -45,6 +46,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
                         .print(color),
                 );
             }
+            blocks.extend(group.arms.iter().map(|arm| arms(group, arm).print(color)));
             blocks.push(components(group).print(color));
             if group.species.len() > 1 {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
@@ -83,6 +85,32 @@ fn title(subject: &Subject) -> String {
 /// The test shown in the row of a subject: the one against the reference.
 fn test<'a>(tests: &'a [Test], subject: &str, reference: Option<&str>) -> Option<&'a Test> {
     reference.and_then(|_| tests.iter().find(|t| t.left == subject))
+}
+
+/// A noise arm: what each tokenizer pays on noise, and what of its difference is left.
+fn arms(group: &Group, arm: &Arm) -> Grid {
+    let (text, holds) = match arm.noise {
+        Noise::Uniform => ("uniform DNA: toll above 2.0 bits", "about DNA"),
+        Noise::Order2 => ("Markov text of order 2: toll above its entropy floor", "beyond order 2"),
+    };
+    let title = format!("noise arm, {text}; differences after subtracting those on noise");
+    let mut grid = Grid::new(&title, &["tokenizer", "total", "toll", "adjusted difference", "p (Holm)", holds]);
+    for toll in &arm.tolls {
+        let test = arm.tests.iter().find(|t| t.left == toll.name && group.reference.as_ref() == Some(&t.right));
+        let reference = if group.reference.as_ref() == Some(&toll.name) { "reference" } else { "-" };
+        grid.row(
+            vec![
+                name(&toll.name),
+                plus_minus(toll.total.mean, toll.total.half_width),
+                format!("{:+.3}", toll.toll),
+                test.map_or(reference.into(), |t| signed(t.difference.mean, t.difference.half_width)),
+                test.map_or("-".into(), |t| p_value(t.adjusted)),
+                test.map_or("-", |t| if t.holds { "yes" } else { "no" }).into(),
+            ],
+            &[],
+        );
+    }
+    grid
 }
 
 fn totals(group: &Group) -> Grid {
@@ -301,7 +329,7 @@ mod tests {
             test.ends_with("0.016      \u{2212}1.00    0.00          yes") && test.contains(" to \u{2212}0.0"),
             "{test}"
         );
-        assert!(text.contains("markov5 (control)") && text.contains("unconstrained"));
+        assert!(text.contains("markov5 (control)") && text.contains("zeros"));
         let bold = table(&comparison, true);
         assert!(bold.contains("\u{1b}[1m"));
         let plain = bold.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");

@@ -76,7 +76,7 @@ fn a_new_component_is_one_entry() {
     let table = report::table(&comparison, false);
     let mut lines = table.lines().skip_while(|line| !line.starts_with("components of the total"));
     let heading = lines.nth(1).unwrap();
-    assert!(heading.ends_with("context-free    toy") && lines.next().unwrap().ends_with("  0.500"), "{table}");
+    assert!(heading.ends_with("window    toy") && lines.next().unwrap().ends_with("  0.500"), "{table}");
     // In CSV and numbers, for all species together and for each.
     let csv = report::csv(&comparison);
     for scope in ["", "human", "yeast"] {

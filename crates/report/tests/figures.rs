@@ -19,7 +19,7 @@ fn shapes() -> Vec<Shape> {
         ..Shape::default()
     };
     let positions = Shape {
-        positions: vec![Position::Alibi, Position::AlibiDirected],
+        positions: vec![Position::ALIBI, Position::ALIBI_DIRECTED],
         tasks: strings(&["a", "b", "c", "d", "e"]),
         ..Shape::default()
     };
@@ -226,7 +226,7 @@ fn paired_differences_are_drawn_as_tested() {
         let row = format!(",paired difference to base,{},mean,,{}\n", test.left, test.difference.mean);
         assert!(drawn.csv.contains(&row), "{row}");
     }
-    assert!(drawn.svg.contains("entropy floor") && drawn.svg.contains("context-free baseline"));
+    assert!(drawn.svg.contains("entropy floor") && drawn.svg.contains("context-free null"));
     assert!(drawn.csv.contains(",floor,line,") && drawn.csv.contains(",bias only,,"));
     let parts = find("parts").unwrap().draw(&comparison).unwrap().unwrap();
     let bits = comparison.groups[0].subjects[0].bits.as_ref().unwrap();

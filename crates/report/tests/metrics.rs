@@ -13,7 +13,7 @@ fn records(metric: Metric, task: &str) -> Vec<Record> {
     for (name, wrong) in [("guesser", 3), ("miser", 0)] {
         for seed in 0..7 {
             let finetune = Finetune {
-                model: model(name, experiment::config::Position::AlibiDirected),
+                model: model(name, experiment::config::Position::ALIBI_DIRECTED),
                 pretrained: true,
                 task: experiment::run::DataRef { name: task.to_owned(), hash: task.repeat(4) },
                 finetuning: experiment::config::Finetuning::default(),

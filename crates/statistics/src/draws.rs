@@ -130,6 +130,14 @@ impl Draws {
         self.totals[left].minus(&self.totals[right]).interval(ALPHA / comparisons.max(1) as f64)
     }
 
+    /// Interval of a paired difference (`[left, right]`) minus that of another arm with the same seeds, whose blocks were drawn by itself
+    /// ([`crate::bootstrap::blocks_of_arm`]); one of `comparisons`: level 1 - 0.05 / `comparisons`.
+    #[must_use]
+    pub fn beyond(&self, [a, b]: [usize; 2], arm: &Draws, [c, d]: [usize; 2], comparisons: usize) -> Interval {
+        let (raw, other) = (self.totals[a].minus(&self.totals[b]), arm.totals[c].minus(&arm.totals[d]));
+        raw.minus(&other).interval(ALPHA / comparisons.max(1) as f64)
+    }
+
     /// Standard error of the paired difference from the test text; None if there is a single block or row.
     #[must_use]
     pub fn text_error(&self, left: usize, right: usize) -> Option<TextError> {

@@ -4,16 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use experiment::Noise;
 use experiment::config::MaskingUnit;
 use experiment::record::{BlockScore, Outcome, Pretrained, Record};
 use experiment::run::Work;
-use protocol::score::{COMPONENTS, Component, FLOOR, Role, Score};
+use protocol::score::{COMPONENTS, Component, FLOOR, Score};
 
+use super::noise::Resampled;
 use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
 use super::{Bits, CostSummary, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
-use statistics::bootstrap::{Blocks, blocks, text_error};
+use statistics::bootstrap::{Blocks, blocks, blocks_of_arm, text_error};
 use statistics::draws::Draws;
 use statistics::{deviation, mean};
 
@@ -42,8 +44,13 @@ fn pretrained(record: &Record) -> Option<&Pretrained> {
     }
 }
 
-/// Computes the pretraining results of a group.
-pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, options: &Options) -> Result<(), Error> {
+/// Computes the pretraining results of a group. Returns its bootstrap.
+pub(super) fn fill(
+    group: &mut Group,
+    records: &RecordGroup,
+    scope: &str,
+    options: &Options,
+) -> Result<Option<Resampled>, Error> {
     let ranked: Vec<String> = group.ranked().map(|s| s.name.clone()).collect();
     let shared = pairing(&ranked, records, scope, options)?;
     group.remarks.extend(shared.remarks);
@@ -62,7 +69,8 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
     let draws = if group.seeds.is_empty() || joint.is_empty() {
         None
     } else {
-        Some(blocks(&data, options.resamples_for(pairs.len()), options.seed).map_err(refuse)?)
+        let arm = group.noise.map_or("", Noise::name);
+        Some(blocks_of_arm(&data, options.resamples_for(pairs.len()), options.seed, arm).map_err(refuse)?)
     };
     for subject in &mut group.subjects {
         let Some(runs) = records.pretrained.get(&subject.name) else { continue };
@@ -103,7 +111,8 @@ pub(super) fn fill(group: &mut Group, records: &RecordGroup, scope: &str, option
     group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
     let more = remarks(group, records);
     group.remarks.extend(more);
-    Ok(())
+    let names = joint.into_iter().map(str::to_owned).collect();
+    Ok(draws.map(|draws| Resampled { names, draws }))
 }
 
 /// Tokenizers and their shared seeds. With `partial`, tokenizers of the order without a record count as unfinished.
@@ -214,16 +223,17 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
         curves: done.iter().map(curve).collect(),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         lengths,
+        prior_total: done.iter().find_map(|p| p.prior_total),
         cost: cost(records, &done),
     }
 }
 
-/// A score of means by component; a floor that is not known in every block is not known.
+/// A score of means by component; what is not known in every block is not known.
 fn means(components: &'static [Component], mean: impl Fn(Component) -> f64) -> Score {
     let mut means = Score::over(components);
     for &component in components {
         let mean = mean(component);
-        means.set(component, (component.role != Role::Floor || mean.is_finite()).then_some(mean));
+        means.set(component, (component.role.is_known() || mean.is_finite()).then_some(mean));
     }
     means
 }
@@ -276,12 +286,12 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
         }
     }
     for subject in &group.subjects {
-        if subject.bits.as_ref().is_some_and(|b| !b.uses_context()) {
-            remarks.push(format!(
-                "{} does not use context yet (no better than its context-free baseline): a short run ranks learning speed",
-                subject.name
-            ));
-        }
+        let Some(bits) = subject.bits.as_ref().filter(|bits| !bits.uses_context()) else { continue };
+        let null = bits.best_null().map_or_else(String::new, |(null, bits)| format!("; {} {bits:.3}", null.legend));
+        remarks.push(format!(
+            "{} has not learned to use context at this budget ({:.3}{null}) and is not ranked",
+            subject.name, bits.total.mean
+        ));
     }
     let by_token = |r: &Record| matches!(&r.run.work, Work::Pretrain(p) if p.masking.unit == MaskingUnit::Tokens);
     if records.pretrained.records().any(by_token) {

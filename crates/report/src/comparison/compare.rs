@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use experiment::record::Record;
 
+use super::noise::{self, Resampled};
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
 use super::settings::{Settings, pretraining};
 use super::{Comparison, Group, Options, Subject, bits, tasks};
@@ -43,16 +44,17 @@ impl Comparison {
         machines.sort();
         machines.dedup();
         let records = grouped(records, options.partial)?;
-        let mut groups = Vec::new();
+        let (mut groups, mut resampled) = (Vec::new(), Vec::new());
         for (settings, of_group) in &records {
-            groups.push(group(
-                settings.as_ref(),
-                label(settings.as_ref(), records.keys()),
-                of_group,
-                &order,
-                &options,
-            )?);
+            let label = label(settings.as_ref(), records.keys());
+            let (group, draws) = group(settings.as_ref(), label, of_group, &order, &options)?;
+            groups.push(group);
+            resampled.push(draws);
         }
+        let settings: Vec<Option<&Settings>> = records.keys().map(Option::as_ref).collect();
+        noise::fill(&mut groups, &settings, &resampled, &options)?;
+        // Text before noise.
+        groups.sort_by_key(|group| group.noise);
         let ranked: BTreeSet<&str> = groups.iter().flat_map(|g| g.ranked().map(|s| s.name.as_str())).collect();
         if groups.len() > 1 && ranked.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
             let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
@@ -105,7 +107,7 @@ fn group(
     records: &RecordGroup,
     order: &[String],
     options: &Options,
-) -> Result<Group, Error> {
+) -> Result<(Group, Option<Resampled>), Error> {
     let scope = if label.is_empty() { "pretraining".to_owned() } else { label.clone() };
     let all = records.pretrained.records().chain(records.tasks.values().flat_map(Subjects::records));
     let present = |name: &String| all.clone().any(|r| pretraining(r).is_some_and(|p| p.tokenizer == *name));
@@ -136,9 +138,11 @@ fn group(
         across: Vec::new(),
         friedman: None,
         tuning: records.tuning.clone(),
+        noise: settings.and_then(Settings::noise),
+        arms: Vec::new(),
         remarks: records.remarks.iter().cloned().collect(),
     };
-    bits::fill(&mut group, records, &scope, options)?;
+    let resampled = bits::fill(&mut group, records, &scope, options)?;
     tasks::fill(&mut group, records, options)?;
-    Ok(group)
+    Ok((group, resampled))
 }

@@ -211,8 +211,8 @@ pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroup
 
 fn place_control(settings: Option<&Settings>, group: &mut RecordGroup, record: &Record) -> Result<(), Error> {
     match &record.run.work {
-        Work::Control(Control::Markov { corpus, window, span, scoring, .. }) => {
-            let scored = settings.is_none_or(|settings| settings.scores(corpus, *window, *span, scoring));
+        Work::Control(control) if control.text().is_some() => {
+            let scored = settings.is_none_or(|settings| control.text().is_some_and(|text| settings.scores(text)));
             if scored { group.markov.insert(record.clone(), "controls") } else { Ok(()) }
         }
         Work::Control(Control::KmerLogistic { task, .. } | Control::Cnn { task, .. }) => {
@@ -236,6 +236,6 @@ fn place_control(settings: Option<&Settings>, group: &mut RecordGroup, record: &
             }
             Ok(())
         }
-        Work::Pretrain(_) | Work::Finetune(_) => Ok(()),
+        Work::Control(_) | Work::Pretrain(_) | Work::Finetune(_) => Ok(()),
     }
 }

@@ -5,9 +5,10 @@
 
 use std::cmp::Ordering;
 
-use experiment::config::{EncoderConfig, Masking, MaskingUnit, Scoring, Training};
+use experiment::Noise;
+use experiment::config::{EncoderConfig, Masking, MaskingUnit, Prefixes, PriorKind, Scoring, Training};
 use experiment::record::Record;
-use experiment::run::{DataRef, Pretrain, Work};
+use experiment::run::{DataRef, Pretrain, ScoredText, Work};
 
 /// The pretraining settings of a run with an encoder; None for other controls.
 pub(super) fn pretraining(record: &Record) -> Option<&Pretrain> {
@@ -24,6 +25,7 @@ pub(super) struct Settings {
     corpus: DataRef,
     encoder: EncoderConfig,
     masking: Masking,
+    prior: Option<PriorKind>,
     scoring: Scoring,
     training: Training,
 }
@@ -53,8 +55,8 @@ impl Setting {
 impl Settings {
     /// The settings of a run with an encoder.
     pub(super) fn of(model: &Pretrain) -> Settings {
-        let Pretrain { tokenizer: _, corpus, encoder, masking, training, scoring } = model.clone();
-        Settings { corpus, encoder, masking, scoring, training }
+        let Pretrain { tokenizer: _, corpus, encoder, masking, prior, training, scoring } = model.clone();
+        Settings { corpus, encoder, masking, prior, scoring, training }
     }
 
     /// All settings, sorted by part and name. Fields are destructured by name, so that a new field of runs cannot be forgotten.
@@ -77,16 +79,20 @@ impl Settings {
                 ("intermediate", intermediate.to_string()),
                 ("layer_norm_eps", number(*layer_norm_eps)),
                 ("layers", layers.to_string()),
-                ("position", position.name().to_owned()),
+                ("position", position.name()),
             ],
         );
-        let Masking { unit, span, share } = &self.masking;
+        let Masking { unit, span, share, prefixes } = &self.masking;
         let unit = match unit {
             MaskingUnit::Bases => "bases",
             MaskingUnit::Tokens => "tokens",
         };
+        if *prefixes != Prefixes::Half {
+            put("masking", &[("prefixes", prefixes.name().to_owned())]);
+        }
         put("masking", &[("share", number(*share)), ("span", span.to_string()), ("unit", unit.to_owned())]);
-        let Scoring { bases, curve_points, curve_windows } = &self.scoring;
+        put("prior", &[("weights", self.prior.map_or("none", PriorKind::name).to_owned())]);
+        let Scoring { bases, curve_points, curve_windows, last_windows } = &self.scoring;
         put(
             "scoring",
             &[
@@ -95,6 +101,9 @@ impl Settings {
                 ("curve_windows", curve_windows.to_string()),
             ],
         );
+        if *last_windows > 0 {
+            put("scoring", &[("last_windows", last_windows.to_string())]);
+        }
         // Without the learning rate, which is selected for each tokenizer.
         let Training { bases, window, batch, learning_rate: _, warmup, beta1, beta2, epsilon, weight_decay, clip } =
             &self.training;
@@ -117,7 +126,8 @@ impl Settings {
 
     /// The settings that differ from those of another group, with the values of this one.
     pub(super) fn differs_from(&self, other: &Settings) -> Vec<Setting> {
-        self.all().into_iter().zip(other.all()).filter(|(own, other)| own != other).map(|(own, _)| own).collect()
+        let other = other.all();
+        self.all().into_iter().filter(|own| !other.contains(own)).collect()
     }
 
     /// The settings that differ from any of the others, as a short label; empty if none does.
@@ -128,12 +138,24 @@ impl Settings {
         differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether a control with this corpus, window, span and scoring was scored on the masked bases of the group.
-    pub(super) fn scores(&self, corpus: &DataRef, window: usize, span: usize, scoring: &Scoring) -> bool {
-        self.corpus == *corpus
-            && self.training.window == window
-            && self.masking.span == span
-            && self.scoring == *scoring
+    /// Whether a control was scored on the masked bases of the group.
+    pub(super) fn scores(&self, text: ScoredText) -> bool {
+        self.corpus == *text.corpus
+            && self.training.window == text.window
+            && self.masking.span == text.span
+            && self.scoring == *text.scoring
+    }
+
+    /// The noise of the corpus, if it is that of a noise arm.
+    pub(super) fn noise(&self) -> Option<Noise> {
+        Noise::split(&self.corpus.name).map(|(noise, _)| noise)
+    }
+
+    /// The noise of the corpus, if these settings are those of a noise arm of `original`.
+    pub(super) fn noise_of(&self, original: &Settings) -> Option<Noise> {
+        let (noise, name) = Noise::split(&self.corpus.name)?;
+        let same = Settings { corpus: original.corpus.clone(), ..self.clone() };
+        (name == original.corpus.name && same == *original).then_some(noise)
     }
 
     /// Training budget in bases.
@@ -194,8 +216,8 @@ mod tests {
 
     #[test]
     fn settings_exclude_tokenizer_and_learning_rate() {
-        let base = model("base", Position::Alibi);
-        let mut other = model("kmer6", Position::Alibi);
+        let base = model("base", Position::ALIBI);
+        let mut other = model("kmer6", Position::ALIBI);
         other.training.learning_rate *= 3.0;
         assert_eq!(Settings::of(&base), Settings::of(&other));
         assert_eq!(Settings::of(&base).label([&Settings::of(&other)]), "");
@@ -204,7 +226,7 @@ mod tests {
     /// Every field of a run, as written in records, must be one of the settings.
     #[test]
     fn settings_include_every_field_of_a_record() {
-        let model = model("base", Position::AlibiDirected);
+        let model = model("base", Position::ALIBI_DIRECTED);
         let json = serde_json::to_value(&model).unwrap();
         let mut written = Vec::new();
         for (part, fields) in json.as_object().unwrap() {
@@ -214,14 +236,14 @@ mod tests {
             }
         }
         written.retain(|(_, name, _)| name != "learning_rate");
-        let own = Settings::of(&model).all();
+        let own: Vec<_> = Settings::of(&model).all().into_iter().filter(|s| s.part != "prior").collect();
         let own: Vec<_> = own.into_iter().map(|s| (s.part.to_owned(), s.name.to_owned(), s.value)).collect();
         assert_eq!(own, written);
     }
 
     #[test]
     fn a_label_names_what_differs() {
-        let plain = model("base", Position::Alibi);
+        let plain = model("base", Position::ALIBI);
         let (mut wide, mut other) = (plain.clone(), plain.clone());
         wide.encoder.hidden = 128;
         other.corpus = DataRef { name: "other".into(), hash: "0".repeat(64) };

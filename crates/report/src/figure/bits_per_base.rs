@@ -4,7 +4,7 @@ use protocol::score::{BIAS_ONLY, FLOOR};
 
 use super::dots::{self, Facet, Labels, Line, Name, Row};
 use super::drawn::{Drawn, common};
-use crate::comparison::{Bits, Comparison, Estimate, Group, SpeciesBits, Subject, Test};
+use crate::comparison::{Bits, Comparison, Estimate, Group, SpeciesBits, Subject, Test, UNIFORM};
 use crate::error::Error;
 
 /// Draws one line of panels per group: the totals and the paired differences to the reference; then one panel per species if
@@ -12,7 +12,8 @@ use crate::error::Error;
 /// paired differences, in which it cancels, are significant: hence both.
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
     let mut lines = Vec::new();
-    for group in comparison.groups.iter().filter(|g| g.subjects.iter().any(|s| s.bits.is_some())) {
+    let shown = |g: &&Group| g.subjects.iter().any(|s| s.bits.is_some());
+    for group in comparison.groups.iter().filter(shown) {
         let several = group.species.len() > 1;
         let whole = if several { "all species" } else { "" };
         let markov = group.markov.iter().map(|m| (m.name.clone(), Some(m.total)));
@@ -37,7 +38,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         subtitle: &common(comparison.groups.iter()),
         axis: "bits per masked base (lower is better)",
         interval: "genome blocks and seeds",
-        tick: Name { csv: "bias only", legend: "context-free baseline" },
+        tick: Name { csv: "bias only", legend: "context-free null" },
     };
     dots::draw(&labels, &lines).map(Some)
 }
@@ -69,6 +70,12 @@ fn facet(
     let mut lines = Vec::new();
     if let Some(floor) = floors.into_iter().flatten().next() {
         lines.push(Line { name: "floor".into(), legend: "entropy floor".into(), value: floor, dash: (9.0, 4.0) });
+    }
+    // Without a known floor: what equally likely bases cost, if it is in sight.
+    let near = rows.iter().any(|row| row.estimate.high > UNIFORM - 0.1);
+    if lines.is_empty() && near {
+        let legend = "2 bits: equally likely bases".to_owned();
+        lines.push(Line { name: "uniform".into(), legend, value: UNIFORM, dash: (1000.0, 1.0) });
     }
     for (name, value) in markov {
         if let Some(value) = value {

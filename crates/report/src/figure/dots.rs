@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) estimate: Estimate,
     /// Names of the seeds, in the order of the values.
     pub(super) seeds: Vec<String>,
-    /// Position of the row's tick: its context-free baseline.
+    /// Position of the row's tick: its context-free null.
     pub(super) tick: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! The total as a stacked bar (token count, token lengths, token content), with entropy floor and context-free baseline.
+//! The total as a stacked bar (token count, token lengths, token content), with entropy floor and context-free null.
 
 use protocol::score::{BIAS_ONLY, Component, FLOOR, Role, Score};
 
@@ -13,7 +13,7 @@ use crate::tidy::Csv;
 const STEP: f64 = 40.0;
 /// Half the height of a bar.
 const BAR: f64 = 12.0;
-/// Half the height of the mark of a context-free baseline.
+/// Half the height of the mark of a context-free null.
 const MARK: f64 = 16.0;
 /// Half the height around a number that is kept free of marks.
 const NUMBER: f64 = 8.0;
@@ -33,7 +33,7 @@ const DASH: (f64, f64) = (5.0, 3.0);
 const COLORS: [Color; 5] =
     [Color(230, 159, 0), Color(170, 170, 170), Color(86, 180, 233), Color(204, 121, 167), Color(240, 228, 66)];
 
-/// A bar: components, total, and where known entropy floor and context-free baseline, in bits per masked base.
+/// A bar: components, total, and where known entropy floor and context-free null, in bits per masked base.
 struct Bar<'a> {
     name: &'a str,
     parts: Vec<(Component, f64)>,
@@ -148,10 +148,7 @@ fn entries<'a>(parts: &[(Component, f64)], floor: bool, bias_only: bool) -> Vec<
             .push(("entropy floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
     }
     if bias_only {
-        entries.push((
-            "context-free baseline".into(),
-            Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0)),
-        ));
+        entries.push(("context-free null".into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
     }
     entries
 }
@@ -188,7 +185,7 @@ fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     draw_total(canvas, scale, bar, y);
 }
 
-/// Entropy floor and context-free baseline. A mark that would cross a number is interrupted there.
+/// Entropy floor and context-free null. A mark that would cross a number is interrupted there.
 fn draw_marks(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64, numbers: &[(f64, String)]) {
     let crossed = |x: f64| numbers.iter().any(|(at, text)| (x - at).abs() < width(text, SMALL) / 2.0 + 2.0);
     let segments = |x: f64, half: f64| {

@@ -93,13 +93,18 @@ fn families(notes: &mut Vec<String>, group: &Group) {
 
 /// How to read the scores.
 fn scores(notes: &mut Vec<String>, group: &Group) {
-    if group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.bits(COUNT) + b.score.bits(LENGTH) > 0.0) {
-        notes.push(
-            "Totals of variable-length tokenizers (BPE, Unigram, WordPiece) are upper bounds: only the canonical segmentation is \
-             scored. unconstrained: the total without the pair rule, so that token pairs that never occur in a segmentation are \
-             candidates too. Components are not comparable between tokenizers; only the total is."
-                .into(),
-        );
+    let scored = || group.subjects.iter().filter_map(|s| Some((s, s.bits.as_ref()?)));
+    let bounds: Vec<String> = scored().filter(|(_, b)| b.is_upper_bound()).map(|(s, _)| s.name.clone()).collect();
+    if !bounds.is_empty() {
+        let verb = if bounds.len() == 1 { "The total of" } else { "The totals of" };
+        let is = if bounds.len() == 1 { "is an upper bound" } else { "are upper bounds" };
+        notes.push(format!(
+            "{verb} {} {is} on the code length: only the canonical segmentation is scored.",
+            list(&bounds)
+        ));
+    }
+    if scored().any(|(_, b)| b.score.bits(COUNT) + b.score.bits(LENGTH) > 0.0) {
+        notes.push("Components are not comparable between tokenizers; only the total is.".into());
     }
     if group.ranked().any(|s| s.bits.is_some()) {
         let floor = group.ranked().filter_map(|s| s.bits.as_ref()).any(|b| b.score.get(FLOOR).is_some());
@@ -110,7 +115,8 @@ fn scores(notes: &mut Vec<String>, group: &Group) {
             ""
         };
         notes.push(format!(
-            "parallel: total if all tokens of a span are predicted at once. context-free: baseline that sees no context.{floor} \
+            "zeros: a network of zeros, the segmentation prior alone. parallel: total if all tokens of a span are predicted at once. context-free: the best \
+             model of the tokens that sees nothing of the window; window: composition, the counts of its visible bases.{floor} \
              Controls are shown but never ranked or tested."
         ));
     }
@@ -120,9 +126,10 @@ fn scores(notes: &mut Vec<String>, group: &Group) {
 fn tuning(notes: &mut Vec<String>, group: &Group) {
     if let Some(tuning) = &group.tuning {
         let rates: Vec<String> = tuning.rates.iter().map(f64::to_string).collect();
-        let chosen: Vec<String> = tuning.chosen.iter().map(|(name, rate)| format!("{name} {rate}")).collect();
+        let rate = |rates: &Vec<f64>| rates.iter().map(f64::to_string).collect::<Vec<_>>().join(" or ");
+        let chosen: Vec<String> = tuning.chosen.iter().map(|(name, rates)| format!("{name} {}", rate(rates))).collect();
         notes.push(format!(
-            "Learning rates {} were tried for every tokenizer and selected on the validation split ({}); {} at other rates took {} in \
+            "Learning rates {} were tried for every tokenizer and selected per seed on the validation split ({}); {} at other rates took {} in \
              addition to the times above.",
             list(&rates),
             chosen.join(", "),
