@@ -64,7 +64,9 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
     dir.write("q.toml", small("'base', 'kmer2'", "order1", 4_000, 1));
     let output = dir.run(&["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--output", "out"]).success();
     assert!(
-        output.err.contains("learning rate of base (alibi-directed), selected on the validation split"),
+        output.err.contains(
+            "learning rates of base (alibi-directed-reach252-bases), selected per seed on the validation split"
+        ),
         "{}",
         output.err
     );
@@ -97,7 +99,7 @@ fn published_records_are_reused() {
 fn plan_estimates_cost_and_power() {
     let dir = TestDir::new();
     let output = dir.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).success();
-    for word in ["36 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
+    for word in ["37 runs", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
         assert!(output.out.contains(word), "{word}: {}", output.out);
     }
     let six = ["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"];
@@ -106,8 +108,8 @@ fn plan_estimates_cost_and_power() {
     assert!(six.out.contains("0.0625"), "{}", six.out);
     let json: serde_json::Value =
         serde_json::from_str(&dir.run(&["plan", "--tokenizers", "base,kmer6", "--json"]).success().out).unwrap();
-    // Seven seeds of two tokenizers, and the Markov predictor.
-    assert_eq!(json["jobs"].as_array().unwrap().len(), 15);
+    // Seven seeds of two tokenizers, and the two Markov predictors.
+    assert_eq!(json["jobs"].as_array().unwrap().len(), 16);
     assert!(!dir.path(".tokbench").exists(), "planning leaves nothing behind");
 }
 

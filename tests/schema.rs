@@ -95,7 +95,9 @@ fn is(kind: &Value, value: &Value) -> bool {
 /// Lines of all committed records, one of each file and kind of run first.
 fn committed() -> Vec<Value> {
     let mut values = Vec::new();
-    for entry in std::fs::read_dir(root().join("experiments")).unwrap() {
+    let folders =
+        ["experiments", "experiments/protocol1"].map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
+    for entry in folders.into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jsonl") {
             let text = std::fs::read_to_string(path).unwrap();
