@@ -69,6 +69,8 @@ impl Composition {
 }
 
 #[cfg(test)]
+// A slice with a single range is intended.
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
 

@@ -106,7 +106,7 @@ impl TwoSided {
     /// a row are worse than the best.
     #[must_use]
     pub fn select(&self, validation: &[(Vec<u8>, Vec<Range<usize>>)]) -> (usize, Vec<Tried>) {
-        let bases: usize = validation.iter().flat_map(|(_, spans)| spans).map(|span| span.len()).sum();
+        let bases: usize = validation.iter().flat_map(|(_, spans)| spans).map(Range::len).sum();
         let (mut tried, mut best): (Vec<Tried>, usize) = (Vec::new(), 0);
         for order in 1..=self.order() {
             let bits = validation.par_iter().map(|(window, spans)| self.sequential_bits(order, window, spans));

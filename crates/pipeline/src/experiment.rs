@@ -273,7 +273,7 @@ impl Planned {
                 observer.note(format!("vocabulary of {} on {}", recipe.name, corpus.name()));
             }
             fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), &mut |text| {
-                observer.note(text)
+                observer.note(text);
             })?;
         }
         self.fitted = true;

@@ -74,12 +74,15 @@ impl Observations {
     }
 }
 
+/// A set of candidates: how often it occurred in each half, and its tokens with their prior.
+type Group = ([f64; 2], Vec<(u32, f64)>);
+
 /// The observations of one place in both halves of the training spans, and its sets of candidates.
 struct Problem {
     key: Key,
     observed: [Vec<f64>; 2],
     /// Candidates with counts of both halves.
-    groups: Vec<([f64; 2], Vec<(u32, f64)>)>,
+    groups: Vec<Group>,
 }
 
 impl ContextFree {

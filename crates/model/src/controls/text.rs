@@ -24,6 +24,9 @@ const VALIDATION: usize = 350_000;
 /// Validation windows on which the order of a chain is selected, evenly spaced; with three masked spans each.
 const ORDER_WINDOWS: usize = 150;
 
+/// A window and its masked spans.
+type MaskedWindow = (Vec<u8>, Vec<Range<usize>>);
+
 /// Result of a predictor.
 #[derive(Debug)]
 pub struct Predicted {
@@ -80,7 +83,7 @@ pub(crate) fn composition(corpus: &Corpus, window: usize, span: usize) -> Result
 }
 
 /// Validation windows with their masked spans, each under one pass of the scoring plan, in turn.
-fn validation(corpus: &Corpus, window: usize, span: usize) -> Result<Vec<(Vec<u8>, Vec<Range<usize>>)>, Error> {
+fn validation(corpus: &Corpus, window: usize, span: usize) -> Result<Vec<MaskedWindow>, Error> {
     let windows = corpus.scoring_windows(Split::Valid, window, VALIDATION)?.into_iter().enumerate();
     Ok(windows
         .map(|(number, window)| {
