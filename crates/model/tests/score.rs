@@ -248,7 +248,7 @@ fn uniform_logits_cost_two_bits_with_fixed_lengths() {
 /// The first law of the segmentation prior through the scorer, with q = p for the number of tokens.
 #[test]
 fn uniform_logits_cost_two_bits_with_the_prior() {
-    let (text, bases) = (dna(200_000, 1), dna(252, 4));
+    let (text, bases) = (dna(400_000, 1), dna(252, 4));
     for name in registry::builtin().examples() {
         let recipe = registry::builtin().parse(name).unwrap();
         let fitted = Fitted::fit(&recipe, &[&text], SPAN, Some(PriorKind::Uniform)).unwrap();

@@ -201,7 +201,7 @@ fn the_table_shows_cost_and_power() {
     let text = plan(six).describe();
     for part in [
         "pretrain  base              alibi-directed-reach252-bases               6     84 ",
-        "pretrain  kmer6             alibi-directed               6     14 ",
+        "pretrain  kmer6             alibi-directed-reach252-bases               6     14 ",
         "finetune  bpe4096           enhancers alibi-directed-reach252-bases     6      - ",
         "36 runs, ",
         "default speed, no finished run yet",
