@@ -33,7 +33,7 @@ pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     pulp::Arch::new().dispatch(Any(kernel))
 }
 
-/// The instruction set that [`dispatch`] selects on this processor, by lanes of f32.
+/// The instruction set that the kernels select on this processor, by lanes of f32.
 #[must_use]
 pub fn instructions() -> &'static str {
     struct Lanes;
