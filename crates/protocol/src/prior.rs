@@ -12,7 +12,7 @@
 //! token i behind the first of a masked stretch:     prior(v) ~ sum over s of A_i[s][v] N[m-1-i][b-s-|v|][v]
 //! ```
 //!
-//! A_i[s][v] sums the weights of the i tokens of s bases before v. It is exact at the start of a span. Behind a revealed token it
+//! `A_i[s][v]` sums the weights of the i tokens of s bases before v. It is exact at the start of a span. Behind a revealed token it
 //! ignores the pair rule between that token and the stretch; only training and the parallel order use it there.
 //!
 //! Tokens that the same tokens may follow share their row of N, so tables are kept by class.
