@@ -4,9 +4,10 @@ use burn::tensor::Device;
 use dataset::{MarkovChain, ScoringWindow, Split};
 use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
+use protocol::Fitted;
 use protocol::layout::SegmentedWindow;
+use protocol::masking_plan::{self as plan, Span};
 use protocol::score::{BIAS_ONLY, COMPOSITION, FLOOR, PARALLEL_FLOOR, Score};
-use protocol::{Fitted, masking_plan as plan};
 
 use crate::checkpoint;
 use crate::controls;
@@ -182,7 +183,7 @@ fn add_floors(block: &mut Score, source: &MarkovChain, bases: &[u8], fitted: &Fi
     for pass in EVERY_PASS {
         let spans = plan::scoring(bases, span, pass);
         let parts = SegmentedWindow::new(&*fitted.tokenizer, bases, &spans).target_ranges();
-        let spans: Vec<_> = spans.iter().map(|span| span.start..span.end).collect();
+        let spans: Vec<_> = spans.iter().map(Span::range).collect();
         block.add(FLOOR, source.sequential_bits(bases, &spans));
         block.add(PARALLEL_FLOOR, source.parallel_bits(bases, &spans, &parts));
     }

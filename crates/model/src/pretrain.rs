@@ -23,6 +23,7 @@ use tokenize::Token;
 use crate::batch::{self, Batch};
 use crate::checkpoint::{self, TrainingState};
 use crate::config::ModelConfig;
+use crate::controls::text::ranges;
 use crate::error::Error;
 use crate::load;
 use crate::network::Model;
@@ -142,7 +143,7 @@ pub fn train(
         watch.report("train", state.bases, (state.bases as f64 * all as f64 / state.step as f64) as u64);
         if points.contains(&state.step) {
             state.seconds += clock.lap();
-            let point = measure(pretrain, corpus, fitted, device, &model, (&state, state.step == all))?;
+            let point = measure(pretrain, corpus, fitted, device, &model, &state)?;
             state.curve.push(point);
             (state.loss, state.loss_steps) = (0.0, 0);
             clock = Stopwatch::start();
@@ -239,11 +240,12 @@ fn measure(
     fitted: &Fitted,
     device: &Device,
     model: &Model,
-    (state, last): (&TrainingState, bool),
+    state: &TrainingState,
 ) -> Result<CurvePoint, Error> {
     let span = pretrain.masking.span;
     let mut scorer = Scorer::new(Predictor::new(model, device), fitted, span);
     let Scoring { curve_windows, last_windows, .. } = pretrain.scoring;
+    let last = state.step == steps(pretrain);
     let windows = if last && last_windows > 0 { last_windows } else { curve_windows };
     let bases = windows * pretrain.training.window * corpus.species().len();
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
@@ -253,8 +255,7 @@ fn measure(
         bits += score.total();
         scored += score.bases;
         if let Some(source) = corpus.source_of(&window.species) {
-            let spans: Vec<_> = plan::scoring(&window.bases, span, pass).iter().map(|s| s.start..s.end).collect();
-            *floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &spans);
+            *floor.get_or_insert(0.0) += source.sequential_bits(&window.bases, &ranges(&window.bases, span, pass));
         }
     }
     Ok(CurvePoint { bases: state.bases, bits, scored, floor, loss: state.loss / state.loss_steps.max(1) as f64 })

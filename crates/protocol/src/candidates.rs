@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokenize::Tokenizer;
 
-use crate::prior::{Place, Row, SegmentationPrior};
+use crate::prior::{Place, SegmentationPrior};
 
 /// The conditions that a token must meet to be a candidate at a masked position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ impl Constraint {
     }
 }
 
-/// The candidate tokens of one tokenizer, each with the logarithm of its prior. Pairs and rows are looked up lazily and cached.
+/// The candidate tokens of one tokenizer, each with the logarithm of its prior. Pairs are looked up lazily and cached.
 #[derive(Debug)]
 pub struct CandidateSets {
     tokenizer: Arc<dyn Tokenizer>,
@@ -52,7 +52,6 @@ pub struct CandidateSets {
     first: Vec<Option<bool>>,
     /// By preceding token: the tokens that may follow it, ascending by id; only where there is no prior.
     pairs: HashMap<u32, Vec<u32>>,
-    rows: HashMap<Place, Row>,
     /// False for tokenizers of fixed length, in which every pair occurs.
     pair_rule: bool,
 }
@@ -70,8 +69,7 @@ impl CandidateSets {
         let first = (0..vocabulary.len() as u32).map(|id| tokenizer.is_word_initial(id)).collect();
         let pair_rule = tokenizer.reading().fixed().is_none();
         let prior = prior.filter(|prior| !prior.is_constant());
-        let (pairs, rows) = (HashMap::new(), HashMap::new());
-        CandidateSets { tokenizer, prior, by_length, ends, lengths, first, pairs, rows, pair_rule }
+        CandidateSets { tokenizer, prior, by_length, ends, lengths, first, pairs: HashMap::new(), pair_rule }
     }
 
     /// Length of a token in bases; 0 for special ids.
@@ -107,17 +105,23 @@ impl CandidateSets {
         !self.pair_rule && self.prior.is_none()
     }
 
+    /// Number of candidates of equal prior, see [`CandidateSets::is_constant`].
+    pub(crate) fn number(&self, constraint: Constraint) -> usize {
+        self.of_length(constraint.max_length, constraint.exact).len()
+    }
+
     fn of_length(&self, max_length: u32, exact: bool) -> &[u32] {
         let end = |length: u32| self.ends.get(length as usize).or(self.ends.last()).copied().unwrap_or(0);
         let start = if exact && max_length > 0 { end(max_length - 1) } else { 0 };
         &self.by_length[start..end(max_length).max(start)]
     }
 
-    /// Computes and caches what [`CandidateSets::visit`] needs for a constraint.
+    /// Computes and caches the pairs that [`CandidateSets::visit`] needs for a constraint; a prior has its own.
     pub fn prepare(&mut self, constraint: Constraint) {
-        if let Some((prior, place)) = self.prior.as_ref().zip(constraint.place) {
-            self.rows.entry(place).or_insert_with(|| prior.row(place));
-        } else if let Some(previous) = constraint.previous.filter(|_| self.pair_rule) {
+        if self.prior.is_some() && constraint.place.is_some() {
+            return;
+        }
+        if let Some(previous) = constraint.previous.filter(|_| self.pair_rule) {
             let tokenizer = &self.tokenizer;
             let follow = || self.by_length.iter().copied().filter(|&id| tokenizer.may_follow(previous, id));
             self.pairs.entry(previous).or_insert_with(|| {
@@ -131,7 +135,8 @@ impl CandidateSets {
     /// Calls `visit` with every candidate token and the logarithm of its prior (0 without a prior), always in the same order. The
     /// constraint must have been [prepared](CandidateSets::prepare).
     pub fn visit(&self, constraint: Constraint, mut visit: impl FnMut(u32, f64)) {
-        if let Some((prior, row)) = self.prior.as_ref().zip(constraint.place.and_then(|place| self.rows.get(&place))) {
+        if let Some((prior, place)) = self.prior.as_ref().zip(constraint.place) {
+            let row = prior.row(place);
             let mut visit = |id: u32| {
                 let log = row[id as usize];
                 if log > f64::NEG_INFINITY {
@@ -154,8 +159,8 @@ impl CandidateSets {
         }
     }
 
-    /// Writes what is added to the logits of a row over the vocabulary: the logarithm of the prior, normalized over the tokens that can
-    /// stand at the place, for candidates; `excluded` for all other ids.
+    /// Writes what is added to the logits of a row over the vocabulary: the logarithm of the prior, shifted so that the highest is 0, for
+    /// candidates; `excluded` for all other ids.
     pub fn fill_prior(&mut self, constraint: Constraint, row: &mut [f32], excluded: f32) {
         row.fill(excluded);
         self.prepare(constraint);

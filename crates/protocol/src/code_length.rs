@@ -114,6 +114,9 @@ fn candidate_bits(logits: &[f32], first: usize, target: &Target, sets: &mut Cand
 /// The code length of a target under the prior alone, in bits: what a network that outputs zeros pays.
 #[must_use]
 pub fn zero_bits(target: &Target, sets: &mut CandidateSets) -> f64 {
+    if sets.is_constant() {
+        return (sets.number(target.constraint) as f64).log2();
+    }
     weighted_bits(|_| 0.0, target, sets).total()
 }
 

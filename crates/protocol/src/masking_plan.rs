@@ -6,6 +6,7 @@
 
 use dna::{is_dna, shuffle};
 use rand::{Rng, RngExt};
+use std::ops::Range;
 
 /// Passes of the scoring plan: every full cell is masked in exactly one of them.
 pub const PASSES: usize = 7;
@@ -33,6 +34,12 @@ pub enum Prefix {
 }
 
 impl Span {
+    /// Its bases.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
     /// A span that reveals no token.
     #[must_use]
     pub fn masked(start: usize, end: usize) -> Span {

@@ -132,33 +132,28 @@ impl SegmentationPrior {
     /// Counts the segmentations of `tokenizer` in spans of up to `span` bases.
     #[must_use]
     pub fn new(tokenizer: &dyn Tokenizer, span: usize, weights: Weights) -> SegmentationPrior {
-        let mut tokens = Tokens::new(tokenizer, span, &weights);
-        let fixed = tokenizer.reading().fixed();
         let mut prior = SegmentationPrior {
             span,
-            fixed,
+            fixed: tokenizer.reading().fixed(),
+            tokens: Tokens::new(tokenizer, span, &weights),
             followers: Vec::new(),
             representatives: Vec::new(),
             last: Vec::new(),
             continuations: Vec::new(),
             earlier: Mutex::default(),
             rows: Mutex::default(),
-            tokens: Tokens { ids: Vec::new(), ..Tokens::new(tokenizer, 0, &weights) },
             weights,
         };
-        if fixed.is_none() {
-            prior.classify(tokenizer, &mut tokens);
-        }
-        prior.tokens = tokens;
-        if fixed.is_none() {
+        if prior.fixed.is_none() {
+            prior.classify(tokenizer);
             prior.count();
         }
         prior
     }
 
     /// Groups tokens by what may follow them.
-    fn classify(&mut self, tokenizer: &dyn Tokenizer, tokens: &mut Tokens) {
-        let vocabulary = tokenizer.vocabulary();
+    fn classify(&mut self, tokenizer: &dyn Tokenizer) {
+        let (vocabulary, tokens) = (tokenizer.vocabulary(), &mut self.tokens);
         let sets: Vec<(Vec<u32>, u8)> = (tokens.ids.par_iter())
             .map(|&u| {
                 let left = self.span - tokens.lengths[u as usize];

@@ -1,5 +1,7 @@
 //! Laws of masking and code lengths that hold for every tokenizer of the registry (`docs/protocol.md#laws-kept-by-tests`).
 
+mod common;
+
 use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
@@ -16,17 +18,7 @@ use tokenize::vocabulary::MASK;
 use tokenize::{Recipe, registry};
 
 fn dna(length: usize, seed: u64) -> Vec<u8> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // A little structure, so that merges of different lengths are learned.
-    let mut out: Vec<u8> = Vec::with_capacity(length);
-    while out.len() < length {
-        if rng.random::<f64>() < 0.1 {
-            out.extend_from_slice(b"TATAAACACA");
-        }
-        out.push(b"ACGT"[rng.random_range(0..4)]);
-    }
-    out.truncate(length);
-    out
+    common::text(b"ACGT", length, seed)
 }
 
 /// Every example of the registry, fitted on the same text.

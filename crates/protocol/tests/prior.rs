@@ -3,6 +3,8 @@
 //! 1. In the sequential order a network that outputs zeros pays exactly what the weights of the prior pay, on every span of every text.
 //! 2. For any logits the probabilities of all texts of a span sum to one.
 
+mod common;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,18 +22,9 @@ use tokenize::{Tokenizer, registry};
 
 const KINDS: [PriorKind; 3] = [PriorKind::Uniform, PriorKind::Order0, PriorKind::Order1];
 
-/// Skewed text with a little structure, so that merges of different lengths are learned.
+/// Skewed text.
 fn dna(length: usize, seed: u64) -> Vec<u8> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut out: Vec<u8> = Vec::with_capacity(length + 10);
-    while out.len() < length {
-        if rng.random::<f64>() < 0.1 {
-            out.extend_from_slice(b"TATAAACACA");
-        }
-        out.push(b"AACTTGTA"[rng.random_range(0..8)]);
-    }
-    out.truncate(length);
-    out
+    common::text(b"AACTTGTA", length, seed)
 }
 
 fn fit(name: &str) -> Arc<dyn Tokenizer> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use dataset::{Composition, Corpus, MarkovChain, Split, TwoSided};
 use experiment::record::BlockScore;
 use experiment::run::{Control, ScoredText};
-use protocol::masking_plan as plan;
+use protocol::masking_plan::{self as plan, Span};
 use protocol::score::{CONTENT, Score};
 use rayon::prelude::*;
 
@@ -71,7 +71,7 @@ pub fn run(control: &Control, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Res
 
 /// The masked spans of a scoring pass.
 pub(crate) fn ranges(bases: &[u8], span: usize, pass: usize) -> Vec<Range<usize>> {
-    plan::scoring(bases, span, pass).iter().map(|span| span.start..span.end).collect()
+    plan::scoring(bases, span, pass).iter().map(Span::range).collect()
 }
 
 /// The predictor of the composition of the window, fitted to a corpus.
