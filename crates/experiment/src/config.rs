@@ -65,7 +65,7 @@ pub struct Masking {
     /// Mask ratio: fraction of the cells (or tokens) that is masked in training.
     pub share: f64,
     /// Which prefixes of masked spans are revealed in training.
-    #[serde(skip_serializing_if = "Prefixes::is_half")]
+    #[serde(skip_serializing_if = "is_default")]
     pub prefixes: Prefixes,
 }
 
@@ -89,11 +89,6 @@ impl Prefixes {
             Prefixes::Uniform => "uniform",
         }
     }
-
-    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-    fn is_half(&self) -> bool {
-        *self == Prefixes::Half
-    }
 }
 
 impl Default for Masking {
@@ -113,13 +108,13 @@ pub struct Scoring {
     /// Validation windows per species for each point of the curve.
     pub curve_windows: usize,
     /// Validation windows per species for the last point of the curve, on which learning rates are selected; 0: as for the others.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub last_windows: usize,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_zero(value: &usize) -> bool {
-    *value == 0
+/// Whether a field has its default and is left out, as before the field existed.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Scoring {

@@ -128,6 +128,8 @@ struct ResolvedSpec<'a> {
     /// The corpus, then those of the noise arms.
     corpora: Vec<CorpusInfo>,
     tasks: Vec<TaskInfo>,
+    /// Canonical names of the reference of equal compute and of a tokenizer that is trained with it.
+    equal_compute: Vec<(String, String)>,
 }
 
 impl<'a> ResolvedSpec<'a> {
@@ -145,7 +147,8 @@ impl<'a> ResolvedSpec<'a> {
         let corpora = corpora.iter().map(|name| resolver.corpus(name).map_err(|r| refused("corpus", r)));
         let corpora = corpora.collect::<Result<Vec<_>>>()?;
         let tasks = tasks(spec, resolver)?;
-        Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpora, tasks })
+        let equal_compute = equal_compute(spec, resolver)?;
+        Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpora, tasks, equal_compute })
     }
 
     fn run(&self, seed: u64, work: Work) -> Run {
@@ -206,7 +209,8 @@ impl<'a> ResolvedSpec<'a> {
                             add(budgets[0], rate)?;
                         }
                         let larger = budgets[1..].iter().map(|&bases| Some(bases));
-                        let compute = self.wants_equal_compute(info).then(|| self.equal_compute(info, position));
+                        let compute = self.equal_compute.iter().filter(|(_, of)| *of == info.canonical);
+                        let compute = compute.map(|(reference, _)| self.equal_compute(reference, info, position));
                         for bases in larger.chain(compute) {
                             match (bases, self.rate(info, corpus, position, seed)) {
                                 (Some(bases), Some(rate)) => add(bases, rate)?,
@@ -224,24 +228,10 @@ impl<'a> ResolvedSpec<'a> {
         &self.corpora[0]
     }
 
-    fn wants_equal_compute(&self, info: &TokenizerInfo) -> bool {
-        self.spec.equal_compute.as_ref().is_some_and(|equal| {
-            let at = self.spec.tokenizers.iter().position(|name| {
-                equal.tokenizers.contains(name)
-                    && self
-                        .resolver
-                        .tokenizer(name, self.spec.masking.span)
-                        .is_ok_and(|found| found.canonical == info.canonical)
-            });
-            at.is_some() && equal.reference != info.canonical
-        })
-    }
-
-    /// The bases for which `info` takes as many multiply-accumulates as the reference of equal compute at the largest budget.
-    fn equal_compute(&self, info: &TokenizerInfo, position: Position) -> Option<u64> {
-        let equal = self.spec.equal_compute.as_ref()?;
-        let reference = self.resolver.tokenizer(&equal.reference, self.spec.masking.span).ok()?;
-        let reference = self.resolver.macs_per_base(&reference.canonical, position)?;
+    /// The bases for which `info` takes as many multiply-accumulates as the reference of equal compute at the largest budget; `None` until the
+    /// cost of both is known.
+    fn equal_compute(&self, reference: &str, info: &TokenizerInfo, position: Position) -> Option<u64> {
+        let reference = self.resolver.macs_per_base(reference, position)?;
         let own = self.resolver.macs_per_base(&info.canonical, position)?;
         let largest = *self.spec.budgets().last()?;
         // Rounded to three digits, so that the budget does not depend on details of the scored text.
@@ -334,6 +324,15 @@ fn look_up(name: &str, spec: &Spec, resolver: &dyn Resolver) -> Result<Tokenizer
     let info = resolver.tokenizer(name, spec.masking.span).map_err(|r| refused("tokenizers", r))?;
     resolver.check(name, &spec.masking).map_err(|r| refused("tokenizers", r))?;
     Ok(info)
+}
+
+/// The pairs of equal compute: canonical names of the reference and of each other tokenizer.
+fn equal_compute(spec: &Spec, resolver: &dyn Resolver) -> Result<Vec<(String, String)>> {
+    let Some(equal) = &spec.equal_compute else { return Ok(Vec::new()) };
+    let reference = look_up(&equal.reference, spec, resolver)?.canonical;
+    let others = equal.tokenizers.iter().map(|name| Ok(look_up(name, spec, resolver)?.canonical));
+    let others = others.collect::<Result<BTreeSet<String>>>()?;
+    Ok(others.into_iter().filter(|of| *of != reference).map(|of| (reference.clone(), of)).collect())
 }
 
 /// The tasks of a spec, with unique names and unique rows: records identify a task by name, and equal rows must not count

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EncoderConfig, Finetuning, Masking, PriorKind, Scoring, Training};
+use crate::config::{EncoderConfig, Finetuning, Masking, PriorKind, Scoring, Training, is_default};
 use crate::error::{Error, Result};
 
 /// Protocol version, incremented manually when the meaning of a run changes, so that records of different protocols never share
@@ -39,7 +39,7 @@ pub struct Run {
     /// Protocol version, see [`PROTOCOL`].
     pub protocol: u32,
     /// Version of the arithmetic, see [`ENGINE`]; 0 in records of protocol 1.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub engine: u32,
     /// Device kind: `cpu`, `tch-cpu`, `tch-cuda` ... without an ordinal, which does not change the result.
     pub device: String,
@@ -49,11 +49,6 @@ pub struct Run {
     pub seed: u64,
     /// Kind of run, with its hyperparameters.
     pub work: Work,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }
 
 /// The kinds of run.

@@ -272,7 +272,7 @@ impl Planned {
             if recipe.learned_vocabulary {
                 observer.note(format!("vocabulary of {} on {}", recipe.name, corpus.name()));
             }
-            fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), &mut |text| {
+            fitting::fit(&store, &recipe, corpus, pretrain.masking.span, pretrain.prior, &mut |text| {
                 observer.note(text);
             })?;
         }
@@ -306,9 +306,6 @@ impl Planned {
             }
             if let Some(memory) = &self.memory {
                 self.check_memory(memory, false)?;
-            }
-            if !executor.simulates() {
-                self.fit(observer)?;
             }
             summary = self.pass(executor, &store, observer)?;
             records = collect(&store, &self.plan.jobs)?;

@@ -39,7 +39,8 @@ pub fn fit(
     store: &Store,
     recipe: &Recipe,
     corpus: &Corpus,
-    (span, prior): (usize, Option<PriorKind>),
+    span: usize,
+    prior: Option<PriorKind>,
     say: &mut dyn FnMut(String),
 ) -> Result<Fitted> {
     let text = format!("{VERSION} {} {}", corpus.hash(), Fitted::fingerprint(recipe, span, prior));

@@ -81,7 +81,7 @@ pub fn load_with_corpus(workspace: &Workspace, record: Record, corpus: &Corpus, 
     let place = model::device::open(device)?;
     let data = run::sources(&store, &record.key)?;
     let recipe = fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
-    let fitted = fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), &mut |_| {})?;
+    let fitted = fitting::fit(&store, &recipe, corpus, pretrain.masking.span, pretrain.prior, &mut |_| {})?;
     let model = model::load(&record.run, &store.folder(&record.key), &fitted, &place)?;
     Ok(Loaded { fitted, model, record, device: device.to_owned() })
 }

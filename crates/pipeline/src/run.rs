@@ -80,7 +80,7 @@ impl Prepared {
             (Some(pretrain), Some(corpus)) => {
                 let recipe =
                     fitting::recipe(&workspace.builtin.tokenizers, &pretrain.tokenizer, data.tokenizer.as_deref())?;
-                Some(fitting::fit(&store, &recipe, corpus, (pretrain.masking.span, pretrain.prior), say)?)
+                Some(fitting::fit(&store, &recipe, corpus, pretrain.masking.span, pretrain.prior, say)?)
             }
             _ => None,
         };

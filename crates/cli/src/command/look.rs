@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dataset::Corpus;
 use dataset::text::excerpt;
+use experiment::config::PriorKind;
 use pipeline::{Builtin, Workspace};
 use serde_json::json;
 
@@ -140,14 +141,7 @@ fn segment(name: &str, bases: &[u8], corpus: &Corpus, workspace: &Workspace) -> 
     let mut tokens = Vec::new();
     let fitted = if recipe.learned_vocabulary && workspace.store.exists() {
         let say = &mut |text| errln!("{text}");
-        pipeline::fitting::fit(
-            &workspace.store()?,
-            &recipe,
-            corpus,
-            (SPAN, Some(experiment::config::PriorKind::Uniform)),
-            say,
-        )?
-        .tokenizer
+        pipeline::fitting::fit(&workspace.store()?, &recipe, corpus, SPAN, Some(PriorKind::default()), say)?.tokenizer
     } else {
         recipe.fit(&mut corpus.training_segments())?
     };
