@@ -57,6 +57,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("kmer6-nonoverlap".to_owned(), (0..130).step_by(6).map(|i| i..(i + 6).min(130)).collect()),
         ("bpe4096".to_owned(), bpe.collect()),
     ];
-    report::figure::write_all(&report::figure::Locus { bases: &bases, segmentations: &segmentations }, &folder)?;
+    let place = "simulated, bases 1 to 130";
+    let locus = report::figure::Locus { place, first: 1, bases: &bases, segmentations: &segmentations };
+    report::figure::write_all(&locus, &folder)?;
     Ok(())
 }

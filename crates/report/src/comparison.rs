@@ -99,7 +99,7 @@ pub struct Comparison {
     pub device: String,
     /// Descriptions of the devices in the records; several if machines of the same kind were used.
     pub machines: Vec<String>,
-    /// Tokenizers, then control tokenizers; the index of a name defines its color and marker.
+    /// Tokenizers, then control tokenizers: their order in tables and figures.
     pub order: Vec<String>,
     /// The groups, sorted by their settings.
     pub groups: Vec<Group>,
@@ -195,7 +195,7 @@ pub struct Dropped {
 pub struct Subject {
     /// Canonical name.
     pub name: String,
-    /// Index in [`Comparison::order`]; defines color and marker.
+    /// Index in [`Comparison::order`].
     pub index: usize,
     /// True for controls: shown, never ranked or tested.
     pub control: bool,
@@ -234,6 +234,9 @@ pub struct Bits {
     pub score: Score,
     /// Validation curves, one per seed: (bases seen, bits per masked base).
     pub curves: Vec<Vec<(u64, f64)>>,
+    /// Number of masked bases that each point of a validation curve rests on, in the order of its points; the largest over seeds.
+    #[serde(skip)]
+    pub curve_scored: Vec<u64>,
     /// Entropy floor of the validation text (not of the scored text), where known.
     pub curve_floor: Option<f64>,
     /// Number of tokens of each length in bases (index 0: length 1), summed over seeds.
@@ -377,6 +380,8 @@ pub struct TaskComparison {
     /// Metric of the scores that are shown, plotted and tested.
     #[serde(skip_serializing_if = "Metric::is_default")]
     pub metric: Metric,
+    /// Number of rows of the test split.
+    pub rows: usize,
     /// Seeds at which every compared tokenizer has a result, ascending.
     pub seeds: Vec<u64>,
     /// Excluded seeds, with the reasons.

@@ -1,8 +1,10 @@
 //! Figures: a comparison, an audit or a locus drawn as SVG, each with a CSV of the plotted numbers.
 //!
 //! [`FIGURES`] lists all figures of every source; `tokbench list`, the tests and [`write_all`] iterate over it. A new figure is
-//! one file in `figure/` and one entry in the list. Drawings are identical byte for byte on every machine. Colors are those of
-//! Okabe and Ito (2008); markers differ in shape too, so that color alone never carries information.
+//! one file in `figure/` and one entry in the list. Drawings are identical byte for byte on every machine. A tokenizer has
+//! one color and one marker by its name, in all figures; colors are those of Okabe and Ito (2008) first, and markers differ in shape
+//! too, so that color alone never carries information. The title of a drawing is its message, from the numbers; the title of the
+//! list and the settings are below it.
 //!
 //! ```
 //! let comparison = report::Comparison::new(report::example::records(&Default::default()), Default::default()).unwrap();
@@ -21,12 +23,14 @@ mod critical_difference;
 mod curve;
 mod dots;
 mod drawn;
+mod layout;
 mod lengths;
 mod locus;
 mod panel;
 mod parts;
 mod svg;
 mod tasks;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -129,12 +133,13 @@ pub static FIGURES: &[Figure] = &[
     Figure { name: "bits_per_base", title: "Bits per masked base", draw: Draw::Comparison(bits_per_base::draw) },
     Figure { name: "parts", title: "Components of the code length", draw: Draw::Comparison(parts::draw) },
     Figure { name: "curve", title: "Validation score during training", draw: Draw::Comparison(curve::draw) },
+    Figure { name: "curve_macs", title: "Validation score by the operations of training", draw: Draw::Comparison(curve::draw_macs) },
     Figure { name: "tasks", title: "Classification tasks", draw: Draw::Comparison(tasks::draw) },
     Figure { name: "cost", title: "Code length versus cost", draw: Draw::Comparison(cost::draw) },
     Figure { name: "lengths", title: "Token length distribution", draw: Draw::Comparison(lengths::draw) },
     Figure { name: "critical_difference", title: "Mean ranks across tasks (1 is best)", draw: Draw::Comparison(critical_difference::draw) },
     Figure { name: "audit", title: "Properties of the tokenizers", draw: Draw::Audit(audit::draw) },
-    Figure { name: "audit_lengths", title: "Token length distribution", draw: Draw::Audit(audit_lengths::draw) },
+    Figure { name: "audit_lengths", title: "Token length distribution on the corpus and on random text", draw: Draw::Audit(audit_lengths::draw) },
     Figure { name: "locus", title: "Segmentation of one locus by each tokenizer", draw: Draw::Locus(locus::draw) },
 ];
 

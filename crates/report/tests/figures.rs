@@ -126,7 +126,7 @@ fn figures_are_drawn_only_if_there_is_something_to_show() {
     };
     let all: Vec<&str> = FIGURES.iter().filter(|f| f.kind() == FigureKind::Comparison).map(|f| f.name).collect();
     assert_eq!(drawn(&shapes()[2]), all);
-    assert_eq!(drawn(&Shape::default()), ["bits_per_base", "parts", "curve", "cost", "lengths"]);
+    assert_eq!(drawn(&Shape::default()), ["bits_per_base", "parts", "curve", "curve_macs", "cost", "lengths"]);
 }
 
 #[test]
@@ -159,12 +159,12 @@ fn files_are_complete_and_identical_when_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let comparison = compare(&Shape::default());
     let files = write_all(&comparison, folder.path()).unwrap();
-    assert_eq!(files.len(), 10);
+    assert_eq!(files.len(), 12);
     let before: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
     assert_eq!(write_all(&comparison, folder.path()).unwrap(), files);
     let after: Vec<Vec<u8>> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
     assert_eq!(before, after);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10, "no temporary file is left");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 12, "no temporary file is left");
 }
 
 /// The one figure of a locus.
@@ -181,11 +181,18 @@ fn a_locus_is_sound() {
         ("kmer6".to_owned(), (0..bases.len() - 5).map(|i| i..i + 6).collect()),
         ("bpe4096".to_owned(), (0..bases.len()).step_by(4).map(|i| i..(i + 4).min(bases.len())).collect()),
     ];
-    let drawn = only(&Locus { bases, segmentations: &segmentations });
+    let drawn = only(&Locus { place: "corpus x, bases 101 to 171", first: 101, bases, segmentations: &segmentations });
     sound("locus", &drawn);
     assert_eq!(drawn.csv.lines().count(), 1 + (bases.len() - 5) + bases.len().div_ceil(4));
+    for text in ["corpus x, bases 101 to 171", "\n101\n", "kmer6 overlap: they are drawn in 6 staggered rows"] {
+        assert!(drawn.svg.contains(text), "{text}");
+    }
     let segmentations = vec![("kmer3".to_owned(), vec![0..3, 1..4, 2..5]), ("bpe".to_owned(), vec![0..4, 4..5])];
-    assert!(only(&Locus { bases: b"ACGTA", segmentations: &segmentations }).csv.contains("bpe,4,5,A\n"));
+    assert!(
+        only(&Locus { place: "", first: 1, bases: b"ACGTA", segmentations: &segmentations })
+            .csv
+            .contains("bpe,4,5,A\n")
+    );
 }
 
 #[test]
@@ -202,18 +209,19 @@ fn an_audit_is_sound() {
     assert!(drawn.svg.contains("undefined"));
     let drawn = &all[1].1;
     assert!(drawn.csv.starts_with("tokenizer,species,text,length,share_of_bases\n"));
-    assert!(drawn.csv.contains("\nbase,human,order 2,1,1\n"));
-    // Lengths 1, 1 to 6, and 1 to 11; two species and both together; three texts.
-    assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3 * 3);
-    assert_eq!(drawn.svg.matches("<rect").count(), 1 + (1 + 6 + 11) * 3 + 1);
-    for text in ["all species", "ecoli", "human", "of order 2", "independent, equally likely bases"] {
+    assert!(drawn.csv.contains("\nbase,,order 2,1,1\n"));
+    // Lengths 1, 1 to 6, and 1 to 11 of all species together; three texts.
+    assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3);
+    assert_eq!(drawn.svg.matches("<rect").count(), 1 + (1 + 6 + 11) + 1);
+    for text in ["all species", "of order 2", "independent, equally likely bases"] {
         assert!(drawn.svg.contains(text), "{text}");
     }
-    // A single species is shown once.
+    // A single species is named.
     let mut one = sheet.clone();
     one.cells.retain(|cell| cell.species != "human");
     let drawn = find("audit_lengths").unwrap().draw(&one).unwrap().unwrap();
     sound("audit", &drawn);
+    assert!(drawn.svg.contains("ecoli") && drawn.csv.contains("\nbase,ecoli,order 2,1,1\n"));
     assert_eq!(drawn.csv.lines().count(), 1 + (1 + 6 + 11) * 3);
 }
 
@@ -234,6 +242,54 @@ fn paired_differences_are_drawn_as_tested() {
     for (mark, value) in [("floor", floor), ("bias only", bias_only), ("total", bits.total.mean)] {
         assert!(parts.csv.contains(&format!(",base,{mark},{value}\n")));
     }
+}
+
+/// Controls far from the tokenizers do not stretch the axis: they are at its edge, with their value.
+#[test]
+fn a_far_control_is_written_at_the_edge() {
+    let near = compare(&shapes()[1]);
+    let mut far = near.clone();
+    let control = far.groups[0].subjects.iter_mut().find(|s| s.control).unwrap();
+    let bits = control.bits.as_mut().unwrap();
+    bits.total.mean += 5.0;
+    for curve in bits.curves.iter_mut().flatten() {
+        curve.1 += 5.0;
+    }
+    let value = format!("{:.3}", bits.total.mean);
+    for name in ["bits_per_base", "cost"] {
+        let drawn = find(name).unwrap().draw(&far).unwrap().unwrap();
+        sound(name, &drawn);
+        assert!(drawn.svg.contains(&format!("\n{value}")), "{name}");
+        assert!(!find(name).unwrap().draw(&near).unwrap().unwrap().svg.contains(&value), "{name}");
+    }
+    for name in ["curve", "curve_macs"] {
+        let drawn = find(name).unwrap().draw(&far).unwrap().unwrap();
+        sound(name, &drawn);
+        assert!(drawn.svg.contains("\nbase-deep (6."), "{name}");
+    }
+}
+
+/// Both curves show the same points: multiply-accumulates are three forward passes per base.
+#[test]
+fn the_curves_have_the_same_points() {
+    let comparison = compare(&Shape::default());
+    let rows = |name: &str| -> Vec<(String, f64, String)> {
+        let csv = find(name).unwrap().draw(&comparison).unwrap().unwrap().csv;
+        let fields = |line: &str| {
+            let all: Vec<String> = line.split(',').map(str::to_owned).collect();
+            (all[1].clone(), all[4].parse::<f64>().unwrap(), all[5].clone())
+        };
+        csv.lines().skip(1).filter(|line| line.contains(",mean,")).map(fields).collect()
+    };
+    let (bases, macs) = (rows("curve"), rows("curve_macs"));
+    assert!(bases.len() == macs.len() && bases.len() > 3);
+    for ((name, bases, bits), (same, macs, again)) in bases.iter().zip(&macs) {
+        let cost = &comparison.groups[0].subject(name).unwrap().bits.as_ref().unwrap().cost;
+        assert_eq!((name, bits), (same, again));
+        assert!((macs / (3.0 * cost.macs_per_base * bases) - 1.0).abs() < 1e-12);
+    }
+    let svg = find("curve").unwrap().draw(&comparison).unwrap().unwrap().svg;
+    assert!(svg.contains("rests on 1,000 masked bases"));
 }
 
 /// A new figure is a function and an entry; everything else follows from the list.

@@ -98,7 +98,7 @@ fn tasks_with_different_metrics_are_separate() {
     }
     assert!(comparison.groups[0].across.is_empty());
     let drawn = figure::find("tasks").unwrap().draw(&comparison).unwrap().unwrap();
-    assert!(drawn.svg.contains("Score on the test split") && drawn.svg.contains("b (F1)"));
+    assert!(drawn.svg.contains("Score on the test split") && drawn.svg.contains("b (F1, "));
     // Records of one task with different metrics cannot be compared.
     let mut mixed = records(Metric::Mcc, "a");
     let Outcome::Finetuned(done) = &mut mixed[3].outcome else { panic!("a result") };

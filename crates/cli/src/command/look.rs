@@ -61,7 +61,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Look) -> Result<u8, Failu
     if let Some(path) = &args.output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_stem().map_or_else(|| "locus".to_owned(), |name| name.to_string_lossy().into_owned());
-        let locus = report::figure::Locus { bases: &bases, segmentations: &segmentations };
+        let (place, first) = place(corpus, args, bases.len());
+        let locus = report::figure::Locus { place: &place, first, bases: &bases, segmentations: &segmentations };
         for (at, (figure, drawn)) in report::figure::draw_all(report::FIGURES, &locus)?.into_iter().enumerate() {
             // The first figure has the requested name, others add their own.
             let name = if at == 0 { name.clone() } else { format!("{name}_{}", figure.name) };
@@ -90,6 +91,23 @@ fn given(text: &str) -> Result<Vec<u8>, Failure> {
         ));
     }
     Ok(bases)
+}
+
+/// What the figure says of the bases: where they are from, and the coordinate of the first.
+fn place(corpus: &Corpus, args: &args::Look, count: usize) -> (String, usize) {
+    if args.sequence.is_some() {
+        return (format!("{count} given bases"), 1);
+    }
+    let first_record = || corpus.species().iter().flat_map(|species| &species.records).next();
+    let (record, first) = match args.locus.as_deref().and_then(|place| place.rsplit_once(':')) {
+        Some((record, range)) => {
+            let first = range.split('-').next().and_then(|first| first.replace(',', "").parse::<usize>().ok());
+            (record.to_owned(), first.unwrap_or(1))
+        }
+        None => (first_record().map_or_else(String::new, |record| record.name.clone()), 1),
+    };
+    let record = if record.is_empty() { "first record".to_owned() } else { record };
+    (format!("corpus {}, {record}, bases {first} to {}", corpus.name(), first + count.max(1) - 1), first)
 }
 
 /// The bases of RECORD:FIRST-LAST.

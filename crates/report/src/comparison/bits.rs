@@ -221,11 +221,22 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
         species: species.iter().enumerate().map(one).collect(),
         score: means(components, |c| overall(&|b| b.score.bits(c))),
         curves: done.iter().map(curve).collect(),
+        curve_scored: scored_points(&done),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         lengths,
         prior_total: done.iter().find_map(|p| p.prior_total),
         cost: cost(records, &done),
     }
+}
+
+/// Masked bases of each point of the validation curves, the largest over seeds.
+fn scored_points(done: &[&Pretrained]) -> Vec<u64> {
+    let mut points: Vec<u64> = Vec::new();
+    for run in done {
+        points.resize(points.len().max(run.curve.len()), 0);
+        points.iter_mut().zip(&run.curve).for_each(|(most, point)| *most = (*most).max(point.scored));
+    }
+    points
 }
 
 /// A score of means by component; what is not known in every block is not known.

@@ -216,7 +216,8 @@ fn task(
         listed(group, records).into_iter().map(|subject| runs.score(subject, &joint)).collect();
     let scores = scores.map_err(refuse)?;
     let tests = joint.tests(&scores, reference, options).map_err(refuse)?;
-    Ok(TaskComparison { name: name.to_owned(), metric: runs.metric, seeds, dropped, scores, tests })
+    let rows = runs.labels.len();
+    Ok(TaskComparison { name: name.to_owned(), metric: runs.metric, rows, seeds, dropped, scores, tests })
 }
 
 /// Empty scores for the tokenizers of the group in order, then for the controls.

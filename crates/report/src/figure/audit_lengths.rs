@@ -1,118 +1,104 @@
-//! Token length distributions of an audit: one panel per species, the corpus beside two random texts.
+//! Token length distributions of an audit: one row per tokenizer over all species, the corpus beside two random texts.
 
-use super::canvas::{self, Anchor, Canvas, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet};
-use super::drawn::Drawn;
-use super::lengths::{fractions, length_label};
-use super::panel::{Entry, Panel, legend, legend_height, subtitle};
+use super::canvas::{self, Anchor, Canvas, GREY, INK, LIGHT, Look, Looks, SMALL, TEXT, WIDE, sheet};
+use super::drawn::{Drawn, Head};
+use super::lengths::{axis, bar, common_top, fractions, length_label};
+use super::panel::{Entry, Panel, legend, legend_height};
+use super::words::setting;
 use crate::audit::{Sheet, Text};
 use crate::error::Error;
 use crate::tidy::Csv;
 
-const COLUMNS: usize = 3;
-const STEP: f64 = 48.0;
-const CAPTION: &str = "token length in bases; height: fraction of bases, each row scaled to its maximum";
+const STEP: f64 = 58.0;
+/// Height of the highest bar.
+const BAR: f64 = STEP - 24.0;
+const CAPTION: &str = "token length in bases; height: fraction of the bases, one axis for all rows";
 
 /// Fraction of the bases in tokens of each length: one list per text, in the order of [`Text::ALL`].
 type Row = [Vec<f64>; 3];
 
-/// Draws one panel for all species together and one for each species.
+/// Draws one panel: all species together, or the only one.
 pub(super) fn draw(audit: &Sheet, title: &'static str) -> Result<Option<Drawn>, Error> {
-    let mut groups = audit.species();
-    // With one species, the panel of all species would repeat it.
-    if groups.len() != 1 {
-        groups.insert(0, "");
-    }
-    let row = |at: usize, species: &str| -> Row {
-        Text::ALL.map(|text| audit.cell(at, species, text).map_or_else(Vec::new, |cell| fractions(&cell.lengths)))
+    let species = audit.species();
+    let group = if let [only] = species[..] { only } else { "" };
+    let row = |at: usize| -> Row {
+        Text::ALL.map(|text| audit.cell(at, group, text).map_or_else(Vec::new, |cell| fractions(&cell.lengths)))
     };
-    let panels: Vec<Vec<Row>> =
-        groups.iter().map(|group| (0..audit.tokenizers.len()).map(|at| row(at, group)).collect()).collect();
+    let rows: Vec<Row> = (0..audit.tokenizers.len()).map(row).collect();
     let mut csv = Csv::new("tokenizer,species,text,length,share_of_bases");
-    for (at, label) in audit.tokenizers.iter().enumerate() {
-        for (group, rows) in groups.iter().zip(&panels) {
-            for (text, fractions) in Text::ALL.iter().zip(&rows[at]) {
-                for (place, fraction) in fractions.iter().enumerate().filter(|(_, fraction)| **fraction > 0.0) {
-                    csv.row(&[label, group, text.name(), &length_label(place)], &[*fraction]);
-                }
+    for (label, row) in audit.tokenizers.iter().zip(&rows) {
+        for (text, fractions) in Text::ALL.iter().zip(row) {
+            for (place, fraction) in fractions.iter().enumerate().filter(|(_, fraction)| **fraction > 0.0) {
+                csv.row(&[label, group, text.name(), &length_label(place)], &[*fraction]);
             }
         }
     }
-    let longest = panels.iter().flatten().flatten().map(Vec::len).max().unwrap_or(0).max(6);
+    let looks = Looks::of(audit.tokenizers.iter().map(String::as_str));
+    let longest = rows.iter().flatten().map(Vec::len).max().unwrap_or(0).max(6);
+    let top_value = common_top(rows.iter().flatten().map(Vec::as_slice));
     let margin = canvas::margin(audit.tokenizers.iter().map(String::as_str));
-    let (above, below, gap) = (30.0, 40.0, 26.0);
-    let body = STEP * audit.tokenizers.len() as f64;
-    let (entries, top) = (entries(), 60.0);
-    let end = top + panels.len().div_ceil(COLUMNS) as f64 * (above + body + below);
-    let high = end + 30.0 + legend_height(&entries, WIDE) + 12.0;
-    let svg = sheet(title, (WIDE, high), |canvas| {
-        subtitle(canvas, &audit.setting);
-        for (number, (group, rows)) in groups.iter().zip(&panels).enumerate() {
-            let (line, column) = (number / COLUMNS, number % COLUMNS);
-            let wide = (WIDE - margin - 26.0 - gap * (COLUMNS - 1) as f64) / COLUMNS as f64;
-            let from = (margin + column as f64 * (wide + gap), top + line as f64 * (above + body + below) + above);
-            let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
-            panel.heading(canvas, if group.is_empty() { "all species" } else { group });
-            for (at, row) in rows.iter().enumerate() {
-                let baseline = panel.from.1 + STEP * (at + 1) as f64;
-                if column == 0 {
-                    canvas.text(
-                        (panel.from.0 - 10.0, baseline - 14.0),
-                        &audit.tokenizers[at],
-                        TEXT,
-                        INK,
-                        Anchor::Right,
-                    );
-                }
-                one(canvas, &panel, at, row, baseline, longest);
-            }
-            axis(canvas, &panel, longest);
+    let entries = entries();
+    let head = Head::new(title, message(audit, &rows), &[setting(&audit.setting)]);
+    let top = canvas::under(&head) + 30.0;
+    let panel = Panel { from: (margin, top), to: (WIDE - 60.0, top + STEP * audit.tokenizers.len() as f64) };
+    let size = (WIDE, panel.to.1 + 58.0 + legend_height(&entries, WIDE) + 12.0);
+    let svg = sheet(&head, size, |canvas| {
+        panel.heading(canvas, if group.is_empty() { "all species" } else { group });
+        for (at, (row, label)) in rows.iter().zip(&audit.tokenizers).enumerate() {
+            let baseline = panel.from.1 + STEP * (at + 1) as f64;
+            canvas.text((panel.from.0 - 10.0, baseline - 14.0), label, TEXT, INK, Anchor::Right);
+            one(canvas, &panel, looks.look(label), row, baseline, (longest, top_value));
         }
-        canvas.text(((margin + WIDE - 26.0) / 2.0, end + 8.0), CAPTION, TEXT, INK, Anchor::Middle);
-        legend(canvas, &entries, WIDE, end + 26.0);
+        axis(canvas, &panel, longest);
+        canvas.text(((panel.from.0 + panel.to.0) / 2.0, panel.to.1 + 36.0), CAPTION, TEXT, INK, Anchor::Middle);
+        legend(canvas, &entries, WIDE, panel.to.1 + 52.0);
     })?;
     Ok(Some(Drawn { svg, csv: csv.text() }))
 }
 
-/// One tokenizer on one species: bars for the corpus, a line per length for each random text.
-fn one(canvas: &mut Canvas<'_>, panel: &Panel, at: usize, row: &Row, baseline: f64, longest: usize) {
-    canvas.line((panel.from.0, baseline), (panel.to.0, baseline), LIGHT, 1.0);
-    let slot = (panel.to.0 - panel.from.0) / longest as f64;
-    let peak = row.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let height = |fraction: f64| baseline - (fraction / peak * (STEP - 20.0)).max(0.6);
-    let [real, order2, uniform] = row;
-    let drawn = |fractions: &[f64]| -> Vec<(f64, f64)> {
-        let places = fractions.iter().enumerate().filter(|(_, fraction)| **fraction > 0.0);
-        places.map(|(place, fraction)| (panel.from.0 + slot * place as f64, height(*fraction))).collect()
+/// How much the lengths on the corpus differ from those on noise at most: the fraction of the bases that would have to be in tokens
+/// of other lengths.
+fn message(audit: &Sheet, rows: &[Row]) -> Option<String> {
+    let distance = |[real, _, uniform]: &Row| {
+        let at = |row: &Vec<f64>, place: usize| row.get(place).copied().unwrap_or(0.0);
+        let places = 0..real.len().max(uniform.len());
+        places.map(|place| (at(real, place) - at(uniform, place)).abs()).sum::<f64>() / 2.0
     };
-    for (left, y) in drawn(real) {
-        canvas.rect((left + slot * 0.12, y), (left + slot * 0.88, baseline), color(at));
+    let known =
+        rows.iter().zip(&audit.tokenizers).filter(|([real, _, uniform], _)| !real.is_empty() && !uniform.is_empty());
+    let (most, name) = known.map(|(row, name)| (distance(row), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!("Corpus and noise differ in the lengths of at most {:.0} % of the bases ({name})", most * 100.0))
+}
+
+/// One tokenizer: bars for the corpus, a line per length for each random text.
+fn one(canvas: &mut Canvas<'_>, panel: &Panel, look: Look, row: &Row, baseline: f64, (longest, top): (usize, f64)) {
+    canvas.line((panel.from.0, baseline - BAR), (panel.to.0, baseline - BAR), LIGHT, 0.7);
+    canvas.line((panel.from.0, baseline), (panel.to.0, baseline), LIGHT, 1.0);
+    canvas.text((panel.to.0 + 5.0, baseline - BAR), &format!("{:.0} %", top * 100.0), SMALL, GREY, Anchor::Left);
+    canvas.text((panel.to.0 + 5.0, baseline - 5.0), "0", SMALL, GREY, Anchor::Left);
+    let slot = (panel.to.0 - panel.from.0) / longest as f64;
+    let left = |place: usize| panel.from.0 + slot * place as f64;
+    let [real, order2, uniform] = row;
+    for (place, fraction) in real.iter().enumerate().filter(|(_, fraction)| **fraction > 0.0) {
+        bar(canvas, (left(place), baseline), slot, fraction / top * BAR, BAR, look);
     }
     for (fractions, line) in [(uniform, GREY), (order2, INK)] {
-        for (left, y) in drawn(fractions) {
-            canvas.line((left, y), (left + slot, y), line, 1.6);
+        for (place, fraction) in fractions.iter().enumerate().filter(|(_, fraction)| **fraction > 0.0) {
+            let y = baseline - (fraction / top).min(1.0) * BAR;
+            canvas.line((left(place), y), (left(place) + slot, y), line, 1.6);
         }
     }
     let most = real.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
     if let Some((place, fraction)) = most {
-        let middle = panel.from.0 + slot * (place as f64 + 0.5);
-        let text = format!("{:.0} %", fraction * 100.0);
         // Above all marks of the row.
-        canvas.text((middle, height(peak) - 8.0), &text, SMALL, GREY, Anchor::Middle);
-    }
-}
-
-fn axis(canvas: &mut Canvas<'_>, panel: &Panel, longest: usize) {
-    let slot = (panel.to.0 - panel.from.0) / longest as f64;
-    let every = (22.0 / slot).ceil().max(1.0) as usize;
-    for place in (0..longest).filter(|place| *place == 0 || (place + 1) % every == 0) {
-        let middle = panel.from.0 + slot * (place as f64 + 0.5);
-        canvas.text((middle, panel.to.1 + 14.0), &length_label(place), SMALL, INK, Anchor::Middle);
+        let at = (left(place) + slot * 0.5, baseline - BAR - 8.0);
+        canvas.text(at, &format!("{:.0} %", fraction * 100.0), SMALL, GREY, Anchor::Middle);
     }
 }
 
 fn entries<'a>() -> Vec<Entry<'a>> {
     vec![
-        ("corpus".to_owned(), Box::new(|c, (x, y)| c.rect((x - 5.0, y - 6.0), (x + 5.0, y + 6.0), color(0)))),
+        ("corpus".to_owned(), Box::new(|c, (x, y)| c.rect((x - 5.0, y - 6.0), (x + 5.0, y + 6.0), GREY))),
         (
             "Markov chain of order 2 fitted to the corpus".to_owned(),
             Box::new(|c, (x, y)| c.line((x - 7.0, y), (x + 7.0, y), INK, 1.6)),

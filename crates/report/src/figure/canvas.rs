@@ -1,10 +1,10 @@
 //! Drawing primitives of figures: lines, dashes, dots, markers and text, in pixels.
 
+use super::drawn::Head;
 use super::svg::{self, Letters, Svg};
 pub(super) use super::svg::{Anchor, Point};
 use crate::error::Error;
-use crate::identity::marker;
-pub(super) use crate::identity::{Color, color, dash};
+pub(super) use crate::identity::{Color, Look, Looks};
 
 /// Width of every figure in pixels.
 pub(super) const WIDE: f64 = 900.0;
@@ -27,7 +27,14 @@ pub(super) const TEXT: f64 = 13.0;
 /// Size of tick labels.
 pub(super) const SMALL: f64 = 12.0;
 /// Size of the title.
-const LARGE: f64 = 16.0;
+pub(super) const LARGE: f64 = 16.0;
+/// Height of a line of the subtitle or of a note.
+pub(super) const LINE: f64 = 16.0;
+
+/// Top of what is drawn under a head.
+pub(super) fn under(head: &Head) -> f64 {
+    TITLE + 30.0 + LINE * (head.lines.len().max(1) - 1) as f64
+}
 
 /// Upper estimate of the width of a text in pixels; the font is not known.
 pub(super) fn width(text: &str, size: f64) -> f64 {
@@ -57,16 +64,19 @@ impl Fill {
 /// A figure under construction.
 pub(super) struct Canvas<'a>(Svg<'a>);
 
-/// Draws a figure of the given size in pixels and returns its SVG.
-pub(super) fn sheet(title: &str, size: (f64, f64), draw: impl FnOnce(&mut Canvas<'_>)) -> Result<String, Error> {
+/// Draws a figure with this head and of the given size in pixels, and returns its SVG.
+pub(super) fn sheet(head: &Head, size: (f64, f64), draw: impl FnOnce(&mut Canvas<'_>)) -> Result<String, Error> {
     let drawn = svg::draw(size, |svg| {
         let mut canvas = Canvas(svg);
         canvas.rect((0.0, 0.0), size, WHITE);
-        canvas.bold((EDGE, TITLE), title, LARGE);
+        canvas.bold((EDGE, TITLE), &head.title, LARGE);
+        for (at, line) in head.lines.iter().enumerate() {
+            canvas.text((EDGE, TITLE + 21.0 + LINE * at as f64), line, SMALL, GREY, Anchor::Left);
+        }
         draw(&mut canvas);
         canvas.0
     });
-    drawn.map_err(|reason| Error::Figure { name: title.to_owned(), reason })
+    drawn.map_err(|reason| Error::Figure { name: head.title.clone(), reason })
 }
 
 impl Canvas<'_> {
@@ -100,12 +110,12 @@ impl Canvas<'_> {
         self.0.circle(at, radius, color, opacity);
     }
 
-    /// The marker of a tokenizer by its index in the order; `size` 1 is about 12 pixels across.
-    pub(super) fn marker(&mut self, at: Point, index: usize, color: Color, fill: Fill, size: f64) {
-        let shape: Vec<Point> = marker(index).iter().map(|(x, y)| (at.0 + size * x, at.1 + size * y)).collect();
+    /// The marker of a tokenizer; `size` 1 is about 12 pixels across.
+    pub(super) fn marker(&mut self, at: Point, look: Look, fill: Fill, size: f64) {
+        let shape: Vec<Point> = look.outline().iter().map(|(x, y)| (at.0 + size * x, at.1 + size * y)).collect();
         let (inside, edge, wide) = match fill {
-            Fill::Hollow => (WHITE, color, 1.8),
-            Fill::Solid => (color, WHITE, 0.8),
+            Fill::Hollow => (WHITE, look.color, 1.8),
+            Fill::Solid => (look.color, WHITE, 0.8),
         };
         self.0.polygon(&shape, inside);
         let closed: Vec<Point> = shape.iter().chain(&shape[..1]).copied().collect();
@@ -167,6 +177,32 @@ fn dashes(points: &[Point], (on, off): (f64, f64)) -> Vec<Vec<Point>> {
     segments
 }
 
+/// The pieces of a line whose heights are within a range.
+pub(super) fn clipped(points: &[Point], (top, bottom): (f64, f64)) -> Vec<Vec<Point>> {
+    let mut pieces: Vec<Vec<Point>> = Vec::new();
+    for pair in points.windows(2) {
+        let [a, b] = [pair[0], pair[1]];
+        let part = |height: f64| (height - a.1) / (b.1 - a.1);
+        let (mut first, mut last) = (0.0_f64, 1.0_f64);
+        if (a.1 - b.1).abs() > 1e-12 {
+            let (one, other) = (part(top), part(bottom));
+            first = first.max(one.min(other));
+            last = last.min(one.max(other));
+        } else if a.1 < top || a.1 > bottom {
+            continue;
+        }
+        if first > last {
+            continue;
+        }
+        let at = |part: f64| (a.0 + part * (b.0 - a.0), a.1 + part * (b.1 - a.1));
+        match pieces.last_mut().filter(|piece| first <= 0.0 && piece.last() == Some(&a)) {
+            Some(piece) => piece.push(if last >= 1.0 { b } else { at(last) }),
+            None => pieces.push(vec![if first <= 0.0 { a } else { at(first) }, if last >= 1.0 { b } else { at(last) }]),
+        }
+    }
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,9 +217,18 @@ mod tests {
 
     #[test]
     fn a_number_that_is_not_finite_is_an_error() {
-        let drawn = sheet("t", (10.0, 10.0), |c| c.line((0.0, f64::NAN), (1.0, 1.0), INK, 1.0));
+        let head = Head::new("t", None, &[]);
+        let drawn = sheet(&head, (10.0, 10.0), |c| c.line((0.0, f64::NAN), (1.0, 1.0), INK, 1.0));
         assert!(matches!(drawn, Err(Error::Figure { .. })));
-        let fine = sheet("t", (10.5, 10.0), |c| c.line((0.0, 0.0), (1.25, 1.0), INK, 1.0)).unwrap();
+        let fine = sheet(&head, (10.5, 10.0), |c| c.line((0.0, 0.0), (1.25, 1.0), INK, 1.0)).unwrap();
         assert!(fine.starts_with("<svg width=\"10.5\" height=\"10\" role=\"img\" viewBox=\"0 0 105 100\""), "{fine}");
+    }
+
+    #[test]
+    fn lines_are_cut_at_the_edges_of_a_panel() {
+        let cut = clipped(&[(0.0, -10.0), (1.0, 10.0), (2.0, 20.0), (3.0, 40.0)], (0.0, 30.0));
+        assert_eq!(cut, [vec![(0.5, 0.0), (1.0, 10.0), (2.0, 20.0), (2.5, 30.0)]]);
+        assert!(clipped(&[(0.0, -10.0), (1.0, -5.0), (2.0, -5.0)], (0.0, 30.0)).is_empty());
+        assert_eq!(clipped(&[(0.0, 5.0), (1.0, 5.0)], (0.0, 30.0)), [vec![(0.0, 5.0), (1.0, 5.0)]]);
     }
 }

@@ -1,8 +1,8 @@
 //! Mean ranks across tasks with the critical difference of the Nemenyi test (Demšar 2006, section 3.2.4): tokenizers joined by a
 //! bar do not differ significantly. Drawn if Friedman's test was computed and the critical value is tabulated.
 
-use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WIDE, color, sheet};
-use super::drawn::{Drawn, heading};
+use super::canvas::{Anchor, GREY, INK, SMALL, TEXT, WIDE, sheet, under};
+use super::drawn::{Drawn, Head, heading, looks};
 use crate::comparison::Comparison;
 use crate::error::Error;
 use crate::tidy::Csv;
@@ -15,19 +15,22 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     for group in &comparison.groups {
         let Some(friedman) = &group.friedman else { continue };
         let Ok(cd) = critical_difference(friedman.ranks.len(), friedman.tasks) else { continue };
-        let mut ranked: Vec<(f64, &str, usize)> =
-            group.tasked().zip(&friedman.ranks).map(|(s, rank)| (*rank, s.name.as_str(), s.index)).collect();
+        let mut ranked: Vec<(f64, &str)> =
+            group.tasked().zip(&friedman.ranks).map(|(s, rank)| (*rank, s.name.as_str())).collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        ranked.iter().for_each(|(rank, name, _)| csv.row(&[&group.label, name], &[*rank, cd]));
+        ranked.iter().for_each(|(rank, name)| csv.row(&[&group.label, name], &[*rank, cd]));
         axes.push((group, friedman, cd, ranked));
     }
     if axes.is_empty() {
         return Ok(None);
     }
     let high = |n: usize| 120.0 + 24.0 * n.div_ceil(2) as f64 + 8.0 * n as f64;
-    let size = (WIDE, 60.0 + axes.iter().map(|a| high(a.3.len())).sum::<f64>());
-    let svg = sheet(title, size, |canvas| {
-        let mut top = 60.0;
+    let head = Head::of(title, None, comparison);
+    let looks = looks(comparison);
+    let first = under(&head) + 4.0;
+    let size = (WIDE, first + axes.iter().map(|a| high(a.3.len())).sum::<f64>());
+    let svg = sheet(&head, size, |canvas| {
+        let mut top = first;
         for (group, friedman, cd, ranked) in &axes {
             let k = ranked.len();
             let (left, right, axis) = (230.0, WIDE - 230.0, top + 66.0);
@@ -53,11 +56,11 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
                 canvas.line((x(ranked[*from].0) - 4.0, y), (x(ranked[*to].0) + 4.0, y), INK, 3.0);
             }
             let names = axis + 24.0 + 8.0 * bars.len() as f64;
-            for (at, (rank, name, index)) in ranked.iter().enumerate() {
+            for (at, (rank, name)) in ranked.iter().enumerate() {
                 let before = at < k.div_ceil(2);
                 let y = names + 24.0 * if before { at } else { k - 1 - at } as f64;
                 let edge = if before { left - 14.0 } else { right + 14.0 };
-                canvas.path(&[(x(*rank), axis), (x(*rank), y), (edge, y)], color(*index), 1.0, 1.6, None);
+                canvas.path(&[(x(*rank), axis), (x(*rank), y), (edge, y)], looks.look(name).color, 1.0, 1.6, None);
                 let (anchor, shift) = if before { (Anchor::Right, -6.0) } else { (Anchor::Left, 6.0) };
                 canvas.text((edge + shift, y), &format!("{name} ({rank:.2})"), TEXT, INK, anchor);
             }

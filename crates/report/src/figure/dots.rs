@@ -1,8 +1,15 @@
 //! Dot plots with intervals in one or several panels, shared by `bits_per_base` and `tasks`.
+//!
+//! An axis shows the compared tokenizers. A control, a null or a line that would stretch it is written at its edge, with its value.
 
-use super::canvas::{self, Anchor, Canvas, Fill, GREY, INK, LIGHT, SMALL, TEXT, WIDE, color, sheet};
-use super::drawn::{Drawn, heading};
-use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
+use super::canvas::{Anchor, Canvas, Fill, GREY, INK, LIGHT, Look, Looks, SMALL, TEXT, WHITE, WIDE, sheet, width};
+use super::drawn::{Drawn, Head, heading};
+use super::layout::{GAP, Layout, RIGHT};
+use super::panel::{
+    Entry, Others, Panel, Scale, extent, legend, legend_column, legend_column_height, legend_height, note_lines, notes,
+    notes_height,
+};
+use super::words::{setting, shortened};
 use crate::comparison::Estimate;
 use crate::error::Error;
 use crate::tidy::Csv;
@@ -11,8 +18,6 @@ use crate::tidy::Csv;
 pub(super) struct Row {
     /// Its name, shown in the margin.
     pub(super) name: String,
-    /// Index in the order of the tokenizers; None for controls without one.
-    pub(super) index: Option<usize>,
     /// True for controls: drawn with a hollow marker.
     pub(super) control: bool,
     /// Mean, 95 % interval and values per seed.
@@ -27,12 +32,14 @@ pub(super) struct Row {
 pub(super) struct Line {
     /// Its name in the CSV.
     pub(super) name: String,
-    /// Its name in the legend.
+    /// Its name in the legend; empty if it needs none.
     pub(super) legend: String,
     /// Position on the axis.
     pub(super) value: f64,
     /// Lengths of dash and gap in pixels.
     pub(super) dash: (f64, f64),
+    /// Whether the axis includes it however far it is.
+    pub(super) kept: bool,
 }
 
 /// One panel.
@@ -41,27 +48,16 @@ pub(super) struct Facet {
     pub(super) group: String,
     /// Species or task.
     pub(super) scope: String,
+    /// What the heading says of it in brackets.
+    pub(super) detail: String,
+    /// Panels with the same key have the same axis.
+    pub(super) scale: String,
     /// Its rows, from top to bottom.
     pub(super) rows: Vec<Row>,
     /// Its vertical lines.
     pub(super) lines: Vec<Line>,
     /// Reference of a panel of differences: its row has no dots, but a label at the first line.
     pub(super) reference: Option<String>,
-}
-
-/// Vertical positions of the rows of a panel.
-struct Heights<'a> {
-    /// Name of each row, and whether it is a control.
-    names: &'a [(&'a str, bool)],
-    step: f64,
-    top: f64,
-}
-
-impl Heights<'_> {
-    fn of(&self, name: &str) -> f64 {
-        let place = self.names.iter().position(|(n, _)| *n == name).unwrap_or(0);
-        self.top + 5.0 + self.step * (place as f64 + 0.5)
-    }
 }
 
 /// A name as files and as readers have it.
@@ -75,13 +71,14 @@ pub(super) struct Name<'a> {
 
 /// Text around the panels.
 pub(super) struct Labels<'a> {
-    pub(super) title: &'a str,
-    pub(super) subtitle: &'a str,
+    pub(super) head: &'a Head,
     pub(super) axis: &'a str,
     /// What the bootstrap of the intervals resamples.
     pub(super) interval: &'a str,
     /// Name of the ticks, if rows have them.
     pub(super) tick: Name<'a>,
+    /// Notes below the legend.
+    pub(super) notes: &'a [String],
 }
 
 /// Fraction of a turn by which the dots of seeds follow each other: the golden ratio spreads any number of them.
@@ -92,96 +89,100 @@ const SPREAD: f64 = 0.18;
 /// Radius of a dot in pixels, and its opacity.
 const DOT: f64 = 2.4;
 const FAINT: f64 = 0.55;
-
-/// Arranges facets in lines of at most three.
-pub(super) fn lines(facets: Vec<Facet>) -> Vec<Vec<Facet>> {
-    let columns = match facets.len() {
-        0 | 1 => 1,
-        2 | 4 => 2,
-        _ => 3,
-    };
-    let mut lines: Vec<Vec<Facet>> = Vec::new();
-    for facet in facets {
-        match lines.last_mut().filter(|line| line.len() < columns) {
-            Some(line) => line.push(facet),
-            None => lines.push(vec![facet]),
-        }
-    }
-    lines
-}
-
-/// Draws lines of facets; rows with the same name are aligned. The facets of a line share its width; a line below three facets
-/// keeps their columns.
-pub(super) fn draw(labels: &Labels<'_>, lines: &[Vec<Facet>]) -> Result<Drawn, Error> {
+/// Draws lines of facets; rows with the same name are aligned. The facets of a line share its width. The legend is below, or in
+/// the free place at the end of the last line.
+pub(super) fn draw(labels: &Labels<'_>, looks: &Looks, lines: &[Vec<Facet>]) -> Result<Drawn, Error> {
     let facets: Vec<&Facet> = lines.iter().flatten().collect();
-    let mut names: Vec<(&str, bool)> = Vec::new();
-    for row in facets.iter().flat_map(|f| &f.rows) {
-        if !names.iter().any(|(n, _)| *n == row.name) {
-            names.push((&row.name, row.control));
+    let layout = Layout::new(labels.head, lines);
+    let scales: Vec<(&str, Vec<f64>)> = facets.iter().map(|f| (f.scale.as_str(), range(&f.scale, &facets))).collect();
+    let entries = entries(labels, &facets, &scales);
+    let free = layout.free(lines);
+    let axis = layout.top + lines.len() as f64 * layout.row() + 16.0;
+    let (legend_end, note_lines) = match &free {
+        Some(place) => {
+            let end = place.from.1 + legend_column_height(&entries, place.to.0 - place.from.0);
+            (end.max(axis + 14.0), note_lines(labels.notes))
         }
-    }
-    // Tokenizers before controls, whichever panel they occur in first.
-    names.sort_by_key(|(_, control)| *control);
-    let step = if lines.len() < 3 && names.len() < 6 && lines.iter().all(|l| l.len() < 3) {
-        52.0
-    } else {
-        30.0_f64.max(200.0 / names.len() as f64).min(38.0)
+        None => (axis + 22.0 + legend_height(&entries, WIDE), note_lines(labels.notes)),
     };
-    let margin = canvas::margin(names.iter().map(|(name, _)| *name));
-    let body = step * names.len() as f64 + 10.0;
-    let (above, below, gap) = (36.0, 26.0, 28.0);
-    let entries = entries(labels, &facets);
-    let top = 56.0;
-    let axis = top + lines.len() as f64 * (above + body + below) + 16.0;
-    let high = axis + 22.0 + legend_height(&entries, WIDE) + 12.0;
-    let svg = sheet(labels.title, (WIDE, high), |canvas| {
-        subtitle(canvas, labels.subtitle);
-        let places = lines.iter().enumerate().flat_map(|(line, row)| (0..row.len()).map(move |column| (line, column)));
-        for (line, column) in places {
-            let facet = &lines[line][column];
-            let before = if line > 0 { lines[line - 1].len() } else { 0 };
-            let columns = if before == 3 && facet.reference.is_none() { 3 } else { lines[line].len() };
-            let wide = (WIDE - margin - 26.0 - gap * (columns - 1) as f64) / columns as f64;
-            let from = (margin + column as f64 * (wide + gap), top + line as f64 * (above + body + below) + above);
-            let panel = Panel { from, to: (from.0 + wide, from.1 + body) };
-            // Panels of the same scope share a scale, so that groups can be compared.
-            let values = facets.iter().filter(|f| f.scope == facet.scope).flat_map(|f| values(f));
-            let scale = Scale::around(values, false, (panel.from.0, panel.to.0));
-            let heights = Heights { names: &names, step, top: panel.from.1 };
-            background(canvas, &panel, &scale, facet, &heights, column == 0);
-            lines_of(canvas, &panel, &scale, facet, &heights);
-            facet.rows.iter().for_each(|row| dots(canvas, &scale, row, heights.of(&row.name), step));
+    let size = (WIDE, legend_end + notes_height(&note_lines) + 12.0);
+    let svg = sheet(labels.head, size, |canvas| {
+        for (line, row) in lines.iter().enumerate() {
+            for (column, facet) in row.iter().enumerate() {
+                let panel = layout.panel(line, column);
+                let values = range_of(&scales, &facet.scale).iter().copied();
+                let scale = Scale::around(values, false, (panel.from.0, panel.to.0));
+                background(canvas, &panel, &scale, facet, &layout, column == 0);
+                vertical_lines(canvas, &panel, &scale, facet, &layout);
+                for row in &facet.rows {
+                    let y = layout.height_of(&panel, &row.name);
+                    dots(canvas, &panel, &scale, row, looks.look(&row.name), (y, layout.step));
+                }
+            }
         }
-        canvas.text((margin + (WIDE - margin - 26.0) / 2.0, axis), labels.axis, TEXT, INK, Anchor::Middle);
-        legend(canvas, &entries, WIDE, axis + 20.0);
+        let middle = layout.margin + (WIDE - layout.margin - RIGHT) / 2.0;
+        canvas.text((middle, axis), labels.axis, TEXT, INK, Anchor::Middle);
+        match &free {
+            Some(place) => drop(legend_column(canvas, &entries, place.from, place.to.0 - place.from.0)),
+            None => legend(canvas, &entries, WIDE, axis + 20.0),
+        }
+        notes(canvas, &note_lines, legend_end);
     })?;
-    Ok(Drawn { svg, csv: csv(labels, &facets) })
+    Ok(Drawn { svg, csv: csv(labels, &facets, &scales) })
 }
 
-/// All values that the axis of a facet must include.
-fn values(facet: &Facet) -> Vec<f64> {
-    let row = |r: &Row| {
-        let own = [r.estimate.mean, r.estimate.low, r.estimate.high, r.tick.unwrap_or(f64::NAN)];
-        own.into_iter().chain(r.estimate.seeds.clone()).collect::<Vec<_>>()
-    };
-    facet.rows.iter().flat_map(row).chain(facet.lines.iter().map(|l| l.value)).collect()
+impl Row {
+    /// Its mean, then all other values of the row itself.
+    fn values(&self) -> Vec<f64> {
+        let own = [self.estimate.mean, self.estimate.low, self.estimate.high];
+        own.into_iter().chain(self.estimate.seeds.iter().copied()).collect()
+    }
+
+    /// Whether it or its tick is beyond an axis of these values.
+    fn is_beyond(&self, axis: &[f64]) -> bool {
+        !holds(axis, self.estimate.mean) || self.tick.is_some_and(|tick| !holds(axis, tick))
+    }
+}
+
+/// Whether the axis of these values includes a value.
+fn holds(axis: &[f64], value: f64) -> bool {
+    Scale::around(axis.iter().copied(), false, (0.0, 1.0)).holds(value)
+}
+
+/// The values that the axis of all facets with this key includes.
+fn range(key: &str, facets: &[&Facet]) -> Vec<f64> {
+    let own: Vec<&&Facet> = facets.iter().filter(|f| f.scale == key).collect();
+    let rows = || own.iter().flat_map(|f| &f.rows);
+    let kept = own.iter().flat_map(|f| &f.lines).filter(|l| l.kept).map(|l| l.value);
+    let core = rows().filter(|r| !r.control).flat_map(Row::values).chain(kept);
+    let mut others: Vec<Others> = rows().filter(|r| !r.control).filter_map(|r| r.tick).map(Others::one).collect();
+    // A control is within the axis in all panels or in none.
+    let mut controls: Vec<&str> = rows().filter(|r| r.control).map(|r| r.name.as_str()).collect();
+    controls.sort_unstable();
+    controls.dedup();
+    for name in controls {
+        let own = || rows().filter(|r| r.name == name);
+        others.push(Others {
+            deciding: own().flat_map(|r| [r.estimate.mean].into_iter().chain(r.tick)).collect(),
+            values: own().flat_map(|r| r.values().into_iter().chain(r.tick)).collect(),
+        });
+    }
+    others.extend(own.iter().flat_map(|f| &f.lines).map(|l| Others::one(l.value)));
+    extent(core, others)
+}
+
+fn range_of<'a>(scales: &'a [(&str, Vec<f64>)], key: &str) -> &'a [f64] {
+    scales.iter().find(|(own, _)| *own == key).map_or(&[], |(_, values)| values)
 }
 
 /// Heading, axis and guide line of each row; the first panel of a line has the names in its margin.
-fn background(
-    canvas: &mut Canvas<'_>,
-    panel: &Panel,
-    scale: &Scale,
-    facet: &Facet,
-    heights: &Heights<'_>,
-    first: bool,
-) {
+fn background(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet, layout: &Layout<'_>, first: bool) {
     // The panel to the left of the differences names the group.
     let group = if facet.reference.is_some() { "" } else { &facet.group };
-    panel.heading(canvas, &heading(group, &facet.scope));
+    panel.heading(canvas, &fitting_heading(group, facet, panel.to.0 - panel.from.0 + GAP - 8.0));
     panel.horizontal(canvas, scale, "");
-    for (name, control) in heights.names {
-        let y = heights.of(name);
+    for (name, control) in &layout.names {
+        let y = layout.height_of(panel, name);
         canvas.line((panel.from.0, y), (panel.to.0, y), LIGHT, 0.7);
         if first {
             canvas.text((panel.from.0 - 10.0, y), name, TEXT, if *control { GREY } else { INK }, Anchor::Right);
@@ -190,14 +191,23 @@ fn background(
     panel.axes(canvas);
 }
 
-/// Vertical lines, and the label of the reference at the first of them.
-fn lines_of(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet, heights: &Heights<'_>) {
-    for line in &facet.lines {
+/// Group, scope and detail of a panel; less of them if there is no space.
+fn fitting_heading(group: &str, facet: &Facet, wide: f64) -> String {
+    let detail = if facet.detail.is_empty() { String::new() } else { format!(" ({})", facet.detail) };
+    let full = heading(group, &facet.scope);
+    let short = heading(shortened(&setting(group)), &facet.scope);
+    let all = [format!("{full}{detail}"), format!("{short}{detail}"), full, short];
+    all.iter().find(|text| width(text, TEXT) <= wide).unwrap_or(&all[3]).clone()
+}
+
+/// Vertical lines within the axis, and the label of the reference at the first of them.
+fn vertical_lines(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet, layout: &Layout<'_>) {
+    for line in facet.lines.iter().filter(|line| scale.holds(line.value)) {
         let x = scale.at(line.value);
         canvas.dashed((x, panel.from.1), (x, panel.to.1), INK, 1.3, line.dash);
     }
     if let (Some(name), Some(line)) = (&facet.reference, facet.lines.first()) {
-        let (x, y) = (scale.at(line.value), heights.of(name));
+        let (x, y) = (scale.at(line.value), layout.height_of(panel, name));
         let left = x < (panel.from.0 + panel.to.0) / 2.0;
         let (x, anchor) = if left { (x + 8.0, Anchor::Left) } else { (x - 8.0, Anchor::Right) };
         canvas.text((x, y), "reference", SMALL, GREY, anchor);
@@ -205,32 +215,77 @@ fn lines_of(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Facet
 }
 
 /// A row: its tick, one dot per seed, and the mean with its interval.
-fn dots(canvas: &mut Canvas<'_>, scale: &Scale, row: &Row, y: f64, step: f64) {
-    let paint = row.index.map_or(GREY, color);
-    if let Some(tick) = row.tick {
-        let x = scale.at(tick);
-        canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
+fn dots(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, row: &Row, look: Look, (y, step): (f64, f64)) {
+    let (mean, small) = (row.estimate.mean, if step > 45.0 { 1.0 } else { 0.72 });
+    let null = row.tick.map(|tick| format!("null {tick:.3}"));
+    if !scale.holds(mean) {
+        let text = null.map_or_else(|| format!("{mean:.3}"), |null| format!("{mean:.3}, {null}"));
+        let edge = scale.clamped(mean);
+        at_edge(canvas, panel, edge, (y, &text), Some((look, Fill::of(row.control), small)));
+        return;
+    }
+    match row.tick.zip(null) {
+        Some((tick, _)) if scale.holds(tick) => {
+            let x = scale.at(tick);
+            canvas.line((x, y - 0.3 * step), (x, y + 0.3 * step), GREY, 2.0);
+        }
+        Some((tick, text)) => {
+            // Beside the row's own interval, where that is at the edge.
+            let (edge, need) = (scale.clamped(tick), width(&text, SMALL) + 12.0);
+            let (low, high) = (scale.clamped(row.estimate.low), scale.clamped(row.estimate.high));
+            let right = edge > (panel.from.0 + panel.to.0) / 2.0;
+            let edge = match right {
+                true if high + need > edge => low - 4.0,
+                false if low - need < edge => high + 4.0,
+                _ => edge,
+            };
+            at_edge(canvas, panel, edge, (y, &text), None);
+        }
+        None => {}
     }
     for (at, value) in row.estimate.seeds.iter().enumerate() {
         let turn = (at as f64 * GOLDEN).fract() - 0.5;
-        canvas.dot((scale.at(*value), y + step * (BELOW + SPREAD * turn)), DOT, paint, FAINT);
+        canvas.dot((scale.at(*value), y + step * (BELOW + SPREAD * turn)), DOT, look.color, FAINT);
     }
     let (low, high) = (scale.at(row.estimate.low), scale.at(row.estimate.high));
-    canvas.line((low, y), (high, y), paint, 2.2);
+    canvas.line((low, y), (high, y), look.color, 2.2);
     for end in [low, high] {
-        canvas.line((end, y - 4.0), (end, y + 4.0), paint, 1.6);
+        canvas.line((end, y - 4.0), (end, y + 4.0), look.color, 1.6);
     }
-    let size = if step > 45.0 { 1.0 } else { 0.72 };
-    canvas.marker((scale.at(row.estimate.mean), y), row.index.unwrap_or(0), paint, Fill::of(row.control), size);
+    canvas.marker((scale.at(mean), y), look, Fill::of(row.control), small);
 }
 
-fn entries<'a>(labels: &Labels<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
+/// A value beyond the axis: an arrow at the nearer edge and its number, with its marker or, for a null, without.
+fn at_edge(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    edge: f64,
+    (y, text): (f64, &str),
+    marker: Option<(Look, Fill, f64)>,
+) {
+    let (inward, anchor) =
+        if edge > (panel.from.0 + panel.to.0) / 2.0 { (-1.0, Anchor::Right) } else { (1.0, Anchor::Left) };
+    let color = marker.map_or(GREY, |(look, ..)| look.color);
+    let tip = edge - inward * 2.0;
+    canvas.line((tip, y), (tip + inward * 7.0, y - 4.5), color, 1.6);
+    canvas.line((tip, y), (tip + inward * 7.0, y + 4.5), color, 1.6);
+    let mut x = edge + inward * 9.0;
+    if let Some((look, fill, size)) = marker {
+        canvas.marker((x + inward * 7.0, y), look, fill, size);
+        x += inward * 17.0;
+    }
+    let far = x + inward * width(text, SMALL);
+    canvas.rect((x.min(far) - 1.0, y - 7.0), (x.max(far) + 1.0, y + 7.0), WHITE);
+    canvas.text((x, y), text, SMALL, GREY, anchor);
+}
+
+fn entries<'a>(labels: &Labels<'_>, facets: &[&Facet], scales: &[(&str, Vec<f64>)]) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'a>> = vec![
         (
             format!("mean and 95 % bootstrap interval ({})", labels.interval),
             Box::new(|c, (x, y)| {
                 c.line((x - 12.0, y), (x + 12.0, y), INK, 2.2);
-                c.marker((x, y), 0, INK, Fill::Solid, 0.8);
+                c.marker((x, y), Look::plain(INK), Fill::Solid, 0.8);
             }),
         ),
         ("one seed".into(), Box::new(|c, p| c.dot(p, DOT, INK, FAINT))),
@@ -240,7 +295,7 @@ fn entries<'a>(labels: &Labels<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
             "control (not ranked)".into(),
             Box::new(|c, (x, y)| {
                 c.line((x - 12.0, y), (x + 12.0, y), GREY, 2.2);
-                c.marker((x, y), 0, GREY, Fill::Hollow, 0.8);
+                c.marker((x, y), Look::plain(GREY), Fill::Hollow, 0.8);
             }),
         ));
     }
@@ -248,8 +303,18 @@ fn entries<'a>(labels: &Labels<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
         entries
             .push((labels.tick.legend.to_owned(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
     }
-    for line in facets.iter().flat_map(|f| &f.lines) {
-        if !entries.iter().any(|(name, _)| *name == line.legend) {
+    if facets.iter().any(|f| f.rows.iter().any(|row| row.is_beyond(range_of(scales, &f.scale)))) {
+        entries.push((
+            "beyond the axis, with its value".into(),
+            Box::new(|c, (x, y)| {
+                c.line((x + 4.0, y), (x - 3.0, y - 4.5), GREY, 1.6);
+                c.line((x + 4.0, y), (x - 3.0, y + 4.5), GREY, 1.6);
+            }),
+        ));
+    }
+    let shown = |f: &&&Facet, line: &&Line| holds(range_of(scales, &f.scale), line.value);
+    for line in facets.iter().flat_map(|f| f.lines.iter().filter(move |line| shown(&f, line))) {
+        if !line.legend.is_empty() && !entries.iter().any(|(name, _)| *name == line.legend) {
             let dash = line.dash;
             entries.push((
                 line.legend.clone(),
@@ -260,7 +325,7 @@ fn entries<'a>(labels: &Labels<'_>, facets: &[&Facet]) -> Vec<Entry<'a>> {
     entries
 }
 
-fn csv(labels: &Labels<'_>, facets: &[&Facet]) -> String {
+fn csv(labels: &Labels<'_>, facets: &[&Facet], scales: &[(&str, Vec<f64>)]) -> String {
     let mut csv = Csv::new("group,scope,subject,kind,seed,value");
     for facet in facets {
         for row in &facet.rows {
@@ -277,7 +342,7 @@ fn csv(labels: &Labels<'_>, facets: &[&Facet]) -> String {
                 put(labels.tick.csv, "", tick);
             }
         }
-        for line in &facet.lines {
+        for line in facet.lines.iter().filter(|line| holds(range_of(scales, &facet.scale), line.value)) {
             csv.row(&[&facet.group, &facet.scope, &line.name, "line", ""], &[line.value]);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::canvas::{self, Anchor, GREY, INK, SMALL, TEXT, WHITE, WIDE, color, sheet};
-use super::drawn::Drawn;
+use super::canvas::{self, Anchor, GREY, INK, Looks, SMALL, TEXT, WHITE, WIDE, sheet, under};
+use super::drawn::{Drawn, Head};
+use super::panel::{note_lines, notes, notes_height};
 use crate::error::Error;
 use crate::tidy::Csv;
 
@@ -13,15 +14,21 @@ const LANE: f64 = 13.0;
 /// A region of a sequence with its segmentations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Locus<'a> {
+    /// Which text it is from: corpus, record and coordinates, in words.
+    pub place: &'a str,
+    /// Coordinate of the first base in that text, from 1.
+    pub first: usize,
     /// The bases.
     pub bases: &'a [u8],
-    /// Name of each tokenizer and the spans of its tokens, in bases from the start of the locus.
+    /// Name of each tokenizer and the spans of its tokens, in bases from the start of the locus. Those of a learned
+    /// tokenizer are drawn like any others.
     pub segmentations: &'a [(String, Vec<Range<usize>>)],
 }
 
 /// Draws the bases and under them the tokens of each tokenizer; long loci are wrapped. Overlapping tokens are drawn in several
 /// lanes. Spans are clipped to the locus.
-pub(super) fn draw(Locus { bases, segmentations }: &Locus<'_>, title: &'static str) -> Result<Option<Drawn>, Error> {
+pub(super) fn draw(locus: &Locus<'_>, title: &'static str) -> Result<Option<Drawn>, Error> {
+    let Locus { place, first: start, bases, segmentations } = *locus;
     let letters: Vec<String> =
         bases.iter().map(|b| if b.is_ascii_graphic() { (*b as char).to_string() } else { "?".into() }).collect();
     let clipped: Vec<(&str, Vec<Range<usize>>)> = segmentations
@@ -44,13 +51,18 @@ pub(super) fn draw(Locus { bases, segmentations }: &Locus<'_>, title: &'static s
         lanes.iter().map(|l| LANE * (l.iter().max().copied().unwrap_or(0) + 1) as f64 + 10.0).collect();
     let block = 52.0 + deep.iter().sum::<f64>();
     let lines = bases.len().div_ceil(across).max(1);
-    let svg = sheet(title, (WIDE, 44.0 + block * lines as f64), |canvas| {
+    let looks = Looks::of(clipped.iter().map(|(name, _)| *name));
+    let head = Head::new(title, message(bases.len(), &clipped), &[place.to_owned()]);
+    let below = note_lines(&staggered(&clipped, &lanes));
+    let top = under(&head) + 18.0;
+    let end = top + block * lines as f64;
+    let svg = sheet(&head, (WIDE, end + notes_height(&below)), |canvas| {
         for line in 0..lines {
             let (first, last) = (line * across, ((line + 1) * across).min(bases.len()));
             let x = |base: usize| margin + CELL * (base - first) as f64;
-            let mut y = 60.0 + block * line as f64;
+            let mut y = top + block * line as f64;
             for at in (first..last).filter(|at| at % 10 == 0) {
-                canvas.text((x(at) + CELL / 2.0, y), &(at + 1).to_string(), SMALL, GREY, Anchor::Middle);
+                canvas.text((x(at) + CELL / 2.0, y), &(at + start).to_string(), SMALL, GREY, Anchor::Middle);
             }
             y += 16.0;
             for (at, letter) in letters.iter().enumerate().take(last).skip(first) {
@@ -63,7 +75,7 @@ pub(super) fn draw(Locus { bases, segmentations }: &Locus<'_>, title: &'static s
                     let (from, to) = (span.start.max(first), span.end.min(last));
                     if from < to {
                         let top = y + LANE * *lane as f64;
-                        canvas.rect((x(from) + 0.7, top), (x(to) - 0.7, top + LANE - 3.0), color(row));
+                        canvas.rect((x(from) + 0.7, top), (x(to) - 0.7, top + LANE - 3.0), looks.look(name).color);
                         // A token that continues on the next line has an open end.
                         if to < span.end {
                             canvas.rect((x(to) - 2.5, top + 2.0), (x(to), top + LANE - 5.0), WHITE);
@@ -73,8 +85,31 @@ pub(super) fn draw(Locus { bases, segmentations }: &Locus<'_>, title: &'static s
                 y += deep[row];
             }
         }
+        notes(canvas, &below, end - 10.0);
     })?;
     Ok(Some(Drawn { svg, csv: csv.text() }))
+}
+
+/// The tokenizers with the fewest and the most tokens.
+fn message(bases: usize, clipped: &[(&str, Vec<Range<usize>>)]) -> Option<String> {
+    let tokens = |(name, spans): &(&str, Vec<Range<usize>>)| {
+        let noun = if spans.len() == 1 { "token" } else { "tokens" };
+        format!("{} {noun} of {name}", spans.len())
+    };
+    let fewest = clipped.iter().filter(|(_, spans)| !spans.is_empty()).min_by_key(|(_, spans)| spans.len())?;
+    let most = clipped.iter().max_by_key(|(_, spans)| spans.len())?;
+    (fewest.1.len() < most.1.len()).then(|| format!("{bases} bases are {} or {}", tokens(fewest), tokens(most)))
+}
+
+/// A note on tokenizers whose tokens overlap.
+fn staggered(clipped: &[(&str, Vec<Range<usize>>)], lanes: &[Vec<usize>]) -> Vec<String> {
+    let deep = |lanes: &Vec<usize>| lanes.iter().max().map_or(0, |lane| lane + 1);
+    let rows = clipped.iter().zip(lanes).filter(|(_, lanes)| deep(lanes) > 1);
+    rows.map(|((name, _), lanes)| {
+        let rows = deep(lanes);
+        format!("The tokens of {name} overlap: they are drawn in {rows} staggered rows, one per offset.")
+    })
+    .collect()
 }
 
 /// Lane of each span: the first one that is free at its start.
@@ -103,9 +138,11 @@ mod tests {
 
     #[test]
     fn empty_and_invalid_loci_are_drawn_without_panic() {
-        assert!(draw(&Locus { bases: b"", segmentations: &[] }, "t").is_ok());
+        assert!(draw(&Locus { place: "", first: 1, bases: b"", segmentations: &[] }, "t").is_ok());
         let segmentations = [("x".into(), vec![2..9, 7..8])];
-        let drawn = draw(&Locus { bases: b"AC\xff", segmentations: &segmentations }, "t").unwrap().unwrap();
+        let drawn = draw(&Locus { place: "x:5-7", first: 5, bases: b"AC\xff", segmentations: &segmentations }, "t")
+            .unwrap()
+            .unwrap();
         assert_eq!(drawn.csv, "subject,start,end,bases\nx,2,3,?\n");
     }
 }

@@ -1,6 +1,7 @@
 //! Axes, ticks, panels and legends shared by the figures.
 
-use super::canvas::{Anchor, Canvas, EDGE, GREY, INK, LIGHT, Point, SMALL, TEXT, width};
+use super::canvas::{Anchor, Canvas, EDGE, GREY, INK, LIGHT, LINE, Point, SMALL, TEXT, WIDE, width};
+use super::words::wrapped;
 use statistics::text::brief;
 
 /// Mapping of values to pixels.
@@ -29,6 +30,20 @@ impl Scale {
         Scale { low, high: if high > low { high } else { low + 1.0 }, from, to, log: false }
     }
 
+    /// Whether a value is within the scale; one that is not is drawn at its edge.
+    pub(super) fn holds(&self, value: f64) -> bool {
+        let value = if self.log { value.ln() } else { value };
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// Pixel of a value, or of the nearer edge for a value beyond the scale.
+    pub(super) fn clamped(&self, value: f64) -> f64 {
+        if self.log && value <= 0.0 {
+            return self.from;
+        }
+        self.at(value).clamp(self.from.min(self.to), self.from.max(self.to))
+    }
+
     /// Pixel of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
         let value = if self.log { value.ln() } else { value };
@@ -39,14 +54,14 @@ impl Scale {
     pub(super) fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         if self.log {
             let (low, high) = (self.low.exp(), self.high.exp());
-            for steps in [&[1.0, 2.0, 5.0][..], &[1.0, 3.0], &[1.0]] {
+            for steps in [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0][..], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]] {
                 let inside = decades(low, high, steps);
                 if (2..=most).contains(&inside.len()) {
-                    return inside.into_iter().map(|v| (v, brief(v))).collect();
+                    return inside.into_iter().map(|v| (v, short(v))).collect();
                 }
             }
             let plain = linear(low, high, most);
-            return plain.0.into_iter().filter(|v| *v > 0.0).map(|v| (v, brief(v))).collect();
+            return plain.0.into_iter().filter(|v| *v > 0.0).map(|v| (v, short(v))).collect();
         }
         let (values, decimals) = linear(self.low, self.high, most);
         let round = decimals == 0 && self.high.abs() >= 10_000.0;
@@ -55,6 +70,11 @@ impl Scale {
             .map(|v| (v, if round { brief(v) } else { format!("{v:.decimals$}").replace('-', "\u{2212}") }))
             .collect()
     }
+}
+
+/// A number with a metric suffix, up to tera.
+fn short(value: f64) -> String {
+    if value >= 1e12 { format!("{}T", brief(value / 1e12)) } else { brief(value) }
 }
 
 fn decades(low: f64, high: f64, steps: &[f64]) -> Vec<f64> {
@@ -202,9 +222,76 @@ pub(super) fn spread(desired: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Ve
     heights
 }
 
-/// The settings, below the title.
-pub(super) fn subtitle(canvas: &mut Canvas<'_>, text: &str) {
-    canvas.text((EDGE, 47.0), text, SMALL, GREY, Anchor::Left);
+/// Draws a legend in a column of the given width, with long texts on several lines; returns its lower end.
+pub(super) fn legend_column(canvas: &mut Canvas<'_>, entries: &[Entry<'_>], (left, top): Point, wide: f64) -> f64 {
+    let mut y = top;
+    for (text, symbol) in entries {
+        let lines = wrapped(text, wide - 32.0);
+        symbol(canvas, (left + 14.0, y));
+        for (at, line) in lines.iter().enumerate() {
+            canvas.text((left + 32.0, y + LINE * at as f64), line, SMALL, INK, Anchor::Left);
+        }
+        y += LINE * lines.len() as f64 + 8.0;
+    }
+    y
+}
+
+/// Lower end of [`legend_column`].
+pub(super) fn legend_column_height(entries: &[Entry<'_>], wide: f64) -> f64 {
+    entries.iter().map(|(text, _)| LINE * wrapped(text, wide - 32.0).len() as f64 + 8.0).sum()
+}
+
+/// The lines of notes below a figure.
+pub(super) fn note_lines(notes: &[String]) -> Vec<String> {
+    notes.iter().flat_map(|note| wrapped(note, WIDE - 2.0 * EDGE)).collect()
+}
+
+/// Height of [`notes`].
+pub(super) fn notes_height(lines: &[String]) -> f64 {
+    if lines.is_empty() { 0.0 } else { LINE * lines.len() as f64 + 8.0 }
+}
+
+/// Draws notes from `top` down.
+pub(super) fn notes(canvas: &mut Canvas<'_>, lines: &[String], top: f64) {
+    for (at, line) in lines.iter().enumerate() {
+        canvas.text((EDGE, top + 12.0 + LINE * at as f64), line, SMALL, GREY, Anchor::Left);
+    }
+}
+
+/// How far beyond the compared values, in units of their range, a control or a reference may lie to be within the axis.
+const REACH: f64 = 0.7;
+/// The same for values that are all equal.
+const LEAST_REACH: f64 = 0.02;
+
+/// Values that an axis shows together or not at all.
+pub(super) struct Others {
+    /// All of these must be near the compared values.
+    pub(super) deciding: Vec<f64>,
+    /// What the axis then includes.
+    pub(super) values: Vec<f64>,
+}
+
+impl Others {
+    /// A single value.
+    pub(super) fn one(value: f64) -> Others {
+        Others { deciding: vec![value], values: vec![value] }
+    }
+}
+
+/// Values that an axis includes: all of the `core`, and those `others` that do not stretch it.
+pub(super) fn extent(core: impl IntoIterator<Item = f64>, others: impl IntoIterator<Item = Others>) -> Vec<f64> {
+    let mut inside: Vec<f64> = core.into_iter().filter(|value| value.is_finite()).collect();
+    let low = inside.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = inside.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let none = inside.is_empty();
+    let reach = if none { 0.0 } else { (REACH * (high - low)).max(LEAST_REACH) };
+    let near = |value: &f64| (low - reach..=high + reach).contains(value);
+    for Others { deciding, values } in others {
+        if none || deciding.iter().filter(|value| value.is_finite()).all(near) {
+            inside.extend(values.iter().filter(|value| value.is_finite()));
+        }
+    }
+    inside
 }
 
 #[cfg(test)]
@@ -217,6 +304,7 @@ mod tests {
         assert_eq!(labels(Scale::exact(0.0, 1.0, (0.0, 1.0)), 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::exact(1.512, 1.98, (0.0, 1.0)), 5), ["1.6", "1.7", "1.8", "1.9"]);
         assert_eq!(labels(Scale::around([1e4, 1e6], true, (0.0, 1.0)), 4), ["10k", "100k", "1M"]);
+        assert_eq!(labels(Scale::around([2e11, 4e12], true, (0.0, 1.0)), 4), ["200G", "500G", "1T", "2T"]);
         for (low, high) in [(0.0, 1e-6), (1.7, 1.701), (-3.0, 900.0), (4e9, 5e9)] {
             for (value, _) in Scale::exact(low, high, (0.0, 1.0)).ticks(6) {
                 assert!(value >= low && value <= high);
@@ -232,6 +320,21 @@ mod tests {
         sorted.sort_by(f64::total_cmp);
         assert!(sorted.windows(2).all(|w| w[1] - w[0] >= 14.0 - 1e-9), "{heights:?}");
         assert!(sorted[0] >= 0.0 && sorted[3] <= 100.0);
+    }
+
+    #[test]
+    fn what_would_stretch_an_axis_is_beyond_it() {
+        let far = || {
+            let control = Others { deciding: vec![2.1, 2.2], values: vec![2.1, 2.2, 2.3, f64::NAN] };
+            [control, Others::one(2.0), Others { deciding: vec![1.8, f64::NAN], values: vec![1.8, 1.7] }]
+        };
+        assert_eq!(extent([1.9, 1.95, f64::NAN], far()), [1.9, 1.95]);
+        assert_eq!(extent([1.9, 2.0], far()), [1.9, 2.0, 2.0]);
+        assert_eq!(extent([1.7, 2.0], far()), [1.7, 2.0, 2.1, 2.2, 2.3, 2.0, 1.8, 1.7]);
+        assert_eq!(extent([], far()).len(), 6);
+        let scale = Scale::around([1.9, 2.0], false, (0.0, 100.0));
+        assert!(!scale.holds(2.1) && scale.holds(1.9) && scale.clamped(2.1) == 100.0);
+        assert_eq!(Scale::around([1.0, 10.0], true, (5.0, 100.0)).clamped(0.0), 5.0);
     }
 
     #[test]

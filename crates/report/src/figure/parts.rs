@@ -1,10 +1,12 @@
-//! The total as a stacked bar (token count, token lengths, token content), with entropy floor and context-free null.
+//! The total as a stacked bar (token count, token lengths, token content), with entropy floor, context-free null and uniform guess.
+//! Totals and nulls are numbers in columns of their own, away from all marks.
 
 use protocol::score::{BIAS_ONLY, Component, FLOOR, Role, Score};
 
 use super::canvas::{self, Anchor, Canvas, Color, GREY, INK, SMALL, TEXT, WIDE, sheet, width};
-use super::drawn::{Drawn, common};
-use super::panel::{Entry, Panel, Scale, legend, legend_height, subtitle};
+use super::drawn::{Drawn, Head, heading};
+use super::panel::{Entry, Panel, Scale, legend, legend_height};
+use super::words::{self, NULL, UNIFORM, UNIFORM_LEGEND};
 use crate::comparison::{Bits, Comparison, Group};
 use crate::error::Error;
 use crate::tidy::Csv;
@@ -17,21 +19,19 @@ const BAR: f64 = 12.0;
 const MARK: f64 = 16.0;
 /// Half the height around a number that is kept free of marks.
 const NUMBER: f64 = 8.0;
-/// Space beside a number.
-const AIR: f64 = 6.0;
-/// Top of the first block.
-const TOP: f64 = 56.0;
 /// Space above the bars of a block (heading) and below them (tick labels).
 const AROUND: f64 = 34.0;
 /// From the top of a block to its bars.
 const HEADING: f64 = 30.0;
-/// Space for the totals to the right of the bars.
-const RIGHT: f64 = 76.0;
+/// Space for the columns of numbers to the right of the bars, and the right ends of the columns from the right edge.
+const RIGHT: f64 = 190.0;
+const TOTAL: f64 = 118.0;
+const OWN_NULL: f64 = 24.0;
 const DASH: (f64, f64) = (5.0, 3.0);
 
-/// Colors of the components, in their order: of the Okabe-Ito palette, those that the first tokenizers' markers do not use.
+/// Colors of the components, in their order: light enough for numbers, different in grey, and none of a tokenizer.
 const COLORS: [Color; 5] =
-    [Color(230, 159, 0), Color(170, 170, 170), Color(86, 180, 233), Color(204, 121, 167), Color(240, 228, 66)];
+    [Color(214, 134, 66), Color(245, 208, 128), Color(214, 232, 246), Color(160, 190, 160), Color(200, 170, 210)];
 
 /// A bar: components, total, and where known entropy floor and context-free null, in bits per masked base.
 struct Bar<'a> {
@@ -59,7 +59,7 @@ impl Bar<'_> {
 
     /// The largest value that the axis must include.
     fn end(&self) -> f64 {
-        self.sum().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0))
+        self.sum().max(self.floor.unwrap_or(0.0)).max(self.bias_only.unwrap_or(0.0)).max(UNIFORM)
     }
 }
 
@@ -87,10 +87,11 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     let parts = bars().next().map_or(&[][..], |bar| &bar.parts);
     let entries = entries(parts, bars().any(|bar| bar.floor.is_some()), bars().any(|bar| bar.bias_only.is_some()));
     let body: f64 = blocks.iter().map(Block::height).sum();
-    let size = (WIDE, TOP + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
-    let svg = sheet(title, size, |canvas| {
-        subtitle(canvas, &common(comparison.groups.iter()));
-        let mut top = TOP;
+    let head = Head::of(title, words::cuts(comparison), comparison);
+    let first = canvas::under(&head);
+    let size = (WIDE, first + body + 28.0 + legend_height(&entries, WIDE) + 12.0);
+    let svg = sheet(&head, size, |canvas| {
+        let mut top = first;
         for block in &blocks {
             let (left, from) = (margin, top + HEADING);
             let panel = Panel { from: (left, from), to: (WIDE - RIGHT, from + STEP * block.bars.len() as f64) };
@@ -98,7 +99,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
             top += block.height();
         }
         let middle = margin + (WIDE - RIGHT - margin) / 2.0;
-        let axis = "bits per masked base (only totals are comparable between tokenizers)";
+        let axis = "bits per masked base (only totals can be compared between tokenizers)";
         canvas.text((middle, top + 8.0), axis, TEXT, INK, Anchor::Middle);
         legend(canvas, &entries, WIDE, top + 26.0);
     })?;
@@ -125,6 +126,7 @@ fn csv(blocks: &[Block<'_>]) -> String {
             }
         }
     }
+    csv.row(&["", "", "uniform"], &[UNIFORM]);
     csv.text()
 }
 
@@ -148,15 +150,23 @@ fn entries<'a>(parts: &[(Component, f64)], floor: bool, bias_only: bool) -> Vec<
             .push(("entropy floor".into(), Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), INK, 1.3, DASH))));
     }
     if bias_only {
-        entries.push(("context-free null".into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 2.0))));
+        entries.push((NULL.into(), Box::new(|c, (x, y)| c.line((x, y - 7.0), (x, y + 7.0), GREY, 3.5))));
     }
+    entries.push((UNIFORM_LEGEND.into(), Box::new(|c, (x, y)| c.line((x, y - 8.0), (x, y + 8.0), INK, 1.0))));
     entries
 }
 
 fn draw_block(canvas: &mut Canvas<'_>, panel: &Panel, block: &Block<'_>, most: f64) {
     let scale = Scale::exact(0.0, most * 1.02, (panel.from.0, panel.to.0));
-    panel.heading(canvas, &block.group.label);
+    panel.heading(canvas, &heading(&block.group.label, ""));
+    let above = panel.from.1 - 8.0;
+    canvas.text((WIDE - TOTAL, above), "total", SMALL, INK, Anchor::Right);
+    if block.bars.iter().any(|bar| bar.bias_only.is_some()) {
+        canvas.text((WIDE - OWN_NULL, above), "null", SMALL, GREY, Anchor::Right);
+    }
     panel.horizontal(canvas, &scale, "");
+    let uniform = scale.at(UNIFORM);
+    canvas.line((uniform, panel.from.1), (uniform, panel.to.1), INK, 1.0);
     for (row, bar) in block.bars.iter().enumerate() {
         let y = panel.from.1 + STEP * (row as f64 + 0.5);
         canvas.text((panel.from.0 - 10.0, y), bar.name, TEXT, INK, Anchor::Right);
@@ -172,7 +182,7 @@ fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
             let (from, to) = (scale.at(start), scale.at(start + value));
             canvas.rect((from, y - BAR), (to, y + BAR), color(index));
             let number = format!("{value:.2}");
-            if to - from > width(&number, SMALL) + 8.0 {
+            if to - from > width(&number, SMALL) + 2.0 {
                 numbers.push((scale.at(start + value / 2.0), number));
             }
         }
@@ -182,7 +192,10 @@ fn draw_bar(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
     for (x, number) in &numbers {
         canvas.text((*x, y), number, SMALL, INK, Anchor::Middle);
     }
-    draw_total(canvas, scale, bar, y);
+    canvas.text((WIDE - TOTAL, y), &format!("{:.3}", bar.total), TEXT, INK, Anchor::Right);
+    if let Some(bias_only) = bar.bias_only {
+        canvas.text((WIDE - OWN_NULL, y), &format!("{bias_only:.3}"), TEXT, GREY, Anchor::Right);
+    }
 }
 
 /// Entropy floor and context-free null. A mark that would cross a number is interrupted there.
@@ -192,19 +205,9 @@ fn draw_marks(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64, num
         if crossed(x) { vec![(y - half, y - NUMBER), (y + NUMBER, y + half)] } else { vec![(y - half, y + half)] }
     };
     if let Some(x) = bar.bias_only.map(|v| scale.at(v)) {
-        segments(x, MARK).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 2.0));
+        segments(x, MARK).into_iter().for_each(|(a, b)| canvas.line((x, a), (x, b), GREY, 3.5));
     }
     if let Some(x) = bar.floor.map(|v| scale.at(v)) {
         segments(x, STEP / 2.0).into_iter().for_each(|(a, b)| canvas.dashed((x, a), (x, b), INK, 1.3, DASH));
     }
-}
-
-/// The total, at the end of its bar or, if a mark is there, behind the mark.
-fn draw_total(canvas: &mut Canvas<'_>, scale: &Scale, bar: &Bar<'_>, y: f64) {
-    let text = format!("{:.3}", bar.total);
-    let end = scale.at(bar.sum()) + AIR;
-    let taken = end - AIR..end + width(&text, SMALL) + 4.0;
-    let marks = [bar.bias_only, bar.floor].into_iter().flatten().map(|v| scale.at(v));
-    let x = marks.filter(|x| taken.contains(x)).fold(end, |far, x| far.max(x + AIR));
-    canvas.text((x, y), &text, SMALL, INK, Anchor::Left);
 }

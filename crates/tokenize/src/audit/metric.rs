@@ -90,6 +90,8 @@ pub struct AuditMetric {
     pub column: Option<Column>,
     /// Its panel in the figure, if any.
     pub panel: Option<Panel>,
+    /// Unit at the axis of its panel.
+    pub axis: &'static str,
     /// Its table by species, if any.
     pub by_species: Option<SpeciesTable>,
     /// Whether the value is too low if the text is too short for the vocabulary ([`Audit::undersampled`]).
@@ -107,6 +109,7 @@ impl AuditMetric {
             value,
             column: None,
             panel: None,
+            axis: "",
             by_species: None,
             low_if_undersampled: false,
         }
@@ -123,6 +126,13 @@ impl AuditMetric {
     #[must_use]
     pub const fn panel(mut self, place: u8, heading: &'static str) -> AuditMetric {
         self.panel = Some(Panel { place, heading, log: false });
+        self
+    }
+
+    /// The unit at the axis of the panel.
+    #[must_use]
+    pub const fn axis(mut self, unit: &'static str) -> AuditMetric {
+        self.axis = unit;
         self
     }
 
@@ -153,11 +163,13 @@ pub const METRICS: &[AuditMetric] = &[
     AuditMetric::new("bases_per_token", "bases per token", Unit::Decimals(2), |a| a.composition.bases_per_token())
         .column(Block::Composition, "bases/token")
         .panel(1, "bases per token")
+        .axis("bases")
         .by_species(2, "bases per token, by species"),
     AuditMetric::new("overlap", "tokens per base position", Unit::Decimals(2), |a| a.composition.overlap()),
     AuditMetric::new("used", "fraction of the vocabulary used", Unit::Percent, |a| a.composition.used(1))
         .column(Block::Composition, "used")
         .panel(2, "vocabulary used")
+        .axis("fraction of the entries")
         .low_if_undersampled(),
     AuditMetric::new("used_100", "fraction of the vocabulary used at least 100 times", Unit::Percent, |a| {
         a.composition.used(100)
@@ -172,6 +184,7 @@ pub const METRICS: &[AuditMetric] = &[
     })
     .column(Block::Composition, "90 % in")
     .log_panel(3, "entries for 90 % of tokens")
+    .axis("entries")
     .low_if_undersampled(),
     AuditMetric::new("types_99", "vocabulary entries covering 99 % of the tokens", Unit::Count, |a| {
         a.composition.covering(0.99)
@@ -183,10 +196,12 @@ pub const METRICS: &[AuditMetric] = &[
     AuditMetric::new("renyi", "Rényi efficiency (2.5)", Unit::Decimals(3), |a| a.composition.renyi())
         .column(Block::Composition, "Rényi")
         .panel(5, "Rényi efficiency (2.5)")
+        .axis("1: all entries equally often")
         .low_if_undersampled(),
     AuditMetric::new("bits_per_base", "unigram bits per base", Unit::Decimals(3), |a| a.composition.bits_per_base())
         .column(Block::Composition, "unigram")
         .panel(4, "unigram bits per base")
+        .axis("bits per base")
         .by_species(1, "unigram bits per base, by species")
         .low_if_undersampled(),
     AuditMetric::new("reverse_jaccard", "strand agreement (Jaccard)", Unit::Decimals(3), |a| {
@@ -196,10 +211,12 @@ pub const METRICS: &[AuditMetric] = &[
         a.stability.reverse.kappa()
     })
     .column(Block::Stability, "strand κ")
-    .panel(6, "strand agreement (κ)"),
+    .panel(6, "strand agreement (κ)")
+    .axis("κ of the cuts"),
     AuditMetric::new("shift_jaccard", "shift agreement (Jaccard)", Unit::Decimals(3), |a| a.stability.shift.jaccard())
         .column(Block::Stability, "shift J")
-        .panel(7, "shift agreement (Jaccard)"),
+        .panel(7, "shift agreement (Jaccard)")
+        .axis("Jaccard index of the cuts"),
     AuditMetric::new("shift_kappa", "shift agreement beyond chance (κ)", Unit::Decimals(3), |a| {
         a.stability.shift.kappa()
     })
@@ -210,12 +227,14 @@ pub const METRICS: &[AuditMetric] = &[
         a.stability.substitution()
     })
     .column(Block::Stability, "SNV")
-    .panel(8, "changed by a substitution"),
+    .panel(8, "changed by a substitution")
+    .axis("bases in other tokens"),
     AuditMetric::new("deletion", "bases with changed tokens per deletion", Unit::Decimals(1), |a| {
         a.stability.deletion()
     })
     .column(Block::Stability, "deletion")
-    .panel(9, "changed by a deletion"),
+    .log_panel(9, "changed by a deletion")
+    .axis("bases in other tokens"),
     AuditMetric::new("round_trip", "lossless round trips", Unit::Percent, |a| a.round_trips as f64 / a.windows as f64)
         .column(Block::Stability, "round trip"),
 ];
