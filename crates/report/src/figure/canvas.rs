@@ -1,15 +1,12 @@
 //! Drawing primitives of figures: lines, dashes, dots, markers and text, in pixels.
 
 use super::drawn::Head;
+pub(super) use super::measure::{EDGE, LARGE, LINE, SMALL, TEXT, WIDE, width};
 use super::svg::{self, Letters, Svg};
 pub(super) use super::svg::{Anchor, Point};
 use crate::error::Error;
 pub(super) use crate::identity::{Color, Look, Looks};
 
-/// Width of every figure in pixels.
-pub(super) const WIDE: f64 = 900.0;
-/// Left edge of title and subtitle.
-pub(super) const EDGE: f64 = 24.0;
 /// Vertical center of the title.
 const TITLE: f64 = 26.0;
 
@@ -22,23 +19,9 @@ pub(super) const LIGHT: Color = Color(226, 226, 226);
 /// Background.
 pub(super) const WHITE: Color = Color(255, 255, 255);
 
-/// Size of ordinary text in pixels.
-pub(super) const TEXT: f64 = 13.0;
-/// Size of tick labels.
-pub(super) const SMALL: f64 = 12.0;
-/// Size of the title.
-pub(super) const LARGE: f64 = 16.0;
-/// Height of a line of the subtitle or of a note.
-pub(super) const LINE: f64 = 16.0;
-
 /// Top of what is drawn under a head.
 pub(super) fn under(head: &Head) -> f64 {
     TITLE + 30.0 + LINE * (head.lines.len().max(1) - 1) as f64
-}
-
-/// Upper estimate of the width of a text in pixels; the font is not known.
-pub(super) fn width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * 0.6
 }
 
 /// Width of a margin for these names.

@@ -1,8 +1,8 @@
 //! Shared by all figures: the drawing with its numbers, its head, and headings of panels.
 
-use super::canvas::{EDGE, LARGE, WIDE, width};
-use super::words::{setting, wrapped};
-use crate::comparison::{Comparison, Group, Subject};
+use super::measure::{EDGE, LARGE, WIDE, width, wrapped};
+use super::words::setting;
+use crate::comparison::{Comparison, Group};
 use crate::identity::Looks;
 
 /// A drawing with its numbers.
@@ -67,14 +67,4 @@ pub(super) fn looks(comparison: &Comparison) -> Looks {
 pub(super) fn seed_names(control: bool, known: &[u64], count: usize) -> Vec<String> {
     let known = if control { &[][..] } else { known };
     (0..count).map(|at| known.get(at).map_or_else(|| format!("#{at}"), ToString::to_string)).collect()
-}
-
-/// The groups on real text with scores: those that a message is about.
-pub(super) fn scored(comparison: &Comparison) -> impl Iterator<Item = &Group> {
-    comparison.groups.iter().filter(|g| g.noise.is_none() && g.ranked().any(|s| s.bits.is_some()))
-}
-
-/// A tokenizer's total in bits per masked base; infinite without scores.
-pub(super) fn total(subject: &Subject) -> f64 {
-    subject.bits.as_ref().map_or(f64::INFINITY, |bits| bits.total.mean)
 }

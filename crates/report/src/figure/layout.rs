@@ -1,8 +1,8 @@
 //! Where panels and rows of a dot plot are.
 
 use super::canvas::{self, WIDE};
-use super::dots::Facet;
 use super::drawn::Head;
+use super::facet::Facet;
 use super::panel::Panel;
 
 /// Panels in a line at most, and the space between them, above (heading) and below (tick labels).

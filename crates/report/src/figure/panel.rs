@@ -1,7 +1,7 @@
 //! Axes, ticks, panels and legends shared by the figures.
 
 use super::canvas::{Anchor, Canvas, EDGE, GREY, INK, LIGHT, LINE, Point, SMALL, TEXT, WIDE, width};
-use super::words::wrapped;
+use super::measure::wrapped;
 use statistics::text::brief;
 
 /// Mapping of values to pixels.

@@ -4,8 +4,6 @@
 
 use experiment::config::{Position, Slopes};
 
-use super::canvas::{SMALL, width};
-use super::drawn::{scored, total};
 use crate::comparison::{Comparison, Group, Subject};
 
 /// Bits per base of equally likely bases.
@@ -60,19 +58,14 @@ pub(super) fn predictor(name: &str) -> String {
     }
 }
 
-/// A text in lines that are at most `wide` pixels wide, broken at spaces.
-pub(super) fn wrapped(text: &str, wide: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        match lines.last_mut() {
-            Some(line) if width(line, SMALL) + width(word, SMALL) + SMALL * 0.6 <= wide => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+/// The groups on real text with scores: those that a message is about.
+pub(super) fn scored(comparison: &Comparison) -> impl Iterator<Item = &Group> {
+    comparison.groups.iter().filter(|g| g.noise.is_none() && g.ranked().any(|s| s.bits.is_some()))
+}
+
+/// A tokenizer's total in bits per masked base; infinite without scores.
+pub(super) fn total(subject: &Subject) -> f64 {
+    subject.bits.as_ref().map_or(f64::INFINITY, |bits| bits.total.mean)
 }
 
 /// The ranked tokenizer of a group for which a number is least; None for fewer than two.
@@ -87,6 +80,20 @@ fn agreed(comparison: &Comparison, text: impl Fn(&Group) -> Option<String>) -> O
     let mut texts = scored(comparison).map(text);
     let first = texts.next()??;
     texts.all(|other| other.as_ref() == Some(&first)).then_some(first)
+}
+
+/// For each group on real text, the tokenizers that have not learned to use context.
+pub(super) fn without_context(comparison: &Comparison) -> Vec<String> {
+    let groups = comparison.groups.iter().filter(|group| group.noise.is_none());
+    let note = |group: &Group| {
+        let learned = |subject: &&Subject| subject.bits.as_ref().is_none_or(crate::comparison::Bits::uses_context);
+        let names: Vec<&str> = group.subjects.iter().filter(|s| !learned(s)).map(|s| s.name.as_str()).collect();
+        let place = setting(&group.label);
+        let place = if place.is_empty() { place } else { format!(" ({place})") };
+        let said = "Not below the best null, so not learned to use context at this budget";
+        (!names.is_empty()).then(|| format!("{said}{place}: {}.", names.join(", ")))
+    };
+    groups.filter_map(note).collect()
 }
 
 /// The result of the comparison of totals.
@@ -206,6 +213,8 @@ mod tests {
     use super::*;
     use crate::comparison::Options;
     use crate::example::{Shape, records};
+    use experiment::record::Outcome;
+    use protocol::score::BIAS_ONLY;
 
     #[test]
     fn settings_are_words() {
@@ -219,6 +228,18 @@ mod tests {
         let noise = setting("uniform:five_genomes");
         assert_eq!((noise.as_str(), shortened(&noise)), ("uniform noise like five genomes", "uniform noise"));
         assert_eq!(predictor("markov5"), "order-5 Markov predictor");
+    }
+
+    #[test]
+    fn who_has_not_learned_to_use_context_is_named() {
+        let mut records = records(&Shape::default());
+        for record in records.iter_mut().filter(|record| record.run.subject() == "base") {
+            let Outcome::Pretrained(done) = &mut record.outcome else { continue };
+            done.blocks.iter_mut().for_each(|block| block.score.set(BIAS_ONLY, 0.5 * block.score.bases as f64));
+        }
+        let options = Options { resamples: 300, ..Options::default() };
+        let said = without_context(&Comparison::new(records, options).unwrap());
+        assert_eq!(said, ["Not below the best null, so not learned to use context at this budget: base."]);
     }
 
     #[test]
@@ -238,11 +259,5 @@ mod tests {
         assert_eq!(totals(&few).unwrap(), "bpe4096 has the fewest bits, but not significantly fewer than base");
         let one = compare(&Shape { tokenizers: vec!["base".into()], ..Shape::default() }, None);
         assert_eq!(totals(&one), None);
-    }
-
-    #[test]
-    fn long_texts_are_broken_at_spaces() {
-        assert_eq!(wrapped("aa bb cc", 40.0), ["aa bb", "cc"]);
-        assert_eq!(wrapped("", 40.0), Vec::<String>::new());
     }
 }
