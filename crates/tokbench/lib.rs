@@ -28,6 +28,7 @@ pub const CORPORA: Texts = configs! {
     "rich" => "corpus/rich",
     "four_genomes" => "corpus/four_genomes",
     "five_genomes" => "corpus/five_genomes",
+    "six_genomes" => "corpus/six_genomes",
 };
 
 /// Built-in tasks. The part of a name after its first slash is an alias.

@@ -41,6 +41,8 @@ pub struct Corpus {
     species: Vec<Species>,
     counts: Counts,
     blocks: Vec<Block>,
+    /// Training and validation blocks of the species that are held out of training: in no split.
+    unused: Vec<Block>,
     /// `[split][species][segment]`
     segments: [Vec<Vec<Segment>>; 3],
     /// By species, if the text was sampled from a known source.
@@ -83,8 +85,7 @@ impl Corpus {
     pub fn from_fasta(path: &Path) -> Result<(CorpusSpec, Self)> {
         let (records, counts) = fasta::read(path)?;
         let spec = CorpusSpec::of_bases(path, counts.bases)?;
-        let species = spec.species.iter().map(|one| (one.name.clone(), one.weight)).zip([records]);
-        let species = species.map(|((name, weight), records)| Species { name, weight, records }).collect();
+        let species = spec.species.iter().zip([records]).map(|(one, records)| one.with(records)).collect();
         let corpus = Self::split(&spec, species, counts, None)?;
         Ok((spec, corpus))
     }
@@ -106,10 +107,12 @@ impl Corpus {
             counts.nameless += names.nameless();
             blocks.extend(assign(&spec.split, index, &species.name, &species.records)?);
         }
+        let (blocks, unused): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|block| block.split == Split::Test || !species[block.species].held_out);
         let segments = Split::ALL.map(|split| join(&blocks, species.len(), split));
         let hash = hash(&species, &spec.split);
         let sources = source.map_or_else(Vec::new, |chain| vec![chain; species.len()]);
-        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, segments, sources };
+        let corpus = Self { name: spec.name.clone(), hash, species, counts, blocks, unused, segments, sources };
         corpus.check_letters()?;
         Ok(corpus)
     }
@@ -157,7 +160,7 @@ impl Corpus {
         &self.counts
     }
 
-    /// All blocks, by species, in genome order.
+    /// All blocks of the splits, by species, in genome order; of a species held out of training, those of the test split.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
@@ -188,6 +191,12 @@ impl Corpus {
         self.sources.get(index)
     }
 
+    /// Whether the species with this name is held out of training: it has a test split only.
+    #[must_use]
+    pub fn is_held_out(&self, species: &str) -> bool {
+        self.species.iter().any(|one| one.name == species && one.held_out)
+    }
+
     /// Positions of the segments of a split, `[species][segment]`.
     pub(crate) fn segment_positions(&self, split: Split) -> &[Vec<Segment>] {
         &self.segments[split as usize]
@@ -214,7 +223,7 @@ fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) ->
             all.extend(records);
             *counts += read;
         }
-        Ok(Species { name: spec.name.clone(), weight: spec.weight, records: all })
+        Ok(spec.with(all))
     };
     specs.iter().map(&mut read).collect()
 }
@@ -242,6 +251,9 @@ fn hash(species: &[Species], split: &SplitSpec) -> String {
         hasher.update(&(one.name.len() as u64).to_le_bytes());
         hasher.update(one.name.as_bytes());
         hasher.update(&one.weight.to_le_bytes());
+        if one.held_out {
+            hasher.update(b"held out");
+        }
         hasher.update(&(one.records.len() as u64).to_le_bytes());
         for record in &one.records {
             hasher.update(&(record.bases.len() as u64).to_le_bytes());

@@ -15,6 +15,17 @@ pub struct SpeciesSpec {
     /// Sampling weight of training windows, relative to the other species.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Holds the species out of training: it gives no training or validation text and no text for vocabularies. Its test split is the same
+    /// as without this key; it is scored, and reported apart from the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_out: bool,
+}
+
+impl SpeciesSpec {
+    /// The species with the records of its files.
+    pub(crate) fn with(&self, records: Vec<SequenceRecord>) -> Species {
+        Species { name: self.name.clone(), weight: self.weight, held_out: self.held_out, records }
+    }
 }
 
 fn one() -> f64 {
@@ -28,6 +39,8 @@ pub struct Species {
     pub name: String,
     /// Sampling weight of training windows, relative to the other species.
     pub weight: f64,
+    /// Whether it is held out of training: it has a test split only.
+    pub held_out: bool,
     /// The sequence records of all files.
     pub records: Vec<SequenceRecord>,
 }

@@ -134,7 +134,7 @@ impl SyntheticSpec {
             };
             let turn = if source.is_some() { i } else { i / RICH.len() };
             let name = if turn == 0 { kind.to_owned() } else { format!("{kind}{}", turn + 1) };
-            Species { weight: 1.0, records: vec![SequenceRecord { name: name.clone(), bases }], name }
+            Species { weight: 1.0, held_out: false, records: vec![SequenceRecord { name: name.clone(), bases }], name }
         });
         Ok((species.collect(), source))
     }

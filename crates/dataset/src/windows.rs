@@ -30,6 +30,8 @@ pub struct Window<'a> {
 pub struct ScoringWindow {
     /// Name of the species.
     pub species: String,
+    /// Whether the species is held out of training.
+    pub held_out: bool,
     /// Number of the genome block in the species, the unit that the bootstrap resamples. A block may contain several windows.
     pub block: u32,
     /// Bases, `A C G T`.
@@ -86,25 +88,40 @@ impl Corpus {
     /// Each species gets `total_bases / species / length` windows, rounded down but at least one. If a species has fewer, its
     /// number is used for all. `total_bases` is therefore an upper bound, unless it is less than one window per species.
     ///
+    /// A species held out of training has windows of the test split only. It gets as many as the others, and they do not depend on it, so
+    /// that `total_bases` bounds the bases of the species that are trained on.
+    ///
     /// # Errors
     /// [`crate::Error::NoWindow`] if a species has no such window.
     pub fn scoring_windows(&self, split: Split, length: usize, total_bases: usize) -> Result<Vec<ScoringWindow>> {
         let length = length.max(1);
-        let mut wanted = (total_bases / self.species().len().max(1) / length).max(1);
+        let trained = self.species().iter().filter(|species| !species.held_out).count();
+        let mut wanted = (total_bases / trained.max(1) / length).max(1);
         let mut found = vec![];
-        for species in 0..self.species().len() {
-            let candidates = self.clean_windows(species, split, length);
-            if candidates.is_empty() {
-                return Err(self.no_window(species, split, length, "without N"));
+        for (index, species) in self.species().iter().enumerate() {
+            if species.held_out && split != Split::Test {
+                continue;
             }
-            wanted = wanted.min(candidates.len());
-            found.push(candidates);
+            let candidates = self.clean_windows(index, split, length);
+            if candidates.is_empty() {
+                return Err(self.no_window(index, split, length, "without N"));
+            }
+            if !species.held_out {
+                wanted = wanted.min(candidates.len());
+            }
+            found.push((species, candidates));
         }
         let mut windows = vec![];
-        for (species, candidates) in self.species().iter().zip(&found) {
+        for (species, candidates) in &found {
+            let wanted = wanted.min(candidates.len());
             windows.extend((0..wanted).map(|i| {
                 let (block, bases) = candidates[(2 * i + 1) * candidates.len() / (2 * wanted)];
-                ScoringWindow { species: species.name.clone(), block, bases: bases.to_vec() }
+                ScoringWindow {
+                    species: species.name.clone(),
+                    held_out: species.held_out,
+                    block,
+                    bases: bases.to_vec(),
+                }
             }));
         }
         Ok(windows)

@@ -3,9 +3,9 @@
 //! A factor of two is accurate enough for planning; records contain exact counts. Speeds are defaults until a plan is
 //! calibrated with finished records.
 
-use crate::config::{EncoderConfig, Finetuning};
+use crate::config::{EncoderConfig, Finetuning, Scoring};
 use crate::estimate::CostEstimate;
-use crate::info::{TaskInfo, TokenizerInfo};
+use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 use crate::run::{Finetune, Pretrain, Run};
 
 /// Multiply-accumulates and memory of a run.
@@ -119,21 +119,27 @@ pub fn passes(tokens_per_span: usize) -> usize {
     7 * tokens_per_span
 }
 
-pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, species: usize, device: &str) -> Macs {
+pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, corpus: &CorpusInfo, device: &str) -> Macs {
     let bases = p.training.window as f64;
     let tokens_per_span = info.tokens_per_span.max(1) as f64;
     let cells = bases / p.masking.span.max(1) as f64;
     let (train, tokens) = window(&p.encoder, info, bases, p.masking.share * cells * tokens_per_span);
     // A scoring step predicts one token of every seventh span.
     let (score, _) = window(&p.encoder, info, bases, cells / 7.0);
-    let held_out = (p.scoring.bases as f64 / bases).floor() * passes(info.tokens_per_span) as f64;
-    let curve = (p.scoring.curve_points * p.scoring.curve_windows * species.max(1)) as f64 * tokens_per_span;
+    let species = corpus.species.max(1);
+    // A species held out of training gets as many windows as each of the others.
+    let scored = (p.scoring.bases as f64 / bases).floor() * (species + corpus.held_out) as f64 / species as f64;
+    let test = scored * passes(info.tokens_per_span) as f64;
+    let Scoring { curve_points, curve_windows, last_windows, .. } = p.scoring;
+    let last = if last_windows > 0 { last_windows } else { curve_windows };
+    let windows = curve_points.saturating_sub(1) * curve_windows + last * usize::from(curve_points > 0);
+    let curve = (windows * species) as f64 * tokens_per_span;
     let batch = p.training.batch as f64;
     let targets = batch * (p.masking.share * cells).ceil() * tokens_per_span;
     let load = PeakLoad { rows: [batch, SCORING_ROWS], tokens, bases, targets, fused: fused(device) };
     Macs {
         train: 3.0 * train * p.training.bases as f64 / bases,
-        score: score * (held_out + curve),
+        score: score * (test + curve),
         mib: mib(&p.encoder, info, &load),
         passes: passes(info.tokens_per_span),
     }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use statistics::power::{Spread, detectable_effect};
-pub use statistics::text::{rough_duration as duration, rough_p as p_value};
+pub use statistics::text::{magnitude, rough_duration as duration, rough_p as p_value};
 
 use crate::job::Job;
 use crate::plan::Plan;
@@ -69,7 +69,8 @@ impl Plan {
             duration(self.seconds())
         )?;
         if self.deferred > 0 {
-            writeln!(out, "{} fine-tuning runs will be added once the learning rates are selected", self.deferred)?;
+            let s = plural(self.deferred);
+            writeln!(out, "{} more run{s} will be added once the learning rates are selected", self.deferred)?;
         }
         Ok(())
     }

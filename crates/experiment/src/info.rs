@@ -34,8 +34,10 @@ pub struct CorpusInfo {
     pub data: DataRef,
     /// Specification with paths on this machine.
     pub location: CorpusSpec,
-    /// Number of species.
+    /// Number of species that models are trained on.
     pub species: usize,
+    /// Number of species held out of training.
+    pub held_out: usize,
 }
 
 /// Properties of a task.

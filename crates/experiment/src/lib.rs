@@ -34,7 +34,7 @@
 //!     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
 //!         let data = DataRef { name: name.into(), hash: "0".repeat(64) };
 //!         let location = CorpusSpec::from_toml(&format!("name = {name:?}")).map_err(|error| error.to_string())?;
-//!         Ok(CorpusInfo { data, location, species: 1 })
+//!         Ok(CorpusInfo { data, location, species: 1, held_out: 0 })
 //!     }
 //!     fn task(&self, name: &str) -> Result<TaskInfo, Refusal> { Err(format!("unknown task {name:?}").into()) }
 //!     fn check(&self, _: &str, _: &Masking) -> Result<(), Refusal> { Ok(()) }

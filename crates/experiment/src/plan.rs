@@ -200,7 +200,7 @@ impl<'a> ResolvedSpec<'a> {
                     for info in subjects {
                         let mut add = |bases, rate| -> Result<()> {
                             let pretrain = self.model(info, corpus, position, bases, rate)?;
-                            let macs = cost::pretrain(&pretrain, info, corpus.species, &self.spec.device);
+                            let macs = cost::pretrain(&pretrain, info, corpus, &self.spec.device);
                             let data = located(Some(info), Some(corpus), None);
                             runs.add(self.run(seed, Work::Pretrain(pretrain)), data, macs);
                             Ok(())

@@ -46,7 +46,7 @@ fn spread(left: &BySeed<'_>, right: &BySeed<'_>) -> Option<Spread> {
     let pairs: Vec<_> = left.iter().filter_map(|(seed, a)| Some([*a, *right.get(seed)?])).collect();
     let [first, _] = pairs.first()?;
     let mut places: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for block in &first.blocks {
+    for block in first.blocks.iter().filter(|block| !block.held_out) {
         places.entry(&block.species).or_default().push(block.block);
     }
     // Bits, or bases, of each block by species.

@@ -76,6 +76,9 @@ pub enum Outcome {
 pub struct BlockScore {
     /// Name of the species.
     pub species: String,
+    /// Whether the species was held out of training: it is reported apart, and is no part of totals.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held_out: bool,
     /// Number of the block in its species; the unit that the bootstrap resamples.
     pub block: u32,
     /// Masked bases and bits; unknown fields are rejected.

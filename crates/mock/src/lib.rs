@@ -112,6 +112,7 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
             let (count, length) = if variable { (0.1 * total, 0.15 * total) } else { (0.0, 0.0) };
             BlockScore {
                 species: if i < BLOCKS / 2 { "mock one" } else { "mock two" }.to_owned(),
+                held_out: false,
                 block: (i % (BLOCKS / 2)) as u32,
                 score: Score::of(n)
                     .with(COUNT, count)

@@ -156,7 +156,13 @@ fn scored_targets(mut layout: Layout, step: usize, parallel: bool) -> Layout {
 pub(crate) fn block_of<'b>(blocks: &'b mut Vec<BlockScore>, window: &ScoringWindow) -> &'b mut Score {
     let found = blocks.iter().position(|block| block.species == window.species && block.block == window.block);
     let index = found.unwrap_or_else(|| {
-        blocks.push(BlockScore { species: window.species.clone(), block: window.block, score: Score::default() });
+        let ScoringWindow { species, held_out, block, .. } = window;
+        blocks.push(BlockScore {
+            species: species.clone(),
+            held_out: *held_out,
+            block: *block,
+            score: Score::default(),
+        });
         blocks.len() - 1
     });
     &mut blocks[index].score

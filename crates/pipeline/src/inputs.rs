@@ -37,6 +37,19 @@ pub(crate) struct Inputs {
     pub(crate) remarks: Vec<String>,
 }
 
+/// How much text each species has and how often each budget reads it, one line per species.
+fn texts(corpus: &Corpus, budgets: &[u64]) -> Vec<String> {
+    let line = |size: dataset::SpeciesSize| {
+        let read = |budget: &u64| {
+            let times = size.epochs(*budget)?;
+            Some(format!("{times:.2} times by {} bases", experiment::describe::magnitude(*budget as f64)))
+        };
+        let read: Vec<String> = budgets.iter().filter_map(read).collect();
+        if read.is_empty() { size.to_string() } else { format!("{size}, read {}", read.join(", ")) }
+    };
+    corpus.sizes().into_iter().map(line).collect()
+}
+
 impl Inputs {
     /// Opens the inputs of a spec.
     pub(crate) fn open(spec: &Spec, workspace: &Workspace) -> Result<Inputs> {
@@ -56,14 +69,15 @@ impl Inputs {
             let info = CorpusInfo {
                 data: DataRef { name: corpus.corpus.name().to_owned(), hash: corpus.corpus.hash().to_owned() },
                 location: located(&name, corpus.spec.clone())?,
-                species: corpus.corpus.species().len(),
+                species: corpus.corpus.species().iter().filter(|species| !species.held_out).count(),
+                held_out: corpus.corpus.species().iter().filter(|species| species.held_out).count(),
             };
             corpora.push((name, corpus, info));
         }
         let mut inputs = Inputs {
             builtin: Arc::clone(&workspace.builtin),
             tokenizers,
-            remarks: corpora[0].1.remarks().to_vec(),
+            remarks: [&corpora[0].1.remarks()[..], &texts(&corpora[0].1.corpus, &spec.budgets())].concat(),
             corpora,
             tasks: HashMap::new(),
             longest: HashMap::new(),
@@ -119,9 +133,10 @@ impl Inputs {
         let window = spec.training.window;
         corpus.sample_window(Split::Train, window, &mut dataset::stream(0, "check"))?;
         corpus.scoring_windows(Split::Valid, window, spec.scoring.bases)?;
-        let scored = corpus.scoring_windows(Split::Test, window, spec.scoring.bases)?.len() * window;
+        let windows = corpus.scoring_windows(Split::Test, window, spec.scoring.bases)?;
+        let scored = windows.iter().filter(|window| !window.held_out).count() * window;
         // The request is rounded down to whole windows, equally many per species.
-        let whole = corpus.species().len() * window;
+        let whole = corpus.species().iter().filter(|species| !species.held_out).count() * window;
         if scored < spec.scoring.bases / whole * whole {
             self.remarks.push(format!(
                 "scoring: {scored} of the {} requested bases; the test split has no more windows without N",

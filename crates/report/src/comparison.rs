@@ -125,8 +125,11 @@ pub struct Group {
     pub seeds: Vec<u64>,
     /// Seeds excluded from all means and tests of pretraining, with the reasons.
     pub dropped: Vec<Dropped>,
-    /// Names of the species, sorted.
+    /// Names of the species that the models were trained on, sorted: totals are means over these.
     pub species: Vec<String>,
+    /// Names of the species held out of training, sorted: scored and reported apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<String>,
     /// Tokenizers in order, then control tokenizers.
     pub subjects: Vec<Subject>,
     /// Markov predictors scored on the same masked bases.
@@ -229,6 +232,9 @@ pub struct Bits {
     pub total: Estimate,
     /// Scores per species.
     pub species: Vec<SpeciesBits>,
+    /// Scores per species held out of training.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<SpeciesBits>,
     /// Components, bits per masked base.
     #[serde(flatten, serialize_with = "components")]
     pub score: Score,
@@ -334,6 +340,9 @@ pub struct MarkovScore {
     pub total: f64,
     /// Bits per masked base in the order of [`Group::species`]; None where it was not scored.
     pub species: Vec<Option<f64>>,
+    /// Bits per masked base in the order of [`Group::held_out`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<Option<f64>>,
 }
 
 /// A paired test of two tokenizers, one of a family of comparisons.

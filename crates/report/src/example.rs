@@ -204,6 +204,7 @@ fn blocks(shape: &Shape, index: usize, end: f64, rng: &mut ChaCha8Rng) -> Vec<Bl
             let extra = if variable { 0.005 * bases as f64 } else { 0.0 };
             blocks.push(BlockScore {
                 species: species.clone(),
+                held_out: false,
                 block,
                 score: Score::of(bases)
                     .with(COUNT, count)

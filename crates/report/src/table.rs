@@ -48,7 +48,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
             }
             blocks.extend(group.arms.iter().map(|arm| arms(group, arm).print(color)));
             blocks.push(components(group).print(color));
-            if group.species.len() > 1 {
+            if group.species.len() + group.held_out.len() > 1 {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
             }
             blocks.push(cost(group).print(color));
@@ -226,9 +226,14 @@ fn cost(group: &Group) -> Grid {
 /// Species in rows, tokenizers in columns, split into as many tables as fit the width.
 fn species(group: &Group) -> Vec<Grid> {
     let with: Vec<(&Subject, &Bits)> = shown(group).filter_map(|(s, b)| b.map(|b| (s, b))).collect();
-    let rows: Vec<String> = group.species.iter().map(|s| name(s)).collect();
+    let held_out = group.held_out.iter().map(|s| format!("{} (held out of training)", name(s)));
+    let rows: Vec<String> = group.species.iter().map(|s| name(s)).chain(held_out).collect();
     let cells = |at: usize, (_, bits): &(&Subject, &Bits)| {
-        bits.species.get(at).map_or("-".into(), |s| plus_minus(s.total.mean, s.total.half_width))
+        bits.species
+            .iter()
+            .chain(&bits.held_out)
+            .nth(at)
+            .map_or("-".into(), |s| plus_minus(s.total.mean, s.total.half_width))
     };
     let headings: Vec<String> = with.iter().map(|(s, _)| title(s)).collect();
     let body: Vec<_> =

@@ -3,7 +3,7 @@
 //! Every base of every species is replaced; records, blocks, splits and runs of N stay where they are, so that the windows and masked
 //! spans are the same as on the original.
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, join};
 use crate::markov::MarkovChain;
 use crate::split::Split;
 use dna::stream;
@@ -49,11 +49,13 @@ impl Noise {
 impl Corpus {
     /// Replaces the bases of all species by text of a noise arm; the sources are then known.
     pub(super) fn replace_by(&mut self, noise: Noise) {
+        // The chain of a species held out of training is fitted to the blocks that would be its training split.
+        let unused = join(&self.unused, self.species.len(), Split::Train);
         let chains: Vec<MarkovChain> = (0..self.species.len())
             .map(|species| match noise {
                 Noise::Uniform => MarkovChain::uniform(),
                 Noise::Order2 => {
-                    let segments = self.segment_positions(Split::Train)[species].iter();
+                    let segments = self.segment_positions(Split::Train)[species].iter().chain(&unused[species]);
                     MarkovChain::fit(segments.map(|segment| self.slice(species, segment)), 2, PSEUDOCOUNT)
                 }
             })

@@ -60,7 +60,7 @@ impl CorpusSpec {
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(Self {
             name: name.clone(),
-            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0 }],
+            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0, held_out: false }],
             split: SplitSpec { block, ..SplitSpec::default() },
             synthetic: None,
             noise: None,
@@ -84,6 +84,14 @@ impl CorpusSpec {
         names.sort();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             return fault("duplicate species name", "list all files of a species under one entry");
+        }
+        if self.species.iter().any(|species| species.held_out) {
+            if self.species.iter().all(|species| species.held_out) {
+                return fault("every species is held out of training", "keep at least one species without held_out");
+            }
+            if self.split.test <= 0.0 {
+                return fault("a held-out species needs a test split", "set test to a fraction such as 0.1");
+            }
         }
         self.split.check(&format!("corpus '{}'", self.name))
     }

@@ -75,7 +75,7 @@ impl Resolver for Known {
     }
 
     fn corpus(&self, name: &str) -> Result<CorpusInfo, Refusal> {
-        Ok(CorpusInfo { data: data(name), location: corpus(&format!("/here/{name}")), species: 2 })
+        Ok(CorpusInfo { data: data(name), location: corpus(&format!("/here/{name}")), species: 2, held_out: 0 })
     }
 
     /// `a/b` is the task `b` with different rows; `b again` has the rows of `b` under another name.

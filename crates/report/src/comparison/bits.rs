@@ -13,7 +13,7 @@ use protocol::score::{COMPONENTS, Component, FLOOR, Score};
 use super::noise::Resampled;
 use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
-use super::{Bits, CostSummary, Group, MarkovScore, Options, SpeciesBits};
+use super::{Bits, CostSummary, Estimate, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
 use statistics::bootstrap::{Blocks, blocks, blocks_of_arm, text_error};
 use statistics::draws::Draws;
@@ -59,8 +59,10 @@ pub(super) fn fill(
     }
     (group.seeds, group.dropped) = (shared.seeds, shared.dropped);
     let plan = plan(records, scope)?;
-    group.species = plan.keys().map(|(species, _)| species.clone()).collect();
-    group.species.dedup();
+    let held_out = held_out(records);
+    let mut species: Vec<String> = plan.keys().map(|(species, _)| species.clone()).collect();
+    species.dedup();
+    (group.held_out, group.species) = species.into_iter().partition(|name| held_out.contains(name.as_str()));
     let refuse = |source| Error::Statistics { scope: scope.to_owned(), source };
     let joint: Vec<&str> = shared.names.iter().map(String::as_str).collect();
     let pairs = family(&joint, group.reference.as_deref());
@@ -79,7 +81,9 @@ pub(super) fn fill(
         let place = joint.iter().position(|n| *n == subject.name);
         subject.bits = match (&draws, place) {
             (Some(draws), Some(place)) => {
-                Some(bits(&at(records, &subject.name, &group.seeds), &group.species, draws, place))
+                let own = at(records, &subject.name, &group.seeds);
+                let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
+                Some(bits(&own, &group.species, draws, place, apart))
             }
             _ if subject.control => {
                 // A control may have other seeds; it is never paired.
@@ -89,7 +93,8 @@ pub(super) fn fill(
                 } else {
                     let alone = sums(&plan, &group.species, std::slice::from_ref(&own));
                     let draws = blocks(&alone, options.resamples, options.seed).map_err(refuse)?;
-                    Some(bits(&own, &group.species, &draws, 0))
+                    let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
+                    Some(bits(&own, &group.species, &draws, 0, apart))
                 }
             }
             _ => None,
@@ -108,7 +113,7 @@ pub(super) fn fill(
         };
         group.tests = tests(&pairs, value, uncertainty, options.effect, options).map_err(refuse)?;
     }
-    group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, &group.species)).collect();
+    group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, group)).collect();
     let more = remarks(group, records);
     group.remarks.extend(more);
     let names = joint.into_iter().map(str::to_owned).collect();
@@ -187,24 +192,57 @@ fn rate(record: &Record, species: &str, value: impl Fn(&BlockScore) -> f64) -> f
     bits / bases
 }
 
-fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) -> Bits {
+/// Names of the species that were held out of training.
+fn held_out(records: &RecordGroup) -> BTreeSet<&str> {
+    let blocks = records.pretrained.records().filter_map(pretrained).flat_map(|done| &done.blocks);
+    blocks.filter(|block| block.held_out).map(|block| block.species.as_str()).collect()
+}
+
+/// The scores on each species held out of training, with the intervals of a bootstrap of its own.
+fn apart(
+    plan: &Plan,
+    held_out: &[String],
+    records: &[&Record],
+    options: &Options,
+) -> Result<Vec<SpeciesBits>, statistics::Error> {
+    let one = |name: &String| {
+        let species = std::slice::from_ref(name);
+        let draws = blocks(&sums(plan, species, &[records.to_vec()]), options.resamples, options.seed)?;
+        Ok(species_bits(records, name, components_of(records), |seeds| estimate(seeds, draws.species(0, 0))))
+    };
+    held_out.iter().map(one).collect()
+}
+
+/// What the scores of records are made of.
+fn components_of(records: &[&Record]) -> &'static [Component] {
+    let first = records.iter().find_map(|r| pretrained(r)?.blocks.first());
+    first.map_or(COMPONENTS, |block| block.score.components())
+}
+
+/// The scores on one species.
+fn species_bits(
+    records: &[&Record],
+    name: &str,
+    components: &'static [Component],
+    estimate: impl Fn(Vec<f64>) -> Estimate,
+) -> SpeciesBits {
+    let each = |value: &dyn Fn(&BlockScore) -> f64| records.iter().map(|r| rate(r, name, value)).collect::<Vec<f64>>();
+    SpeciesBits {
+        species: name.to_owned(),
+        total: estimate(each(&BlockScore::total)),
+        score: means(components, |c| mean(&each(&|b| b.score.bits(c)))),
+    }
+}
+
+fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize, apart: Vec<SpeciesBits>) -> Bits {
     let over_species = |r: &Record, value: &dyn Fn(&BlockScore) -> f64| {
         mean(&species.iter().map(|s| rate(r, s, value)).collect::<Vec<_>>())
     };
     let overall =
         |value: &dyn Fn(&BlockScore) -> f64| mean(&records.iter().map(|r| over_species(r, value)).collect::<Vec<_>>());
-    let components = records.iter().find_map(|r| pretrained(r)?.blocks.first()).map(|b| b.score.components());
-    let components = components.unwrap_or(COMPONENTS);
+    let components = components_of(records);
     let one = |(at, name): (usize, &String)| {
-        let seeds: Vec<f64> = records.iter().map(|r| rate(r, name, BlockScore::total)).collect();
-        let each = |value: &dyn Fn(&BlockScore) -> f64| {
-            mean(&records.iter().map(|r| rate(r, name, value)).collect::<Vec<_>>())
-        };
-        SpeciesBits {
-            species: name.clone(),
-            total: estimate(seeds, draws.species(place, at)),
-            score: means(components, |c| each(&|b| b.score.bits(c))),
-        }
+        species_bits(records, name, components, |seeds| estimate(seeds, draws.species(place, at)))
     };
     let done: Vec<&Pretrained> = records.iter().filter_map(|r| pretrained(r)).collect();
     let mut lengths: Vec<u64> = Vec::new();
@@ -219,6 +257,7 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize) ->
     Bits {
         total: estimate(records.iter().map(|r| over_species(r, &BlockScore::total)).collect(), draws.total(place)),
         species: species.iter().enumerate().map(one).collect(),
+        held_out: apart,
         score: means(components, |c| overall(&|b| b.score.bits(c))),
         curves: done.iter().map(curve).collect(),
         curve_scored: scored_points(&done),
@@ -269,7 +308,7 @@ fn cost(records: &[&Record], done: &[&Pretrained]) -> CostSummary {
     }
 }
 
-fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<MarkovScore> {
+fn markov(name: &str, runs: &Runs, group: &Group) -> Option<MarkovScore> {
     let usable: Vec<&Record> = runs.values().filter(|r| pretrained(r).is_some()).collect();
     if usable.is_empty() {
         return None;
@@ -278,9 +317,9 @@ fn markov(name: &str, runs: &Runs, species: &[String]) -> Option<MarkovScore> {
         let value = mean(&usable.iter().map(|r| rate(r, s, BlockScore::total)).collect::<Vec<_>>());
         value.is_finite().then_some(value)
     };
-    let species: Vec<Option<f64>> = species.iter().map(each).collect();
+    let [species, held_out] = [&group.species, &group.held_out].map(|names| names.iter().map(each).collect::<Vec<_>>());
     let known: Vec<f64> = species.iter().flatten().copied().collect();
-    (!known.is_empty()).then(|| MarkovScore { name: name.to_owned(), total: mean(&known), species })
+    (!known.is_empty()).then(|| MarkovScore { name: name.to_owned(), total: mean(&known), species, held_out })
 }
 
 /// Warnings about results that the protocol should rule out, and about models that do not use context.

@@ -131,6 +131,7 @@ fn group(
         seeds: Vec::new(),
         dropped: Vec::new(),
         species: Vec::new(),
+        held_out: Vec::new(),
         subjects,
         markov: Vec::new(),
         tests: Vec::new(),

@@ -15,20 +15,31 @@ use crate::error::Error;
 pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
     let (mut lines, mut by_species) = (Vec::new(), Vec::new());
     for group in comparison.groups.iter().filter(|g| g.subjects.iter().any(|s| s.bits.is_some())) {
-        let several = group.species.len() > 1;
-        let whole = if several { "all species" } else { "" };
+        let several = group.species.len() + group.held_out.len() > 1;
+        let whole = match (several, group.held_out.is_empty()) {
+            (true, true) => "all species",
+            (true, false) => "all species in training",
+            (false, _) => "",
+        };
         let markov = group.markov.iter().map(|m| (m.name.clone(), Some(m.total)));
-        let total = facet(group, whole, |b| (b.total.clone(), b.score.bits(BIAS_ONLY), b.score.get(FLOOR)), markov);
+        let total =
+            facet(group, whole, "total", |b| (b.total.clone(), b.score.bits(BIAS_ONLY), b.score.get(FLOOR)), markov);
         lines.push(std::iter::once(total).chain(differences(group)).collect());
         let mut facets = Vec::new();
         // The species of noise are alike.
-        for (at, species) in group.species.iter().enumerate().filter(|_| several && group.noise.is_none()) {
-            let markov = group.markov.iter().map(|m| (m.name.clone(), m.species.get(at).copied().flatten()));
-            let pick = move |b: &Bits| {
-                let SpeciesBits { total, score, .. } = &b.species[at];
-                (total.clone(), score.bits(BIAS_ONLY), score.get(FLOOR))
-            };
-            facets.push(facet(group, species, pick, markov));
+        if several && group.noise.is_none() {
+            let held_out = group.held_out.iter().map(|species| format!("{species} (held out of training)"));
+            for (at, species) in group.species.iter().cloned().chain(held_out).enumerate() {
+                let markov = group
+                    .markov
+                    .iter()
+                    .map(|m| (m.name.clone(), m.species.iter().chain(&m.held_out).nth(at).copied().flatten()));
+                let pick = move |b: &Bits| match b.species.iter().chain(&b.held_out).nth(at) {
+                    Some(SpeciesBits { total, score, .. }) => (total.clone(), score.bits(BIAS_ONLY), score.get(FLOOR)),
+                    None => (Estimate::default(), f64::NAN, None),
+                };
+                facets.push(facet(group, &species, "species", pick, markov));
+            }
         }
         by_species.extend(layout::lines(facets));
     }
@@ -37,13 +48,16 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         return Ok(None);
     }
     let several = lines.iter().flatten().any(|f: &Facet| f.scale == "species");
-    let note = "The panels of the species have one axis, so that species can be compared.".to_owned();
+    let mut notes = words::without_context(comparison);
+    if several {
+        notes.push("The panels of the species have one axis, so that species can be compared.".to_owned());
+    }
     let labels = Labels {
         head: &Head::of(title, words::totals(comparison), comparison),
         axis: "bits per masked base (lower is better)",
         interval: "genome blocks and seeds",
         tick: Name { csv: "bias only", legend: NULL },
-        notes: if several { &[note] } else { &[] },
+        notes: &notes,
     };
     dots::draw(&labels, &looks(comparison), &lines).map(Some)
 }
@@ -51,6 +65,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
 fn facet(
     group: &Group,
     scope: &str,
+    scale: &str,
     pick: impl Fn(&Bits) -> (Estimate, f64, Option<f64>),
     markov: impl Iterator<Item = (String, Option<f64>)>,
 ) -> Facet {
@@ -80,7 +95,6 @@ fn facet(
             lines.push(line(&name, &predictor(&name), value, dash));
         }
     }
-    let scale = if group.species.contains(&scope.to_owned()) { "species" } else { "total" };
     Facet {
         group: group.label.clone(),
         scope: scope.to_owned(),

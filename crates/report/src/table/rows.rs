@@ -56,7 +56,7 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
         let Some(b) = &subject.bits else { continue };
         let seeds: &[u64] = if control { &[] } else { &group.seeds };
         writer.estimate(name, control, "bits per base", "", &b.total, seeds);
-        for s in &b.species {
+        for s in b.species.iter().chain(&b.held_out) {
             writer.estimate(name, control, "bits per base", &s.species, &s.total, seeds);
             for (component, mean) in s.score.iter().filter(|(component, _)| component.by_species) {
                 writer.plain(name, control, component.title, &s.species, mean.unwrap_or(f64::NAN));
@@ -82,7 +82,8 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
     }
     for control in &group.markov {
         writer.plain(&control.name, true, "bits per base", "", control.total);
-        for (species, value) in group.species.iter().zip(&control.species) {
+        let held_out = group.held_out.iter().zip(&control.held_out);
+        for (species, value) in group.species.iter().zip(&control.species).chain(held_out) {
             writer.plain(&control.name, true, "bits per base", species, value.unwrap_or(f64::NAN));
         }
     }
