@@ -110,9 +110,12 @@ mod tests {
             assert_ne!(all.hash(), corpus.hash());
             assert!(all.species().iter().zip(corpus.species()).all(|(left, right)| left.records == right.records));
             // The budget is that of the trained species: two there, three here.
-            let [test, every] = [(&corpus, 2), (&all, 3)]
-                .map(|(corpus, species)| corpus.scoring_windows(Split::Test, 252, species * 2_000).unwrap());
-            assert_eq!(test, every);
+            let [test, every] = [(&corpus, 2), (&all, 3)].map(|(corpus, species)| {
+                let windows = corpus.scoring_windows(Split::Test, 252, species * 2_000).unwrap();
+                assert!(windows.iter().all(|window| window.held_out == corpus.is_held_out(&window.species)));
+                windows.into_iter().map(|window| (window.species, window.block, window.bases)).collect::<Vec<_>>()
+            });
+            assert!(test == every && test.iter().any(|window| window.0 == "c"));
             let validation = corpus.scoring_windows(Split::Valid, 252, 6_000).unwrap();
             assert!(validation.iter().all(|window| window.species != "c"));
             assert!(validation.iter().any(|window| window.species == "b"));

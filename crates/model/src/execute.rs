@@ -135,7 +135,11 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
             return Err(Error::Interrupted { step: steps, steps });
         }
         watch.report("score", number as u64, windows.len() as u64);
-        let score = scorer.window(&window.bases, &EVERY_PASS, true)?;
+        let score = if window.held_out {
+            scorer.window_apart(&window.bases, true)?
+        } else {
+            scorer.window(&window.bases, &EVERY_PASS, true)?
+        };
         let block = block_of(&mut blocks, window);
         *block += &score;
         for pass in EVERY_PASS {

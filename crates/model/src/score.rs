@@ -108,6 +108,17 @@ impl<'a, P: Predict> Scorer<'a, P> {
         Ok(score)
     }
 
+    /// As [`Scorer::window`] over all passes, without a part in [`Scorer::offsets`]: for a species held out of training.
+    ///
+    /// # Errors
+    /// As [`Scorer::window`].
+    pub fn window_apart(&mut self, bases: &[u8], parallel: bool) -> Result<Score, Error> {
+        let offsets = self.offsets.clone();
+        let score = self.window(bases, &EVERY_PASS, parallel);
+        self.offsets = offsets;
+        score
+    }
+
     /// Adds the code lengths of the targets of some layouts to `score`; `steps` holds the decoding step of each layout.
     fn add_code_lengths(
         &mut self,

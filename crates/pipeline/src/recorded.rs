@@ -30,6 +30,11 @@ impl Recorded {
         Recorded { tokenizers: tokenizers.clone(), names: records.iter().filter_map(name).collect() }
     }
 
+    /// All canonical names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.names.iter()
+    }
+
     /// Resolves names to canonical names without duplicates. `file:PATH` refers to the recorded tokenizer with that file name.
     ///
     /// # Errors

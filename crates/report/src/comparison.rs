@@ -13,7 +13,10 @@
 //! ```
 
 mod bits;
+mod budgets;
 mod compare;
+mod compute;
+pub(crate) mod curves;
 mod noise;
 mod pairing;
 mod records;
@@ -21,11 +24,15 @@ mod settings;
 mod tasks;
 mod tuning;
 
+use std::collections::BTreeMap;
+
 use experiment::Noise;
 use experiment::record::Metric;
 use protocol::score::{BIAS_ONLY, COMPOSITION, COUNT, Component, LENGTH, Score, ZERO};
 use serde::{Serialize, Serializer};
 
+pub use budgets::{BudgetRow, Budgets, Slope};
+pub use curves::{AtCost, EqualCost};
 pub use noise::{AdjustedTest, Arm, Toll};
 use statistics::bootstrap::{RESAMPLES, least_resamples};
 use statistics::{decision::Reason, draws::Interval, friedman::Friedman, wilcoxon::Wilcoxon};
@@ -52,6 +59,9 @@ pub struct Options {
     pub effect: f64,
     /// Effect of interest in the metric of a task.
     pub task_effect: f64,
+    /// Cost of training on one base by tokenizer, in any unit, for views at equal cost; empty: multiply-accumulates.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cost: BTreeMap<String, f64>,
     /// Number of bootstrap resamples.
     pub resamples: usize,
     /// Seed of the bootstrap.
@@ -75,6 +85,7 @@ impl Default for Options {
             controls: Vec::new(),
             effect: 0.01,
             task_effect: 0.01,
+            cost: BTreeMap::new(),
             resamples: RESAMPLES,
             seed: 0,
             partial: false,
@@ -103,6 +114,8 @@ pub struct Comparison {
     pub order: Vec<String>,
     /// The groups, sorted by their settings.
     pub groups: Vec<Group>,
+    /// Totals at several budgets, where groups differ in their budget alone.
+    pub budgets: Vec<Budgets>,
     /// True if any record was simulated: the numbers are then not measurements.
     pub made_up: bool,
     /// The options that were used.
@@ -116,8 +129,11 @@ pub struct Group {
     pub label: String,
     /// The settings in one line: corpus, encoder, window, span, budget.
     pub setting: String,
-    /// Training budget in bases.
+    /// Training budget in bases; at equal compute, that of the tokenizer in `compute`.
     pub budget: u64,
+    /// The tokenizer whose multiply-accumulates of training all others have; None at equal bases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute: Option<String>,
     /// Reference tokenizer; None if all pairs are tested. If the requested one has no score, the next one, with a remark.
     pub reference: Option<String>,
     /// Seeds at which every compared tokenizer has a score, ascending; all means and tests use these. A ranked tokenizer
@@ -173,6 +189,16 @@ impl Group {
     pub fn metric(&self) -> Option<Metric> {
         let first = self.tasks.first()?.metric;
         self.tasks.iter().all(|task| task.metric == first).then_some(first)
+    }
+
+    /// The budget in words: `5 million bases`, `the multiply-accumulates of base at 5 million bases`.
+    #[must_use]
+    pub fn budget_text(&self) -> String {
+        let bases = format!("{} bases", statistics::text::magnitude(self.budget as f64));
+        match &self.compute {
+            None => bases,
+            Some(tokenizer) => format!("the multiply-accumulates of {tokenizer} at {bases}"),
+        }
     }
 
     /// The subject with this name.
@@ -245,6 +271,10 @@ pub struct Bits {
     pub curve_scored: Vec<u64>,
     /// Entropy floor of the validation text (not of the scored text), where known.
     pub curve_floor: Option<f64>,
+    /// Bits per masked base by offset in the masked span, from its first base; means over species in training and over seeds. Empty where
+    /// records have none. Bits of a token are shared equally among its bases, those of the number of tokens among all bases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<f64>,
     /// Number of tokens of each length in bases (index 0: length 1), summed over seeds.
     pub lengths: Vec<u64>,
     /// Total weight of the token sequences of a span under the segmentation prior; 1 if the total is a code length of the bases.

@@ -6,9 +6,11 @@
 //! assert_eq!(json["groups"][0]["subjects"][0]["name"], "base");
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::comparison::{Comparison, Group, Options};
+use crate::comparison::{Budgets, Comparison, EqualCost, Group, Options};
 
 /// The document. Undefined numbers are `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +29,12 @@ pub struct Numbers<'a> {
     pub options: &'a Options,
     /// All groups with their scores and tests.
     pub groups: &'a [Group],
+    /// Totals at several budgets, where groups differ in their budget alone.
+    #[serde(skip_serializing_if = "<[Budgets]>::is_empty")]
+    pub budgets: &'a [Budgets],
+    /// Tokenizers at equal cost of training, by the label of their group.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub equal_cost: BTreeMap<&'a str, EqualCost>,
 }
 
 /// The document of a comparison.
@@ -40,5 +48,11 @@ pub fn numbers(comparison: &Comparison) -> Numbers<'_> {
         machines: &comparison.machines,
         options: &comparison.options,
         groups: &comparison.groups,
+        budgets: &comparison.budgets,
+        equal_cost: comparison
+            .groups
+            .iter()
+            .filter_map(|group| Some((group.label.as_str(), comparison.equal_cost(group)?)))
+            .collect(),
     }
 }

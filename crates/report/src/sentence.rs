@@ -15,7 +15,7 @@
 use crate::comparison::{AdjustedTest, Comparison, Group, Options, Subject, TaskComparison, Test};
 use experiment::Noise;
 use statistics::decision::Reason;
-use statistics::text::{count, list, magnitude, p_equals, p_value, plus_minus, signed};
+use statistics::text::{count, list, p_equals, p_value, plus_minus, signed};
 use statistics::{ALPHA, holm, sign_flip};
 
 /// The conclusion: one line per group, preceded by the label of the group where there are several.
@@ -45,7 +45,8 @@ fn one(group: &Group, options: &Options) -> String {
         None => None,
     };
     let mut text = test.map_or_else(String::new, |(t, best)| verdict(group, t, &best.name, options));
-    text.push_str(&format!(", after training on {} bases.", magnitude(group.budget as f64)));
+    let with = if group.compute.is_some() { "with" } else { "on" };
+    text.push_str(&format!(", after training {with} {}.", group.budget_text()));
     if group.tests.len() > 1 {
         text.push(' ');
         text.push_str(&family(group));
@@ -216,9 +217,9 @@ fn without_tests(group: &Group, options: &Options) -> String {
         && let Some(bits) = &only.bits
     {
         let total = plus_minus(bits.total.mean, bits.total.half_width);
-        let (seeds, budget) = (count(group.seeds.len(), "seed"), magnitude(group.budget as f64));
+        let (seeds, budget) = (count(group.seeds.len(), "seed"), group.budget_text());
         return format!(
-            "{} needs {total} bits per masked base ({seeds}), after training on {budget} bases. There is no other tokenizer to \
+            "{} needs {total} bits per masked base ({seeds}), after training on {budget}. There is no other tokenizer to \
              compare it with.{}",
             only.name,
             caveat(group)

@@ -10,14 +10,18 @@
 //! assert!(text.lines().all(|line| line.chars().count() <= report::table::WIDTH));
 //! ```
 
+mod cells;
 pub(crate) mod grid;
 mod notes;
 mod rows;
+mod views;
 
 use experiment::record::Metric;
 use protocol::score::{self, COMPONENTS, FLOOR};
 
 use crate::comparison::{Arm, Bits, Comparison, Group, Subject, Test};
+pub(crate) use cells::name;
+use cells::{shown, title};
 use experiment::Noise;
 use grid::Grid;
 pub use grid::WIDTH;
@@ -25,9 +29,6 @@ pub use rows::csv;
 use statistics::decision::Reason;
 use statistics::draws::Interval;
 use statistics::text::{brief, decimals, p_value, plus_minus, signed, thousands};
-
-/// Length in characters of the longest tokenizer name that is printed in full.
-const NAME: usize = 30;
 
 /// The table. `color` turns on ANSI bold for headings, the best total and significant differences; the caller knows whether
 /// it writes to a terminal.
@@ -51,7 +52,9 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
             if group.species.len() + group.held_out.len() > 1 {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
             }
+            blocks.extend(views::offsets(group).map(|grid| grid.print(color)));
             blocks.push(cost(group).print(color));
+            blocks.extend(views::equal_cost(comparison, group).map(|grid| grid.print(color)));
         }
         if !group.tasks.is_empty() {
             blocks.extend(tasks(group).iter().map(|g| g.print(color)));
@@ -62,24 +65,9 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
         }
         blocks.push(notes::notes(group, comparison));
     }
+    blocks.extend(comparison.budgets.iter().map(|budgets| views::by_budget(budgets).print(color)));
     blocks.retain(|b| !b.is_empty());
     blocks.join("\n\n") + "\n"
-}
-
-/// A name, truncated with an ellipsis if it is longer than its column.
-pub(crate) fn name(text: &str) -> String {
-    if text.chars().count() <= NAME {
-        return text.to_owned();
-    }
-    text.chars().take(NAME - 1).chain(['\u{2026}']).collect()
-}
-
-fn shown(group: &Group) -> impl Iterator<Item = (&Subject, Option<&Bits>)> {
-    group.subjects.iter().map(|s| (s, s.bits.as_ref()))
-}
-
-fn title(subject: &Subject) -> String {
-    if subject.control { name(&format!("{} (control)", subject.name)) } else { name(&subject.name) }
 }
 
 /// The test shown in the row of a subject: the one against the reference.

@@ -169,6 +169,10 @@ pub struct Report {
     /// Test all pairs of tokenizers instead of each against the reference.
     #[arg(long)]
     pub all_pairs: bool,
+    /// Cost of training on one base for each tokenizer, in any unit: base=8.1,bpe4096=1.6. Tables and curves at equal cost use it instead
+    /// of multiply-accumulates; nothing is trained again.
+    #[arg(long, value_name = "NAME=COST,...")]
+    pub cost: Vec<String>,
     /// Accept an unfinished experiment: only seeds that every tokenizer has are used, and missing runs are named.
     #[arg(long)]
     pub partial: bool,

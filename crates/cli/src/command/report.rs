@@ -1,5 +1,6 @@
 //! `tokbench report`: conclusions from records alone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use experiment::Spec;
@@ -9,7 +10,7 @@ use pipeline::conclude::{self, Conclusion, published};
 use pipeline::recorded::Recorded;
 
 use crate::args;
-use crate::failure::{Failure, SOME_FAILED, code};
+use crate::failure::{Failure, SOME_FAILED, USAGE, code};
 use crate::folders;
 use crate::stdout::{color, outln};
 
@@ -43,7 +44,37 @@ fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result
     if !args.controls.is_empty() {
         options.controls = recorded.all(&args.controls)?;
     }
+    options.cost = costs(&recorded, &args.cost)?;
+    let ranked = |name: &&String| !options.cost.is_empty() && !options.cost.contains_key(*name);
+    let mut compared = recorded.names().filter(|name| !options.controls.contains(name));
+    if let Some(name) = compared.find(ranked) {
+        return Err(Failure::new(
+            USAGE,
+            format!("--cost has no cost for {name}"),
+            "give one for every tokenizer: --cost NAME=COST,NAME=COST",
+        ));
+    }
     Ok(options)
+}
+
+/// The costs of `--cost`, by recorded name.
+fn costs(recorded: &Recorded, texts: &[String]) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut costs = BTreeMap::new();
+    for text in texts.iter().flat_map(|text| text.split(',')) {
+        let help = "write NAME=COST, with a number above 0: --cost base=8.1,bpe4096=1.6";
+        // The path of a `file:` tokenizer may contain an equals sign.
+        let pair = text.rsplit_once('=');
+        let cost =
+            pair.and_then(|(_, cost)| cost.trim().parse::<f64>().ok()).filter(|cost| *cost > 0.0 && cost.is_finite());
+        let (Some((name, _)), Some(cost)) = (pair, cost) else {
+            return Err(Failure::new(USAGE, format!("--cost {text:?} is not a cost"), help));
+        };
+        let name = recorded.one(name.trim())?;
+        if costs.insert(name.clone(), cost).is_some() {
+            return Err(Failure::new(USAGE, format!("--cost has {name} twice"), help));
+        }
+    }
+    Ok(costs)
 }
 
 /// The experiment file of the records: the given one, or the file with the same name beside them.

@@ -254,6 +254,8 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize, ap
         let point = |c: &experiment::record::CurvePoint| (c.bases, c.bits / c.scored as f64);
         p.curve.iter().filter(|c| c.scored > 0 && c.bits.is_finite()).map(point).collect()
     };
+    let offsets: Vec<Vec<f64>> = done.iter().filter_map(|p| by_offset(p)).collect();
+    let span = offsets.iter().map(Vec::len).min().unwrap_or(0);
     Bits {
         total: estimate(records.iter().map(|r| over_species(r, &BlockScore::total)).collect(), draws.total(place)),
         species: species.iter().enumerate().map(one).collect(),
@@ -262,10 +264,18 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize, ap
         curves: done.iter().map(curve).collect(),
         curve_scored: scored_points(&done),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
+        offsets: (0..span).map(|at| mean(&offsets.iter().map(|run| run[at]).collect::<Vec<_>>())).collect(),
         lengths,
         prior_total: done.iter().find_map(|p| p.prior_total),
         cost: cost(records, &done),
     }
+}
+
+/// Bits per masked base by offset in the span; None where the record has no sums.
+fn by_offset(done: &Pretrained) -> Option<Vec<f64>> {
+    let trained = done.blocks.iter().filter(|block| !block.held_out);
+    let spans = trained.map(|block| block.score.bases).sum::<u64>() as f64 / done.offsets.len() as f64;
+    (spans.is_finite() && spans > 0.0).then(|| done.offsets.iter().map(|bits| bits / spans).collect())
 }
 
 /// Masked bases of each point of the validation curves, the largest over seeds.
@@ -351,7 +361,9 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
         );
         return remarks;
     }
-    for seed in &group.seeds {
+    // At equal compute, budgets in bases differ by intention.
+    let at_equal_bases = group.seeds.iter().filter(|_| group.compute.is_none());
+    for seed in at_equal_bases {
         let planned = |s: &super::Subject| {
             records.pretrained.get(&s.name)?.get(seed).and_then(pretrained).map(|p| p.planned_bases)
         };

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use experiment::record::Record;
 
+use super::budgets::budgets;
+use super::compute;
 use super::noise::{self, Resampled};
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
 use super::settings::{Settings, pretraining};
@@ -43,7 +45,8 @@ impl Comparison {
             records.iter().map(|r| r.provenance.device.clone()).filter(|d| !d.is_empty()).collect();
         machines.sort();
         machines.dedup();
-        let records = grouped(records, options.partial)?;
+        let mut records = grouped(records, options.partial)?;
+        compute::add(&mut records);
         let (mut groups, mut resampled) = (Vec::new(), Vec::new());
         for (settings, of_group) in &records {
             let label = label(settings.as_ref(), records.keys());
@@ -54,7 +57,11 @@ impl Comparison {
         let settings: Vec<Option<&Settings>> = records.keys().map(Option::as_ref).collect();
         noise::fill(&mut groups, &settings, &resampled, &options)?;
         // Text before noise.
-        groups.sort_by_key(|group| group.noise);
+        let mut sorted: Vec<_> =
+            groups.into_iter().zip(settings.into_iter().map(Option::<&Settings>::cloned)).collect();
+        sorted.sort_by_key(|(group, _)| group.noise);
+        let (groups, settings): (Vec<Group>, Vec<_>) = sorted.into_iter().unzip();
+        let budgets = budgets(&groups, &settings);
         let ranked: BTreeSet<&str> = groups.iter().flat_map(|g| g.ranked().map(|s| s.name.as_str())).collect();
         if groups.len() > 1 && ranked.len() > 1 && groups.iter().all(|g| g.ranked().count() < 2) {
             let offenders = groups.iter().map(|g| format!("{} ({})", names(g), g.label)).collect::<Vec<_>>().join("; ");
@@ -69,7 +76,7 @@ impl Comparison {
             let why = if why.is_empty() { "no seed has a score of every tokenizer".into() } else { why.join("; ") };
             return Err(Error::NothingComplete { why });
         }
-        Ok(Comparison { device, machines, order, groups, made_up, options })
+        Ok(Comparison { device, machines, order, groups, budgets, made_up, options })
     }
 }
 
@@ -127,6 +134,7 @@ fn group(
         label,
         setting: settings.map_or_else(|| NO_SETTINGS.to_owned(), Settings::line),
         budget: settings.map_or(0, Settings::budget),
+        compute: settings.and_then(Settings::compute).map(str::to_owned),
         reference,
         seeds: Vec::new(),
         dropped: Vec::new(),

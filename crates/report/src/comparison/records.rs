@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-6;
 pub(super) type Runs = BTreeMap<u64, Record>;
 
 /// Runs by tokenizer or control.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subjects(BTreeMap<String, Runs>);
 
 impl Subjects {
@@ -30,6 +30,11 @@ impl Subjects {
     /// Names with their runs, sorted.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Runs)> {
         self.0.iter()
+    }
+
+    /// Takes over the runs of a tokenizer or control.
+    pub(super) fn put(&mut self, name: &str, runs: Runs) {
+        self.0.insert(name.to_owned(), runs);
     }
 
     /// All records, sorted by name and seed.
@@ -54,7 +59,7 @@ impl Subjects {
 }
 
 /// The records of one group, before analysis.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RecordGroup {
     /// Pretraining runs.
     pub(super) pretrained: Subjects,

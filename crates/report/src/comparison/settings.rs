@@ -19,6 +19,9 @@ pub(super) fn pretraining(record: &Record) -> Option<&Pretrain> {
     }
 }
 
+/// Name of the setting of equal compute.
+const COMPUTE: &str = "multiply-accumulates of";
+
 /// Settings of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -28,6 +31,8 @@ pub(super) struct Settings {
     prior: Option<PriorKind>,
     scoring: Scoring,
     training: Training,
+    /// The tokenizer whose multiply-accumulates of training all others have, each with a budget in bases of its own.
+    compute: Option<String>,
 }
 
 /// One setting, with its value written as in records.
@@ -56,7 +61,23 @@ impl Settings {
     /// The settings of a run with an encoder.
     pub(super) fn of(model: &Pretrain) -> Settings {
         let Pretrain { tokenizer: _, corpus, encoder, masking, prior, training, scoring } = model.clone();
-        Settings { corpus, encoder, masking, prior, scoring, training }
+        Settings { corpus, encoder, masking, prior, scoring, training, compute: None }
+    }
+
+    /// The same settings at the multiply-accumulates of training of a tokenizer, at the budget of these.
+    pub(super) fn with_compute_of(&self, tokenizer: &str) -> Settings {
+        Settings { compute: Some(tokenizer.to_owned()), ..self.clone() }
+    }
+
+    /// Whether two settings differ in their budgets alone.
+    pub(super) fn differ_in_budget(&self, other: &Settings) -> bool {
+        let training = Training { bases: other.training.bases, ..self.training.clone() };
+        self.training.bases != other.training.bases && Settings { training, ..self.clone() } == *other
+    }
+
+    /// The tokenizer whose multiply-accumulates of training all others have.
+    pub(super) fn compute(&self) -> Option<&str> {
+        self.compute.as_deref()
     }
 
     /// All settings, sorted by part and name. Fields are destructured by name, so that a new field of runs cannot be forgotten.
@@ -107,10 +128,16 @@ impl Settings {
         // Without the learning rate, which is selected for each tokenizer.
         let Training { bases, window, batch, learning_rate: _, warmup, beta1, beta2, epsilon, weight_decay, clip } =
             &self.training;
+        match &self.compute {
+            None => put("training", &[("bases", bases.to_string())]),
+            Some(tokenizer) => {
+                let budget = statistics::text::magnitude(*bases as f64);
+                put("training", &[(COMPUTE, format!("{tokenizer} at {budget} bases"))]);
+            }
+        }
         put(
             "training",
             &[
-                ("bases", bases.to_string()),
                 ("batch", batch.to_string()),
                 ("beta1", number(*beta1)),
                 ("beta2", number(*beta2)),
@@ -133,6 +160,16 @@ impl Settings {
     /// The settings that differ from any of the others, as a short label; empty if none does.
     pub(super) fn label<'a>(&self, others: impl IntoIterator<Item = &'a Settings>) -> String {
         let mut differing: Vec<Setting> = others.into_iter().flat_map(|other| self.differs_from(other)).collect();
+        differing.sort();
+        differing.dedup();
+        differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")
+    }
+
+    /// As [`Settings::label`], without the budget.
+    pub(super) fn label_without_budget<'a>(&self, others: impl IntoIterator<Item = &'a Settings>) -> String {
+        let budget = |setting: &Setting| setting.part == "training" && setting.name == "bases";
+        let mut differing: Vec<Setting> = others.into_iter().flat_map(|other| self.differs_from(other)).collect();
+        differing.retain(|setting| !budget(setting) && setting.name != COMPUTE);
         differing.sort();
         differing.dedup();
         differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")
@@ -169,15 +206,19 @@ impl Settings {
             MaskingUnit::Bases => "",
             MaskingUnit::Tokens => "tokens masked in training, scored in ",
         };
+        let budget = format!("{} bases", statistics::text::magnitude(self.training.bases as f64));
+        let budget = match &self.compute {
+            None => budget,
+            Some(tokenizer) => format!("multiply-accumulates of {tokenizer} at {budget}"),
+        };
         format!(
-            "{}, {}-layer encoder of width {}, {}, {}-base windows, {masked}{}-base spans, {} bases",
+            "{}, {}-layer encoder of width {}, {}, {}-base windows, {masked}{}-base spans, {budget}",
             self.corpus.name,
             self.encoder.layers,
             self.encoder.hidden,
             self.encoder.position.name(),
             self.training.window,
             self.masking.span,
-            statistics::text::magnitude(self.training.bases as f64)
         )
     }
 }

@@ -4,7 +4,6 @@
 //! times those of the forward pass (forward, gradient of the activations, gradient of the weights).
 
 use protocol::score::BIAS_ONLY;
-use statistics::mean;
 use statistics::text::{list, thousands};
 
 use super::canvas::{Anchor, Canvas, Fill, GREY, INK, Look, Looks, Point, SMALL, WIDE, clipped, sheet, under, width};
@@ -13,6 +12,7 @@ use super::panel::{
     Entry, Others, Panel, Scale, extent, legend, legend_column, legend_height, note_lines, notes, notes_height, spread,
 };
 use super::words::{self, NULL, UNIFORM, UNIFORM_LEGEND};
+use crate::comparison::curves::{mean_curve, value_at};
 use crate::comparison::{Bits, Comparison, Group, Subject};
 use crate::error::Error;
 use crate::tidy::Csv;
@@ -20,8 +20,6 @@ use crate::tidy::Csv;
 const HIGH: f64 = 500.0;
 /// Label of the floor in the figure; the CSV has `floor`.
 const FLOOR: &str = "entropy floor";
-/// Passes of training in units of forward passes.
-const TRAINING: f64 = 3.0;
 /// The part of training from which on all points of compared tokenizers are within the axis, as a fraction of the bases.
 const LATE: f64 = 0.2;
 const FLOOR_DASH: (f64, f64) = (9.0, 4.0);
@@ -32,22 +30,24 @@ const BUDGET_DASH: (f64, f64) = (1.0, 4.0);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Axis {
     Bases,
-    Macs,
+    /// Multiply-accumulates, or the cost that was given.
+    Cost,
 }
 
 impl Axis {
-    fn label(self) -> &'static str {
+    fn label(self, comparison: &Comparison) -> &'static str {
         match self {
             Axis::Bases => "bases seen in training (log)",
-            Axis::Macs => "multiply-accumulates of training (log)",
+            Axis::Cost if comparison.options.cost.is_empty() => "multiply-accumulates of training (log)",
+            Axis::Cost => "cost of training, as given (log)",
         }
     }
 
-    /// Value on the axis after a number of bases.
-    fn of(self, bits: &Bits, bases: u64) -> f64 {
+    /// Value on the axis for each base that a tokenizer sees; None if it is not known.
+    fn per_base(self, comparison: &Comparison, subject: &Subject) -> Option<f64> {
         match self {
-            Axis::Bases => bases as f64,
-            Axis::Macs => TRAINING * bits.cost.macs_per_base * bases as f64,
+            Axis::Bases => Some(1.0),
+            Axis::Cost => comparison.training_cost(subject),
         }
     }
 }
@@ -65,13 +65,9 @@ impl Curve<'_> {
         self.mean.last().copied().unwrap_or((f64::NAN, f64::NAN))
     }
 
-    /// Bits at a place on the axis, between two points on the line that joins them in the figure.
+    /// Bits at a place on the axis.
     fn at(&self, x: f64) -> f64 {
-        let joined = self.mean.windows(2).find(|pair| (pair[0].0..=pair[1].0).contains(&x));
-        joined.map_or(self.end().1, |pair| {
-            let part = (x.ln() - pair[0].0.ln()) / (pair[1].0.ln() - pair[0].0.ln());
-            if part.is_finite() { pair[0].1 + part * (pair[1].1 - pair[0].1) } else { pair[1].1 }
-        })
+        value_at(&self.mean, x).unwrap_or(self.end().1)
     }
 
     fn null(&self) -> Option<f64> {
@@ -79,23 +75,12 @@ impl Curve<'_> {
     }
 }
 
-/// The mean over the seeds at each number of bases that all seeds have.
-fn mean_curve(bits: &Bits) -> Vec<(u64, f64)> {
-    let Some(first) = bits.curves.first() else { return Vec::new() };
-    let at = |bases: u64| -> Option<f64> {
-        let values: Option<Vec<f64>> =
-            bits.curves.iter().map(|c| c.iter().find(|p| p.0 == bases).map(|p| p.1)).collect();
-        values.map(|values| mean(&values))
-    };
-    first.iter().filter(|p| p.0 > 0).filter_map(|(bases, _)| at(*bases).map(|v| (*bases, v))).collect()
-}
-
-fn curves(group: &Group, axis: Axis) -> Vec<Curve<'_>> {
-    let one = |subject| -> Option<Curve<'_>> {
+fn curves<'a>(comparison: &Comparison, group: &'a Group, axis: Axis) -> Vec<Curve<'a>> {
+    let one = |subject| -> Option<Curve<'a>> {
         let subject: &Subject = subject;
-        let bits = subject.bits.as_ref().filter(|bits| axis == Axis::Bases || bits.cost.macs_per_base > 0.0)?;
+        let (bits, each) = (subject.bits.as_ref()?, axis.per_base(comparison, subject)?);
         let placed = |points: &[(u64, f64)]| -> Vec<(f64, f64)> {
-            points.iter().filter(|p| p.0 > 0).map(|p| (axis.of(bits, p.0), p.1)).collect()
+            points.iter().filter(|p| p.0 > 0).map(|p| (each * p.0 as f64, p.1)).collect()
         };
         let mean = placed(&mean_curve(bits));
         let seeds = bits.curves.iter().map(|curve| placed(curve)).collect();
@@ -114,21 +99,29 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
     drawn(comparison, title, Axis::Bases)
 }
 
-/// Against the multiply-accumulates of training.
+/// Against the multiply-accumulates of training, or the cost that was given.
 pub(super) fn draw_macs(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
-    drawn(comparison, title, Axis::Macs)
+    drawn(comparison, title, Axis::Cost)
 }
 
 fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Drawn>, Error> {
-    let all: Vec<(&Group, Vec<Curve<'_>>)> =
-        comparison.groups.iter().map(|g| (g, curves(g, axis))).filter(|(_, curves)| !curves.is_empty()).collect();
+    let all: Vec<(&Group, Vec<Curve<'_>>)> = comparison
+        .groups
+        .iter()
+        .map(|g| (g, curves(comparison, g, axis)))
+        .filter(|(_, curves)| !curves.is_empty())
+        .collect();
     if all.is_empty() {
         return Ok(None);
     }
     let looks = looks(comparison);
-    let what = if axis == Axis::Bases { "bases" } else { "multiply-accumulates" };
+    let what = match axis {
+        Axis::Bases => "bases",
+        Axis::Cost if comparison.options.cost.is_empty() => "multiply-accumulates",
+        Axis::Cost => "cost as given",
+    };
     let message = words::curves(comparison, what, |group, subject| {
-        let curves = curves(group, axis);
+        let curves = curves(comparison, group, axis);
         let budget = shared_budget(&curves);
         curves.iter().find(|c| c.subject.name == subject.name).map_or(f64::INFINITY, |c| c.at(budget))
     });
@@ -153,7 +146,7 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
                 from: (from.0 + 84.0, from.1 + 30.0),
                 to: (from.0 + cell - label - 10.0, from.1 + high - 60.0),
             };
-            one(canvas, &panel, (group, curves), &looks, (axis, &values));
+            one(canvas, &panel, (group, curves), &looks, (axis, axis.label(comparison), &values));
         }
         if free {
             legend_column(canvas, &entries, (cell + 84.0, end - high + 40.0), cell - 100.0);
@@ -283,13 +276,13 @@ fn one(
     panel: &Panel,
     (group, curves): (&Group, &[Curve<'_>]),
     looks: &Looks,
-    (axis, values): (Axis, &[f64]),
+    (axis, label, values): (Axis, &str, &[f64]),
 ) {
     let points = curves.iter().flat_map(|c| c.mean.iter().chain(c.seeds.iter().flatten()));
     let x = Scale::around(points.map(|p| p.0), true, (panel.from.0, panel.to.0));
     let y = y_scale(values, (panel.to.1, panel.from.1));
     panel.heading(canvas, &heading(&group.label, ""));
-    panel.horizontal(canvas, &x, axis.label());
+    panel.horizontal(canvas, &x, label);
     panel.vertical(canvas, &y, "bits per masked base (validation split)", true);
     panel.axes(canvas);
     let across = |canvas: &mut Canvas<'_>, value: f64, wide: f64, dash| {
@@ -302,7 +295,7 @@ fn one(
         across(canvas, floor, 1.3, Some(FLOOR_DASH));
     }
     let budget = shared_budget(curves);
-    if axis == Axis::Macs && budget.is_finite() {
+    if axis == Axis::Cost && budget.is_finite() {
         canvas.dashed((x.at(budget), panel.from.1), (x.at(budget), panel.to.1), GREY, 1.5, BUDGET_DASH);
     }
     let place = |p: &(f64, f64)| (x.at(p.0), y.at(p.1));
@@ -393,7 +386,7 @@ fn entries<'a>(all: &[(&Group, Vec<Curve<'_>>)], axis: Axis) -> Vec<Entry<'a>> {
     if y_scale(&common_range(all), (1.0, 0.0)).holds(UNIFORM) {
         entries.push((UNIFORM_LEGEND.into(), Box::new(|c, (x, y)| c.line((x - 12.0, y), (x + 12.0, y), INK, 1.0))));
     }
-    if axis == Axis::Macs {
+    if axis == Axis::Cost {
         entries.push((
             "largest budget reached by all".into(),
             Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), GREY, 1.5, BUDGET_DASH)),

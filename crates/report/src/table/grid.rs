@@ -44,7 +44,7 @@ impl Grid {
     /// The text, without a line break at its end.
     pub(crate) fn print(&self, color: bool) -> String {
         let widths = self.widths();
-        let mut lines = vec![bold(&self.heading, color)];
+        let mut lines = vec![bold(&wrap(&self.heading, WIDTH, "  "), color)];
         let head: Vec<(String, bool)> = self.columns.iter().map(|c| (c.clone(), false)).collect();
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = String::new();

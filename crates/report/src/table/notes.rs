@@ -22,6 +22,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     tests(&mut notes, group, comparison);
     families(&mut notes, group);
     scores(&mut notes, group);
+    positions(&mut notes, group);
     tuning(&mut notes, group);
     failures(&mut notes, "", &group.dropped);
     collapses(&mut notes, group);
@@ -32,6 +33,17 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     across(&mut notes, group);
     notes.extend(group.remarks.iter().map(|r| format!("WARNING: {r}.")));
     notes.iter().map(|n| wrap(n, WIDTH, "  ")).collect::<Vec<_>>().join("\n")
+}
+
+/// How bits by position are to be read.
+fn positions(notes: &mut Vec<String>, group: &Group) {
+    let mut known = group.subjects.iter().filter_map(|s| s.bits.as_ref()).filter(|bits| bits.offsets.len() > 1);
+    if known.any(|bits| bits.score.bits(COUNT) + bits.score.bits(LENGTH) > 0.0) {
+        notes.push(
+            "By position, only fixed lengths can be compared: with variable lengths the first tokens of a span pay for how the rest is cut."
+                .into(),
+        );
+    }
 }
 
 /// The test, its minimum attainable p-value and its power at this number of seeds.

@@ -62,6 +62,9 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
                 writer.plain(name, control, component.title, &s.species, mean.unwrap_or(f64::NAN));
             }
         }
+        for (offset, bits) in b.offsets.iter().enumerate() {
+            writer.plain(name, control, "bits per base by position in the span", &(offset + 1).to_string(), *bits);
+        }
         for (component, mean) in b.score.iter() {
             writer.plain(name, control, component.title, "", mean.unwrap_or(f64::NAN));
         }
