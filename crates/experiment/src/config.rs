@@ -198,8 +198,15 @@ pub struct Finetuning {
     /// Number of evaluations on the validation split. The best checkpoint is kept: by loss, or by the metric of the task if that
     /// is not the MCC.
     pub evaluations: usize,
+    /// Early stopping: training ends after this many evaluations in a row without a better checkpoint; 0: never.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub patience: usize,
     /// Pooling of the hidden states.
     pub pooling: Pooling,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Finetuning {
@@ -222,6 +229,7 @@ impl Default for Finetuning {
             weight_decay: 0.01,
             clip: 1.0,
             evaluations: 6,
+            patience: 0,
             pooling: Pooling::Mean,
         }
     }

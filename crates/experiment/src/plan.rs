@@ -294,7 +294,8 @@ impl<'a> ResolvedSpec<'a> {
             runs.add(self.run(first, Work::Control(markov)), data, cost::Macs::default());
         }
         for task in &self.tasks {
-            let logistic = Control::KmerLogistic { max_k: 6, task: task.data.clone() };
+            let logistic =
+                Control::KmerLogistic { max_k: 6, task: task.data.clone(), finetuning: Some(spec.finetuning.clone()) };
             let data = located(None, None, Some(task));
             runs.add(self.run(first, Work::Control(logistic)), data.clone(), cost::kmer_logistic(task));
             for &seed in &spec.seeds {

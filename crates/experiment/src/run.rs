@@ -136,6 +136,9 @@ pub enum Control {
         max_k: usize,
         /// The labeled task.
         task: DataRef,
+        /// Rows, evaluations and early stopping as for the models; batch and learning rate are its own. `None` in older records: 20 epochs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finetuning: Option<Finetuning>,
     },
     /// Small convolutional network on one-hot bases of a labeled task.
     Cnn {

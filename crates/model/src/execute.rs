@@ -69,8 +69,8 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
         Work::Control(control @ (Control::Markov { .. } | Control::SelectedMarkov { .. })) => {
             controls::text::run(control, inputs, watch).map(Executed::from)
         }
-        Work::Control(Control::KmerLogistic { max_k, .. }) => {
-            controls::logistic::run(run.seed, *max_k, inputs, watch).map(Executed::from)
+        Work::Control(Control::KmerLogistic { max_k, finetuning, .. }) => {
+            controls::logistic::run(run.seed, *max_k, finetuning.as_ref(), inputs, watch).map(Executed::from)
         }
         Work::Control(Control::Cnn { finetuning, .. }) => {
             controls::cnn::run(run.seed, finetuning, inputs, watch).map(Executed::from)

@@ -144,6 +144,11 @@ impl FinetuningState {
         Some(Evaluation { loss, score: self.best_score })
     }
 
+    /// Whether the last `patience` evaluations brought no better checkpoint; never for 0.
+    fn is_exhausted(&self, patience: usize) -> bool {
+        patience > 0 && self.dev_losses.len() > self.best + patience
+    }
+
     /// Records an evaluation; `is_best` if its model is the best so far.
     fn record(&mut self, found: &Evaluation, is_best: bool) {
         if is_best {
@@ -195,7 +200,7 @@ pub fn fit<M: Classify>(
         state.resumed += 1;
     }
     let (mut clock, mut saved) = (Stopwatch::start(), Instant::now());
-    while state.step < steps {
+    while state.step < steps && !state.is_exhausted(settings.patience) {
         let stopped = watch.stopped();
         if stopped || (saved.elapsed() >= watch.checkpoint_every && state.step > 0) {
             state.seconds += clock.lap();
@@ -345,6 +350,19 @@ fn evaluate<M: Classify>(model: &M, rows: &LabeledRows<M::Input>, device: &Devic
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn training_ends_after_evaluations_without_a_better_checkpoint() {
+        let mut state = FinetuningState::default();
+        assert!(!state.is_exhausted(1), "before the first evaluation");
+        for (at, (loss, is_best)) in
+            [(0.5, true), (0.6, false), (0.4, true), (0.7, false), (0.5, false)].iter().enumerate()
+        {
+            state.record(&Evaluation { loss: *loss, score: 0.0 }, *is_best);
+            assert_eq!(state.is_exhausted(2), at == 4);
+            assert!(!state.is_exhausted(0));
+        }
+    }
 
     #[test]
     fn the_metric_selects_the_checkpoint() {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use dataset::{Corpus, Task};
 use experiment::record::{Outcome, Provenance, Record};
-use experiment::run::{DataRef, Key, Pretrain, Run, Work};
+use experiment::run::{DataRef, ENGINE, Key, PROTOCOL, Pretrain, Run, Work};
 use experiment::store::Found;
 use experiment::{Sources, Store};
 use model::{Inputs, Watch};
@@ -73,6 +73,15 @@ impl Prepared {
         say: &mut dyn FnMut(String),
     ) -> Result<Prepared> {
         let run = stored_run(&store, key)?;
+        for (what, own, known) in [("protocol", run.protocol, PROTOCOL), ("engine", run.engine, ENGINE)] {
+            if own != known {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("run {} is of {what} {own}, and this program executes {what} {known}", key.short()),
+                    "plan the experiment again with \"tokbench compare\": its runs get new keys, and finished records stay",
+                ));
+            }
+        }
         let data = sources(&store, key)?;
         let corpus = wanted_corpus(&run).map(|wanted| open_corpus(wanted, &data, workspace)).transpose()?;
         let task = run.task().map(|wanted| open_task(wanted, &data, workspace)).transpose()?;

@@ -17,6 +17,7 @@ mod budgets;
 mod compare;
 mod compute;
 pub(crate) mod curves;
+mod engine;
 mod noise;
 mod pairing;
 mod records;

@@ -154,6 +154,10 @@ impl Error {
 fn separate(what: &str) -> String {
     match what {
         "protocols" => "repeat the runs of the older protocol, or report each protocol separately".to_owned(),
+        "engines" => {
+            "repeat at least one run of each engine with the program that executes the other, or report them separately"
+                .to_owned()
+        }
         "devices" | "number formats" => {
             format!(
                 "report the records of each separately, or compute all runs on one device: results differ between {what}"

@@ -85,7 +85,7 @@ pub fn records(shape: &Shape) -> Vec<Record> {
         }
     }
     for (task, name) in shape.tasks.iter().enumerate() {
-        let logistic = Control::KmerLogistic { max_k: 6, task: data(name) };
+        let logistic = Control::KmerLogistic { max_k: 6, task: data(name), finetuning: None };
         all.push(record(0, Work::Control(logistic), finetuned(shape, task, 0.68 - 0.05 * task as f64, 901)));
         for seed in 0..shape.seeds {
             let cnn = Control::Cnn { task: data(name), finetuning: Finetuning::default() };

@@ -46,12 +46,39 @@ fn counts(sequence: &[u8], max_k: usize) -> Vec<f32> {
     counts
 }
 
-/// Trains and evaluates the regression on a task: features standardized on the training split, weight decay as the penalty, 20
-/// epochs, the best of which is selected on the validation split.
+/// The settings of the regression: rows seen, evaluations and early stopping of the models, if they are given, and 20 epochs otherwise.
+fn settings(models: Option<&Finetuning>, rows: usize) -> Finetuning {
+    let own = Finetuning {
+        pooling: Pooling::Mean,
+        epochs: 20.0,
+        steps: 0,
+        batch: 64,
+        learning_rate: 2e-3,
+        warmup: 0.05,
+        weight_decay: 1.0,
+        clip: 10.0,
+        evaluations: 20,
+        patience: 0,
+    };
+    models.map_or(own.clone(), |models| {
+        let seen = models.steps_for(rows) as f64 * models.batch as f64;
+        let Finetuning { evaluations, patience, .. } = *models;
+        Finetuning { epochs: seen / rows.max(1) as f64, evaluations, patience, ..own }
+    })
+}
+
+/// Trains and evaluates the regression on a task: features standardized on the training split, weight decay as the penalty, as many rows
+/// as the models see (20 epochs if none are given), the best checkpoint selected on the validation split.
 ///
 /// # Errors
 /// As [`fit`], or if there is no task.
-pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<FitResult, Error> {
+pub fn run(
+    seed: u64,
+    max_k: usize,
+    models: Option<&Finetuning>,
+    inputs: &Inputs<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<FitResult, Error> {
     let task = inputs.task()?;
     let mut splits = Splits::new(task, |sequence| counts(sequence, max_k));
     let width = splits.train.inputs.first().map_or(0, Vec::len);
@@ -73,22 +100,26 @@ pub fn run(seed: u64, max_k: usize, inputs: &Inputs<'_>, watch: &mut Watch<'_>) 
     }
     let init = Init::new(seed, 0.0, &inputs.device.clone().autodiff());
     let model = Logistic { linear: Linear::new(&init, "logistic", width, task.classes as usize, true) };
-    let settings = Finetuning {
-        pooling: Pooling::Mean,
-        epochs: 20.0,
-        steps: 0,
-        batch: 64,
-        learning_rate: 2e-3,
-        warmup: 0.05,
-        weight_decay: 1.0,
-        clip: 10.0,
-        evaluations: 20,
-    };
+    let settings = settings(models, splits.train.labels.len());
     fit(seed, model, &splits, &settings, inputs, watch)
 }
 
 #[cfg(test)]
 mod tests {
+    use experiment::config::Finetuning;
+
+    #[test]
+    fn the_regression_sees_as_many_rows_as_the_models() {
+        for (epochs, steps, rows) in [(20.0, 0, 1000), (3.0, 400, 50), (0.5, 0, 640)] {
+            let models = Finetuning { epochs, steps, batch: 32, patience: 2, ..Finetuning::default() };
+            let own = super::settings(Some(&models), rows);
+            let seen = |settings: &Finetuning| settings.steps_for(rows) as usize * settings.batch;
+            assert!(seen(&own).abs_diff(seen(&models)) < own.batch, "{own:?}");
+            assert_eq!((own.evaluations, own.patience), (models.evaluations, 2));
+        }
+        assert_eq!(super::settings(None, 640).steps_for(640), 200);
+    }
+
     #[test]
     fn kmers_without_n_are_counted() {
         let counts = super::counts(b"ACNAC", 2);

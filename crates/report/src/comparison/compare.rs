@@ -6,6 +6,7 @@ use experiment::record::Record;
 
 use super::budgets::budgets;
 use super::compute;
+use super::engine;
 use super::noise::{self, Resampled};
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
 use super::settings::{Settings, pretraining};
@@ -28,6 +29,7 @@ impl Comparison {
             return Err(Error::Empty);
         }
         uniform(&records)?;
+        let (records, engines) = engine::checked(records)?;
         records.iter().try_for_each(check)?;
         let order = order(&records, &options);
         refuse_unknown(&order, &options)?;
@@ -51,7 +53,7 @@ impl Comparison {
         for (settings, of_group) in &records {
             let label = label(settings.as_ref(), records.keys());
             let (group, draws) = group(settings.as_ref(), label, of_group, &order, &options)?;
-            groups.push(group);
+            groups.push(Group { remarks: engines.iter().cloned().chain(group.remarks).collect(), ..group });
             resampled.push(draws);
         }
         let settings: Vec<Option<&Settings>> = records.keys().map(Option::as_ref).collect();

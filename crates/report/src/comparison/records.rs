@@ -97,7 +97,7 @@ pub(super) fn distinct(records: Vec<Record>) -> Vec<Record> {
 }
 
 /// Tokenizer or control, and seed.
-fn run_name(record: &Record) -> String {
+pub(super) fn run_name(record: &Record) -> String {
     format!("{} seed {}", record.run.subject(), record.run.seed)
 }
 

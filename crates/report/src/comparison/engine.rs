@@ -1,0 +1,70 @@
+//! Records of several engines (versions of the arithmetic) in one comparison: allowed only if runs repeated with both agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use experiment::record::{Outcome, Record};
+use experiment::run::Run;
+use statistics::text::{count, list};
+
+use super::records::run_name;
+use crate::error::Error;
+
+/// Largest difference of a repeated run: bits per masked base, or the score of a task.
+const TOLERANCE: f64 = 1e-3;
+
+/// The records with one engine per run, the newest, and a remark if there are several engines.
+///
+/// # Errors
+/// If there are several engines, and no run was repeated with each of them, or a repeated run differs.
+pub(super) fn checked(records: Vec<Record>) -> Result<(Vec<Record>, Option<String>), Error> {
+    let engines: BTreeSet<u32> = records.iter().map(|record| record.run.engine).collect();
+    if engines.len() < 2 {
+        return Ok((records, None));
+    }
+    let mut runs: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for record in records {
+        let run = Run { engine: 0, ..record.run.clone() };
+        runs.entry(run.key().as_str().to_owned()).or_default().push(record);
+    }
+    let (mut repeated, mut largest, mut seen) = (0, 0.0f64, BTreeSet::new());
+    for group in runs.values_mut().filter(|group| group.len() > 1) {
+        group.sort_by_key(|record| record.run.engine);
+        let values: Vec<f64> = group.iter().filter_map(value).collect();
+        if values.len() < 2 {
+            continue;
+        }
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let difference = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
+        if difference > TOLERANCE {
+            let offenders = format!("{} differs by {difference:.4} between engines", run_name(&group[0]));
+            return Err(Error::Mixed { what: "engines".into(), offenders });
+        }
+        repeated += 1;
+        largest = largest.max(difference);
+        seen.extend(group.iter().map(|record| record.run.engine));
+    }
+    if seen != engines {
+        let alone: Vec<String> = engines.difference(&seen).map(u32::to_string).collect();
+        let offenders = format!("no run was repeated with engine {}", list(&alone));
+        return Err(Error::Mixed { what: "engines".into(), offenders });
+    }
+    let names: Vec<String> = engines.iter().map(u32::to_string).collect();
+    let remark = format!(
+        "records of engines {}: {} with both, different by at most {largest:.1e}",
+        list(&names),
+        count(repeated, "repeated run")
+    );
+    Ok((runs.into_values().filter_map(|mut group| group.pop()).collect(), Some(remark)))
+}
+
+/// Total bits per masked base, or the score on the task; None for a failed run.
+fn value(record: &Record) -> Option<f64> {
+    match &record.outcome {
+        Outcome::Pretrained(done) => {
+            let bits: f64 = done.blocks.iter().map(|block| block.score.total()).sum();
+            Some(bits / done.blocks.iter().map(|block| block.score.bases as f64).sum::<f64>())
+        }
+        Outcome::Finetuned(done) => Some(done.score(done.metric)),
+        Outcome::Failed { .. } => None,
+    }
+}
