@@ -52,19 +52,53 @@ fn the_sentences_in_the_readme_are_those_of_the_records() {
 #[test]
 fn records_of_protocol_1_are_still_read() {
     let dir = TestDir::new();
-    let mut files = Vec::new();
+    let mut files = 0;
     for entry in std::fs::read_dir(root().join("experiments/protocol1")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jsonl") {
             dir.run(&["report", path.to_str().unwrap(), "--output", "old"]).success();
-            files.push(path.to_string_lossy().into_owned());
+            files += 1;
         }
     }
-    assert_eq!(files.len(), 5);
+    assert_eq!(files, 7);
     let new = root().join("experiments/noise.jsonl");
-    let both = std::fs::read_to_string(&files[0]).unwrap() + &std::fs::read_to_string(new).unwrap();
+    let old = root().join("experiments/protocol1/genomes.jsonl");
+    let both = std::fs::read_to_string(old).unwrap() + &std::fs::read_to_string(new).unwrap();
     dir.write("both.jsonl", both);
     dir.run(&["report", "both.jsonl", "--output", "both"]).failed(3, &["protocols"]);
+}
+
+/// The table "protocol 1 against protocol 2" is made of the records beside it.
+#[test]
+fn the_table_of_both_protocols_is_that_of_its_records() {
+    let folder = root().join("experiments/protocol1");
+    let dir = TestDir::new();
+    let groups = |protocol: u32| -> serde_json::Value {
+        let (records, spec) = (folder.join(format!("protocols-{protocol}.jsonl")), folder.join("protocols.toml"));
+        let (records, spec) = (records.to_str().unwrap(), spec.to_str().unwrap());
+        let output = dir.run(&["report", records, "--spec", spec, "--json"]).success();
+        serde_json::from_str::<serde_json::Value>(&output.out).unwrap()["groups"].take()
+    };
+    let [first, second] = [groups(1), groups(2)];
+    let of = |groups: &serde_json::Value, corpus: &str, name: &str| -> (String, String) {
+        let setting =
+            |group: &&serde_json::Value| group["setting"].as_str().unwrap().starts_with(&format!("{corpus},"));
+        let group = groups.as_array().unwrap().iter().find(setting).unwrap();
+        let subject = group["subjects"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap();
+        let bits = &subject["bits"];
+        let number = |value: &serde_json::Value| format!("{:.3}", value.as_f64().unwrap());
+        (number(&bits["total"]["mean"]), number(&bits["bias_only"]))
+    };
+    let text = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for (corpus, title) in [("uniform", "uniform DNA"), ("order2", "order-2 text"), ("five_genomes", "five genomes")] {
+        for name in ["base", "kmer6", "bpe4096"] {
+            let ((old, old_null), (new, new_null)) = (of(&first, corpus, name), of(&second, corpus, name));
+            let row = text.lines().find(|l| l.starts_with(&format!("| {title} |")) && l.contains(&format!("`{name}`")));
+            let row = row.unwrap_or_else(|| panic!("no row of {name} on {title}"));
+            assert!(row.ends_with(&format!("| {old} | {new} | {old_null} | {new_null} |")), "{row}: {old} {new}");
+            assert!(name == "bpe4096" || old == new);
+        }
+    }
 }
 
 /// One locus of the default corpus, segmented by each tokenizer.

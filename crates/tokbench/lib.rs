@@ -25,6 +25,7 @@ pub const CORPORA: Texts = configs! {
     "order2" => "corpus/order2",
     "variable6" => "corpus/variable6",
     "uniform" => "corpus/uniform",
+    "satellites" => "corpus/satellites",
     "rich" => "corpus/rich",
     "four_genomes" => "corpus/four_genomes",
     "five_genomes" => "corpus/five_genomes",

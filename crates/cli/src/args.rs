@@ -41,7 +41,7 @@ pub struct Tokbench {
 pub enum Command {
     /// Compare tokenizers: plan, train, score, and test the differences.
     ///
-    /// With --tokenizers alone, the text is a small synthetic genome of known entropy: nothing is downloaded, and it takes some
+    /// With --tokenizers alone, the text is a small synthetic genome of tandem repeats: nothing is downloaded, and it takes some
     /// minutes. Finished runs are kept in the store: the same command again reuses them, and an interrupted one is resumed.
     Compare(Compare),
     /// Estimate what `compare` would cost and what it can decide: runs, time, memory, statistical power.

@@ -5,6 +5,7 @@
 //! | `uniform` | independent, uniform bases: a score below 2 bits per base indicates leakage | exact |
 //! | `markov` | Markov chain of `order` 0 to 6 | exact |
 //! | `variable` | variable-order Markov chain (context tree) up to `order` | exact |
+//! | `satellites` | arrays of tandem repeats, one after the other | unknown |
 //! | `rich` | species with planted structure: `repeats`, `coding`, `motifs`, in turn | unknown |
 //!
 //! ```
@@ -34,6 +35,8 @@ pub enum SyntheticKind {
     Markov,
     /// A variable-order Markov chain from a context tree.
     Variable,
+    /// Arrays of tandem repeats, as in satellite DNA.
+    Satellites,
     /// Text with planted structure.
     Rich,
 }
@@ -99,7 +102,7 @@ impl SyntheticSpec {
         Ok(())
     }
 
-    /// The chain that the text is sampled from; `None` for `rich`.
+    /// The chain that the text is sampled from; `None` for `satellites` and `rich`.
     ///
     /// # Errors
     /// [`Error::Spec`] if the order exceeds 6, there are no bases, or a parameter is out of range.
@@ -108,7 +111,7 @@ impl SyntheticSpec {
         let mut rng = stream(self.seed, "synthetic/source");
         let chain = match self.kind {
             SyntheticKind::Uniform => return Ok(Some(MarkovChain::uniform())),
-            SyntheticKind::Rich => return Ok(None),
+            SyntheticKind::Satellites | SyntheticKind::Rich => return Ok(None),
             SyntheticKind::Markov => MarkovChain::random(self.order, self.concentration, &mut rng),
             SyntheticKind::Variable => MarkovChain::variable(self.order, self.concentration, 0.35, &mut rng),
         };
@@ -125,6 +128,10 @@ impl SyntheticSpec {
             let mut rng = stream(self.seed, &format!("synthetic/text/{i}"));
             let (kind, bases) = match &source {
                 Some(chain) => ("synthetic", chain.sample(self.bases, &mut rng)),
+                None if self.kind == SyntheticKind::Satellites => {
+                    // All species have the same families.
+                    ("satellites", satellites(self.bases, &mut stream(self.seed, "synthetic/source"), &mut rng))
+                }
                 None => {
                     let (kind, generate) = RICH[i % RICH.len()];
                     let mut bases = generate(self.bases, &mut rng);
@@ -132,7 +139,7 @@ impl SyntheticSpec {
                     (kind, bases)
                 }
             };
-            let turn = if source.is_some() { i } else { i / RICH.len() };
+            let turn = if self.kind == SyntheticKind::Rich { i / RICH.len() } else { i };
             let name = if turn == 0 { kind.to_owned() } else { format!("{kind}{}", turn + 1) };
             Species { weight: 1.0, held_out: false, records: vec![SequenceRecord { name: name.clone(), bases }], name }
         });
@@ -151,6 +158,21 @@ const RICH: &[(&str, Generator)] = &[("repeats", repeats), ("coding", coding), (
 /// Background text of a weak order-2 chain, sampled for each species.
 fn background(rng: &mut Rng8) -> MarkovChain {
     MarkovChain::random(2, 2.0, rng).with_entropy(1.93)
+}
+
+/// Arrays of 100 to 1,100 bases, each of tandem copies of one of eight monomers of 24 bases, with 10 % of their bases substituted. Context
+/// tells monomer and phase, so that it predicts a masked span that is shorter than a monomer.
+fn satellites(bases: usize, source: &mut Rng8, rng: &mut Rng8) -> Vec<u8> {
+    let monomers: Vec<Vec<u8>> = (0..8).map(|_| MarkovChain::uniform().sample(24, source)).collect();
+    let mut text = Vec::with_capacity(bases + 1100);
+    while text.len() < bases {
+        let monomer = &monomers[rng.random_range(0..monomers.len())];
+        let (phase, length) = (rng.random_range(0..monomer.len()), rng.random_range(100..=1100));
+        let array: Vec<u8> = monomer.iter().copied().cycle().skip(phase).take(length).collect();
+        text.extend(mutate(&array, 0.1, rng));
+    }
+    text.truncate(bases);
+    text
 }
 
 /// Eight repeat families of 80 to 600 bases. Copies make up about 40 % of the text, with 3 to 18 % of their bases
@@ -292,6 +314,31 @@ mod tests {
         };
         let coding = &species[1].records[0].bases;
         assert!(same(coding, 3) > same(coding, 4) + 0.01 && same(coding, 6) > same(coding, 5) + 0.01);
+    }
+
+    #[test]
+    fn satellites_repeat_after_24_bases() {
+        let spec =
+            SyntheticSpec { kind: SyntheticKind::Satellites, species: 2, bases: 100_000, ..SyntheticSpec::default() };
+        let (species, source) = spec.generate("x").unwrap();
+        assert!(source.is_none());
+        let names: Vec<_> = species.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["satellites", "satellites2"]);
+        for species in &species {
+            let bases = &species.records[0].bases;
+            assert_eq!(bases.len(), 100_000);
+            let same = |lag: usize| {
+                bases.iter().zip(&bases[lag..]).filter(|(a, b)| a == b).count() as f64 / bases.len() as f64
+            };
+            // 0.9 squared, and the few that are substituted alike; less at the ends of arrays. At another lag, chance.
+            assert!((0.76..0.83).contains(&same(24)), "{}", same(24));
+            assert!((0.2..0.35).contains(&same(23)), "{}", same(23));
+        }
+        // The monomers are the same: most 12-mers of one are in the other.
+        let [left, right] = [0, 1].map(|at| {
+            species[at].records[0].bases.windows(12).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>()
+        });
+        assert!(left.intersection(&right).count() > 192);
     }
 
     #[test]

@@ -38,8 +38,18 @@ fn one(group: &Group, options: &Options) -> String {
     let test = match best(group) {
         // The reference itself is best: compare it with the closest of the others.
         Some(best) if group.reference.as_deref() == Some(best.name.as_str()) || group.reference.is_none() => {
-            let rival = group.tests.iter().filter(|t| t.left == best.name || t.right == best.name);
-            rival.min_by(|a, b| a.difference.mean.abs().total_cmp(&b.difference.mean.abs())).map(|t| (t, best))
+            let rivals = group.tests.iter().filter(|t| t.left == best.name || t.right == best.name);
+            // The closest of those that use context, if any does.
+            let ignores = |t: &Test| {
+                let other = if t.left == best.name { &t.right } else { &t.left };
+                group.subject(other).and_then(|s| s.bits.as_ref()).is_some_and(|bits| !bits.uses_context())
+            };
+            let order = |t: &Test| (ignores(t), t.difference.mean.abs());
+            let closest = rivals.min_by(|a, b| {
+                let (a, b) = (order(a), order(b));
+                a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+            });
+            closest.map(|t| (t, best))
         }
         Some(best) => group.tests.iter().find(|t| t.left == best.name).map(|t| (t, best)),
         None => None,

@@ -68,11 +68,13 @@ pub(super) fn total(subject: &Subject) -> f64 {
     subject.bits.as_ref().map_or(f64::INFINITY, |bits| bits.total.mean)
 }
 
-/// The ranked tokenizer of a group for which a number is least; None for fewer than two.
+/// The ranked tokenizer of a group for which a number is least, among those that use context; None for fewer than two tokenizers, or if
+/// none uses context.
 fn least(group: &Group, number: impl Fn(&Subject) -> f64) -> Option<(&Subject, f64)> {
     let known: Vec<(&Subject, f64)> =
         group.ranked().map(|subject| (subject, number(subject))).filter(|(_, number)| number.is_finite()).collect();
-    if known.len() < 2 { None } else { known.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)) }
+    let uses = |(subject, _): &(&Subject, f64)| subject.bits.as_ref().is_none_or(crate::comparison::Bits::uses_context);
+    if known.len() < 2 { None } else { known.into_iter().filter(uses).min_by(|a, b| a.1.total_cmp(&b.1)) }
 }
 
 /// One text for all groups, if they have the same.
@@ -164,7 +166,13 @@ pub(super) fn cuts(comparison: &Comparison) -> Option<String> {
 /// Which tokenizer is least at the end of the curves; `end` gives its value there.
 pub(super) fn curves(comparison: &Comparison, at: &str, end: impl Fn(&Group, &Subject) -> f64) -> Option<String> {
     agreed(comparison, |group| {
-        Some(format!("{} has the fewest validation bits at equal {at}", least(group, |s| end(group, s))?.0.name))
+        let (best, _) = least(group, |s| end(group, s))?;
+        let all = group.ranked().filter_map(|s| s.bits.as_ref()).all(crate::comparison::Bits::uses_context);
+        Some(if all {
+            format!("{} has the fewest validation bits at equal {at}", best.name)
+        } else {
+            format!("Of those that use context, {} is best at equal {at}", best.name)
+        })
     })
 }
 
@@ -173,11 +181,11 @@ pub(super) fn costs(comparison: &Comparison) -> Option<String> {
     agreed(comparison, |group| {
         let (best, _) = least(group, total)?;
         let macs = |s: &Subject| s.bits.as_ref().map_or(f64::INFINITY, |b| b.cost.macs_per_base);
-        let (cheapest, least) = least(group, macs)?;
+        let cheapest = group.ranked().filter(|s| macs(s).is_finite()).min_by(|a, b| macs(a).total_cmp(&macs(b)))?;
         if cheapest.name == best.name {
             return Some(format!("{} is cheapest per base and needs the fewest bits", best.name));
         }
-        let ratio = macs(best) / least;
+        let ratio = macs(best) / macs(cheapest);
         Some(format!(
             "{} needs the fewest bits, at {ratio:.1} times the operations per base of {}",
             best.name, cheapest.name
