@@ -1,6 +1,6 @@
 //! Invalid input: a clear error, its remedy, its exit code.
 
-use crate::dir::{TestDir, gzip, small};
+use crate::dir::{TestDir, gzip, root, small};
 
 #[test]
 fn unknown_names_are_refused_with_the_nearest_one() {
@@ -95,6 +95,15 @@ fn records_that_cannot_be_compared() {
     let dir = TestDir::new();
     dir.write("torn.jsonl", "{\"key\": \"a");
     dir.run(&["report", "torn.jsonl"]).failed(3, &["torn.jsonl", "1"]);
+    let records = root().join("experiments/default.jsonl");
+    for (cost, said) in [
+        ("kmer6=1", "--cost has no cost for bpe4096"),
+        ("kmer6=1,kmer6=2", "--cost has kmer6 twice"),
+        ("kmer6=0", "is not a cost"),
+        ("kmer3=1", "the records contain no kmer3"),
+    ] {
+        dir.run(&["report", records.to_str().unwrap(), "--cost", cost]).failed(2, &[said, "help:"]);
+    }
     dir.run(&["report", "absent.jsonl"]).failed(3, &["absent.jsonl"]);
 }
 

@@ -191,6 +191,11 @@ impl Corpus {
         self.sources.get(index)
     }
 
+    /// The species that are trained on, in the order of the specification.
+    pub fn trained(&self) -> impl Iterator<Item = &Species> {
+        self.species.iter().filter(|species| !species.held_out)
+    }
+
     /// Whether the species with this name is held out of training: it has a test split only.
     #[must_use]
     pub fn is_held_out(&self, species: &str) -> bool {

@@ -95,7 +95,7 @@ impl Corpus {
     /// [`crate::Error::NoWindow`] if a species has no such window.
     pub fn scoring_windows(&self, split: Split, length: usize, total_bases: usize) -> Result<Vec<ScoringWindow>> {
         let length = length.max(1);
-        let trained = self.species().iter().filter(|species| !species.held_out).count();
+        let trained = self.trained().count();
         let mut wanted = (total_bases / trained.max(1) / length).max(1);
         let mut found = vec![];
         for (index, species) in self.species().iter().enumerate() {

@@ -70,7 +70,7 @@ impl Plan {
         )?;
         if self.deferred > 0 {
             let s = plural(self.deferred);
-            writeln!(out, "{} more run{s} will be added once the learning rates are selected", self.deferred)?;
+            writeln!(out, "{} more run{s} will be added once the runs above are finished", self.deferred)?;
         }
         Ok(())
     }

@@ -151,11 +151,14 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         }
     }
     watch.report("score", windows.len() as u64, windows.len() as u64);
+    let scored = windows.len().max(1) as f64;
+    // What describes the model does not depend on species held out of training.
+    let windows: Vec<ScoringWindow> = windows.into_iter().filter(|window| !window.held_out).collect();
     let (lengths, tokens) = lengths(&model, fitted, &windows, inputs.device);
     let bases: u64 = windows.iter().map(|window| window.bases.len() as u64).sum();
     let cost = Cost {
         bases_per_token: bases as f64 / tokens.max(1) as f64,
-        passes: scorer.passes() as f64 / windows.len().max(1) as f64,
+        passes: scorer.passes() as f64 / scored,
         steps,
         ..cost(&model, fitted, &windows, run, inputs.device)
     };
@@ -208,7 +211,7 @@ fn cost(model: &Model, fitted: &Fitted, windows: &[ScoringWindow], run: &Pretrai
 
 /// Whether a run collapsed, by its test score and its validation curve.
 fn collapsed(blocks: &[BlockScore], curve: &[CurvePoint]) -> bool {
-    let sum = |bits: fn(&BlockScore) -> f64| blocks.iter().map(bits).sum::<f64>();
+    let sum = |bits: fn(&BlockScore) -> f64| blocks.iter().filter(|block| !block.held_out).map(bits).sum::<f64>();
     let baseline = sum(|block| block.score.bits(BIAS_ONLY));
     let worse = sum(BlockScore::total) > baseline + COLLAPSE_MARGIN * sum(|block| block.score.bases as f64);
     let improved = match (curve.first(), curve.last()) {

@@ -247,7 +247,7 @@ fn measure(
     let Scoring { curve_windows, last_windows, .. } = pretrain.scoring;
     let last = state.step == steps(pretrain);
     let windows = if last && last_windows > 0 { last_windows } else { curve_windows };
-    let bases = windows * pretrain.training.window * corpus.species().len();
+    let bases = windows * pretrain.training.window * corpus.trained().count();
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
     for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
         let pass = number % plan::PASSES;

@@ -69,8 +69,8 @@ impl Inputs {
             let info = CorpusInfo {
                 data: DataRef { name: corpus.corpus.name().to_owned(), hash: corpus.corpus.hash().to_owned() },
                 location: located(&name, corpus.spec.clone())?,
-                species: corpus.corpus.species().iter().filter(|species| !species.held_out).count(),
-                held_out: corpus.corpus.species().iter().filter(|species| species.held_out).count(),
+                species: corpus.corpus.trained().count(),
+                held_out: corpus.corpus.species().len() - corpus.corpus.trained().count(),
             };
             corpora.push((name, corpus, info));
         }
@@ -136,7 +136,7 @@ impl Inputs {
         let windows = corpus.scoring_windows(Split::Test, window, spec.scoring.bases)?;
         let scored = windows.iter().filter(|window| !window.held_out).count() * window;
         // The request is rounded down to whole windows, equally many per species.
-        let whole = corpus.species().iter().filter(|species| !species.held_out).count() * window;
+        let whole = corpus.trained().count() * window;
         if scored < spec.scoring.bases / whole * whole {
             self.remarks.push(format!(
                 "scoring: {scored} of the {} requested bases; the test split has no more windows without N",

@@ -46,6 +46,20 @@ fn equal_compute_is_a_group_of_its_own() {
 }
 
 #[test]
+fn the_nearest_compute_decides() {
+    let mut all = at_equal_compute();
+    // bpe4096 has almost the compute of base, but not as nearly as kmer6 at five times the bases.
+    for record in all.iter_mut().filter(|record| record.run.subject() == "bpe4096") {
+        let Outcome::Pretrained(done) = &mut record.outcome else { continue };
+        done.cost.macs_per_base = 5080.0;
+    }
+    let comparison = compare(all);
+    let groups: Vec<Option<&str>> = comparison.groups.iter().map(|group| group.compute.as_deref()).collect();
+    assert_eq!(groups, [None, Some("base")]);
+    assert_eq!(comparison.groups[1].ranked().count(), 2);
+}
+
+#[test]
 fn another_budget_is_not_equal_compute() {
     let mut all = at_equal_compute();
     for record in &mut all {

@@ -37,6 +37,6 @@ fn engines_mix_only_if_a_repeated_run_agrees() {
     let error = compare(mixed(Some(2e-3))).unwrap_err();
     assert!(error.to_string().contains("base seed 0 differs by 0.0020 between engines"), "{error}");
     let error = compare(mixed(None)).unwrap_err();
-    assert!(error.to_string().contains("no run was repeated with engine 1 and 2"), "{error}");
+    assert!(error.to_string().contains("no run was repeated with engines 1 and with 2"), "{error}");
     assert!(error.remedy().is_some());
 }

@@ -82,7 +82,7 @@ fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
 /// Windows of the test split, and as many of each kind of random text.
 fn samples(corpus: &Corpus, args: &args::Audit) -> Result<Vec<Sample>, Failure> {
     let species: Vec<&str> = corpus.species().iter().map(|species| species.name.as_str()).collect();
-    let bases = usize::try_from(args.bases).unwrap_or(usize::MAX).saturating_mul(species.len());
+    let bases = usize::try_from(args.bases).unwrap_or(usize::MAX).saturating_mul(corpus.trained().count());
     let found = corpus.scoring_windows(Split::Test, args.window, bases)?;
     let mut samples = Vec::new();
     for species in species {

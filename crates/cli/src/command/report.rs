@@ -45,9 +45,9 @@ fn options(builtin: &Builtin, args: &args::Report, records: &[Record]) -> Result
         options.controls = recorded.all(&args.controls)?;
     }
     options.cost = costs(&recorded, &args.cost)?;
-    let ranked = |name: &&String| !options.cost.is_empty() && !options.cost.contains_key(*name);
+    let without = |name: &&String| !options.cost.is_empty() && !options.cost.contains_key(*name);
     let mut compared = recorded.names().filter(|name| !options.controls.contains(name));
-    if let Some(name) = compared.find(ranked) {
+    if let Some(name) = compared.find(without) {
         return Err(Failure::new(
             USAGE,
             format!("--cost has no cost for {name}"),
@@ -70,6 +70,9 @@ fn costs(recorded: &Recorded, texts: &[String]) -> Result<BTreeMap<String, f64>,
             return Err(Failure::new(USAGE, format!("--cost {text:?} is not a cost"), help));
         };
         let name = recorded.one(name.trim())?;
+        if !recorded.names().any(|known| *known == name) {
+            return Err(Failure::new(USAGE, format!("--cost {text:?}: the records contain no {name}"), help));
+        }
         if costs.insert(name.clone(), cost).is_some() {
             return Err(Failure::new(USAGE, format!("--cost has {name} twice"), help));
         }

@@ -72,11 +72,11 @@ fn of(groups: &[&Group], label: String) -> Budgets {
     }
     subjects.sort_by_key(|subject| (subject.control, subject.index));
     let rows = subjects.into_iter().map(|subject| {
-        let bits = |group: &&Group| group.subject(&subject.name).and_then(|s| s.bits.clone());
+        let total = |group: &&Group| Some(group.subject(&subject.name)?.bits.as_ref()?.total.mean);
         BudgetRow {
             name: subject.name.clone(),
             control: subject.control,
-            totals: groups.iter().map(|group| bits(group).map(|bits| bits.total.mean)).collect(),
+            totals: groups.iter().map(total).collect(),
             slopes: groups.windows(2).map(|pair| slope(pair[0], pair[1], &subject.name)).collect(),
         }
     });
@@ -89,12 +89,9 @@ fn slope(small: &Group, large: &Group, name: &str) -> Option<Slope> {
     let seeds = |group: &Group| -> Option<Vec<(u64, f64)>> {
         let subject = group.subject(name)?;
         let values = subject.bits.as_ref()?.total.seeds.iter().copied();
-        // A control may have other seeds than the group: its values are in the order of its own.
-        Some(if subject.control {
-            (0..).zip(values).collect()
-        } else {
-            group.seeds.iter().copied().zip(values).collect()
-        })
+        // A control may have other seeds than the group, which are not known here.
+        let known = !subject.control || values.len() == group.seeds.len();
+        known.then(|| group.seeds.iter().copied().zip(values).collect())
     };
     let (before, after) = (seeds(small)?, seeds(large)?);
     let doublings = (large.budget as f64 / small.budget as f64).log2();

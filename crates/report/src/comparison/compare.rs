@@ -48,7 +48,7 @@ impl Comparison {
         machines.sort();
         machines.dedup();
         let mut records = grouped(records, options.partial)?;
-        compute::add(&mut records);
+        compute::add(&mut records, &options.controls);
         let (mut groups, mut resampled) = (Vec::new(), Vec::new());
         for (settings, of_group) in &records {
             let label = label(settings.as_ref(), records.keys());

@@ -20,58 +20,59 @@ fn compute(runs: &Runs) -> Option<f64> {
     (!known.is_empty()).then(|| statistics::mean(&known))
 }
 
-/// Whether all subjects of a group have the compute of `macs`.
-fn all_equal(group: &RecordGroup, macs: f64) -> bool {
-    let mut subjects = group.pretrained.iter().peekable();
-    subjects.peek().is_some()
-        && subjects.all(|(_, runs)| compute(runs).is_some_and(|own| (own / macs - 1.0).abs() <= TOLERANCE))
+/// How far the compute of a group's tokenizers is from `macs` at most, relative to it; None if it is not known or not equal.
+fn distance(group: &RecordGroup, macs: f64) -> Option<f64> {
+    let each = group.pretrained.iter().map(|(_, runs)| compute(runs).map(|own| (own / macs - 1.0).abs()));
+    let all: Vec<f64> = each.collect::<Option<_>>()?;
+    all.into_iter().reduce(f64::max).filter(|distance| *distance <= TOLERANCE)
 }
 
-/// A tokenizer with its settings, and the settings of the groups that have its compute.
-struct Equal {
-    tokenizer: String,
-    of: Settings,
-    others: Vec<Settings>,
-}
+/// A tokenizer at a budget.
+type At = (String, Settings);
 
-/// The groups whose every tokenizer has the compute of one tokenizer of a larger group that differs in its budget alone.
-fn found(groups: &RecordGroups) -> Vec<Equal> {
+/// For each group whose every tokenizer has the compute of one tokenizer of a larger group that differs in its budget alone: that tokenizer,
+/// the one with the nearest compute; a control only if there is no other.
+fn found(groups: &RecordGroups, controls: &[String]) -> Vec<(At, Settings)> {
     let known: Vec<(&Settings, &RecordGroup)> =
         groups.iter().filter_map(|(settings, group)| Some((settings.as_ref()?, group))).collect();
-    let mut found = Vec::new();
-    for (settings, group) in &known {
-        for (tokenizer, runs) in group.pretrained.iter().filter(|_| group.pretrained.iter().count() > 1) {
-            let Some(macs) = compute(runs) else { continue };
-            let same = |(other, theirs): &&(&Settings, &RecordGroup)| {
-                other.differ_in_budget(settings)
-                    && all_equal(theirs, macs)
-                    && theirs.pretrained.get(tokenizer).is_none()
-                    && theirs.tasks.is_empty()
-            };
-            let others: Vec<Settings> = known.iter().filter(same).map(|(other, _)| (*other).clone()).collect();
-            if !others.is_empty() {
-                found.push(Equal { tokenizer: tokenizer.clone(), of: (*settings).clone(), others });
+    let nearest = |(settings, group): &(&Settings, &RecordGroup)| -> Option<(At, Settings)> {
+        let mut candidates: Vec<(bool, f64, At)> = Vec::new();
+        for (other, theirs) in &known {
+            let larger = theirs.pretrained.iter().count() > 1 && group.tasks.is_empty();
+            if !larger || !other.differ_in_budget(settings) {
+                continue;
+            }
+            for (name, runs) in theirs.pretrained.iter().filter(|(name, _)| group.pretrained.get(name).is_none()) {
+                if let Some(distance) = compute(runs).and_then(|macs| distance(group, macs)) {
+                    candidates.push((controls.contains(name), distance, (name.clone(), (*other).clone())));
+                }
             }
         }
-    }
-    found
+        let best = candidates.into_iter().min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)))?;
+        Some((best.2, (*settings).clone()))
+    };
+    known.iter().filter_map(nearest).collect()
 }
 
 /// Replaces groups that have the compute of a tokenizer of another group by one group of equal compute.
-pub(super) fn add(groups: &mut RecordGroups) {
-    for Equal { tokenizer, of, others } in found(groups) {
-        let mut equal = RecordGroup::default();
-        if let Some(group) = groups.get(&Some(of.clone())) {
-            equal.pretrained.put(&tokenizer, group.pretrained.get(&tokenizer).cloned().unwrap_or_default());
-            equal.markov = group.markov.clone();
-        }
-        for other in others {
-            let Some(group) = groups.remove(&Some(other)) else { continue };
-            equal.tuning = equal.tuning.or(group.tuning);
-            for (name, runs) in group.pretrained.iter() {
-                equal.pretrained.put(name, runs.clone());
+pub(super) fn add(groups: &mut RecordGroups, controls: &[String]) {
+    for ((tokenizer, of), other) in found(groups, controls) {
+        let key = Some(of.with_compute_of(&tokenizer));
+        let first = match groups.get(&Some(of)) {
+            Some(group) if !groups.contains_key(&key) => {
+                let mut equal = RecordGroup { markov: group.markov.clone(), ..RecordGroup::default() };
+                equal.pretrained.put(&tokenizer, group.pretrained.get(&tokenizer).cloned().unwrap_or_default());
+                equal
             }
+            _ => RecordGroup::default(),
+        };
+        let taken = groups.remove(&Some(other)).unwrap_or_default();
+        let equal = groups.entry(key).or_insert(first);
+        if equal.tuning.is_none() {
+            equal.tuning = taken.tuning;
         }
-        groups.insert(Some(of.with_compute_of(&tokenizer)), equal);
+        for (name, runs) in taken.pretrained.iter() {
+            equal.pretrained.put(name, runs.clone());
+        }
     }
 }

@@ -21,31 +21,43 @@ pub(super) fn checked(records: Vec<Record>) -> Result<(Vec<Record>, Option<Strin
     if engines.len() < 2 {
         return Ok((records, None));
     }
-    let mut runs: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    // In the order of the first record of each run.
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut runs: Vec<Vec<Record>> = Vec::new();
     for record in records {
         let run = Run { engine: 0, ..record.run.clone() };
-        runs.entry(run.key().as_str().to_owned()).or_default().push(record);
+        let place = *places.entry(run.key().as_str().to_owned()).or_insert(runs.len());
+        if place == runs.len() {
+            runs.push(Vec::new());
+        }
+        runs[place].push(record);
     }
-    let (mut repeated, mut largest, mut seen) = (0, 0.0f64, BTreeSet::new());
-    for group in runs.values_mut().filter(|group| group.len() > 1) {
-        group.sort_by_key(|record| record.run.engine);
+    let (mut repeated, mut largest) = (0, 0.0f64);
+    // Engines that repeated runs connect, each with the ones it is connected to.
+    let mut connected: Vec<BTreeSet<u32>> = engines.iter().map(|engine| BTreeSet::from([*engine])).collect();
+    for group in runs.iter_mut().filter(|group| group.len() > 1) {
+        // Failed runs first, so that the last is the newest finished one.
+        group.sort_by_key(|record| (value(record).is_some(), record.run.engine));
         let values: Vec<f64> = group.iter().filter_map(value).collect();
         if values.len() < 2 {
             continue;
         }
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let difference = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
-        if difference > TOLERANCE {
+        if difference.is_nan() || difference > TOLERANCE {
             let offenders = format!("{} differs by {difference:.4} between engines", run_name(&group[0]));
             return Err(Error::Mixed { what: "engines".into(), offenders });
         }
         repeated += 1;
         largest = largest.max(difference);
-        seen.extend(group.iter().map(|record| record.run.engine));
+        let own: BTreeSet<u32> = group.iter().filter(|r| value(r).is_some()).map(|r| r.run.engine).collect();
+        let (meet, mut apart): (Vec<_>, Vec<_>) = connected.into_iter().partition(|set| !set.is_disjoint(&own));
+        apart.push(meet.into_iter().flatten().collect());
+        connected = apart;
     }
-    if seen != engines {
-        let alone: Vec<String> = engines.difference(&seen).map(u32::to_string).collect();
-        let offenders = format!("no run was repeated with engine {}", list(&alone));
+    if connected.len() > 1 {
+        let sets = connected.iter().map(|set| list(&set.iter().map(u32::to_string).collect::<Vec<_>>()));
+        let offenders = format!("no run was repeated with engines {}", sets.collect::<Vec<_>>().join(" and with "));
         return Err(Error::Mixed { what: "engines".into(), offenders });
     }
     let names: Vec<String> = engines.iter().map(u32::to_string).collect();
@@ -54,15 +66,16 @@ pub(super) fn checked(records: Vec<Record>) -> Result<(Vec<Record>, Option<Strin
         list(&names),
         count(repeated, "repeated run")
     );
-    Ok((runs.into_values().filter_map(|mut group| group.pop()).collect(), Some(remark)))
+    Ok((runs.into_iter().filter_map(|mut group| group.pop()).collect(), Some(remark)))
 }
 
 /// Total bits per masked base, or the score on the task; None for a failed run.
 fn value(record: &Record) -> Option<f64> {
     match &record.outcome {
         Outcome::Pretrained(done) => {
-            let bits: f64 = done.blocks.iter().map(|block| block.score.total()).sum();
-            Some(bits / done.blocks.iter().map(|block| block.score.bases as f64).sum::<f64>())
+            let blocks = || done.blocks.iter().filter(|block| !block.held_out);
+            let bits: f64 = blocks().map(|block| block.score.total()).sum();
+            Some(bits / blocks().map(|block| block.score.bases as f64).sum::<f64>())
         }
         Outcome::Finetuned(done) => Some(done.score(done.metric)),
         Outcome::Failed { .. } => None,

@@ -65,9 +65,9 @@ impl Curve<'_> {
         self.mean.last().copied().unwrap_or((f64::NAN, f64::NAN))
     }
 
-    /// Bits at a place on the axis.
+    /// Bits at a place on the axis; not a number before the first point.
     fn at(&self, x: f64) -> f64 {
-        value_at(&self.mean, x).unwrap_or(self.end().1)
+        value_at(&self.mean, x).unwrap_or(f64::NAN)
     }
 
     fn null(&self) -> Option<f64> {
@@ -120,12 +120,23 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
         Axis::Cost if comparison.options.cost.is_empty() => "multiply-accumulates",
         Axis::Cost => "cost as given",
     };
+    let known = |curves: &[Curve<'_>]| {
+        let budget = shared_budget(curves);
+        curves.iter().filter(|c| !c.subject.control).all(|c| c.at(budget).is_finite())
+    };
+    let column = match axis {
+        Axis::Bases => "bases_seen",
+        Axis::Cost if comparison.options.cost.is_empty() => "multiply_accumulates",
+        Axis::Cost => "cost",
+    };
+    let all_known = all.iter().all(|(_, curves)| known(curves));
     let message = words::curves(comparison, what, |group, subject| {
         let curves = curves(comparison, group, axis);
         let budget = shared_budget(&curves);
         curves.iter().find(|c| c.subject.name == subject.name).map_or(f64::INFINITY, |c| c.at(budget))
     });
-    let head = Head::of(title, message, comparison);
+    let title = if what == "cost as given" { "Validation score by the cost of training" } else { title };
+    let head = Head::of(title, message.filter(|_| all_known), comparison);
     let values = common_range(&all);
     let labels = all.iter().flat_map(|(g, curves)| labels(g, curves, &values));
     let label = labels.map(|(text, _)| width(&text, SMALL)).fold(30.0, f64::max) + 44.0;
@@ -155,11 +166,10 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
         }
         notes(canvas, &notes_below, legend_end);
     })?;
-    Ok(Some(Drawn { svg, csv: csv(&all, axis) }))
+    Ok(Some(Drawn { svg, csv: csv(&all, column) }))
 }
 
-fn csv(all: &[(&Group, Vec<Curve<'_>>)], axis: Axis) -> String {
-    let x = if axis == Axis::Bases { "bases_seen" } else { "multiply_accumulates" };
+fn csv(all: &[(&Group, Vec<Curve<'_>>)], x: &str) -> String {
     let mut csv = Csv::new(&format!("group,subject,kind,seed,{x},bits_per_base"));
     for (group, curves) in all {
         for Curve { subject, mean, seeds, .. } in curves {
