@@ -199,14 +199,10 @@ pub struct Finetuning {
     /// is not the MCC.
     pub evaluations: usize,
     /// Early stopping: training ends after this many evaluations in a row without a better checkpoint; 0: never.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub patience: usize,
     /// Pooling of the hidden states.
     pub pooling: Pooling,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 impl Finetuning {

@@ -286,6 +286,11 @@ pub struct Bits {
 }
 
 impl Bits {
+    /// The scores on each species: those in training, then those held out of it.
+    pub fn scored_species(&self) -> impl Iterator<Item = &SpeciesBits> {
+        self.species.iter().chain(&self.held_out)
+    }
+
     /// Whether the total is only an upper bound on the code length of the bases: for variable lengths, unless the segmentation prior is exact.
     #[must_use]
     pub fn is_upper_bound(&self) -> bool {

@@ -217,11 +217,7 @@ fn species(group: &Group) -> Vec<Grid> {
     let held_out = group.held_out.iter().map(|s| format!("{} (held out of training)", name(s)));
     let rows: Vec<String> = group.species.iter().map(|s| name(s)).chain(held_out).collect();
     let cells = |at: usize, (_, bits): &(&Subject, &Bits)| {
-        bits.species
-            .iter()
-            .chain(&bits.held_out)
-            .nth(at)
-            .map_or("-".into(), |s| plus_minus(s.total.mean, s.total.half_width))
+        bits.scored_species().nth(at).map_or("-".into(), |s| plus_minus(s.total.mean, s.total.half_width))
     };
     let headings: Vec<String> = with.iter().map(|(s, _)| title(s)).collect();
     let body: Vec<_> =

@@ -159,17 +159,22 @@ impl Settings {
 
     /// The settings that differ from any of the others, as a short label; empty if none does.
     pub(super) fn label<'a>(&self, others: impl IntoIterator<Item = &'a Settings>) -> String {
-        let mut differing: Vec<Setting> = others.into_iter().flat_map(|other| self.differs_from(other)).collect();
-        differing.sort();
-        differing.dedup();
-        differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")
+        self.label_of(others, |_| true)
     }
 
     /// As [`Settings::label`], without the budget.
     pub(super) fn label_without_budget<'a>(&self, others: impl IntoIterator<Item = &'a Settings>) -> String {
-        let budget = |setting: &Setting| setting.part == "training" && setting.name == "bases";
+        let budget = |setting: &Setting| setting.part == "training" && ["bases", COMPUTE].contains(&setting.name);
+        self.label_of(others, |setting| !budget(setting))
+    }
+
+    fn label_of<'a>(
+        &self,
+        others: impl IntoIterator<Item = &'a Settings>,
+        wanted: impl Fn(&Setting) -> bool,
+    ) -> String {
         let mut differing: Vec<Setting> = others.into_iter().flat_map(|other| self.differs_from(other)).collect();
-        differing.retain(|setting| !budget(setting) && setting.name != COMPUTE);
+        differing.retain(wanted);
         differing.sort();
         differing.dedup();
         differing.iter().filter_map(Setting::label).collect::<Vec<_>>().join(", ")

@@ -34,7 +34,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
                     .markov
                     .iter()
                     .map(|m| (m.name.clone(), m.species.iter().chain(&m.held_out).nth(at).copied().flatten()));
-                let pick = move |b: &Bits| match b.species.iter().chain(&b.held_out).nth(at) {
+                let pick = move |b: &Bits| match b.scored_species().nth(at) {
                     Some(SpeciesBits { total, score, .. }) => (total.clone(), score.bits(BIAS_ONLY), score.get(FLOOR)),
                     None => (Estimate::default(), f64::NAN, None),
                 };

@@ -30,16 +30,36 @@ const BUDGET_DASH: (f64, f64) = (1.0, 4.0);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Axis {
     Bases,
-    /// Multiply-accumulates, or the cost that was given.
+    /// Multiply-accumulates.
+    Macs,
+    /// The cost that was given ([`crate::Options::cost`]).
     Cost,
 }
 
 impl Axis {
-    fn label(self, comparison: &Comparison) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Axis::Bases => "bases seen in training (log)",
-            Axis::Cost if comparison.options.cost.is_empty() => "multiply-accumulates of training (log)",
+            Axis::Macs => "multiply-accumulates of training (log)",
             Axis::Cost => "cost of training, as given (log)",
+        }
+    }
+
+    /// What is equal at one place of the axis.
+    fn unit(self) -> &'static str {
+        match self {
+            Axis::Bases => "bases",
+            Axis::Macs => "multiply-accumulates",
+            Axis::Cost => "cost as given",
+        }
+    }
+
+    /// Its column in the CSV.
+    fn column(self) -> &'static str {
+        match self {
+            Axis::Bases => "bases_seen",
+            Axis::Macs => "multiply_accumulates",
+            Axis::Cost => "cost",
         }
     }
 
@@ -47,7 +67,7 @@ impl Axis {
     fn per_base(self, comparison: &Comparison, subject: &Subject) -> Option<f64> {
         match self {
             Axis::Bases => Some(1.0),
-            Axis::Cost => comparison.training_cost(subject),
+            Axis::Macs | Axis::Cost => comparison.training_cost(subject),
         }
     }
 }
@@ -101,7 +121,11 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
 
 /// Against the multiply-accumulates of training, or the cost that was given.
 pub(super) fn draw_macs(comparison: &Comparison, title: &'static str) -> Result<Option<Drawn>, Error> {
-    drawn(comparison, title, Axis::Cost)
+    if comparison.options.cost.is_empty() {
+        drawn(comparison, title, Axis::Macs)
+    } else {
+        drawn(comparison, "Validation score by the cost of training", Axis::Cost)
+    }
 }
 
 fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Drawn>, Error> {
@@ -115,27 +139,16 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
         return Ok(None);
     }
     let looks = looks(comparison);
-    let what = match axis {
-        Axis::Bases => "bases",
-        Axis::Cost if comparison.options.cost.is_empty() => "multiply-accumulates",
-        Axis::Cost => "cost as given",
-    };
     let known = |curves: &[Curve<'_>]| {
         let budget = shared_budget(curves);
         curves.iter().filter(|c| !c.subject.control).all(|c| c.at(budget).is_finite())
     };
-    let column = match axis {
-        Axis::Bases => "bases_seen",
-        Axis::Cost if comparison.options.cost.is_empty() => "multiply_accumulates",
-        Axis::Cost => "cost",
-    };
     let all_known = all.iter().all(|(_, curves)| known(curves));
-    let message = words::curves(comparison, what, |group, subject| {
+    let message = words::curves(comparison, axis.unit(), |group, subject| {
         let curves = curves(comparison, group, axis);
         let budget = shared_budget(&curves);
         curves.iter().find(|c| c.subject.name == subject.name).map_or(f64::INFINITY, |c| c.at(budget))
     });
-    let title = if what == "cost as given" { "Validation score by the cost of training" } else { title };
     let head = Head::of(title, message.filter(|_| all_known), comparison);
     let values = common_range(&all);
     let labels = all.iter().flat_map(|(g, curves)| labels(g, curves, &values));
@@ -157,7 +170,7 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
                 from: (from.0 + 84.0, from.1 + 30.0),
                 to: (from.0 + cell - label - 10.0, from.1 + high - 60.0),
             };
-            one(canvas, &panel, (group, curves), &looks, (axis, axis.label(comparison), &values));
+            one(canvas, &panel, (group, curves), &looks, (axis, &values));
         }
         if free {
             legend_column(canvas, &entries, (cell + 84.0, end - high + 40.0), cell - 100.0);
@@ -166,7 +179,7 @@ fn drawn(comparison: &Comparison, title: &str, axis: Axis) -> Result<Option<Draw
         }
         notes(canvas, &notes_below, legend_end);
     })?;
-    Ok(Some(Drawn { svg, csv: csv(&all, column) }))
+    Ok(Some(Drawn { svg, csv: csv(&all, axis.column()) }))
 }
 
 fn csv(all: &[(&Group, Vec<Curve<'_>>)], x: &str) -> String {
@@ -286,13 +299,13 @@ fn one(
     panel: &Panel,
     (group, curves): (&Group, &[Curve<'_>]),
     looks: &Looks,
-    (axis, label, values): (Axis, &str, &[f64]),
+    (axis, values): (Axis, &[f64]),
 ) {
     let points = curves.iter().flat_map(|c| c.mean.iter().chain(c.seeds.iter().flatten()));
     let x = Scale::around(points.map(|p| p.0), true, (panel.from.0, panel.to.0));
     let y = y_scale(values, (panel.to.1, panel.from.1));
     panel.heading(canvas, &heading(&group.label, ""));
-    panel.horizontal(canvas, &x, label);
+    panel.horizontal(canvas, &x, axis.label());
     panel.vertical(canvas, &y, "bits per masked base (validation split)", true);
     panel.axes(canvas);
     let across = |canvas: &mut Canvas<'_>, value: f64, wide: f64, dash| {
@@ -305,7 +318,7 @@ fn one(
         across(canvas, floor, 1.3, Some(FLOOR_DASH));
     }
     let budget = shared_budget(curves);
-    if axis == Axis::Cost && budget.is_finite() {
+    if axis != Axis::Bases && budget.is_finite() {
         canvas.dashed((x.at(budget), panel.from.1), (x.at(budget), panel.to.1), GREY, 1.5, BUDGET_DASH);
     }
     let place = |p: &(f64, f64)| (x.at(p.0), y.at(p.1));
@@ -396,7 +409,7 @@ fn entries<'a>(all: &[(&Group, Vec<Curve<'_>>)], axis: Axis) -> Vec<Entry<'a>> {
     if y_scale(&common_range(all), (1.0, 0.0)).holds(UNIFORM) {
         entries.push((UNIFORM_LEGEND.into(), Box::new(|c, (x, y)| c.line((x - 12.0, y), (x + 12.0, y), INK, 1.0))));
     }
-    if axis == Axis::Cost {
+    if axis != Axis::Bases {
         entries.push((
             "largest budget reached by all".into(),
             Box::new(|c, (x, y)| c.dashed((x, y - 8.0), (x, y + 8.0), GREY, 1.5, BUDGET_DASH)),

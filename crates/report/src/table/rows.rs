@@ -56,7 +56,7 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
         let Some(b) = &subject.bits else { continue };
         let seeds: &[u64] = if control { &[] } else { &group.seeds };
         writer.estimate(name, control, "bits per base", "", &b.total, seeds);
-        for s in b.species.iter().chain(&b.held_out) {
+        for s in b.scored_species() {
             writer.estimate(name, control, "bits per base", &s.species, &s.total, seeds);
             for (component, mean) in s.score.iter().filter(|(component, _)| component.by_species) {
                 writer.plain(name, control, component.title, &s.species, mean.unwrap_or(f64::NAN));
