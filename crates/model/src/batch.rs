@@ -60,6 +60,17 @@ impl Batch {
         Rows { lengths: &self.lengths, centers: Some(&self.centers) }
     }
 
+    /// The positions of the targets of each row.
+    #[must_use]
+    pub fn places(&self) -> Vec<Vec<usize>> {
+        let [batch, positions] = self.ids.dims();
+        let mut places = vec![Vec::new(); batch];
+        for &row in &self.rows {
+            places[row as usize / positions].push(row as usize % positions);
+        }
+        places
+    }
+
     /// Selects the states at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
     #[must_use]
     pub fn gather(&self, states: Tensor<3>) -> Tensor<2> {

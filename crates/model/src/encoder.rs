@@ -16,11 +16,14 @@
 //! assert_eq!(states.dims(), [2, 5, 8]);
 //! ```
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData, activation, s};
+use burn::tensor::{Tensor, TensorData, activation, module, s};
 use experiment::config::EncoderConfig as Config;
 
-use crate::fused;
+use crate::fused::{self, AttentionMask};
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::{Noise, dropout};
 use crate::position::{AttentionBias, PositionBias, Rows};
@@ -60,11 +63,48 @@ impl Encoder {
         zero_padding(states, rows.lengths)
     }
 
+    /// As [`Self::forward`], only at the tokens `places` of each row, ascending: `[places, hidden]`, row by row. The last layer computes
+    /// nothing else.
+    #[must_use]
+    pub fn forward_at<'a>(&self, tokens: Tensor<3>, rows: impl Into<Rows<'a>>, places: &[Vec<usize>]) -> Tensor<2> {
+        let rows = rows.into();
+        let [batch, length, hidden] = tokens.dims();
+        let device = tokens.device();
+        let Some((last, before)) = self.layers.split_last().filter(|_| fused::on(&device)) else {
+            return at(self.forward(tokens, rows, None), places);
+        };
+        let states = run(before, &self.bias, self.entry(tokens, None), rows, None);
+        let AttentionBias::Fused(mask) = self.bias.attention_bias(length, rows, &device) else {
+            return at(states, places);
+        };
+        let mask = Arc::new(mask.at(places));
+        let padded = last.forward_at(states.reshape([batch * length, hidden]), &mask);
+        let most = mask.tokens[0];
+        let real = |row: usize, places: &Vec<usize>| (0..places.len()).map(move |place| row * most + place);
+        let real = places.iter().enumerate().flat_map(|(row, places)| real(row, places)).collect();
+        select(padded, real)
+    }
+
     /// Input LayerNorm and dropout: `[batch, tokens, hidden]` to the same shape.
     #[must_use]
     pub fn entry(&self, tokens: Tensor<3>, noise: Option<&Noise>) -> Tensor<3> {
         dropout(self.norm.forward(tokens), noise, "encoder.entry", self.dropout)
     }
+}
+
+/// The states `[batch, tokens, hidden]` at the tokens `places` of each row: `[places, hidden]`, row by row.
+#[must_use]
+pub fn at(states: Tensor<3>, places: &[Vec<usize>]) -> Tensor<2> {
+    let [batch, tokens, hidden] = states.dims();
+    let rows = places.iter().enumerate().flat_map(|(row, places)| places.iter().map(move |at| row * tokens + at));
+    select(states.reshape([batch * tokens, hidden]), rows.collect())
+}
+
+/// The rows of a matrix with the given indices.
+pub(crate) fn select(states: Tensor<2>, rows: Vec<usize>) -> Tensor<2> {
+    let (count, device) = (rows.len(), states.device());
+    let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
+    states.select(0, Tensor::from_data(TensorData::new(rows, [count]), &device))
 }
 
 /// Runs `layers` on states `[batch, tokens, hidden]`; values at padding are finite but undefined.
@@ -149,6 +189,25 @@ impl Layer {
             AttentionBias::Fused(mask) => fused::attend(qkv, mask),
             AttentionBias::Tensor(bias) => self.attend(&qkv, batch, bias.as_ref().clone()),
         };
+        self.after_attention(states, context, noise)
+    }
+
+    /// As [`Self::forward`] without noise, only at the queries of `mask`: `[batch * queries, hidden]`.
+    fn forward_at(&self, states: Tensor<2>, mask: &Arc<AttentionMask>) -> Tensor<2> {
+        let hidden = states.dims()[1];
+        let part = |x: Tensor<2>, columns: Range<usize>| {
+            let bias = self.qkv.bias.as_ref().map(|bias| bias.val().slice(s![columns.clone()]));
+            module::linear(x, self.qkv.weight.val().slice(s![.., columns]), bias)
+        };
+        let rows = mask.queries.iter().flatten().enumerate();
+        let own = rows.map(|(query, token)| query / mask.tokens[0] * mask.tokens[1] + token).collect();
+        let own = select(states.clone(), own);
+        let query = part(own.clone(), 0..hidden);
+        let context = fused::cross_attend(query, part(states, hidden..3 * hidden), mask);
+        self.after_attention(own, context, None)
+    }
+
+    fn after_attention(&self, states: Tensor<2>, context: Tensor<2>, noise: Option<&Noise>) -> Tensor<2> {
         let context = self.output.forward(context);
         let context = dropout(context, noise, &format!("{}.attention", self.name), self.dropout);
         let states = self.attention_norm.forward(states + context);

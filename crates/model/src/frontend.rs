@@ -20,7 +20,10 @@ pub use learned::{Deep, MxDna};
 pub use lookup::Lookup;
 pub use route::{Embedded, Route, Unit};
 
+use upsampling::UpsamplingDecoder;
+
 use crate::config::ModelConfig;
+use crate::encoder::at;
 use crate::layers::Init;
 use crate::noise::Noise;
 use crate::position::Rows;
@@ -76,13 +79,40 @@ impl Frontend {
     /// `skip` are those of [`Embedded`]; `lengths[row]` is the number of positions of a row.
     #[must_use]
     pub fn restore(&self, states: Tensor<3>, route: &Route, skip: Option<Tensor<3>>, lengths: &[usize]) -> Tensor<3> {
-        let decoder = match self {
-            Frontend::Lookup(_) => return states,
-            Frontend::MxDna(front) => &front.way_back,
-            Frontend::Deep(front) => &front.way_back,
-        };
-        let Some(skip) = skip else { return states };
-        decoder.restore(skip, states, &route.centers(lengths), lengths)
+        match (self.decoder(), skip) {
+            (Some(decoder), Some(skip)) => decoder.restore(skip, states, &route.centers(lengths), lengths),
+            _ => states,
+        }
+    }
+
+    /// As [`Self::restore`] only at the positions `places` of each row: `[places, hidden]`, row by row.
+    #[must_use]
+    pub fn restore_at(
+        &self,
+        states: Tensor<3>,
+        route: &Route,
+        skip: Tensor<3>,
+        lengths: &[usize],
+        places: &[Vec<usize>],
+    ) -> Tensor<2> {
+        let Some(decoder) = self.decoder() else { return at(states, places) };
+        let [_, _, hidden] = skip.dims();
+        let most = places.iter().map(Vec::len).max().unwrap_or(0);
+        // Rows with fewer places repeat position 0.
+        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(most).collect::<Vec<_>>();
+        let padded: Vec<Vec<usize>> = places.iter().map(padded).collect();
+        let skip = at(skip, &padded).reshape([places.len(), most, hidden]);
+        let restored = decoder.forward_at(skip, states, &route.centers(lengths), &padded);
+        let own: Vec<Vec<usize>> = places.iter().map(|row| (0..row.len()).collect()).collect();
+        at(restored, &own)
+    }
+
+    fn decoder(&self) -> Option<&UpsamplingDecoder> {
+        match self {
+            Frontend::Lookup(_) => None,
+            Frontend::MxDna(front) => Some(&front.way_back),
+            Frontend::Deep(front) => Some(&front.way_back),
+        }
     }
 
     /// The embedding matrix `[vocabulary, hidden]`, which is tied to the output layer of the masked-language-model head.

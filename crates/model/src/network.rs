@@ -63,6 +63,23 @@ impl Model {
         States { positions, auxiliary, route }
     }
 
+    /// States of the positions `places` of each row, ascending, without noise: `[places, hidden]`, row by row. The same as those of
+    /// [`Self::states`], but the last layer computes nothing else.
+    #[must_use]
+    pub fn states_at<'a>(&self, ids: Tensor<2, Int>, rows: impl Into<Rows<'a>>, places: &[Vec<usize>]) -> Tensor<2> {
+        let rows = rows.into();
+        let Embedded { tokens, lengths, route, skip, .. } = self.frontend.embed(ids, rows, None);
+        let centers = rows.centers.map(|centers| route.token_centers(centers));
+        let tokens_of = Rows { lengths: &lengths, centers: centers.as_deref() };
+        match skip {
+            None => self.encoder.forward_at(tokens, tokens_of, places),
+            Some(skip) => {
+                let states = self.encoder.forward(tokens, tokens_of, None);
+                self.frontend.restore_at(states, &route, skip, rows.lengths, places)
+            }
+        }
+    }
+
     /// States at the targets `[targets, hidden]` to logits `[targets, ids]` of the masked-language-model head for the range `ids`.
     #[must_use]
     pub fn logits(&self, gathered: Tensor<2>, ids: Range<usize>) -> Tensor<2> {

@@ -90,7 +90,7 @@ impl PositionBias {
         }
         let lengths = [rows.lengths.to_vec(), rows.lengths.to_vec()];
         let (heads, centers) = (self.head_biases(tokens), self.centers(tokens, &rows));
-        AttentionBias::Fused(Arc::new(AttentionMask { tokens: [tokens; 2], lengths, heads, centers }))
+        AttentionBias::Fused(Arc::new(AttentionMask { tokens: [tokens; 2], lengths, heads, centers, queries: None }))
     }
 
     /// The bias of a batch as a tensor, `[batch or 1, heads, tokens, tokens]`.

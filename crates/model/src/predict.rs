@@ -33,7 +33,7 @@ impl Predict for Predictor {
         if batch.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let states = self.model.states(batch.ids.clone(), batch.rows(), None).positions;
-        read_back::rows(self.model.logits(batch.gather(states), ids), "logits")
+        let states = self.model.states_at(batch.ids.clone(), batch.rows(), &batch.places());
+        read_back::rows(self.model.logits(states, ids), "logits")
     }
 }

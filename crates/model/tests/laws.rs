@@ -137,6 +137,32 @@ fn logits_do_not_depend_on_masked_bases() {
     }
 }
 
+/// What scoring computes, only at the targets, is to the last bit what the complete pass has there.
+#[test]
+fn states_at_places_are_those_of_the_complete_pass() {
+    for device in devices() {
+        for position in ["alibi-directed", "alibi-directed-reach100-bases", "alibi-bases"] {
+            for frontend in frontends() {
+                let model = Model::new(&config(frontend.clone(), position.parse().unwrap()), 5, &device);
+                let lengths = [90, 41, 70, 3];
+                let centers: Vec<Vec<f32>> =
+                    lengths.iter().map(|&length| (0..length).map(|at| at as f32 * 1.5).collect()).collect();
+                let rows = Rows { lengths: &lengths, centers: Some(&centers) };
+                let places = [(2..80).step_by(7).collect(), vec![40], vec![], vec![0, 1, 2]];
+                let found = numbers(model.states_at(ids(&lengths, 3, &device), rows, &places));
+                let all = model.states(ids(&lengths, 3, &device), rows, None).positions;
+                let expected = numbers(model::encoder::at(all, &places));
+                assert_eq!(found.len(), expected.len());
+                let fused = device == model::device::open("cpu").unwrap();
+                if fused {
+                    assert_eq!(found, expected, "{frontend:?} {position}");
+                }
+                assert!(distance(&found, &expected) < 2e-5, "{frontend:?} {position}");
+            }
+        }
+    }
+}
+
 /// For single bases distances in bases and in tokens are the same.
 #[test]
 fn single_bases_are_one_base_apart() {

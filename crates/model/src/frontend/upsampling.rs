@@ -64,14 +64,29 @@ impl UpsamplingDecoder {
     /// `coordinates[row]` has one coordinate per token; further tokens are padding.
     #[must_use]
     pub fn forward(&self, nucleotides: Tensor<3>, tokens: Tensor<3>, coordinates: &[Vec<usize>]) -> Tensor<3> {
+        let [batch, positions, _] = nucleotides.dims();
+        let everywhere: Vec<usize> = (0..positions).collect();
+        self.forward_at(nucleotides, tokens, coordinates, &vec![everywhere; batch])
+    }
+
+    /// As [`Self::forward`], where `nucleotides` are the states of the positions `places` of each row only; as many in each row.
+    #[must_use]
+    pub fn forward_at(
+        &self,
+        nucleotides: Tensor<3>,
+        tokens: Tensor<3>,
+        coordinates: &[Vec<usize>],
+        places: &[Vec<usize>],
+    ) -> Tensor<3> {
         let ([batch, positions, hidden], [_, keys, _]) = (nucleotides.dims(), tokens.dims());
         let (size, device) = (hidden / self.heads, nucleotides.device());
         let flat = nucleotides.reshape([batch * positions, hidden]);
         let query = self.query.forward(self.norm.forward(flat.clone()));
         let key_value = self.key_value.forward(self.norm.forward(tokens.reshape([batch * keys, hidden])));
 
-        let indices: Vec<usize> = (0..positions).collect();
-        let query = rotate(query.reshape([batch, positions, self.heads, size]), &angles(&indices, size, 1, &device));
+        let indices = if places.iter().all(|row| *row == places[0]) { &places[..places.len().min(1)] } else { places };
+        let turned = angles(&indices.concat(), size, indices.len(), &device);
+        let query = rotate(query.reshape([batch, positions, self.heads, size]), &turned);
         let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect::<Vec<_>>();
         let coordinates_padded: Vec<usize> = coordinates.iter().flat_map(padded).collect();
         let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, self.heads, size]);
@@ -82,7 +97,8 @@ impl UpsamplingDecoder {
             let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
             let unbiased = HeadBias { values: Arc::default(), slope: 0.0, left: true, right: true };
             let heads = vec![unbiased; self.heads];
-            let mask = Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads, centers: None });
+            let mask =
+                Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads, centers: None, queries: None });
             let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
             fused::cross_attend(query.reshape([batch * positions, hidden]), key_value, &mask)
         } else {

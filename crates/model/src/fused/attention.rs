@@ -40,9 +40,24 @@ pub struct AttentionMask {
     pub heads: Vec<HeadBias>,
     /// Centres of the tokens of a self-attention, `[batch * tokens]`: distances are between these instead of between indices.
     pub centers: Option<Vec<f32>>,
+    /// Which token each query of a self-attention is, `[batch * queries]`, ascending in each sequence; `None`: query `i` is token `i`.
+    pub queries: Option<Vec<usize>>,
 }
 
 impl AttentionMask {
+    /// The mask for the tokens `places` of each sequence as the only queries, padded to the longest list.
+    #[must_use]
+    pub fn at(&self, places: &[Vec<usize>]) -> AttentionMask {
+        let most = places.iter().map(Vec::len).max().unwrap_or(0);
+        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(most).collect::<Vec<_>>();
+        AttentionMask {
+            tokens: [most, self.tokens[1]],
+            lengths: [places.iter().map(Vec::len).collect(), self.lengths[1].clone()],
+            queries: Some(places.iter().flat_map(padded).collect()),
+            ..self.clone()
+        }
+    }
+
     /// Number of tiles: sequences times heads.
     fn tiles(&self) -> usize {
         self.lengths[0].len() * self.heads.len()
@@ -141,16 +156,30 @@ impl<'a> Tile<'a> {
         1.0 / (self.size as f32).sqrt()
     }
 
+    /// The token that a query is.
+    #[inline(always)]
+    fn token(&self, query: usize) -> usize {
+        match &self.inputs.mask.queries {
+            Some(queries) => queries[self.row * self.inputs.mask.tokens[0] + query],
+            None => query,
+        }
+    }
+
     /// Range of keys that the [`QUERIES`] queries from `first` attend to, rounded to multiples of [`LANES`].
     #[inline(always)]
     fn visible(&self, first: usize) -> (usize, usize) {
         let bias = &self.inputs.mask.heads[self.head];
+        let last = (first + QUERIES).min(self.length[0]).max(first + 1) - 1;
+        let (first, end) = match &self.inputs.mask.queries {
+            Some(_) => (self.token(first) / LANES * LANES, self.token(last) + 1),
+            None => (first, first + QUERIES),
+        };
         let from = if bias.left { 0 } else { first };
-        let to = if bias.right { self.padded[1] } else { first + QUERIES };
+        let to = if bias.right { self.padded[1] } else { end.next_multiple_of(LANES) };
         (from, to.min(self.length[1].next_multiple_of(LANES)))
     }
 
-    /// Adds the position bias to the scores of `query` for the keys from `from`; padded keys get minus infinity.
+    /// Adds the position bias to the scores of the token `query` for the keys from `from`; padded keys get minus infinity.
     #[inline(always)]
     fn bias(&self, scores: &mut [f32], query: usize, from: usize) {
         let unpadded = scores.len().min(self.length[1] - from);
@@ -224,7 +253,7 @@ impl Kernel for Forward<'_> {
                     scores.fill(0.0);
                     continue;
                 }
-                tile.bias(scores, query, from);
+                tile.bias(scores, tile.token(query), from);
                 let high = maximum(scores);
                 let total = exponentials::<FMA>(scores, high);
                 inverse[index] = 1.0 / total;
@@ -341,7 +370,7 @@ impl Kernel for Backward<'_> {
                     score_gradients.fill(0.0);
                     continue;
                 }
-                tile.bias(weights, query, from);
+                tile.bias(weights, tile.token(query), from);
                 let (own, out) = (&gradient[query * width..][..width], &context[query * width..][..width]);
                 let mean = own.iter().zip(out).fold(0.0, |sum, (a, b)| multiply_add::<FMA>(*a, *b, sum));
                 let total = saved.log_sums[query];
