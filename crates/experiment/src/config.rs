@@ -44,6 +44,16 @@ impl Default for EncoderConfig {
     }
 }
 
+/// Units of fixed length, of a control that is as large as a learned front end (`docs/protocol.md#controls-of-learned-tokenizers`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixedUnits {
+    /// Mean bases per unit, as those of the learned front end on validation windows.
+    pub bases: f64,
+    /// Width of the feed-forward block of a unit; 0: none.
+    pub inner: usize,
+}
+
 /// Unit of masking in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

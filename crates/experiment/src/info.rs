@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dataset::{CorpusSpec, TaskSpec};
+use tokenize::Equal;
 
 use crate::run::DataRef;
 
@@ -25,6 +26,8 @@ pub struct TokenizerInfo {
     pub tokens_per_span: usize,
     /// Number of transformer layers that the front end runs on single bases (0 for lookup tables).
     pub nucleotide_layers: usize,
+    /// The learned tokenizer that it is as large as, and in what, for a control of that kind.
+    pub equal: Option<Equal>,
 }
 
 /// Properties of a corpus.

@@ -115,6 +115,14 @@ impl Runs {
     }
 }
 
+/// What runs are compared within.
+#[derive(Clone, Copy)]
+struct Arm<'a> {
+    corpus: &'a CorpusInfo,
+    position: Position,
+    seed: u64,
+}
+
 /// A spec with resolved names.
 struct ResolvedSpec<'a> {
     spec: &'a Spec,
@@ -147,6 +155,12 @@ impl<'a> ResolvedSpec<'a> {
         let corpora = corpora.iter().map(|name| resolver.corpus(name).map_err(|r| refused("corpus", r)));
         let corpora = corpora.collect::<Result<Vec<_>>>()?;
         let tasks = tasks(spec, resolver)?;
+        for (control, equal) in subjects.iter().filter_map(|info| Some((&info.canonical, info.equal.as_ref()?))) {
+            if subjects.iter().all(|info| info.canonical != equal.to) {
+                let cause = format!("{control} is as large as {}, which is not one of the tokenizers", equal.to);
+                return Err(Error::invalid("tokenizers", cause, format!("add {}", equal.to)));
+            }
+        }
         let equal_compute = equal_compute(spec, resolver)?;
         Ok(ResolvedSpec { spec, resolver, subjects, compared, reference, corpora, tasks, equal_compute })
     }
@@ -162,30 +176,44 @@ impl<'a> ResolvedSpec<'a> {
         }
     }
 
-    fn model(
-        &self,
-        info: &TokenizerInfo,
-        corpus: &CorpusInfo,
-        position: Position,
-        bases: u64,
-        rate: f64,
-    ) -> Result<Pretrain> {
+    /// The pretraining run of a tokenizer; `None` until the runs on which it depends are finished.
+    fn model(&self, info: &TokenizerInfo, arm: Arm<'_>, bases: u64, rate: f64) -> Result<Option<Pretrain>> {
+        let Arm { corpus, position, seed } = arm;
+        let fixed_units = match &info.equal {
+            None => None,
+            Some(equal) => {
+                let learned = self.subjects.iter().find(|info| info.canonical == equal.to);
+                // The run at its own learning rate with as many bases, or with the most.
+                let budgets = self.spec.budgets();
+                let most = budgets.iter().copied().max().unwrap_or(bases);
+                let of = if budgets.contains(&bases) { bases } else { most };
+                let learned = match learned.and_then(|info| Some((info, self.rate(info, arm)?))) {
+                    Some((learned, rate)) => self.model(learned, arm, of, rate)?,
+                    None => None,
+                };
+                let Some(learned) = learned else { return Ok(None) };
+                let key = self.run(seed, Work::Pretrain(learned)).key();
+                let Some(units) = self.resolver.fixed_units(&key, equal.quantity) else { return Ok(None) };
+                Some(units)
+            }
+        };
         let training = Training { learning_rate: rate, bases, ..self.spec.training.clone() };
         let masking = self.spec.masking.clone();
-        Ok(Pretrain {
+        Ok(Some(Pretrain {
             tokenizer: info.canonical.clone(),
             corpus: corpus.data.clone(),
             encoder: self.spec.encoder(position, self.resolver.encoders())?,
+            fixed_units,
             prior: (masking.unit == MaskingUnit::Bases).then_some(self.spec.prior),
             masking,
             training,
             scoring: self.spec.scoring.clone(),
-        })
+        }))
     }
 
     /// Every tokenizer with every learning rate at the smallest budget, with the selected rate at the others. Seeds are the outer loop, so
     /// that partial results are paired across tokenizers. Returns the number of runs that are deferred until a rate is selected, or until
-    /// the cost of another tokenizer is known.
+    /// the cost or the units of another tokenizer are known.
     fn pretraining(&self, runs: &mut Runs) -> Result<usize> {
         let (grid, budgets, mut deferred) = (self.spec.grid(), self.spec.budgets(), 0);
         for &seed in &self.spec.seeds {
@@ -197,25 +225,26 @@ impl<'a> ResolvedSpec<'a> {
                     &self.subjects[..self.compared]
                 };
                 for &position in &self.spec.positions {
+                    let arm = Arm { corpus, position, seed };
                     for info in subjects {
-                        let mut add = |bases, rate| -> Result<()> {
-                            let pretrain = self.model(info, corpus, position, bases, rate)?;
+                        let mut add = |bases, rate| -> Result<usize> {
+                            let Some(pretrain) = self.model(info, arm, bases, rate)? else { return Ok(1) };
                             let macs = cost::pretrain(&pretrain, info, corpus, &self.spec.device);
                             let data = located(Some(info), Some(corpus), None);
                             runs.add(self.run(seed, Work::Pretrain(pretrain)), data, macs);
-                            Ok(())
+                            Ok(0)
                         };
                         for &rate in &grid {
-                            add(budgets[0], rate)?;
+                            deferred += add(budgets[0], rate)?;
                         }
                         let larger = budgets[1..].iter().map(|&bases| Some(bases));
                         let compute = self.equal_compute.iter().filter(|(_, of)| *of == info.canonical);
                         let compute = compute.map(|(reference, _)| self.equal_compute(reference, info, position));
                         for bases in larger.chain(compute) {
-                            match (bases, self.rate(info, corpus, position, seed)) {
+                            deferred += match (bases, self.rate(info, arm)) {
                                 (Some(bases), Some(rate)) => add(bases, rate)?,
-                                _ => deferred += 1,
-                            }
+                                _ => 1,
+                            };
                         }
                     }
                 }
@@ -245,16 +274,20 @@ impl<'a> ResolvedSpec<'a> {
         let mut deferred = 0;
         for &seed in &self.spec.seeds {
             for &position in &self.spec.positions {
+                let arm = Arm { corpus: self.corpus(), position, seed };
                 for task in &self.tasks {
                     for (i, info) in self.subjects.iter().enumerate() {
-                        let rate = self.rate(info, self.corpus(), position, seed);
+                        let rate = self.rate(info, arm);
                         deferred += usize::from(rate.is_none());
                         // Control without pretraining, for the reference tokenizer only.
                         let untrained = self.spec.controls && i == self.reference;
                         let untrained = untrained.then_some((self.spec.training.learning_rate, false));
                         for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(untrained) {
                             let bases = self.spec.budgets().last().copied().unwrap_or_default();
-                            let model = self.model(info, self.corpus(), position, bases, rate)?;
+                            let Some(model) = self.model(info, arm, bases, rate)? else {
+                                deferred += 1;
+                                continue;
+                            };
                             let finetuning = self.spec.finetuning.clone();
                             let finetune = Finetune { model, pretrained, task: task.data.clone(), finetuning };
                             let macs = cost::finetune(&finetune, info, task, &self.spec.device);
@@ -269,10 +302,10 @@ impl<'a> ResolvedSpec<'a> {
     }
 
     /// The learning rate of the pretrained model, if it is known.
-    fn rate(&self, info: &TokenizerInfo, corpus: &CorpusInfo, position: Position, seed: u64) -> Option<f64> {
+    fn rate(&self, info: &TokenizerInfo, arm: Arm<'_>) -> Option<f64> {
         match self.spec.grid().as_slice() {
             [only] => Some(*only),
-            _ => self.resolver.chosen(&Choice::new(&info.canonical, &corpus.data.hash, position, seed)),
+            _ => self.resolver.chosen(&Choice::new(&info.canonical, &arm.corpus.data.hash, arm.position, arm.seed)),
         }
     }
 

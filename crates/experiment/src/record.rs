@@ -142,6 +142,9 @@ pub struct Pretrained {
     /// What a control selected on the validation split: the order of the chain, or the concentration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<f64>,
+    /// Mean bases per unit of a front end that learns units, on the validation windows of the last point of the curve, masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_bases: Option<f64>,
 }
 
 /// Exact cost of a model.

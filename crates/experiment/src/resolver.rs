@@ -1,9 +1,12 @@
 //! Resolution of the names of a spec. The program implements it with the tokenizer registry and the data files.
 
-use crate::config::{Masking, Position};
+use tokenize::Quantity;
+
+use crate::config::{FixedUnits, Masking, Position};
 use crate::encoder::Encoders;
 use crate::info::{CorpusInfo, TaskInfo, TokenizerInfo};
 use crate::rates::Choice;
+use crate::run::Key;
 
 /// Why a resolver rejects a name, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,12 @@ pub trait Resolver {
     /// The selected learning rate of a tokenizer at a seed, once pretraining over the grid is finished.
     fn chosen(&self, choice: &Choice) -> Option<f64> {
         let _ = choice;
+        None
+    }
+
+    /// The units of a control whose `quantity` is that of the learned front end of the run `learned`, once that is finished.
+    fn fixed_units(&self, learned: &Key, quantity: Quantity) -> Option<FixedUnits> {
+        let _ = (learned, quantity);
         None
     }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EncoderConfig, Finetuning, Masking, PriorKind, Scoring, Training, is_default};
+use crate::config::{EncoderConfig, Finetuning, FixedUnits, Masking, PriorKind, Scoring, Training, is_default};
 use crate::error::{Error, Result};
 
 /// Protocol version, incremented manually when the meaning of a run changes, so that records of different protocols never share
@@ -73,6 +73,9 @@ pub struct Pretrain {
     pub corpus: DataRef,
     /// The encoder.
     pub encoder: EncoderConfig,
+    /// Units of fixed length, for a control that is as large as a learned front end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_units: Option<FixedUnits>,
     /// Masking in training.
     pub masking: Masking,
     /// Weights of the segmentation prior; `None` for masking in tokens and in records of protocol 1.

@@ -156,6 +156,7 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
         offsets: Vec::new(),
         prior_total: None,
         selected: None,
+        unit_bases: None,
     }))
 }
 

@@ -20,7 +20,7 @@ use crate::network::Model;
 use crate::predict::Predictor;
 use crate::pretrain::{self, Trained};
 use crate::score::{EVERY_PASS, Scorer, block_of};
-use crate::segmentation::{lengths, mean_pass_size};
+use crate::segmentation::{lengths, mean_pass_size, unit_bases};
 use crate::watch::{Stopwatch, Watch};
 
 /// A run collapsed if its last validation score is not below its first and its test score exceeds the context-free null by
@@ -106,6 +106,7 @@ impl From<Predicted> for Executed {
             offsets: Vec::new(),
             prior_total: None,
             selected,
+            unit_bases: None,
         };
         let timing = Timing { score_seconds: seconds, ..Timing::default() };
         Executed { outcome: Outcome::Pretrained(Box::new(pretrained)), timing, resumed: 0, notes: Vec::new() }
@@ -162,6 +163,8 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         steps,
         ..cost(&model, fitted, &windows, run, inputs.device)
     };
+    let windows = pretrain::last_windows(run, corpus)?;
+    let unit_bases = unit_bases(&model, fitted, &windows, run.masking.span, inputs.device);
     checkpoint::save_weights(inputs.folder, &model)?;
     let timing = Timing {
         train_seconds: state.seconds,
@@ -181,6 +184,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         offsets: scorer.offsets().to_vec(),
         prior_total: fitted.prior.as_ref().map(|prior| prior.total()),
         selected: None,
+        unit_bases,
     }));
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
 }

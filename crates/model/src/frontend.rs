@@ -8,6 +8,7 @@ pub mod deformable;
 pub mod experts;
 pub mod learned;
 pub mod lookup;
+pub mod pool;
 mod route;
 pub mod suppression;
 pub mod tokenization;
@@ -16,8 +17,9 @@ pub mod upsampling;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-pub use learned::{Deep, MxDna};
+pub use learned::{MxDna, Unpooled};
 pub use lookup::Lookup;
+pub use pool::Pool;
 pub use route::{Embedded, Route, Unit};
 
 use upsampling::UpsamplingDecoder;
@@ -36,8 +38,10 @@ pub enum Frontend {
     Lookup(Lookup),
     /// MxDNA's learned tokenization.
     MxDna(MxDna),
-    /// Control of MxDNA: the same layers without learned tokenization.
-    Deep(Deep),
+    /// Fixed pooling between the same layers.
+    Pool(Pool),
+    /// The same layers without pooling.
+    Unpooled(Unpooled),
 }
 
 impl Frontend {
@@ -51,8 +55,11 @@ impl Frontend {
             tokenize::FrontendConfig::MxDna(mxdna) => {
                 Frontend::MxDna(MxDna::new(init, config.vocabulary, mxdna, &config.encoder))
             }
-            tokenize::FrontendConfig::Deep(deep) => {
-                Frontend::Deep(Deep::new(init, config.vocabulary, deep, &config.encoder))
+            tokenize::FrontendConfig::Pool(pool) => {
+                Frontend::Pool(Pool::new(init, config.vocabulary, pool, &config.encoder))
+            }
+            tokenize::FrontendConfig::Unpooled(unpooled) => {
+                Frontend::Unpooled(Unpooled::new(init, config.vocabulary, unpooled, &config.encoder))
             }
         }
     }
@@ -71,7 +78,8 @@ impl Frontend {
                 auxiliary: None,
             },
             Frontend::MxDna(front) => front.embed(ids, rows, noise),
-            Frontend::Deep(front) => front.embed(ids, rows, noise),
+            Frontend::Pool(front) => front.embed(ids, rows, noise),
+            Frontend::Unpooled(front) => front.embed(ids, rows, noise),
         }
     }
 
@@ -111,7 +119,8 @@ impl Frontend {
         match self {
             Frontend::Lookup(_) => None,
             Frontend::MxDna(front) => Some(&front.way_back),
-            Frontend::Deep(front) => Some(&front.way_back),
+            Frontend::Pool(front) => Some(&front.way_back),
+            Frontend::Unpooled(front) => Some(&front.way_back),
         }
     }
 
@@ -121,7 +130,8 @@ impl Frontend {
         let lookup = match self {
             Frontend::Lookup(lookup) => lookup,
             Frontend::MxDna(front) => &front.nucleotides.lookup,
-            Frontend::Deep(front) => &front.nucleotides.lookup,
+            Frontend::Pool(front) => &front.nucleotides.lookup,
+            Frontend::Unpooled(front) => &front.nucleotides.lookup,
         };
         lookup.embedding.weight.val()
     }
@@ -134,7 +144,8 @@ impl Frontend {
         match self {
             Frontend::Lookup(_) => 0,
             Frontend::MxDna(front) => front.macs(positions, tokens),
-            Frontend::Deep(front) => front.macs(positions),
+            Frontend::Pool(front) => front.macs(positions, tokens),
+            Frontend::Unpooled(front) => front.macs(positions),
         }
     }
 }

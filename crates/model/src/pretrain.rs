@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
-use dataset::{Corpus, Split, stream};
+use dataset::{Corpus, ScoringWindow, Split, stream};
 use experiment::config::{MaskingUnit, Prefixes, Scoring};
 use experiment::record::CurvePoint;
 use experiment::run::Pretrain;
@@ -244,12 +244,13 @@ fn measure(
 ) -> Result<CurvePoint, Error> {
     let span = pretrain.masking.span;
     let mut scorer = Scorer::new(Predictor::new(model, device), fitted, span);
-    let Scoring { curve_windows, last_windows, .. } = pretrain.scoring;
-    let last = state.step == steps(pretrain);
-    let windows = if last && last_windows > 0 { last_windows } else { curve_windows };
-    let bases = windows * pretrain.training.window * corpus.trained().count();
+    let windows = if state.step == steps(pretrain) {
+        last_windows(pretrain, corpus)?
+    } else {
+        validation_windows(pretrain, corpus, pretrain.scoring.curve_windows)?
+    };
     let (mut bits, mut scored, mut floor) = (0.0, 0, None);
-    for (number, window) in corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?.iter().enumerate() {
+    for (number, window) in windows.iter().enumerate() {
         let pass = number % plan::PASSES;
         let score = scorer.window(&window.bases, &[pass], false)?;
         bits += score.total();
@@ -259,6 +260,17 @@ fn measure(
         }
     }
     Ok(CurvePoint { bases: state.bases, bits, scored, floor, loss: state.loss / state.loss_steps.max(1) as f64 })
+}
+
+/// The validation windows of the last point of the curve.
+pub(crate) fn last_windows(pretrain: &Pretrain, corpus: &Corpus) -> Result<Vec<ScoringWindow>, Error> {
+    let Scoring { curve_windows, last_windows, .. } = pretrain.scoring;
+    validation_windows(pretrain, corpus, if last_windows > 0 { last_windows } else { curve_windows })
+}
+
+fn validation_windows(pretrain: &Pretrain, corpus: &Corpus, each: usize) -> Result<Vec<ScoringWindow>, Error> {
+    let bases = each * pretrain.training.window * corpus.trained().count();
+    Ok(corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?)
 }
 
 /// Trains again for the weights alone, where a fine-tuning needs them and they are gone.

@@ -47,13 +47,33 @@ pub(crate) fn mean_pass_size(
     PassSize { positions: mean(positions), tokens: mean(tokens), targets: mean(targets) }
 }
 
-/// Which token covers which positions of one sequence. Needs a forward pass only if the front end learns its units.
+/// Which token covers which positions of one sequence. Needs a forward pass only if the front end pools.
 fn route(model: &Model, fitted: &Fitted, layout: &Layout, device: &Device) -> Route {
-    if !fitted.frontend.learns_units() {
+    if !fitted.frontend.pools() {
         return Route::Same;
     }
     let batch = Batch::new(std::slice::from_ref(layout), device);
     model.valid().states(batch.ids.clone(), batch.rows(), None).route
+}
+
+/// Mean bases per unit of a front end that learns units, over windows of `bases` bases, each masked under one pass of the scoring plan,
+/// in turn; `None` for other front ends.
+pub(crate) fn unit_bases(
+    model: &Model,
+    fitted: &Fitted,
+    windows: &[ScoringWindow],
+    span: usize,
+    device: &Device,
+) -> Option<f64> {
+    let (mut units, mut bases) = (0, 0);
+    for (number, window) in windows.iter().enumerate().filter(|_| fitted.frontend.learns_units()) {
+        let spans = plan::scoring(&window.bases, span, number % plan::PASSES);
+        let layout = SegmentedWindow::new(&*fitted.tokenizer, &window.bases, &spans).step(0);
+        let Route::Units(rows) = route(model, fitted, &layout, device) else { continue };
+        units += rows.first().map_or(0, Vec::len).saturating_sub(2);
+        bases += window.bases.len();
+    }
+    (units > 0).then(|| bases as f64 / units as f64)
 }
 
 /// Number of tokens by length in bases (index 0: one base) over the scored windows (learned units if the front end learns them),

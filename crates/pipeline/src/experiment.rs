@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use experiment::memory::{Memory, Source};
-use experiment::rates::{Choice, choose, macs_per_base};
+use experiment::rates::{Choice, choose};
 use experiment::record::{Outcome, Record};
 use experiment::run::{Key, Work};
 use experiment::store::Found;
@@ -297,8 +297,7 @@ impl Planned {
         // Runs whose learning rate or budget follows from other runs are planned as soon as those are finished.
         while self.plan.deferred > 0 && !summary.interrupted {
             chosen = choose(&finished_grids(&records, &self.plan.jobs));
-            self.experiment.inputs.chosen.clone_from(&chosen);
-            self.experiment.inputs.macs_per_base = macs_per_base(&records);
+            self.experiment.inputs.follow(&records, chosen.clone());
             let deferred = self.plan.deferred;
             self.plan = self.experiment.expand()?;
             if self.plan.deferred == deferred {

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use dataset::{Corpus, LongestRow, Split, Task, TaskSpec};
-use experiment::config::{Masking, Position};
-use experiment::rates::Choice;
-use experiment::run::DataRef;
+use experiment::config::{FixedUnits, Masking, Position};
+use experiment::rates::{Choice, macs_per_base};
+use experiment::record::{Outcome, Record};
+use experiment::run::{DataRef, Key, Work};
 use experiment::{CorpusInfo, Encoders, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
-use tokenize::Recipe;
+use model::frontend::pool::fixed_units;
 use tokenize::families::file;
+use tokenize::{Quantity, Recipe};
 
 use crate::builtin::Builtin;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,9 +32,11 @@ pub(crate) struct Inputs {
     /// The longest row of each task, by task name.
     longest: HashMap<String, LongestRow>,
     /// Selected learning rates.
-    pub(crate) chosen: BTreeMap<Choice, f64>,
+    chosen: BTreeMap<Choice, f64>,
     /// Multiply-accumulates per base, by canonical tokenizer name and position encoding.
-    pub(crate) macs_per_base: BTreeMap<(String, String), f64>,
+    macs_per_base: BTreeMap<(String, String), f64>,
+    /// Units of the controls of finished runs with learned units.
+    fixed_units: BTreeMap<(Key, Quantity), FixedUnits>,
     /// Remarks about the data.
     pub(crate) remarks: Vec<String>,
 }
@@ -83,6 +87,7 @@ impl Inputs {
             longest: HashMap::new(),
             chosen: BTreeMap::new(),
             macs_per_base: BTreeMap::new(),
+            fixed_units: BTreeMap::new(),
         };
         for (name, task) in spec.tasks.iter().zip(&specs) {
             inputs.add_task(name, task, workspace)?;
@@ -171,6 +176,26 @@ impl Inputs {
             tokens_per_base: recipe.tokens_per_base,
             tokens_per_span: recipe.tokens_per_span(span),
             nucleotide_layers: recipe.frontend.nucleotide_layers(),
+            equal: recipe.frontend.equal().cloned(),
+        }
+    }
+
+    /// Takes over from finished runs what later runs depend on: selected learning rates, cost, units.
+    pub(crate) fn follow(&mut self, records: &[Record], chosen: BTreeMap<Choice, f64>) {
+        self.chosen = chosen;
+        self.macs_per_base = macs_per_base(records);
+        for record in records {
+            let (Work::Pretrain(run), Outcome::Pretrained(result)) = (&record.run.work, &record.outcome) else {
+                continue;
+            };
+            let Some((bases, recipe)) = result.unit_bases.zip(self.recipe(&run.tokenizer).ok()) else { continue };
+            let (frontend, vocabulary) = (recipe.frontend.clone(), recipe.vocabulary);
+            for quantity in [Quantity::Parameters, Quantity::Macs] {
+                let missing = self.fixed_units.entry((record.key.clone(), quantity));
+                missing.or_insert_with(|| {
+                    fixed_units(&frontend, quantity, vocabulary, &run.encoder, run.training.window, bases)
+                });
+            }
         }
     }
 
@@ -208,6 +233,10 @@ impl Resolver for Inputs {
 
     fn chosen(&self, choice: &Choice) -> Option<f64> {
         self.chosen.get(choice).copied()
+    }
+
+    fn fixed_units(&self, learned: &Key, quantity: Quantity) -> Option<FixedUnits> {
+        self.fixed_units.get(&(learned.clone(), quantity)).copied()
     }
 
     fn macs_per_base(&self, tokenizer: &str, position: Position) -> Option<f64> {

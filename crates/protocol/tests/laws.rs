@@ -176,7 +176,7 @@ fn uniform_logits_give_2_bits_per_base() {
             "kmer6-nonoverlap",
             "kmer8-nonoverlap",
             "mxdna",
-            "base-deep",
+            "unpooled",
         ] {
             let recipe = registry::builtin().parse(name).unwrap();
             let k = recipe.reading.fixed().unwrap();

@@ -7,7 +7,7 @@ use report::{Comparison, Options};
 
 /// The control among these tokenizers.
 fn controls(tokenizers: &[String]) -> Vec<String> {
-    tokenizers.iter().filter(|name| *name == "base-deep").cloned().collect()
+    tokenizers.iter().filter(|name| *name == "unpooled").cloned().collect()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (
             "large",
             Shape {
-                tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+                tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "unpooled"]),
                 seeds: 3,
                 species: strings(&["human", "mouse", "fly", "yeast", "ecoli"]),
                 tasks: strings(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),

@@ -127,6 +127,7 @@ pub fn model(tokenizer: &str, position: Position) -> Pretrain {
         tokenizer: tokenizer.into(),
         corpus: data("synthetic"),
         encoder: EncoderConfig { position, ..EncoderConfig::default() },
+        fixed_units: None,
         masking: Masking::default(),
         prior: Some(experiment::config::PriorKind::Uniform),
         training: Training::default(),
@@ -187,6 +188,7 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
         offsets: Vec::new(),
         prior_total: None,
         selected: None,
+        unit_bases: None,
     }))
 }
 

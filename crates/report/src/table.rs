@@ -272,7 +272,7 @@ mod tests {
             "bpe512",
             "bpe4096",
             "mxdna",
-            "base-deep-with-a-name-that-does-not-end",
+            "unpooled-with-a-name-that-does-not-end",
         ];
         Shape {
             tokenizers: tokenizers.map(String::from).to_vec(),

@@ -12,7 +12,7 @@ fn strings(all: &[&str]) -> Vec<String> {
 
 fn shapes() -> Vec<Shape> {
     let large = Shape {
-        tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "base-deep"]),
+        tokenizers: strings(&["base", "kmer6", "kmer6-nonoverlap", "bpe512", "bpe4096", "mxdna", "unpooled"]),
         seeds: 3,
         species: strings(&["human", "mouse", "fly", "yeast", "ecoli"]),
         tasks: strings(&["prom_core_all", "prom_300_notata", "tf_human_0", "splice_reconstructed"]),
@@ -30,7 +30,7 @@ fn shapes() -> Vec<Shape> {
 fn compare(shape: &Shape) -> Comparison {
     let options = Options {
         order: shape.tokenizers.clone(),
-        controls: shape.tokenizers.iter().filter(|n| *n == "base-deep").cloned().collect(),
+        controls: shape.tokenizers.iter().filter(|n| *n == "unpooled").cloned().collect(),
         resamples: 300,
         ..Options::default()
     };
@@ -265,7 +265,7 @@ fn a_far_control_is_written_at_the_edge() {
     for name in ["curve", "curve_macs"] {
         let drawn = find(name).unwrap().draw(&far).unwrap().unwrap();
         sound(name, &drawn);
-        assert!(drawn.svg.contains("\nbase-deep (6."), "{name}");
+        assert!(drawn.svg.contains("\nunpooled (6."), "{name}");
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bpe;
 pub mod file;
 pub mod kmer;
 pub mod mxdna;
+pub mod pool;
 pub mod randomcut;
 pub mod subword;
 pub mod unigram;

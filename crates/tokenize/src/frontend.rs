@@ -12,8 +12,10 @@ pub enum FrontendConfig {
     Lookup,
     /// MxDNA: nucleotide layers, the learned tokenization module, and an upsampling decoder.
     MxDna(MxDnaConfig),
-    /// Control of MxDNA: the same nucleotide layers and decoder without the module.
-    Deep(DeepConfig),
+    /// Fixed pooling between the same nucleotide layers and decoder.
+    Pool(PoolConfig),
+    /// The same nucleotide layers and decoder without pooling.
+    Unpooled(UnpooledConfig),
 }
 
 impl FrontendConfig {
@@ -23,7 +25,7 @@ impl FrontendConfig {
     #[must_use]
     pub fn learns_units(&self) -> bool {
         match self {
-            FrontendConfig::Lookup | FrontendConfig::Deep(_) => false,
+            FrontendConfig::Lookup | FrontendConfig::Pool(_) | FrontendConfig::Unpooled(_) => false,
             FrontendConfig::MxDna(_) => true,
         }
     }
@@ -34,7 +36,8 @@ impl FrontendConfig {
         match self {
             FrontendConfig::Lookup => 0,
             FrontendConfig::MxDna(config) => config.nucleotide_layers + 1,
-            FrontendConfig::Deep(config) => config.nucleotide_layers + 1,
+            FrontendConfig::Pool(config) => config.nucleotide_layers + 1,
+            FrontendConfig::Unpooled(config) => config.nucleotide_layers + 1,
         }
     }
 
@@ -47,9 +50,39 @@ impl FrontendConfig {
                 "{} nucleotide layer(s), tokenization module, upsampling decoder",
                 config.nucleotide_layers
             )),
-            FrontendConfig::Deep(config) => {
+            FrontendConfig::Pool(config) => Some(match &config.equal {
+                Some(equal) => format!(
+                    "{} nucleotide layer(s), fixed pooling and a feed-forward block with as many {} as {}, upsampling decoder",
+                    config.nucleotide_layers,
+                    equal.quantity.words(),
+                    equal.to
+                ),
+                None => format!(
+                    "{} nucleotide layer(s), fixed pooling of {} bases, upsampling decoder",
+                    config.nucleotide_layers, config.bases
+                ),
+            }),
+            FrontendConfig::Unpooled(config) => {
                 Some(format!("{} nucleotide layer(s), upsampling decoder", config.nucleotide_layers))
             }
+        }
+    }
+
+    /// Whether the encoder sees fewer vectors than the tokenizer has tokens.
+    #[must_use]
+    pub fn pools(&self) -> bool {
+        match self {
+            FrontendConfig::Lookup | FrontendConfig::Unpooled(_) => false,
+            FrontendConfig::MxDna(_) | FrontendConfig::Pool(_) => true,
+        }
+    }
+
+    /// The learned front end that this one is as large as, if it is a control of that kind.
+    #[must_use]
+    pub fn equal(&self) -> Option<&Equal> {
+        match self {
+            FrontendConfig::Lookup | FrontendConfig::MxDna(_) | FrontendConfig::Unpooled(_) => None,
+            FrontendConfig::Pool(config) => config.equal.as_ref(),
         }
     }
 }
@@ -83,16 +116,68 @@ impl Default for MxDnaConfig {
     }
 }
 
-/// Hyperparameters of the control without the module.
+/// Hyperparameters of fixed pooling: a unit is the mean of its nucleotides, to which a feed-forward block is added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct DeepConfig {
+pub struct PoolConfig {
+    /// Number of layers on single nucleotides before the pooling.
+    pub nucleotide_layers: usize,
+    /// Mean bases per unit; the units of a sequence differ by at most one base.
+    pub bases: f64,
+    /// Width of the feed-forward block of a unit; 0: none.
+    pub inner: usize,
+    /// Where `bases` and `inner` come from, if this is a control: a run of a learned front end.
+    pub equal: Option<Equal>,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        let nucleotide_layers = MxDnaConfig::default().nucleotide_layers;
+        PoolConfig { nucleotide_layers, bases: 8.0, inner: 0, equal: None }
+    }
+}
+
+/// What a control has in common with a learned front end, besides the mean length of its units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Equal {
+    /// Canonical name of the tokenizer with the learned front end.
+    pub to: String,
+    /// The quantity that is equal.
+    pub quantity: Quantity,
+}
+
+/// A size of a front end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantity {
+    /// Number of parameters.
+    Parameters,
+    /// Multiply-accumulates of a forward pass.
+    Macs,
+}
+
+impl Quantity {
+    /// For sentences.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Quantity::Parameters => "parameters",
+            Quantity::Macs => "multiply-accumulates",
+        }
+    }
+}
+
+/// Hyperparameters of the layers around a learned front end without pooling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnpooledConfig {
     /// Number of layers on single nucleotides before the shared encoder.
     pub nucleotide_layers: usize,
 }
 
-impl Default for DeepConfig {
+impl Default for UnpooledConfig {
     fn default() -> Self {
-        DeepConfig { nucleotide_layers: MxDnaConfig::default().nucleotide_layers }
+        UnpooledConfig { nucleotide_layers: MxDnaConfig::default().nucleotide_layers }
     }
 }

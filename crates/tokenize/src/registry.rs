@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::families::{bpe, file, kmer, mxdna, randomcut, unigram, wordpiece};
+use crate::families::{bpe, file, kmer, mxdna, pool, randomcut, unigram, wordpiece};
 use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
@@ -25,13 +25,15 @@ pub struct Registry(Arc<[Family]>);
 pub fn builtin() -> Registry {
     Registry(Arc::new([
         kmer::BASE,
-        mxdna::BASE_DEEP,
         kmer::KMER,
         bpe::BPE,
         unigram::UNIGRAM,
         wordpiece::WORDPIECE,
         randomcut::RANDOMCUT,
         mxdna::MXDNA,
+        mxdna::MXDNA_POOL,
+        pool::POOL,
+        pool::UNPOOLED,
         file::FILE,
     ]))
 }

@@ -74,7 +74,7 @@ fn recipes_contain_sizes_and_controls() {
     };
     assert_eq!(numbers("base"), (9, 1.0, 12, 0));
     assert_eq!(numbers("mxdna"), (9, 1.0, 12, 2));
-    assert_eq!(numbers("base-deep"), (9, 1.0, 12, 2));
+    assert_eq!(numbers("unpooled"), (9, 1.0, 12, 2));
     assert_eq!(numbers("kmer6"), (5465, 1.0, 2, 0));
     assert_eq!(numbers("kmer6-nonoverlap"), (5465, 1.0 / 6.0, 2, 0));
     assert_eq!(numbers("kmer6-stride3"), (5465, 1.0 / 3.0, 2, 0));
@@ -85,7 +85,10 @@ fn recipes_contain_sizes_and_controls() {
     let controls = |name: &str| of(name).controls;
     assert_eq!(
         (controls("mxdna-max6"), controls("bpe512")),
-        (vec!["base-deep".to_owned()], vec!["randomcut512".to_owned()])
+        (
+            ["mxdna-max6-pool-parameters", "mxdna-max6-pool-macs", "unpooled"].map(str::to_owned).to_vec(),
+            vec!["randomcut512".to_owned()]
+        )
     );
     for name in registry.examples() {
         let recipe = of(name);

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use dataset::{CorpusSpec, TaskSpec};
-use experiment::config::{Masking, Position};
+use experiment::config::{FixedUnits, Masking, Position};
 use experiment::rates::Choice;
-use experiment::run::DataRef;
+use experiment::run::{DataRef, Key};
 use experiment::{CorpusInfo, Encoders, Job, Plan, Refusal, Resolver, Spec, TaskInfo, TokenizerInfo};
+use tokenize::{Equal, Quantity};
 
 pub(crate) struct Known {
     pub(crate) encoders: Encoders,
@@ -56,8 +57,10 @@ impl Resolver for Known {
         };
         let nucleotide_layers = usize::from(name == "mxdna");
         let location = None;
+        let equal = Equal { to: "mxdna".to_owned(), quantity: Quantity::Macs };
+        let equal = Some(equal).filter(|_| name == "mxdna-pool-macs");
         let (family, controls) = match name {
-            "mxdna" => ("mxdna", vec!["base-deep".to_owned()]),
+            "mxdna" => ("mxdna", vec!["mxdna-pool-macs".to_owned(), "unpooled".to_owned()]),
             "bpe4096" => ("bpe", vec!["randomcut4096".to_owned()]),
             other => (other, Vec::new()),
         };
@@ -71,6 +74,7 @@ impl Resolver for Known {
             tokens_per_base,
             tokens_per_span,
             nucleotide_layers,
+            equal,
         })
     }
 
@@ -104,6 +108,10 @@ impl Resolver for Known {
 
     fn chosen(&self, _: &Choice) -> Option<f64> {
         self.chosen
+    }
+
+    fn fixed_units(&self, _: &Key, _: Quantity) -> Option<FixedUnits> {
+        self.chosen.map(|_| FixedUnits { bases: 7.0, inner: 99 })
     }
 
     fn macs_per_base(&self, tokenizer: &str, _: Position) -> Option<f64> {

@@ -12,6 +12,7 @@ fn pretrain() -> Pretrain {
         tokenizer: "bpe4096".to_owned(),
         corpus: data("toy"),
         encoder: EncoderConfig { position: Position::ALIBI_DIRECTED, ..EncoderConfig::default() },
+        fixed_units: None,
         masking: Masking { share: 0.15, ..Masking::default() },
         prior: None,
         training: Training::default(),

@@ -21,8 +21,10 @@ fn dependencies_come_first_and_runs_are_unique() {
         assert!(seen.insert(job.key.clone()), "a run twice");
     }
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
-    assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
-    // 6 subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks, the reference also without pretraining;
+    assert_eq!(plan.controls, ["mxdna-pool-macs", "randomcut4096", "unpooled"]);
+    // The control that is as large as mxdna waits for its units: 3 seeds, 2 positions; each on 2 tasks.
+    assert_eq!(plan.deferred, 6 + 12);
+    // 6 other subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks, the reference also without pretraining;
     // Markov on as much text as the models see and on all, logistic regression once and a CNN per seed for each task.
     assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 2 + 2 + 6);
     assert_eq!(plan.comparisons, 3);
@@ -34,11 +36,38 @@ fn dependencies_come_first_and_runs_are_unique() {
 fn aliases_do_not_matter() {
     let plan = plan("tokenizers = ['MXDNA', 'Bpe4096', 'KMER6']\ncontrols = true\nreference = 'kmer06'");
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "kmer6"]);
-    assert_eq!(plan.controls, ["base-deep", "randomcut4096"]);
+    assert_eq!(plan.controls, ["mxdna-pool-macs", "randomcut4096", "unpooled"]);
     assert_eq!(plan.reference, "kmer6");
     // A control that is compared anyway is not added.
-    let there = common::plan("tokenizers = ['MXDNA', 'Base-Deep']\ncontrols = true");
+    let there = common::plan("tokenizers = ['MXDNA', 'Unpooled', 'mxdna-pool-macs']\ncontrols = true");
     assert_eq!(there.controls, Vec::<String>::new());
+}
+
+/// The control that is as large as a learned tokenizer needs its run, and is planned for each budget and rate as soon as that is finished.
+#[test]
+fn a_control_of_equal_size_follows_its_learned_tokenizer() {
+    let alone = spec("tokenizers = ['base', 'mxdna-pool-macs']\nexploratory = true\nseeds = 2");
+    let error = Plan::new(&alone, &Known::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("mxdna-pool-macs is as large as mxdna, which is not one of the tokenizers"),
+        "{error}"
+    );
+    assert_eq!(error.remedy().unwrap(), "add mxdna");
+
+    let both = spec(
+        "tokenizers = ['mxdna', 'mxdna-pool-macs']\nexploratory = true\nseeds = 2\nbudgets = [1000000, 2000000]\n\
+         learning_rates = [1e-3, 3e-3]",
+    );
+    let before = Plan::new(&both, &Known::default()).unwrap();
+    // mxdna at the larger budget; the control at two rates, and at the larger budget.
+    assert_eq!((before.jobs.len(), before.deferred), (4, 2 + 2 * 3));
+    let after = Plan::new(&both, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
+    assert_eq!((after.jobs.len(), after.deferred), (2 * 2 * 3, 0));
+    for job in &after.jobs {
+        let Work::Pretrain(run) = &job.run.work else { panic!() };
+        let units = run.fixed_units.map(|units| (units.bases, units.inner));
+        assert_eq!(units, (run.tokenizer == "mxdna-pool-macs").then_some((7.0, 99)));
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The learned front end [`MxDna`] and its control [`Deep`]: the same nucleotide layers and upsampling decoder, with and without
-//! the tokenization module between them.
+//! The learned front end [`MxDna`], and [`Unpooled`]: the same nucleotide layers and upsampling decoder without the tokenization module
+//! between them.
 //!
 //! Nucleotide layers have the architecture of the encoder (post-LayerNorm, same position encoding and dropout) and, like the
 //! encoder, an input LayerNorm and dropout: embedding, LayerNorm, dropout, layers. The encoder's own input LayerNorm is then
@@ -55,7 +55,9 @@ impl Nucleotides {
         run(&self.layers, &self.bias, states, rows, noise)
     }
 
-    fn macs(&self, positions: usize) -> u64 {
+    /// Multiply-accumulates for one sequence.
+    #[must_use]
+    pub fn macs(&self, positions: usize) -> u64 {
         self.layers.iter().map(|layer| layer.macs(positions)).sum()
     }
 }
@@ -112,20 +114,20 @@ fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
     cls.into_iter().chain(picked.iter().map(|picked| picked.unit)).chain(sep).collect()
 }
 
-/// The control: MxDNA without its tokenization module, so that every nucleotide is a token.
+/// MxDNA without its tokenization module, so that every nucleotide is a token.
 #[derive(Module, Debug)]
-pub struct Deep {
+pub struct Unpooled {
     /// Embedding and nucleotide layers.
     pub nucleotides: Nucleotides,
     /// Upsampling decoder: token states to nucleotide states.
     pub way_back: UpsamplingDecoder,
 }
 
-impl Deep {
+impl Unpooled {
     /// A front end with the given hyperparameters.
     #[must_use]
-    pub fn new(init: &Init, vocabulary: usize, config: &tokenize::DeepConfig, encoder: &EncoderConfig) -> Deep {
-        Deep {
+    pub fn new(init: &Init, vocabulary: usize, config: &tokenize::UnpooledConfig, encoder: &EncoderConfig) -> Unpooled {
+        Unpooled {
             nucleotides: Nucleotides::new(init, vocabulary, config.nucleotide_layers, encoder),
             way_back: UpsamplingDecoder::new(init, encoder.hidden, encoder.heads, encoder.intermediate),
         }

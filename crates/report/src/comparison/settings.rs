@@ -60,7 +60,9 @@ impl Setting {
 impl Settings {
     /// The settings of a run with an encoder.
     pub(super) fn of(model: &Pretrain) -> Settings {
-        let Pretrain { tokenizer: _, corpus, encoder, masking, prior, training, scoring } = model.clone();
+        // The units of a control are part of its tokenizer.
+        let Pretrain { tokenizer: _, corpus, encoder, fixed_units: _, masking, prior, training, scoring } =
+            model.clone();
         Settings { corpus, encoder, masking, prior, scoring, training, compute: None }
     }
 

@@ -288,7 +288,7 @@ mod tests {
             let kmer = named(name).unwrap();
             assert_eq!((kmer.name(), kmer.reading()), (recipe.name.as_str(), recipe.reading));
         }
-        for name in ["kmer13", "kmer6-stride7", "kmer", "base2", "base-deep", "bpe512", "mxdna"] {
+        for name in ["kmer13", "kmer6-stride7", "kmer", "base2", "unpooled", "bpe512", "mxdna"] {
             assert!(named(name).is_none(), "{name}");
         }
     }

@@ -1,9 +1,10 @@
-//! `mxdna` and its control `base-deep`: tokenizers of single nucleotides; the layers are in the crate `model`.
+//! `mxdna` and its controls of equal size: tokenizers of single nucleotides; the layers are in the crate `model`.
 
 use super::kmer::recipe;
+use super::pool::UNPOOLED;
 use crate::error::Error;
 use crate::family::Family;
-use crate::frontend::{DeepConfig, FrontendConfig, MxDnaConfig};
+use crate::frontend::{Equal, FrontendConfig, MxDnaConfig, PoolConfig, Quantity};
 use crate::name::Name;
 use crate::recipe::Recipe;
 
@@ -13,24 +14,45 @@ pub const MXDNA: Family = Family {
     pattern: "mxdna[-max<L>]",
     help: "learned units of 1 to L bases (default 10): MxDNA's convolution experts on single nucleotides",
     examples: &["mxdna", "mxdna-max6"],
-    resolve: |name| Some(mxdna(name)),
+    resolve: |name| Some(mxdna(name, &name.words)),
 };
 
-/// `base-deep`.
-pub const BASE_DEEP: Family = Family {
-    stem: "base",
-    pattern: "base-deep",
-    help: "control of mxdna: the same nucleotide layer and upsampling decoder around the encoder, without the module",
-    examples: &["base-deep"],
-    resolve: |name| match name.words.as_slice() {
-        [(word, None)] if word == "deep" && name.number.is_none() => {
-            Some(Ok(recipe("base-deep".to_owned(), FrontendConfig::Deep(DeepConfig::default()), 1, 1)))
+/// `mxdna-pool-parameters` and `mxdna-pool-macs`.
+pub const MXDNA_POOL: Family = Family {
+    stem: "mxdna",
+    pattern: "mxdna[-max<L>]-pool-parameters|macs",
+    help: "controls of mxdna: fixed pooling to units as long as its own, as many parameters or multiply-accumulates",
+    examples: &["mxdna-pool-parameters", "mxdna-pool-macs"],
+    resolve: |name| {
+        let (last, before) = name.words.split_last()?;
+        let (pool, before) = before.split_last()?;
+        if *pool != ("pool".to_owned(), None) || last.1.is_some() {
+            return None;
         }
-        _ => None,
+        let quantity = [Quantity::Parameters, Quantity::Macs].into_iter().find(|&q| word(q) == last.0)?;
+        Some(mxdna(name, before).map(|learned| control(&learned.name, quantity)))
     },
 };
 
-fn mxdna(name: &Name) -> Result<Recipe, Error> {
+fn word(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Parameters => "parameters",
+        Quantity::Macs => "macs",
+    }
+}
+
+/// The control of a learned tokenizer in which a quantity is equal.
+fn control(to: &str, quantity: Quantity) -> Recipe {
+    let equal = Some(Equal { to: to.to_owned(), quantity });
+    let config = PoolConfig { equal, ..PoolConfig::default() };
+    recipe(control_name(to, quantity), FrontendConfig::Pool(config), 1, 1)
+}
+
+fn control_name(to: &str, quantity: Quantity) -> String {
+    format!("{to}-pool-{}", word(quantity))
+}
+
+fn mxdna(name: &Name, words: &[(String, Option<u64>)]) -> Result<Recipe, Error> {
     let wrong = |reason: String| Error::Name {
         name: name.written.clone(),
         reason,
@@ -39,7 +61,7 @@ fn mxdna(name: &Name) -> Result<Recipe, Error> {
     if name.number.is_some() {
         return Err(wrong("unexpected number after \"mxdna\"".into()));
     }
-    let longest = match name.words.as_slice() {
+    let longest = match words {
         [] => 10,
         [(word, Some(longest))] if word == "max" => *longest,
         _ => return Err(wrong("unknown variant".into())),
@@ -49,6 +71,7 @@ fn mxdna(name: &Name) -> Result<Recipe, Error> {
     }
     let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
     let config = MxDnaConfig { kernel_sizes: (1..=longest as usize).collect(), ..MxDnaConfig::default() };
-    let controls = vec!["base-deep".to_owned()];
+    let equal = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity));
+    let controls = equal.into_iter().chain([UNPOOLED.stem.to_owned()]).collect();
     Ok(Recipe { controls, ..recipe(canonical, FrontendConfig::MxDna(config), 1, 1) })
 }
