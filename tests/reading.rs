@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
+use experiment::record::Outcome;
+
 use crate::dir::{RunOutput, TestDir, gzip, small};
 
 #[test]
@@ -190,4 +192,44 @@ fn a_slow_pipe_is_read_as_a_file_is() {
         let output = RunOutput::new(&child.wait_with_output().expect("output")).success();
         assert_eq!(output.out, "5 6 7 8\n");
     }
+}
+
+/// A BED file divides the same bits: what the classes of a species cost is what the species costs.
+#[test]
+fn region_classes_are_a_division_of_the_total() {
+    let dir = TestDir::new();
+    let text = "ACGTTGCATTGATTACACCAGGTTA".repeat(240);
+    dir.write("g.fa", format!(">one\n{}\n>two\n{}\n", &text[..3000], &text[3000..]));
+    let corpus =
+        "name = 'c'\nspecies = [{ name = 's', files = ['g.fa'], regions = 'r.bed' }]\nsplit = { block = 300 }\n";
+    dir.write("corpus.toml", corpus);
+    dir.write("q.toml", small("'base', 'bpe32'", "corpus.toml", 2_000, 2));
+    dir.write("r.bed", "one\t10\t20\ttoo short\none\t40\t3001\n");
+    dir.run(&["compare", "q.toml", "--output", "out"])
+        .failed(3, &["r.bed: line 2: the interval ends at 3001, but one has 3000"]);
+    dir.write(
+        "r.bed",
+        "#chrom\tstart\tend\tname\none\t0\t1500\tgene\ntwo\t0\t3000\tgene\none\t200\t900\texon\nX\t1\t2\texon\n",
+    );
+    let output = dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    assert!(
+        output
+            .err
+            .contains("s: bases by region class: other 1,500, gene 3,800, exon 700; 1 intervals on other sequences")
+    );
+    assert!(output.out.contains("bits per masked base of s by region class"), "{}", output.out);
+    for record in dir.records("out") {
+        let Outcome::Pretrained(done) = record.outcome else { panic!() };
+        let blocks: f64 = done.blocks.iter().map(|block| block.total()).sum();
+        let regions: f64 = done.regions.iter().map(|region| region.bits).sum();
+        assert!((blocks - regions).abs() < 1e-6 * blocks, "{blocks} {regions}");
+        let bases: [u64; 2] = [
+            done.blocks.iter().map(|block| block.score.bases).sum(),
+            done.regions.iter().map(|region| region.bases).sum(),
+        ];
+        assert_eq!(bases[0], bases[1]);
+    }
+    assert!(
+        std::fs::read_to_string(dir.path("out/table.csv")).unwrap().contains("bits per base by region class,s gene")
+    );
 }

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::fasta;
 use crate::markov::MarkovChain;
 use crate::names::Names;
+use crate::regions::Regions;
 use crate::species::{Species, SpeciesSpec};
 use crate::split::{Block, Split, SplitSpec, assign};
 use dna::policy::{Counts, thousands};
@@ -228,7 +229,11 @@ fn read_species(specs: &[SpeciesSpec], data_root: &Path, counts: &mut Counts) ->
             all.extend(records);
             *counts += read;
         }
-        Ok(spec.with(all))
+        let mut species = spec.with(all);
+        if let Some(bed) = &spec.regions {
+            species.regions = Some(Regions::read(&data_root.join(bed), &species.records)?);
+        }
+        Ok(species)
     };
     specs.iter().map(&mut read).collect()
 }
@@ -258,6 +263,9 @@ fn hash(species: &[Species], split: &SplitSpec) -> String {
         hasher.update(&one.weight.to_le_bytes());
         if one.held_out {
             hasher.update(b"held out");
+        }
+        if let Some(regions) = &one.regions {
+            regions.hash(&mut hasher);
         }
         hasher.update(&(one.records.len() as u64).to_le_bytes());
         for record in &one.records {

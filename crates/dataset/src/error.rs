@@ -112,6 +112,16 @@ pub enum Error {
         /// Message of the parser.
         message: String,
     },
+    /// A BED file that does not fit the sequences.
+    #[error("{}: line {line}: {}", path.display(), excerpt(message))]
+    Bed {
+        /// The file.
+        path: PathBuf,
+        /// The line; 0 if the fault is in the sequence files.
+        line: u64,
+        /// What is wrong.
+        message: String,
+    },
     /// A byte that is not a nucleotide code, see [`crate::policy`].
     #[error("{}: {}line {line}: {letter} is not a nucleotide code", path.display(), named(record))]
     InvalidBase {
@@ -285,6 +295,9 @@ impl Error {
                     .into()
             }
             Self::UnsupportedFormat { help, .. } => (*help).into(),
+            Self::Bed { .. } => {
+                "regions are BED: chrom (the name of a record), start from 0, end, and the name of the class, separated by tabs".into()
+            }
             Self::NotUtf8 { .. } => "convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW".into(),
             Self::MissingValue { .. } => {
                 "remove the row or add its sequence; write sequences that look like such a marker (NA, NAN) as FASTA"

@@ -1,6 +1,7 @@
 //! The species of a corpus: specification and data.
 
 use crate::fasta::SequenceRecord;
+use crate::regions::Regions;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -19,12 +20,15 @@ pub struct SpeciesSpec {
     /// as without this key; it is scored, and reported apart from the others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_out: bool,
+    /// BED file with region classes, relative to the data folder unless absolute: bits per base are also reported by class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<PathBuf>,
 }
 
 impl SpeciesSpec {
     /// The species with the records of its files.
     pub(crate) fn with(&self, records: Vec<SequenceRecord>) -> Species {
-        Species { name: self.name.clone(), weight: self.weight, held_out: self.held_out, records }
+        Species { name: self.name.clone(), weight: self.weight, held_out: self.held_out, records, regions: None }
     }
 }
 
@@ -43,4 +47,6 @@ pub struct Species {
     pub held_out: bool,
     /// The sequence records of all files.
     pub records: Vec<SequenceRecord>,
+    /// Region classes, if the specification has a BED file.
+    pub regions: Option<Regions>,
 }

@@ -141,7 +141,13 @@ impl SyntheticSpec {
             };
             let turn = if self.kind == SyntheticKind::Rich { i / RICH.len() } else { i };
             let name = if turn == 0 { kind.to_owned() } else { format!("{kind}{}", turn + 1) };
-            Species { weight: 1.0, held_out: false, records: vec![SequenceRecord { name: name.clone(), bases }], name }
+            Species {
+                weight: 1.0,
+                held_out: false,
+                regions: None,
+                records: vec![SequenceRecord { name: name.clone(), bases }],
+                name,
+            }
         });
         Ok((species.collect(), source))
     }

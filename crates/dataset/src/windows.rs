@@ -3,7 +3,7 @@
 use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::markov::draw;
-use crate::split::Split;
+use crate::split::{Block, Split};
 use rand::{Rng, RngExt};
 
 /// Maximum fraction of N in a training window.
@@ -34,6 +34,10 @@ pub struct ScoringWindow {
     pub held_out: bool,
     /// Number of the genome block in the species, the unit that the bootstrap resamples. A block may contain several windows.
     pub block: u32,
+    /// Index of the record in the species.
+    pub record: usize,
+    /// First base in the record, from 0.
+    pub start: usize,
     /// Bases, `A C G T`.
     pub bases: Vec<u8>,
 }
@@ -115,20 +119,32 @@ impl Corpus {
         for (species, candidates) in &found {
             let wanted = wanted.min(candidates.len());
             windows.extend((0..wanted).map(|i| {
-                let (block, bases) = candidates[(2 * i + 1) * candidates.len() / (2 * wanted)];
+                let (block, start) = candidates[(2 * i + 1) * candidates.len() / (2 * wanted)];
+                let record = block.record;
                 ScoringWindow {
                     species: species.name.clone(),
                     held_out: species.held_out,
-                    block,
-                    bases: bases.to_vec(),
+                    block: block.number,
+                    record,
+                    start,
+                    bases: species.records[record].bases[start..start + length].to_vec(),
                 }
             }));
         }
         Ok(windows)
     }
 
-    /// All candidate scoring windows of one species: from the start of each block, as many as fit between its Ns.
-    fn clean_windows(&self, species: usize, split: Split, length: usize) -> Vec<(u32, &[u8])> {
+    /// Names of the region classes of the species of a window, and the index of the class of each of its bases; `None` without a BED file.
+    #[must_use]
+    pub fn classes_of(&self, window: &ScoringWindow) -> Option<(&[String], &[u8])> {
+        let species = self.species().iter().find(|species| species.name == window.species)?;
+        let regions = species.regions.as_ref()?;
+        Some((regions.classes(), regions.of(window.record, window.start, window.bases.len())))
+    }
+
+    /// All candidate scoring windows of one species, block and first base in its record: from the start of each block, as many as fit
+    /// between its Ns.
+    fn clean_windows(&self, species: usize, split: Split, length: usize) -> Vec<(&Block, usize)> {
         let mut windows = vec![];
         for block in self.blocks().iter().filter(|block| block.species == species && block.split == split) {
             let bases = &self.species()[species].records[block.record].bases[block.start..block.end];
@@ -137,7 +153,7 @@ impl Corpus {
                 match bases[at..at + length].iter().rposition(|&base| base == b'N') {
                     Some(unknown) => at += unknown + 1,
                     None => {
-                        windows.push((block.number, &bases[at..at + length]));
+                        windows.push((block, block.start + at));
                         at += length;
                     }
                 }

@@ -94,6 +94,23 @@ impl BlockScore {
     }
 }
 
+/// Bits of one region class in one genome block, sequential order; the bits of a token are shared equally among its bases, those of the
+/// number of tokens among all bases of the span.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionScore {
+    /// Name of the species.
+    pub species: String,
+    /// Number of the block in its species.
+    pub block: u32,
+    /// Name of the class; `other` for bases in no interval of the BED file.
+    pub class: String,
+    /// Masked bases.
+    pub bases: u64,
+    /// Total bits.
+    pub bits: f64,
+}
+
 /// One point of the validation curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +152,9 @@ pub struct Pretrained {
     /// of tokens among all bases of the span. Absent in records of protocol 1 and for controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<f64>,
+    /// Scores by region class, for species with a BED file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionScore>,
     /// Total weight of the token sequences of a span under the segmentation prior: 1 if the total is a code length of the bases; otherwise
     /// it is an upper bound, and a network that outputs zeros pays log2 of this more per span.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -154,6 +154,7 @@ fn pretrained(bits: f64, bases: u64, variable: bool, seen: u64, noise: &mut Nois
         hidden_bases: seen * 14 / 100,
         collapsed: false,
         offsets: Vec::new(),
+        regions: Vec::new(),
         prior_total: None,
         selected: None,
         unit_bases: None,

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use dataset::{MarkovChain, ScoringWindow, Split};
-use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, Timing};
+use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, RegionScore, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
 use protocol::Fitted;
 use protocol::layout::SegmentedWindow;
@@ -19,7 +19,7 @@ use crate::inputs::Inputs;
 use crate::network::Model;
 use crate::predict::Predictor;
 use crate::pretrain::{self, Trained};
-use crate::score::{EVERY_PASS, Scorer, block_of};
+use crate::score::{EVERY_PASS, Scorer, add_regions, block_of};
 use crate::segmentation::{lengths, mean_pass_size, unit_bases};
 use crate::watch::{Stopwatch, Watch};
 
@@ -104,6 +104,7 @@ impl From<Predicted> for Executed {
             hidden_bases: 0,
             collapsed: false,
             offsets: Vec::new(),
+            regions: Vec::new(),
             prior_total: None,
             selected,
             unit_bases: None,
@@ -129,7 +130,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
     let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
     let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
     let composition = composition(corpus, run.training.window, run.masking.span)?;
-    let mut blocks: Vec<BlockScore> = Vec::new();
+    let (mut blocks, mut regions): (Vec<BlockScore>, Vec<RegionScore>) = (Vec::new(), Vec::new());
     for (number, window) in windows.iter().enumerate() {
         if watch.stopped() {
             // Scoring has no checkpoints of its own: it restarts from the trained model.
@@ -141,6 +142,9 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         } else {
             scorer.window(&window.bases, &EVERY_PASS, true)?
         };
+        if let Some(classes) = corpus.classes_of(window) {
+            add_regions(&mut regions, window, classes, scorer.bases());
+        }
         let block = block_of(&mut blocks, window);
         *block += &score;
         for pass in EVERY_PASS {
@@ -182,6 +186,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         hidden_bases: state.masked,
         collapsed,
         offsets: scorer.offsets().to_vec(),
+        regions,
         prior_total: fitted.prior.as_ref().map(|prior| prior.total()),
         selected: None,
         unit_bases,

@@ -6,12 +6,13 @@
 use std::ops::Range;
 
 use dataset::ScoringWindow;
-use experiment::record::BlockScore;
+use experiment::record::{BlockScore, RegionScore};
+use protocol::Fitted;
 use protocol::candidates::CandidateSets;
 use protocol::code_length::{token_bits, zero_bits};
 use protocol::layout::{Layout, SegmentedWindow, Target};
+use protocol::masking_plan::{self as plan, Span};
 use protocol::score::{BIAS_ONLY, COUNT, PARALLEL, Score, ZERO, ZERO_COUNT};
-use protocol::{Fitted, masking_plan as plan};
 
 use crate::error::Error;
 
@@ -49,6 +50,14 @@ pub struct Scorer<'a, P> {
     passes: u64,
     /// Bits by offset in the span, see [`Scorer::offsets`].
     offsets: Vec<f64>,
+    /// Bits by base of the last window, see [`Scorer::bases`].
+    bases: Vec<Option<f64>>,
+}
+
+/// The step that a layout is scored at, and the start of each of its spans in the window.
+struct Step<'a> {
+    order: usize,
+    spans: &'a [usize],
 }
 
 impl<'a, P: Predict> Scorer<'a, P> {
@@ -56,7 +65,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
     #[must_use]
     pub fn new(model: P, fitted: &'a Fitted, span: usize) -> Scorer<'a, P> {
         let sets = fitted.candidates();
-        Scorer { model, fitted, sets, span, passes: 0, offsets: vec![0.0; span] }
+        Scorer { model, fitted, sets, span, passes: 0, offsets: vec![0.0; span], bases: Vec::new() }
     }
 
     /// Number of forward passes so far, counted per input sequence.
@@ -72,6 +81,12 @@ impl<'a, P: Predict> Scorer<'a, P> {
         &self.offsets
     }
 
+    /// Bits of each base of the window that was scored last, shared as in [`Scorer::offsets`]; `None` where it was not masked.
+    #[must_use]
+    pub fn bases(&self) -> &[Option<f64>] {
+        &self.bases
+    }
+
     /// The score of one window over the given passes of the scoring plan. The component of the parallel order is computed if
     /// `parallel`, else it is 0.
     ///
@@ -79,13 +94,22 @@ impl<'a, P: Predict> Scorer<'a, P> {
     /// If the model returns no logits or an incomplete list.
     pub fn window(&mut self, bases: &[u8], passes: &[usize], parallel: bool) -> Result<Score, Error> {
         let mut score = Score::default();
+        self.bases.clear();
+        self.bases.resize(bases.len(), None);
+        let plans: Vec<Vec<Span>> = passes.iter().map(|&pass| plan::scoring(bases, self.span, pass)).collect();
+        let starts: Vec<Vec<usize>> = plans.iter().map(|spans| spans.iter().map(|span| span.start).collect()).collect();
         let (mut steps, mut layouts) = (Vec::new(), Vec::new());
-        for &pass in passes {
-            let spans = plan::scoring(bases, self.span, pass);
-            let segmented = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &spans);
+        for (spans, starts) in plans.iter().zip(&starts) {
+            let segmented = SegmentedWindow::new(&*self.fitted.tokenizer, bases, spans);
             score.bases += spans.iter().map(|span| (span.end - span.start) as u64).sum::<u64>();
             let code = &self.fitted.counts;
-            let count: f64 = segmented.coded_counts().map(|(left, number)| code.bits(number, left)).sum();
+            let counts = segmented.coded_counts().map(|(left, number)| code.bits(number, left));
+            let counts: Vec<f64> = counts.collect();
+            for (span, bits) in spans.iter().zip(&counts) {
+                let each = bits / (span.end - span.start) as f64;
+                self.bases[span.range()].iter_mut().for_each(|sum| *sum.get_or_insert(0.0) += each);
+            }
+            let count: f64 = counts.iter().sum();
             score.add(COUNT, count);
             score.add(BIAS_ONLY, count);
             self.offsets.iter_mut().for_each(|bits| *bits += count / self.span as f64);
@@ -98,7 +122,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
                 score.add(ZERO_COUNT, count);
             }
             let most = segmented.counts().max().unwrap_or(0);
-            steps.extend(0..most);
+            steps.extend((0..most).map(|order| Step { order, spans: starts }));
             layouts.extend((0..most).map(|step| scored_targets(segmented.step(step), step, parallel)));
         }
         self.passes += layouts.len() as u64;
@@ -122,7 +146,7 @@ impl<'a, P: Predict> Scorer<'a, P> {
     /// Adds the code lengths of the targets of some layouts to `score`; `steps` holds the decoding step of each layout.
     fn add_code_lengths(
         &mut self,
-        steps: &[usize],
+        steps: &[Step<'_>],
         layouts: &[Layout],
         parallel: bool,
         score: &mut Score,
@@ -130,26 +154,29 @@ impl<'a, P: Predict> Scorer<'a, P> {
         let ids = self.sets.ids();
         let logits = self.model.logits(layouts, ids.clone())?;
         let rows = steps.iter().zip(layouts);
-        let targets: Vec<(usize, &Target)> =
-            rows.flat_map(|(&step, layout)| layout.targets.iter().map(move |target| (step, target))).collect();
+        let targets: Vec<(&Step<'_>, &Target)> =
+            rows.flat_map(|(step, layout)| layout.targets.iter().map(move |target| (step, target))).collect();
         if logits.len() != targets.len() * ids.len() {
             let reason = format!("{} values for {} targets and {} ids", logits.len(), targets.len(), ids.len());
             return Err(Error::ReadBack { what: "logits", reason });
         }
         for ((step, target), row) in targets.into_iter().zip(logits.chunks_exact(ids.len())) {
             let bits = token_bits(row, target, &mut self.sets);
-            if target.order == step {
+            if target.order == step.order {
                 *score += &bits;
                 let length = self.sets.length(target.token) as usize;
                 let end = target.end(self.span, length);
                 let each = bits.total() / length as f64;
                 self.offsets[end - length..end].iter_mut().for_each(|sum| *sum += each);
+                let start = step.spans[target.span];
+                let own = &mut self.bases[start + end - length..start + end];
+                own.iter_mut().for_each(|sum| *sum.get_or_insert(0.0) += each);
                 score.add(BIAS_ONLY, self.fitted.context_free.bits(target, &mut self.sets));
                 if self.fitted.prior.is_some() {
                     score.add(ZERO, zero_bits(target, &mut self.sets));
                 }
             }
-            if parallel && step == 0 {
+            if parallel && step.order == 0 {
                 score.add(PARALLEL, bits.total());
             }
         }
@@ -161,6 +188,34 @@ impl<'a, P: Predict> Scorer<'a, P> {
 fn scored_targets(mut layout: Layout, step: usize, parallel: bool) -> Layout {
     layout.targets.retain(|target| target.order == step || (parallel && step == 0));
     layout
+}
+
+/// Adds the bits of each base of a window to the sums of its region class.
+pub(crate) fn add_regions(
+    regions: &mut Vec<RegionScore>,
+    window: &ScoringWindow,
+    (names, classes): (&[String], &[u8]),
+    bits: &[Option<f64>],
+) {
+    for (class, bits) in classes.iter().zip(bits).filter_map(|(class, bits)| Some((&names[*class as usize], (*bits)?)))
+    {
+        let same = |region: &&mut RegionScore| {
+            region.species == window.species && region.block == window.block && region.class == *class
+        };
+        match regions.iter_mut().find(same) {
+            Some(region) => {
+                region.bases += 1;
+                region.bits += bits;
+            }
+            None => regions.push(RegionScore {
+                species: window.species.clone(),
+                block: window.block,
+                class: class.clone(),
+                bases: 1,
+                bits,
+            }),
+        }
+    }
 }
 
 /// The sums of the block that contains a window; a new entry if the block has none yet.

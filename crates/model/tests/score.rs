@@ -256,6 +256,10 @@ fn uniform_logits_cost_two_bits_with_the_prior() {
         let score = scorer.window(&bases, &EVERY_PASS, false).unwrap();
         let offsets: f64 = scorer.offsets().iter().sum();
         assert!((offsets - score.total()).abs() < 1e-9, "{name}: {offsets}, {}", score.total());
+        // The bits of the bases of a window are those of its tokens, and every masked base has some.
+        let bits: f64 = scorer.bases().iter().flatten().sum();
+        assert!((bits - score.total()).abs() < 1e-9, "{name}: {bits}, {}", score.total());
+        assert_eq!(scorer.bases().iter().flatten().count() as u64, score.bases);
         let own = score.total() - score.bits(COUNT) + score.bits(ZERO_COUNT);
         assert!((own - score.bits(ZERO)).abs() < 1e-9, "{name}: {own}, {}", score.bits(ZERO));
         if fitted.prior.as_ref().is_some_and(|prior| prior.is_exact()) {

@@ -41,7 +41,7 @@ pub(crate) struct Inputs {
     pub(crate) remarks: Vec<String>,
 }
 
-/// How much text each species has and how often each budget reads it, one line per species.
+/// How much text each species has and how often each budget reads it, one line per species; then region classes, where known.
 fn texts(corpus: &Corpus, budgets: &[u64]) -> Vec<String> {
     let line = |size: dataset::SpeciesSize| {
         let read = |budget: &u64| {
@@ -51,7 +51,9 @@ fn texts(corpus: &Corpus, budgets: &[u64]) -> Vec<String> {
         let read: Vec<String> = budgets.iter().filter_map(read).collect();
         if read.is_empty() { size.to_string() } else { format!("{size}, read {}", read.join(", ")) }
     };
-    corpus.sizes().into_iter().map(line).collect()
+    let regions = corpus.species().iter().filter_map(|species| Some((&species.name, species.regions.as_ref()?)));
+    let regions = regions.map(|(name, regions)| format!("{name}: {}", regions.summary()));
+    corpus.sizes().into_iter().map(line).chain(regions).collect()
 }
 
 impl Inputs {

@@ -21,6 +21,7 @@ mod engine;
 mod noise;
 mod pairing;
 mod records;
+mod regions;
 mod settings;
 mod tasks;
 mod tuning;
@@ -35,6 +36,7 @@ use serde::{Serialize, Serializer};
 pub use budgets::{BudgetRow, Budgets, Slope};
 pub use curves::{AtCost, EqualCost};
 pub use noise::{AdjustedTest, Arm, Toll};
+pub use regions::RegionBits;
 use statistics::bootstrap::{RESAMPLES, least_resamples};
 use statistics::{decision::Reason, draws::Interval, friedman::Friedman, wilcoxon::Wilcoxon};
 pub use tuning::Tuning;
@@ -276,6 +278,9 @@ pub struct Bits {
     /// records have none. Bits of a token are shared equally among its bases, those of the number of tokens among all bases.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<f64>,
+    /// Scores by region class, for species with a BED file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionBits>,
     /// Number of tokens of each length in bases (index 0: length 1), summed over seeds.
     pub lengths: Vec<u64>,
     /// Total weight of the token sequences of a span under the segmentation prior; 1 if the total is a code length of the bases.

@@ -186,6 +186,7 @@ fn pretrained(shape: &Shape, index: usize, seed: u64, shift: f64) -> Outcome {
         hidden_bases: 61_000,
         collapsed: false,
         offsets: Vec::new(),
+        regions: Vec::new(),
         prior_total: None,
         selected: None,
         unit_bases: None,

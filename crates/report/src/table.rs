@@ -53,6 +53,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
                 blocks.extend(species(group).iter().map(|g| g.print(color)));
             }
             blocks.extend(views::offsets(group).map(|grid| grid.print(color)));
+            blocks.extend(views::regions(group).iter().map(|grid| grid.print(color)));
             blocks.push(cost(group).print(color));
             blocks.extend(views::equal_cost(comparison, group).map(|grid| grid.print(color)));
         }

@@ -60,7 +60,7 @@ impl CorpusSpec {
         let path = std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Ok(Self {
             name: name.clone(),
-            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0, held_out: false }],
+            species: vec![SpeciesSpec { name, files: vec![path], weight: 1.0, held_out: false, regions: None }],
             split: SplitSpec { block, ..SplitSpec::default() },
             synthetic: None,
             noise: None,

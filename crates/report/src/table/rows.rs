@@ -62,6 +62,10 @@ fn bits(writer: &mut Writer<'_>, group: &Group) {
                 writer.plain(name, control, component.title, &s.species, mean.unwrap_or(f64::NAN));
             }
         }
+        for region in &b.regions {
+            let scope = format!("{} {}", region.species, region.class);
+            writer.estimate(name, control, "bits per base by region class", &scope, &region.total, seeds);
+        }
         for (offset, bits) in b.offsets.iter().enumerate() {
             writer.plain(name, control, "bits per base by position in the span", &(offset + 1).to_string(), *bits);
         }

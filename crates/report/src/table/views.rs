@@ -1,10 +1,10 @@
 //! Further views of the same runs: by position in the span, at equal cost of training, and by budget.
 
-use statistics::text::{brief, magnitude, signed};
+use statistics::text::{brief, magnitude, plus_minus, signed};
 
 use super::cells::{name, shown, title};
 use super::grid::Grid;
-use crate::comparison::{Budgets, Comparison, Group};
+use crate::comparison::{Budgets, Comparison, Group, RegionBits};
 
 /// Bits per masked base in each quarter of the span; None where no record has them.
 pub(super) fn offsets(group: &Group) -> Option<Grid> {
@@ -21,6 +21,37 @@ pub(super) fn offsets(group: &Group) -> Option<Grid> {
         grid.row(std::iter::once(title(subject)).chain(cells).collect(), &[]);
     }
     Some(grid)
+}
+
+/// Bits per masked base by region class, one grid per species with a BED file.
+pub(super) fn regions(group: &Group) -> Vec<Grid> {
+    let known = || shown(group).filter_map(|(subject, bits)| Some((subject, &bits?.regions)));
+    let mut species: Vec<&str> = known().flat_map(|(_, regions)| regions).map(|r| r.species.as_str()).collect();
+    species.dedup();
+    species.sort_unstable();
+    species.dedup();
+    let one = |species: &&str| {
+        let of =
+            |regions: &'_ [RegionBits]| regions.iter().filter(|r| r.species == *species).cloned().collect::<Vec<_>>();
+        let classes = known().map(|(_, regions)| of(regions)).max_by_key(Vec::len).unwrap_or_default();
+        let named = classes.iter().map(|r| format!("{} ({} bases)", name(&r.class), magnitude(r.bases as f64)));
+        let headings: Vec<String> = std::iter::once("tokenizer".to_owned()).chain(named).collect();
+        let columns: Vec<&str> = headings.iter().map(String::as_str).collect();
+        let heading =
+            format!("bits per masked base of {} by region class, sequential order (not tested)", name(species));
+        let mut grid = Grid::new(&heading, &columns);
+        for (subject, regions) in known() {
+            let own = of(regions);
+            let cell = |class: &RegionBits| match own.iter().find(|r| r.class == class.class) {
+                Some(r) if r.total.half_width.is_finite() => plus_minus(r.total.mean, r.total.half_width),
+                Some(r) => format!("{:.3}", r.total.mean),
+                None => "-".to_owned(),
+            };
+            grid.row(std::iter::once(title(subject)).chain(classes.iter().map(cell)).collect(), &[]);
+        }
+        grid
+    };
+    species.iter().map(one).collect()
 }
 
 /// Tokenizers at the largest cost that all have reached, from the validation curves.
