@@ -52,8 +52,10 @@ const KNOWN: &[(&str, usize, usize)] = &[
     ("mxdna", 3, 3),
     ("kmer6-nonoverlap", 4, 4),
     ("unpooled", 5, 5),
+    // Its name in older records.
+    ("base-deep", 5, 5),
     ("mxdna-pool-parameters", 11, 4),
-    ("mxdna-pool-macs", 9, 3),
+    ("mxdna-pool-macs", 9, 7),
     ("randomcut*", 6, 6),
     ("bpe512", 7, 7),
     ("unigram*", 8, 8),

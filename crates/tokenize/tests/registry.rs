@@ -86,7 +86,7 @@ fn recipes_contain_sizes_and_controls() {
     assert_eq!(
         (controls("mxdna-max6"), controls("bpe512")),
         (
-            ["mxdna-max6-pool-parameters", "mxdna-max6-pool-macs", "unpooled"].map(str::to_owned).to_vec(),
+            ["mxdna-max6-pool-parameters", "mxdna-max6-pool-macs"].map(str::to_owned).to_vec(),
             vec!["randomcut512".to_owned()]
         )
     );

@@ -57,7 +57,7 @@ pub struct ExperimentArgs {
     /// Bases of the test split that are scored (50k, 1M).
     #[arg(long, value_name = "N", value_parser = count)]
     pub scoring_bases: Option<u64>,
-    /// Add the controls: random segmentation, fixed pooling and none instead of mxdna's module, Markov predictors; for
+    /// Add the controls: random segmentation, fixed pooling instead of mxdna's module, Markov predictors; for
     /// tasks a k-mer regression, a small CNN and the encoder without pretraining.
     #[arg(long)]
     pub controls: bool,

@@ -13,6 +13,7 @@ use protocol::score::{COMPONENTS, Component, FLOOR, Score};
 use super::noise::Resampled;
 use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
+use super::regions::regions;
 use super::{Bits, CostSummary, Estimate, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
 use statistics::bootstrap::{Blocks, blocks, blocks_of_arm, text_error};
@@ -83,7 +84,8 @@ pub(super) fn fill(
             (Some(draws), Some(place)) => {
                 let own = at(records, &subject.name, &group.seeds);
                 let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
-                Some(bits(&own, &group.species, draws, place, apart))
+                let regions = regions(&own, options).map_err(refuse)?;
+                Some(Bits { regions, ..bits(&own, &group.species, draws, place, apart) })
             }
             _ if subject.control => {
                 // A control may have other seeds; it is never paired.
@@ -94,7 +96,8 @@ pub(super) fn fill(
                     let alone = sums(&plan, &group.species, std::slice::from_ref(&own));
                     let draws = blocks(&alone, options.resamples, options.seed).map_err(refuse)?;
                     let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
-                    Some(bits(&own, &group.species, &draws, 0, apart))
+                    let regions = regions(&own, options).map_err(refuse)?;
+                    Some(Bits { regions, ..bits(&own, &group.species, &draws, 0, apart) })
                 }
             }
             _ => None,
@@ -140,6 +143,25 @@ fn pairing(ranked: &[String], records: &RecordGroup, scope: &str, options: &Opti
 
 fn at<'a>(records: &'a RecordGroup, name: &str, seeds: &[u64]) -> Vec<&'a Record> {
     records.pretrained.get(name).map_or_else(Vec::new, |runs| seeds.iter().filter_map(|s| runs.get(s)).collect())
+}
+
+/// Whether a learned tokenizer is no better than fixed pooling of equal size: at its own seeds, in the mean.
+fn not_below_pooling(group: &Group, subject: &super::Subject) -> Option<String> {
+    let own = subject.bits.as_ref()?.total.mean;
+    let controls = group.subjects.iter().filter(|other| {
+        other.control && other.name.strip_prefix(&subject.name).is_some_and(|rest| rest.starts_with("-pool-"))
+    });
+    let totals: Vec<(&str, f64)> =
+        controls.filter_map(|control| Some((control.name.as_str(), control.bits.as_ref()?.total.mean))).collect();
+    if totals.iter().all(|(_, total)| own < *total) {
+        return None;
+    }
+    let totals: Vec<String> = totals.iter().map(|(name, total)| format!("{name} {total:.3}")).collect();
+    Some(format!(
+        "{} ({own:.3}) is not below both of its controls with fixed pooling ({}): nothing here speaks for learned units",
+        subject.name,
+        totals.join(", ")
+    ))
 }
 
 /// The scored blocks; all usable records must have scored the same number of bases in each.
@@ -265,6 +287,7 @@ fn bits(records: &[&Record], species: &[String], draws: &Draws, place: usize, ap
         curve_scored: scored_points(&done),
         curve_floor: done.iter().find_map(|p| p.curve.last().and_then(|c| Some(c.floor? / c.scored as f64))),
         offsets: (0..span).map(|at| mean(&offsets.iter().map(|run| run[at]).collect::<Vec<_>>())).collect(),
+        regions: Vec::new(),
         lengths,
         prior_total: done.iter().find_map(|p| p.prior_total),
         cost: cost(records, &done),
@@ -353,6 +376,7 @@ fn remarks(group: &Group, records: &RecordGroup) -> Vec<String> {
             subject.name, bits.total.mean
         ));
     }
+    remarks.extend(group.subjects.iter().filter_map(|subject| not_below_pooling(group, subject)));
     let by_token = |r: &Record| matches!(&r.run.work, Work::Pretrain(p) if p.masking.unit == MaskingUnit::Tokens);
     if records.pretrained.records().any(by_token) {
         remarks.push(

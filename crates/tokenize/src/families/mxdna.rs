@@ -1,7 +1,6 @@
 //! `mxdna` and its controls of equal size: tokenizers of single nucleotides; the layers are in the crate `model`.
 
 use super::kmer::recipe;
-use super::pool::UNPOOLED;
 use crate::error::Error;
 use crate::family::Family;
 use crate::frontend::{Equal, FrontendConfig, MxDnaConfig, PoolConfig, Quantity};
@@ -71,7 +70,6 @@ fn mxdna(name: &Name, words: &[(String, Option<u64>)]) -> Result<Recipe, Error> 
     }
     let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
     let config = MxDnaConfig { kernel_sizes: (1..=longest as usize).collect(), ..MxDnaConfig::default() };
-    let equal = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity));
-    let controls = equal.into_iter().chain([UNPOOLED.stem.to_owned()]).collect();
+    let controls = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity)).to_vec();
     Ok(Recipe { controls, ..recipe(canonical, FrontendConfig::MxDna(config), 1, 1) })
 }
