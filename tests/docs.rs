@@ -285,7 +285,7 @@ fn commands_have_the_flags_they_are_shown_with() {
         for line in commands(&page) {
             checked += 1;
             let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-            let depth = if words.first() == Some(&"tokenizer") { 2 } else { 1 };
+            let depth = if ["tokenizer", "model"].contains(words.first().unwrap_or(&"")) { 2 } else { 1 };
             let Some(flags) = flags(&dir, &words[..depth.min(words.len())], &mut known) else {
                 faults.insert(format!("{}: {line}: no such command", page.name()));
                 continue;

@@ -4,7 +4,7 @@
 use crate::dir::TestDir;
 
 /// Commands whose help is recorded.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["compare"],
     &["plan"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["tokenizer", "decode"],
     &["tokenizer", "inspect"],
     &["tokenizer", "convert"],
+    &["model"],
+    &["model", "convert"],
     &["completions"],
     &["man"],
 ];

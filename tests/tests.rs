@@ -1,6 +1,7 @@
 //! Tests of the whole program: each runs commands in a fresh folder.
 
 mod audit;
+mod checkpoints;
 mod commands;
 
 mod configs;

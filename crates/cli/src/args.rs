@@ -2,6 +2,7 @@
 //! share a file (`args/experiment.rs`, `args/text.rs`, `args/tokenizer.rs`).
 
 mod experiment;
+mod model;
 mod names;
 mod text;
 mod tokenizer;
@@ -9,7 +10,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 use tokenize::Registry;
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use names::names;
 
 pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
+pub use model::{ConvertModel, Model, ModelCommand, TensorNames};
 pub use text::{Audit, Look, TokenizerSelection};
 pub use tokenizer::{
     ConvertTokenizer, DecodeFile, EncodeFiles, InspectTokenizer, TokenFormat, Tokenizer, TokenizerCommand,
@@ -68,6 +70,8 @@ pub enum Command {
     List(List),
     /// Train, apply, inspect and convert tokenizers. No model is needed.
     Tokenizer(Tokenizer),
+    /// Convert published DNABERT-2 checkpoints.
+    Model(Model),
     /// Print a shell completion script.
     Completions(Completions),
     /// Write manual pages: one for the program and one for each command.
@@ -131,9 +135,29 @@ impl Tokbench {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
+    /// Print only this list, one entry per line; encoders with sizes, parameters and multiply-accumulates.
+    #[arg(value_name = "WHAT", conflicts_with = "json")]
+    pub what: Option<Listed>,
     /// Print the result as JSON on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// Families of tokenizers.
+    Tokenizers,
+    /// Built-in corpora.
+    Corpora,
+    /// Built-in tasks.
+    Tasks,
+    /// Built-in encoders.
+    Encoders,
+    /// Devices of this build on this machine.
+    Devices,
+    /// Figures.
+    Figures,
 }
 
 /// Arguments of `completions`.

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod look;
 pub(crate) mod man;
+pub(crate) mod model;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;

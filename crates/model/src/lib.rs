@@ -47,6 +47,7 @@ pub mod layers;
 pub mod network;
 pub mod noise;
 pub mod position;
+pub mod published;
 pub mod weights;
 
 // Training, scoring, fine-tuning.

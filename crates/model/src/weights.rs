@@ -61,6 +61,14 @@ pub enum Error {
         "tensor {0} is not tied to the embedding (or bias) that it duplicates: models with an untied output layer are not supported"
     )]
     NotTied(String),
+    /// The parts of a tensor have different types.
+    #[error("tensor {name}: its parts have the types {types}")]
+    Types {
+        /// Name of the tensor or of its first part.
+        name: String,
+        /// The types.
+        types: String,
+    },
     /// A learned front end has no published DNABERT-2 weights.
     #[error("DNABERT-2 weights require a fixed tokenizer (lookup front end)")]
     Frontend,
@@ -86,9 +94,7 @@ impl Weights {
     /// A file that cannot be read, or a tensor that is not of floats.
     pub fn read(path: &Path) -> Result<Weights, Error> {
         let fail = |reason: String| Error::File { path: path.to_owned(), reason };
-        let safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
-        let raw = if safetensors { read_safetensors(path) } else { read_pytorch(path) };
-        raw.and_then(Weights::new).map_err(fail)
+        Weights::new(read_file(path)?).map_err(fail)
     }
 
     /// Weights from named tensors, in either naming convention.
@@ -245,6 +251,16 @@ fn canonical(name: &str) -> String {
         .replace(".gated_layers.", ".up_proj.")
         .replace(".mlp.wo.", ".mlp.down_proj.")
         .replace(".Wqkv.", ".qkv.")
+}
+
+/// The tensors of a file by name, in their own types.
+///
+/// # Errors
+/// A file that cannot be read, or a tensor that is not of floats.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, TensorData)>, Error> {
+    let safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
+    let raw = if safetensors { read_safetensors(path) } else { read_pytorch(path) };
+    raw.map_err(|reason| Error::File { path: path.to_owned(), reason })
 }
 
 fn read_safetensors(path: &Path) -> Result<Vec<(String, TensorData)>, String> {

@@ -13,5 +13,7 @@ mod files;
 mod heads;
 #[path = "vectors/mxdna.rs"]
 mod mxdna;
+#[path = "vectors/published.rs"]
+mod published;
 #[path = "vectors/upsampling.rs"]
 mod upsampling;

@@ -1,0 +1,47 @@
+//! Flags of `model` and its subcommands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+
+/// Arguments of `model`.
+#[derive(Debug, Args)]
+pub struct Model {
+    /// The subcommand.
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+/// The subcommands of `model`.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Convert a published DNABERT-2 checkpoint between the names of the original release and of multimolecule.
+    ///
+    /// IN is a folder with config.json and model.safetensors or pytorch_model.bin, whole or in shards, under either names; tokenizer.json is
+    /// converted too if it is there. Every tensor is compared with the sizes in config.json: what is missing, unexpected or of another shape
+    /// is named. Values keep their type (float32, float16, bfloat16). A pickle is read without executing anything.
+    Convert(ConvertModel),
+}
+
+/// Arguments of `model convert`.
+#[derive(Debug, Args)]
+pub struct ConvertModel {
+    /// Folder of the checkpoint.
+    #[arg(value_name = "IN", value_hint = ValueHint::DirPath)]
+    pub input: PathBuf,
+    /// New folder for model.safetensors, config.json, README.md (a model card) and the tokenizer files.
+    #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Names of the tensors in OUT.
+    #[arg(long)]
+    pub names: TensorNames,
+}
+
+/// Naming conventions of published checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TensorNames {
+    /// Original release: bert.encoder.layer.0.attention.self.Wqkv.weight, the tied output matrix included.
+    Original,
+    /// multimolecule: model.encoder.layer.0.attention.self.query.weight, without tied duplicates.
+    Multimolecule,
+}

@@ -1,0 +1,259 @@
+//! Published DNABERT-2 checkpoints: folders with `config.json`, weights and tokenizer files, under the names of the original release
+//! or of multimolecule.
+//!
+//! [`Checkpoint::read`] takes either layout, whole or sharded, as safetensors or as `pytorch_model.bin`, in any float type, with or without
+//! the tied output layer, the masked-language-model head and the pooler. Every tensor is compared with the shapes that the configuration
+//! gives; what is missing, unexpected, misshaped or not tied is named as the file names it. [`Checkpoint::write`] writes either layout as
+//! safetensors. Values keep their type, so that a conversion there and back restores every tensor.
+
+mod config;
+mod names;
+mod parts;
+mod tokenizer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, TensorData};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+pub use config::Config;
+pub use names::Names;
+use parts::{Part, Presence, parts};
+
+use crate::weights::{Error, read_file};
+
+/// Files in which weights are looked for, in this order.
+const WEIGHTS: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// A published checkpoint in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Sizes and hyperparameters.
+    pub config: Config,
+    /// The layout that it was read from.
+    pub names: Names,
+    /// Values by part of the model: name under multimolecule, with queries, keys and values in one tensor.
+    tensors: BTreeMap<String, TensorData>,
+    /// The content of `tokenizer.json`, with the special tokens as in the layout that it was read from.
+    tokenizer: Option<serde_json::Value>,
+}
+
+impl Checkpoint {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged or refused; if tensors are missing, unexpected, of another shape or type, or not tied.
+    pub fn read(folder: &Path) -> Result<Checkpoint, Error> {
+        let path = folder.join("config.json");
+        let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
+        let text = std::fs::read(&path).map_err(|error| fail(&path, error.to_string()))?;
+        let config = Config::parse(&text).map_err(|reason| fail(&path, reason))?;
+        let mut file = BTreeMap::new();
+        for path in weight_files(folder)? {
+            for (name, data) in read_file(&path)? {
+                if file.insert(name.clone(), data).is_some() {
+                    return Err(fail(&path, format!("tensor {name} is also in another shard")));
+                }
+            }
+        }
+        let original = file.keys().any(|name| name.starts_with("bert.") || name.starts_with("cls."));
+        let names = if original { Names::Original } else { Names::Multimolecule };
+        let tensors = checked(&config, names, file)?;
+        let path = folder.join("tokenizer.json");
+        let tokenizer = match std::fs::read(&path) {
+            Ok(text) => Some(tokenizer::parse(&text, &config).map_err(|reason| fail(&path, reason))?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail(&path, error.to_string())),
+        };
+        Ok(Checkpoint { config, names, tensors, tokenizer })
+    }
+
+    /// Number of parameters; tied duplicates are not counted.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.tensors.values().map(|data| data.shape().num_elements()).sum()
+    }
+
+    /// Whether it has the masked-language-model head.
+    #[must_use]
+    pub fn has_head(&self) -> bool {
+        self.tensors.contains_key("lm_head.bias")
+    }
+
+    /// Whether it has a tokenizer.
+    #[must_use]
+    pub fn has_tokenizer(&self) -> bool {
+        self.tokenizer.is_some()
+    }
+
+    /// The tensors under the names of a layout, in the order of the names.
+    #[must_use]
+    pub fn tensors(&self, names: Names) -> BTreeMap<String, TensorData> {
+        let mut out = BTreeMap::new();
+        for part in parts(&self.config) {
+            let source = if let Presence::Tied(of) = &part.presence { of } else { part.name() };
+            let Some(data) = self.tensors.get(source) else { continue };
+            // multimolecule drops tied duplicates, the original release keeps them.
+            if names == Names::Multimolecule && matches!(part.presence, Presence::Tied(_)) {
+                continue;
+            }
+            // No targets: a duplicate that this layout does not have.
+            let targets = part.names(names);
+            for (target, data) in targets.iter().zip(split(data, targets.len().max(1))) {
+                out.insert(target.clone(), data);
+            }
+        }
+        out
+    }
+
+    /// Writes `model.safetensors`, `config.json`, a model card and, if there is a tokenizer, `tokenizer.json` and
+    /// `tokenizer_config.json` to a folder, under the names of a layout. Returns the names of the files.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self, folder: &Path, names: Names) -> Result<Vec<&'static str>, Error> {
+        let tensors = self.tensors(names);
+        let views = tensors.iter().map(|(name, data)| {
+            let view = TensorView::new(kind(data), data.shape().to_vec(), data.as_bytes());
+            (name.as_str(), view.expect("a tensor has as many bytes as its shape and type say"))
+        });
+        let metadata = Some([("format".to_owned(), "pt".to_owned())].into_iter().collect());
+        let weights = folder.join(WEIGHTS[0]);
+        let failed = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
+        let bytes = safetensors::serialize(views, metadata).map_err(|error| failed(&weights, error.to_string()))?;
+        let mut files = vec![(WEIGHTS[0], bytes)];
+        files.push(("config.json", pretty(&self.config.json(names, self.has_head()))));
+        files.push(("README.md", self.card(names).into_bytes()));
+        if let Some(tokenizer) = &self.tokenizer {
+            let renamed = tokenizer::renamed(tokenizer, self.names, names);
+            files.push(("tokenizer.json", pretty(&renamed)));
+            files.push(("tokenizer_config.json", pretty(&tokenizer::config(names))));
+        }
+        for (name, bytes) in &files {
+            let path = folder.join(name);
+            experiment::files::write(&path, bytes).map_err(|error| failed(&path, error.to_string()))?;
+        }
+        Ok(files.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The model card.
+    fn card(&self, names: Names) -> String {
+        let Config { layers, hidden, heads, vocabulary, .. } = self.config;
+        let tokenizer = if self.has_tokenizer() { "" } else { "There was no tokenizer.json beside the weights.\n\n" };
+        let head = if self.has_head() { "with" } else { "without" };
+        format!(
+            "---\ntags:\n- dna\n- dnabert2\n---\n\n# DNABERT-2 encoder, {layers} layers of width {hidden}\n\n\
+             {} parameters, {heads} heads, {vocabulary} vocabulary entries, {head} masked-language-model head. Tensors have the names of {}. \
+             Sequences are [CLS] tokens [SEP] with symmetric ALiBi over tokens; the padding id is 3, and an attention mask must be given.\n\n\
+             {tokenizer}Converted by tokbench {} from a published checkpoint, whose licence applies.\n",
+            self.parameters(),
+            names.title(),
+            env!("CARGO_PKG_VERSION"),
+        )
+    }
+}
+
+/// The files that hold the weights of a folder.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
+    let Some(found) = WEIGHTS.map(|name| folder.join(name)).into_iter().find(|path| path.exists()) else {
+        return Err(fail(folder, format!("no weights: none of {}", WEIGHTS.join(", "))));
+    };
+    if found.extension().is_none_or(|extension| extension != "json") {
+        return Ok(vec![found]);
+    }
+    let text = std::fs::read(&found).map_err(|error| fail(&found, error.to_string()))?;
+    let index: serde_json::Value = serde_json::from_slice(&text).map_err(|error| fail(&found, error.to_string()))?;
+    let map = index["weight_map"].as_object().ok_or_else(|| fail(&found, "no weight_map".to_owned()))?;
+    let mut files = BTreeSet::new();
+    for (tensor, file) in map {
+        // A shard lies beside its index.
+        let plain = file.as_str().filter(|name| Path::new(name).file_name().is_some_and(|own| own == *name));
+        let name = plain.ok_or_else(|| fail(&found, format!("tensor {tensor}: {file} is not the name of a file")))?;
+        files.insert(folder.join(name));
+    }
+    Ok(files.into_iter().collect())
+}
+
+/// The tensors of a file by part, each with the shape that the configuration gives.
+fn checked(
+    config: &Config,
+    names: Names,
+    mut file: BTreeMap<String, TensorData>,
+) -> Result<BTreeMap<String, TensorData>, Error> {
+    let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
+    let all = parts(config);
+    let given = |presence: &Presence, file: &BTreeMap<String, TensorData>| {
+        let same = |part: &&Part| part.presence == *presence;
+        all.iter().filter(same).any(|part| part.names(names).iter().any(|name| file.contains_key(name)))
+    };
+    let (head, pooler) = (given(&Presence::Head, &file), given(&Presence::Pooler, &file));
+    for part in &all {
+        let own = part.names(names);
+        let wanted = match part.presence {
+            Presence::Always => true,
+            Presence::Head => head,
+            Presence::Pooler => pooler,
+            Presence::Tied(_) => own.iter().any(|name| file.contains_key(name)),
+        };
+        if !wanted {
+            continue;
+        }
+        let mut shape = part.shape.clone();
+        shape[0] /= own.len();
+        let mut pieces = Vec::new();
+        for name in own {
+            let data = file.remove(name).ok_or_else(|| Error::Missing(name.clone()))?;
+            if data.shape().to_vec() != shape {
+                return Err(Error::Shape { name: name.clone(), expected: shape, found: data.shape().to_vec() });
+            }
+            pieces.push(data);
+        }
+        let data = joined(pieces, &part.shape, &own[0])?;
+        match &part.presence {
+            Presence::Tied(of) if tensors.get(of) != Some(&data) => return Err(Error::NotTied(own[0].clone())),
+            Presence::Tied(_) => {}
+            _ => {
+                tensors.insert(part.name().to_owned(), data);
+            }
+        }
+    }
+    if file.is_empty() { Ok(tensors) } else { Err(Error::Unexpected(file.into_keys().collect())) }
+}
+
+/// Joins pieces along the first dimension.
+fn joined(pieces: Vec<TensorData>, shape: &[usize], name: &str) -> Result<TensorData, Error> {
+    let kind = pieces[0].dtype();
+    if let Some(other) = pieces.iter().find(|piece| piece.dtype() != kind) {
+        return Err(Error::Types { name: name.to_owned(), types: format!("{kind:?} and {:?}", other.dtype()) });
+    }
+    let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.as_bytes()).copied().collect();
+    Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), kind))
+}
+
+/// Splits a tensor along the first dimension into equal parts.
+fn split(data: &TensorData, parts: usize) -> Vec<TensorData> {
+    let mut shape = data.shape().to_vec();
+    shape[0] /= parts;
+    let size = data.as_bytes().len() / parts;
+    let part = |at: usize| data.as_bytes()[at * size..(at + 1) * size].to_vec();
+    (0..parts).map(|at| TensorData::from_bytes_vec(part(at), shape.clone(), data.dtype())).collect()
+}
+
+fn kind(data: &TensorData) -> Dtype {
+    match data.dtype() {
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::F64 => Dtype::F64,
+        _ => Dtype::F32,
+    }
+}
+
+fn pretty(value: &serde_json::Value) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    text
+}

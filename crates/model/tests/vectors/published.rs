@@ -1,0 +1,233 @@
+//! Published checkpoints: both layouts, there and back, and what is refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::TensorData;
+use model::published::{Checkpoint, Names};
+use model::weights;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+
+use crate::files;
+
+/// A folder with the configuration of the vectors, and one of their files of weights under its usual name.
+fn folder(weights: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        files::listed(weights.parent().unwrap(), "config", ".json")[0].as_path(),
+        folder.path().join("config.json"),
+    )
+    .unwrap();
+    let name = if weights.extension().is_some_and(|e| e == "bin") { "pytorch_model.bin" } else { "model.safetensors" };
+    std::fs::copy(weights, folder.path().join(name)).unwrap();
+    folder
+}
+
+fn weight_files() -> Vec<PathBuf> {
+    let of = |folder: &PathBuf| {
+        [files::listed(folder, "model", ".safetensors"), files::listed(folder, "pytorch_model", ".bin")].concat()
+    };
+    files::folders("dnabert2").iter().flat_map(of).collect()
+}
+
+/// The tensors of a safetensors file: name, type, shape and bytes.
+fn tensors(path: &Path) -> BTreeMap<String, (String, Vec<usize>, Vec<u8>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let entry = |(name, view): (String, TensorView)| {
+        (name, (format!("{:?}", view.dtype()), view.shape().to_vec(), view.data().to_vec()))
+    };
+    file.tensors().into_iter().map(entry).collect()
+}
+
+fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, (String, Vec<usize>, Vec<u8>)>)) {
+    let mut all = tensors(path);
+    change(&mut all);
+    let views = all.iter().map(|(name, (_, shape, bytes))| {
+        (name.as_str(), TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn vectors_published_layouts_go_there_and_back() {
+    let mut layouts = Vec::new();
+    for weights in weight_files() {
+        let folder = folder(&weights);
+        let read = Checkpoint::read(folder.path()).unwrap();
+        layouts.push(read.names);
+        let (there, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (own, other) = match read.names {
+            Names::Original => (Names::Original, Names::Multimolecule),
+            Names::Multimolecule => (Names::Multimolecule, Names::Original),
+        };
+        read.write(there.path(), other).unwrap();
+        let converted = Checkpoint::read(there.path()).unwrap();
+        assert_eq!(
+            (converted.names, converted.config, converted.parameters()),
+            (other, read.config, read.parameters())
+        );
+        converted.write(back.path(), own).unwrap();
+        let returned = tensors(&back.path().join("model.safetensors"));
+        if weights.extension().is_some_and(|extension| extension == "safetensors") {
+            // Tied duplicates are written by the original layout only.
+            let mut expected = tensors(&weights);
+            expected.retain(|name, _| returned.contains_key(name) || !name.contains("decoder."));
+            let mut returned = returned.clone();
+            returned.retain(|name, _| expected.contains_key(name) || !name.contains("decoder.weight"));
+            assert_eq!(returned, expected, "{}", weights.display());
+        }
+        // Both are the same model.
+        let device = model::device::open("cpu").unwrap();
+        let config = crate::dnabert2::config(weights.parent().unwrap(), None);
+        let load = |path: &Path| weights::load(model::network::Model::new(&config, 1, &device), path).unwrap();
+        let values = |model: &model::network::Model| files::numbers(&model.encoder.layers[1].qkv.weight.val());
+        let loaded = load(&weights);
+        for folder in [&there, &back] {
+            assert_eq!(values(&load(&folder.path().join("model.safetensors"))), values(&loaded));
+        }
+    }
+    assert!(layouts.contains(&Names::Original) && layouts.contains(&Names::Multimolecule));
+}
+
+/// The number of tensors and of parameters of the published model, from its shapes alone.
+#[test]
+fn vectors_published_layouts_have_the_published_keys() {
+    for weights in weight_files() {
+        let read = Checkpoint::read(folder(&weights).path()).unwrap();
+        let layers = read.config.layers;
+        // reference: 142 keys with 12 layers, and 189 without tied duplicates.
+        assert_eq!(read.tensors(Names::Original).len(), 10 + 11 * layers);
+        assert_eq!(read.tensors(Names::Multimolecule).len(), 9 + 15 * layers);
+    }
+}
+
+#[test]
+fn vectors_shards_are_read_as_one_file() {
+    let weights = weight_files().into_iter().find(|path| path.ends_with("model.safetensors")).unwrap();
+    let folder = folder(&weights);
+    let whole = Checkpoint::read(folder.path()).unwrap().tensors(Names::Original);
+    let path = folder.path().join("model.safetensors");
+    let mut map = serde_json::Map::new();
+    for shard in 0..2 {
+        let name = format!("model-0000{}-of-00002.safetensors", shard + 1);
+        let part = folder.path().join(&name);
+        std::fs::copy(&path, &part).unwrap();
+        rewrite(&part, |all| {
+            let mut at = 0;
+            all.retain(|_, _| {
+                at += 1;
+                at % 2 == shard
+            });
+        });
+        map.extend(tensors(&part).into_keys().map(|tensor| (tensor, serde_json::json!(name))));
+    }
+    std::fs::remove_file(&path).unwrap();
+    let index = |map: &serde_json::Map<String, serde_json::Value>| {
+        let text = serde_json::json!({ "weight_map": map }).to_string();
+        std::fs::write(folder.path().join("model.safetensors.index.json"), text).unwrap();
+    };
+    index(&map);
+    assert_eq!(Checkpoint::read(folder.path()).unwrap().tensors(Names::Original), whole);
+    map.insert("lm_head.bias".to_owned(), serde_json::json!("../elsewhere.safetensors"));
+    index(&map);
+    let error = Checkpoint::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("tensor lm_head.bias: \"../elsewhere.safetensors\" is not the name of a file"), "{error}");
+}
+
+#[test]
+fn vectors_faults_of_a_checkpoint_are_named() {
+    let weights = weight_files().into_iter().find(|path| path.ends_with("model.safetensors")).unwrap();
+    let told = |change: &dyn Fn(&Path)| {
+        let folder = folder(&weights);
+        change(folder.path());
+        Checkpoint::read(folder.path()).unwrap_err().to_string()
+    };
+    let tensors = |change: fn(&mut BTreeMap<String, (String, Vec<usize>, Vec<u8>)>)| {
+        told(&|folder| rewrite(&folder.join("model.safetensors"), change))
+    };
+    let layer = "model.encoder.layer.1.attention.self";
+    let missing = tensors(|all| drop(all.remove("model.encoder.layer.1.attention.self.key.bias")));
+    assert_eq!(missing, format!("missing tensor {layer}.key.bias"));
+    let extra = tensors(|all| {
+        let copy = all["lm_head.bias"].clone();
+        all.insert("classifier.bias".to_owned(), copy);
+    });
+    assert_eq!(extra, "unexpected tensors: classifier.bias");
+    let misshapen = tensors(|all| {
+        let entry = all.get_mut("model.encoder.layer.1.attention.self.query.bias").unwrap();
+        (entry.1, entry.2) = (vec![2], vec![0; 8]);
+    });
+    assert!(
+        misshapen.starts_with(&format!("tensor {layer}.query.bias: expected shape [48], found [2]")),
+        "{misshapen}"
+    );
+    let untied = tensors(|all| {
+        let mut copy = all["model.embeddings.word_embeddings.weight"].clone();
+        copy.2[0] ^= 1;
+        all.insert("lm_head.decoder.weight".to_owned(), copy);
+    });
+    assert!(untied.contains("lm_head.decoder.weight is not tied"), "{untied}");
+    let truncated = told(&|folder| {
+        let path = folder.join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 100]).unwrap();
+    });
+    assert!(truncated.contains("model.safetensors: "), "{truncated}");
+    // A header that claims more than the file has, and one that claims to be enormous.
+    for header in [
+        b"\xff\xff\xff\xff\xff\xff\x00\x00{}".to_vec(),
+        [
+            &80_u64.to_le_bytes()[..],
+            br#"{"a":{"dtype":"F32","shape":[99999999,99999999],"data_offsets":[0,8]}}        "#,
+        ]
+        .concat(),
+    ] {
+        let lying = told(&|folder| std::fs::write(folder.join("model.safetensors"), &header).unwrap());
+        assert!(lying.contains("model.safetensors: "), "{lying}");
+    }
+    let pickle = told(&|folder| {
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        // A pickle that would call os.system.
+        std::fs::write(folder.join("pytorch_model.bin"), b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00echo\x85R.").unwrap();
+    });
+    assert!(pickle.contains("pytorch_model.bin: "), "{pickle}");
+    let none = told(&|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap());
+    assert!(none.contains("no weights: none of model.safetensors,"), "{none}");
+    let config = told(&|folder| std::fs::remove_file(folder.join("config.json")).unwrap());
+    assert!(config.contains("config.json: "), "{config}");
+    let vocabulary = told(&|folder| {
+        std::fs::write(folder.join("tokenizer.json"), r#"{"model": {"vocab": {"A": 64}}}"#).unwrap();
+    });
+    assert!(vocabulary.contains("tokenizer.json: the largest id is 64, but the model has 64 entries"), "{vocabulary}");
+}
+
+/// Half-precision files keep their type: converted, each value is the same number.
+#[test]
+fn vectors_types_are_kept() {
+    let weights = weight_files().into_iter().find(|path| path.ends_with("model.safetensors")).unwrap();
+    let folder = folder(&weights);
+    let path = folder.path().join("model.safetensors");
+    let all = tensors(&path);
+    let half: Vec<(&String, Vec<usize>, Vec<u8>)> = all
+        .iter()
+        // The upper half of a float32 is a bfloat16.
+        .map(|(name, (_, shape, bytes))| (name, shape.clone(), bytes.chunks(4).flat_map(|b| [b[2], b[3]]).collect()))
+        .collect();
+    let views = half.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(safetensors::Dtype::BF16, shape.clone(), bytes).unwrap())
+    });
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    Checkpoint::read(folder.path()).unwrap().write(out.path(), Names::Original).unwrap();
+    let written = tensors(&out.path().join("model.safetensors"));
+    assert!(written.values().all(|(kind, _, _)| kind == "BF16"));
+    let name = "model.embeddings.layer_norm.weight";
+    let expected = half.iter().find(|(own, _, _)| *own == name).unwrap();
+    assert_eq!(written["bert.embeddings.LayerNorm.weight"].2, expected.2);
+    let values = |data: &TensorData| data.clone().convert::<f32>().try_to_vec::<f32>().unwrap();
+    let read = Checkpoint::read(out.path()).unwrap().tensors(Names::Multimolecule);
+    let float: Vec<f32> = expected.2.chunks(2).map(|b| f32::from_le_bytes([0, 0, b[0], b[1]])).collect();
+    assert_eq!(values(&read[name]), float);
+}
