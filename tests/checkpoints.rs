@@ -1,6 +1,9 @@
 //! `tokbench model`: published checkpoints in and out.
 
-use crate::dir::{TestDir, root};
+use experiment::Record;
+use experiment::run::Work;
+
+use crate::dir::{TestDir, root, small};
 
 /// The small published checkpoint of the test vectors, and DNABERT-2's kind of tokenizer.
 fn checkpoint(dir: &TestDir) {
@@ -51,6 +54,52 @@ fn wrong_checkpoints_and_folders_are_refused() {
     std::fs::write(&path, config.replace("\"hidden_size\": 48", "\"hidden_size\": 60")).unwrap();
     convert("mm", "out").failed(3, &["word_embeddings.weight: expected shape [64, 60], found [64, 48]"]);
     assert!(!dir.path("out").exists());
+}
+
+/// A run with symmetric ALiBi can leave: what is written is read back as the same tensors, with a tokenizer that gives the ids of the run.
+#[test]
+fn a_trained_model_is_exported_with_its_tokenizer() {
+    let dir = TestDir::new();
+    let spec = small("'base', 'bpe32', 'kmer2', 'kmer2-nonoverlap'", "order1", 2_000, 1);
+    dir.write(
+        "q.toml",
+        spec.replace("exploratory = true", "exploratory = true\npositions = ['alibi', 'alibi-directed']"),
+    );
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let records = dir.records("out");
+    let key = |name: &str, position: &str| {
+        let named = |record: &&Record| match &record.run.work {
+            Work::Pretrain(run) => run.tokenizer == name && run.encoder.position.name() == position,
+            _ => false,
+        };
+        records.iter().find(named).unwrap().key.as_str().to_owned()
+    };
+    let export = |run: &str, to: &str| dir.run(&["model", "export", run, to, "--names", "multimolecule"]);
+    for name in ["base", "bpe32", "kmer2-nonoverlap"] {
+        let [mm, original, again] = ["mm", "original", "again"].map(|folder| format!("{name}-{folder}"));
+        let output = export(&key(name, "alibi")[..12], &mm).success();
+        assert!(output.out.contains("the layout has no segmentation prior"), "{}", output.out);
+        // Strictly: the reader compares every tensor with the configuration.
+        dir.run(&["model", "convert", &mm, &original, "--names", "original"]).success();
+        dir.run(&["model", "convert", &original, &again, "--names", "multimolecule"]).success();
+        let bytes = |folder: &str| std::fs::read(dir.path(&format!("{folder}/model.safetensors"))).unwrap();
+        assert!(bytes(&mm) == bytes(&again), "{name}");
+        let prior: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.path(&format!("{mm}/prior.json"))).unwrap()).unwrap();
+        assert_eq!((&prior["span"], &prior["total"]), (&12.into(), &1.0.into()));
+        let card = std::fs::read_to_string(dir.path(&format!("{mm}/README.md"))).unwrap();
+        assert!(card.contains(&format!("tokenizer {name} on 2,000 bases, run {}", key(name, "alibi"))), "{card}");
+    }
+    // The tokenizer under the names of the original release gives the ids of a BPE run's vocabulary.
+    dir.write("g.fa", ">a\nACGTTGCATTAGCCATAGGACCATTTACGCGCATATTAGG\n");
+    let ids = |file: &str| dir.run(&["tokenizer", "encode", "-t", file, "g.fa"]).success().out;
+    assert_eq!(ids("base-original/tokenizer.json"), ids("base"));
+    assert!(ids("bpe32-original/tokenizer.json").split_whitespace().count() < 40);
+    export(&key("base", "alibi-directed"), "x")
+        .failed(2, &["position encoding alibi-directed", "positions = [\"alibi\"]"]);
+    export(&key("kmer2", "alibi"), "x").failed(2, &["its k-mers overlap"]);
+    export("0123456789ab", "x").failed(2, &["no finished run \"0123456789ab\" in .tokbench"]);
+    assert!(!dir.path("x").exists());
 }
 
 /// The sizes of the model card.

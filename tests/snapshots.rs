@@ -4,7 +4,7 @@
 use crate::dir::TestDir;
 
 /// Commands whose help is recorded.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
     &["compare"],
     &["plan"],
@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["tokenizer", "convert"],
     &["model"],
     &["model", "convert"],
+    &["model", "export"],
     &["completions"],
     &["man"],
 ];

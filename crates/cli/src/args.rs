@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use names::names;
 
 pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
-pub use model::{ConvertModel, Model, ModelCommand, TensorNames};
+pub use model::{ConvertModel, ExportModel, Model, ModelCommand, TensorNames};
 pub use text::{Audit, Look, TokenizerSelection};
 pub use tokenizer::{
     ConvertTokenizer, DecodeFile, EncodeFiles, InspectTokenizer, TokenFormat, Tokenizer, TokenizerCommand,
@@ -70,7 +70,7 @@ pub enum Command {
     List(List),
     /// Train, apply, inspect and convert tokenizers. No model is needed.
     Tokenizer(Tokenizer),
-    /// Convert published DNABERT-2 checkpoints.
+    /// Published DNABERT-2 checkpoints: convert them, or export a trained model as one.
     Model(Model),
     /// Print a shell completion script.
     Completions(Completions),

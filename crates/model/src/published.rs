@@ -14,7 +14,9 @@ mod tokenizer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, TensorData};
+use burn::module::Param;
+use burn::tensor::{DType, Tensor, TensorData};
+use experiment::config::{EncoderConfig, Position};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -22,6 +24,9 @@ pub use config::Config;
 pub use names::Names;
 use parts::{Part, Presence, parts};
 
+use crate::frontend::Frontend;
+use crate::layers::{LayerNorm, Linear};
+use crate::network::Model;
 use crate::weights::{Error, read_file};
 
 /// Files in which weights are looked for, in this order.
@@ -39,6 +44,8 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, TensorData>,
     /// The content of `tokenizer.json`, with the special tokens as in the layout that it was read from.
     tokenizer: Option<serde_json::Value>,
+    /// Where it comes from: sentences for the model card.
+    pub origin: Option<String>,
 }
 
 impl Checkpoint {
@@ -68,7 +75,65 @@ impl Checkpoint {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(&path, error.to_string())),
         };
-        Ok(Checkpoint { config, names, tensors, tokenizer })
+        let origin = Some("Converted from a published checkpoint, whose licence applies.".to_owned());
+        Ok(Checkpoint { config, names, tensors, tokenizer, origin })
+    }
+
+    /// A trained model with a fixed tokenizer, as a checkpoint; `tokenizer` is the content of a `tokenizer.json` with the special tokens of
+    /// the original release.
+    ///
+    /// # Errors
+    /// If the layouts cannot express the model: a learned front end, or another position encoding than `alibi`; if the tokenizer has more
+    /// entries than the model.
+    pub fn of(model: &Model, encoder: &EncoderConfig, tokenizer: &[u8]) -> Result<Checkpoint, Error> {
+        let Frontend::Lookup(lookup) = &model.frontend else { return Err(Error::Frontend) };
+        if encoder.position != Position::ALIBI {
+            return Err(Error::Position(encoder.position.name()));
+        }
+        let [vocabulary, hidden] = lookup.embedding.weight.dims();
+        let config = Config::of(encoder, vocabulary);
+        let mut tensors = BTreeMap::new();
+        let mut put = |name: String, data: TensorData| drop(tensors.insert(name, data));
+        let embeddings = "model.embeddings";
+        put(format!("{embeddings}.word_embeddings.weight"), lookup.embedding.weight.val().into_data());
+        // Single sequences use the first row.
+        let device = lookup.embedding.weight.device();
+        let zero = || Tensor::<1>::zeros([hidden], &device);
+        let first = lookup.segment.as_ref().map_or_else(zero, Param::val);
+        put(
+            format!("{embeddings}.token_type_embeddings.weight"),
+            Tensor::stack::<2>(vec![first, zero()], 0).into_data(),
+        );
+        let mut norm = |name: &str, norm: &LayerNorm| {
+            put(format!("{name}.weight"), norm.gamma.val().into_data());
+            put(format!("{name}.bias"), norm.beta.val().into_data());
+        };
+        norm(&format!("{embeddings}.layer_norm"), &model.encoder.norm);
+        norm("lm_head.transform.layer_norm", &model.head.norm);
+        for (number, layer) in model.encoder.layers.iter().enumerate() {
+            let prefix = format!("model.encoder.layer.{number}");
+            norm(&format!("{prefix}.attention.output.layer_norm"), &layer.attention_norm);
+            norm(&format!("{prefix}.mlp.layer_norm"), &layer.norm);
+        }
+        // Matrices are [out, in] in files.
+        let mut linear = |name: &str, linear: &Linear| {
+            put(format!("{name}.weight"), linear.weight.val().transpose().into_data());
+            if let Some(bias) = &linear.bias {
+                put(format!("{name}.bias"), bias.val().into_data());
+            }
+        };
+        for (number, layer) in model.encoder.layers.iter().enumerate() {
+            let prefix = format!("model.encoder.layer.{number}");
+            linear(&format!("{prefix}.attention.self.qkv"), &layer.qkv);
+            linear(&format!("{prefix}.attention.output.dense"), &layer.output);
+            linear(&format!("{prefix}.mlp.up_proj"), &layer.up);
+            linear(&format!("{prefix}.mlp.down_proj"), &layer.down);
+        }
+        linear("lm_head.transform.dense", &model.head.dense);
+        put("lm_head.bias".to_owned(), model.head.bias.val().into_data());
+        let path = || PathBuf::from("tokenizer.json");
+        let tokenizer = tokenizer::parse(tokenizer, &config).map_err(|reason| Error::File { path: path(), reason })?;
+        Ok(Checkpoint { config, names: Names::Original, tensors, tokenizer: Some(tokenizer), origin: None })
     }
 
     /// Number of parameters; tied duplicates are not counted.
@@ -148,10 +213,11 @@ impl Checkpoint {
             "---\ntags:\n- dna\n- dnabert2\n---\n\n# DNABERT-2 encoder, {layers} layers of width {hidden}\n\n\
              {} parameters, {heads} heads, {vocabulary} vocabulary entries, {head} masked-language-model head. Tensors have the names of {}. \
              Sequences are [CLS] tokens [SEP] with symmetric ALiBi over tokens; the padding id is 3, and an attention mask must be given.\n\n\
-             {tokenizer}Converted by tokbench {} from a published checkpoint, whose licence applies.\n",
+             {tokenizer}Written by tokbench {}.{}\n",
             self.parameters(),
             names.title(),
             env!("CARGO_PKG_VERSION"),
+            self.origin.as_deref().map_or_else(String::new, |origin| format!(" {origin}")),
         )
     }
 }

@@ -69,6 +69,9 @@ pub enum Error {
         /// The types.
         types: String,
     },
+    /// The published layouts have symmetric ALiBi over tokens only.
+    #[error("position encoding {0}: the published layouts can express \"alibi\" alone")]
+    Position(String),
     /// A learned front end has no published DNABERT-2 weights.
     #[error("DNABERT-2 weights require a fixed tokenizer (lookup front end)")]
     Frontend,

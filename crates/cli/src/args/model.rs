@@ -21,6 +21,33 @@ pub enum ModelCommand {
     /// converted too if it is there. Every tensor is compared with the sizes in config.json: what is missing, unexpected or of another shape
     /// is named. Values keep their type (float32, float16, bfloat16). A pickle is read without executing anything.
     Convert(ConvertModel),
+    /// Export a trained model with its tokenizer as a published DNABERT-2 checkpoint, for Python.
+    ///
+    /// RUN is the key of a finished pretraining run in the store, or its beginning ("tokbench plan --json" shows keys, records have them). The
+    /// layouts have symmetric ALiBi over tokens, so the run must have positions = ["alibi"], and a tokenizer that a tokenizer.json can
+    /// express: base, non-overlapping k-mers, BPE, Unigram, WordPiece and tokenizer files. The segmentation prior, which is added to
+    /// the logits in training and scoring, has no place in them: its settings are written beside the weights as prior.json.
+    Export(ExportModel),
+}
+
+/// Arguments of `model export`.
+#[derive(Debug, Args)]
+pub struct ExportModel {
+    /// Key of the run, or its beginning.
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// New folder for model.safetensors, config.json, README.md (a model card), prior.json and the tokenizer files.
+    #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Names of the tensors in OUT.
+    #[arg(long)]
+    pub names: TensorNames,
+    /// Folder of data files.
+    #[arg(long, value_name = "DIR", env = "TOKBENCH_DATA", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Store with the finished runs.
+    #[arg(long, value_name = "DIR", env = "TOKBENCH_STORE", default_value = ".tokbench", value_hint = ValueHint::DirPath)]
+    pub store: PathBuf,
 }
 
 /// Arguments of `model convert`.

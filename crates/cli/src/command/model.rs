@@ -1,18 +1,29 @@
 //! `tokbench model`: checkpoints in and out.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dataset::policy::thousands;
+use experiment::config::Position;
+use experiment::record::Record;
+use experiment::run::Work;
 use model::published::{Checkpoint, Names};
+use pipeline::{Builtin, Workspace};
+use tokenize::Tokenizer;
 
 use crate::args::{self, ModelCommand, TensorNames};
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::stdout::outln;
+use crate::workspace::workspace;
 
-pub(crate) fn run(args: &args::Model) -> Result<u8, Failure> {
+/// Settings of the segmentation prior of an exported run.
+const PRIOR: &str = "prior.json";
+
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Model) -> Result<u8, Failure> {
     match &args.command {
         ModelCommand::Convert(args) => convert(args),
+        ModelCommand::Export(args) => export(builtin, args),
     }
 }
 
@@ -32,22 +43,140 @@ fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
         ));
     }
     let checkpoint = Checkpoint::read(&args.input).map_err(refused)?;
-    folders::make(&args.output)?;
-    let names = match args.names {
+    let files = write(&checkpoint, &args.output, args.names)?;
+    outln!("read: {}, names of {}", args.input.display(), checkpoint.names.title());
+    told(&checkpoint, &args.output, args.names, &files);
+    Ok(0)
+}
+
+fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failure> {
+    empty(&args.output)?;
+    let workspace = workspace(builtin, args.data.as_deref(), &args.store);
+    let record = finished(&workspace, args)?;
+    let Work::Pretrain(pretrain) = &record.run.work else {
+        return Err(Failure::new(
+            USAGE,
+            format!("run {} is not a pretraining run", record.key.short()),
+            "export the pretraining run of the same tokenizer and seed",
+        ));
+    };
+    let (name, encoder, key) = (pretrain.tokenizer.clone(), pretrain.encoder.clone(), record.key.clone());
+    let refused = |error: model::weights::Error| {
+        let remedy = "train with positions = [\"alibi\"] and a fixed tokenizer; other models stay in the store";
+        Failure::new(USAGE, format!("{name} (run {}): {error}", key.short()), remedy)
+    };
+    // Before anything is opened that may be large.
+    if encoder.position != Position::ALIBI {
+        return Err(refused(model::weights::Error::Position(encoder.position.name())));
+    }
+    let loaded = pipeline::load::load(&workspace, record, "cpu")?;
+    let tokenizer = tokenizer_json(&name, loaded.fitted.tokenizer.as_ref())?;
+    let mut checkpoint = Checkpoint::of(&loaded.model, &encoder, &tokenizer).map_err(refused)?;
+    let prior = loaded.fitted.prior.as_ref();
+    checkpoint.origin = Some(format!(
+        "Pretrained with the tokenizer {name} on {} bases, run {}.{}",
+        thousands(loaded.training_bases()),
+        key.as_str(),
+        match prior {
+            Some(_) =>
+                " In training and scoring the logarithm of a segmentation prior was added to the logits; its settings are in prior.json.",
+            None => "",
+        }
+    ));
+    let mut files = write(&checkpoint, &args.output, args.names)?;
+    if let Some(prior) = prior {
+        let json = serde_json::json!({
+            "span": prior.span(),
+            "weights": prior.weights(),
+            "total": prior.total(),
+            "meaning": "log prior(v) is added to the logits of every masked token in training and scoring: docs/protocol.md, Segmentation prior",
+        });
+        let path = args.output.join(PRIOR);
+        let text = serde_json::to_string_pretty(&json).unwrap_or_default() + "\n";
+        experiment::files::write(&path, text).map_err(|error| Failure::file(&path, &error))?;
+        files.push(PRIOR);
+    }
+    told(&checkpoint, &args.output, args.names, &files);
+    if prior.is_some() {
+        outln!("the layout has no segmentation prior: logits are those of the network alone, see {PRIOR}");
+    }
+    Ok(0)
+}
+
+/// The finished run of the store whose key begins with the given text.
+fn finished(workspace: &Workspace, args: &args::ExportModel) -> Result<Record, Failure> {
+    let (records, _) = if args.store.exists() { workspace.store()?.records()? } else { Default::default() };
+    let mut found: Vec<Record> = records
+        .into_iter()
+        .filter(|record| record.key.as_str().starts_with(&args.run) && !args.run.is_empty())
+        .collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::new(
+            USAGE,
+            format!("no finished run {:?} in {}", args.run, args.store.display()),
+            "give the key of a record, or its beginning; --store names the store",
+        )),
+        several => Err(Failure::new(
+            USAGE,
+            format!("{several} finished runs begin with {:?}", args.run),
+            "give more characters of the key",
+        )),
+    }
+}
+
+/// A tokenizer as the content of a `tokenizer.json`.
+fn tokenizer_json(name: &str, tokenizer: &dyn Tokenizer) -> Result<Vec<u8>, Failure> {
+    if let Some(kmers) = tokenize::kmer::named(name) {
+        return Ok(kmers.to_file()?.to_json());
+    }
+    let saved = tokenizer.save().filter(|bytes| {
+        serde_json::from_slice::<serde_json::Value>(bytes)
+            .is_ok_and(|json| json["model"]["vocab"] != serde_json::Value::Null)
+    });
+    saved.ok_or_else(|| {
+        Failure::new(
+            USAGE,
+            format!("{name} cannot be written as a tokenizer.json"),
+            "export base, non-overlapping k-mers, BPE, Unigram, WordPiece or a tokenizer file",
+        )
+    })
+}
+
+/// Refuses an output folder with files in it.
+fn empty(folder: &Path) -> Result<(), Failure> {
+    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        let cause = format!("{} is not empty", folder.display());
+        return Err(Failure::new(
+            USAGE,
+            cause,
+            "name a new folder, so that no file of another checkpoint remains in it",
+        ));
+    }
+    Ok(())
+}
+
+fn layout(names: TensorNames) -> Names {
+    match names {
         TensorNames::Original => Names::Original,
         TensorNames::Multimolecule => Names::Multimolecule,
-    };
-    let written = checkpoint.write(&args.output, names);
-    let files = written.map_err(|error| Failure::new(DATA, error.to_string(), "name another folder"))?;
-    outln!("read: {}, names of {}", args.input.display(), checkpoint.names.title());
+    }
+}
+
+fn write(checkpoint: &Checkpoint, folder: &Path, names: TensorNames) -> Result<Vec<&'static str>, Failure> {
+    folders::make(folder)?;
+    let written = checkpoint.write(folder, layout(names));
+    written.map_err(|error| Failure::new(DATA, error.to_string(), "name another folder"))
+}
+
+fn told(checkpoint: &Checkpoint, folder: &Path, names: TensorNames, files: &[&str]) {
     outln!(
         "{} parameters, {} masked-language-model head, {} tokenizer",
         thousands(checkpoint.parameters() as u64),
         if checkpoint.has_head() { "with" } else { "without" },
         if checkpoint.has_tokenizer() { "with" } else { "without" }
     );
-    outln!("written: {}, names of {}: {}", args.output.display(), names.title(), files.join(", "));
-    Ok(0)
+    outln!("written: {}, names of {}: {}", folder.display(), layout(names).title(), files.join(", "));
 }
 
 /// Errors about tensors do not name the file.

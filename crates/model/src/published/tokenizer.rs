@@ -18,8 +18,12 @@ fn spelling(names: Names) -> usize {
 /// Parses the file and compares its size with the configuration.
 pub(super) fn parse(text: &[u8], config: &Config) -> Result<Value, String> {
     let json: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let vocabulary = json["model"]["vocab"].as_object().ok_or("model.vocab is not an object of tokens and ids")?;
-    let largest = vocabulary.values().filter_map(Value::as_u64).max().unwrap_or(0);
+    let largest = match &json["model"]["vocab"] {
+        Value::Object(tokens) => tokens.values().filter_map(Value::as_u64).max().unwrap_or(0),
+        // Unigram: ids are places in the list.
+        Value::Array(tokens) => (tokens.len() as u64).saturating_sub(1),
+        _ => return Err("model.vocab is not a list of tokens".to_owned()),
+    };
     if largest >= config.vocabulary as u64 {
         return Err(format!("the largest id is {largest}, but the model has {} entries", config.vocabulary));
     }

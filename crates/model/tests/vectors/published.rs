@@ -91,6 +91,35 @@ fn vectors_published_layouts_go_there_and_back() {
     assert!(layouts.contains(&Names::Original) && layouts.contains(&Names::Multimolecule));
 }
 
+/// A loaded model gives the tensors that it was loaded from, and the logits of the written file are the same.
+#[test]
+fn vectors_a_model_leaves_as_it_came() {
+    let weights = weight_files().into_iter().find(|path| path.ends_with("model_original_names.safetensors")).unwrap();
+    let device = model::device::open("cpu").unwrap();
+    let config = crate::dnabert2::config(weights.parent().unwrap(), None);
+    let load = |path: &Path| weights::load(model::network::Model::new(&config, 1, &device), path).unwrap();
+    let loaded = load(&weights);
+    let tokenizer = br#"{"model": {"vocab": {"[UNK]": 0, "A": 5}}}"#;
+    let left = Checkpoint::of(&loaded, &config.encoder, tokenizer).unwrap();
+    let mut expected = Checkpoint::read(folder(&weights).path()).unwrap().tensors(Names::Original);
+    let mut found = left.tensors(Names::Original);
+    // Of the token types only the first is used.
+    let types = "bert.embeddings.token_type_embeddings.weight";
+    let first = |data: TensorData| data.as_bytes()[..data.as_bytes().len() / 2].to_vec();
+    assert_eq!(first(found.remove(types).unwrap()), first(expected.remove(types).unwrap()));
+    assert_eq!(found, expected);
+    let out = tempfile::tempdir().unwrap();
+    left.write(out.path(), Names::Multimolecule).unwrap();
+    let again = load(&out.path().join("model.safetensors"));
+    let ids = || burn::tensor::Tensor::from_data([[1, 5, 9, 33, 2]], &device);
+    let states = |model: &model::network::Model| files::numbers(&model.states(ids(), &[5], None).positions);
+    assert_eq!(states(&again), states(&loaded));
+    let directed =
+        experiment::config::EncoderConfig { position: "alibi-directed".parse().unwrap(), ..config.encoder.clone() };
+    let refused = Checkpoint::of(&loaded, &directed, tokenizer).unwrap_err().to_string();
+    assert!(refused.contains("position encoding alibi-directed"), "{refused}");
+}
+
 /// The number of tensors and of parameters of the published model, from its shapes alone.
 #[test]
 fn vectors_published_layouts_have_the_published_keys() {
