@@ -90,15 +90,31 @@ fn a_trained_model_is_exported_with_its_tokenizer() {
         let card = std::fs::read_to_string(dir.path(&format!("{mm}/README.md"))).unwrap();
         assert!(card.contains(&format!("tokenizer {name} on 2,000 bases, run {}", key(name, "alibi"))), "{card}");
     }
-    // The tokenizer under the names of the original release gives the ids of a BPE run's vocabulary.
+    // The tokenizers under the names of the original release.
     dir.write("g.fa", ">a\nACGTTGCATTAGCCATAGGACCATTTACGCGCATATTAGG\n");
     let ids = |file: &str| dir.run(&["tokenizer", "encode", "-t", file, "g.fa"]).success().out;
     assert_eq!(ids("base-original/tokenizer.json"), ids("base"));
-    assert!(ids("bpe32-original/tokenizer.json").split_whitespace().count() < 40);
+    let text = std::fs::read(dir.path("bpe32-original/tokenizer.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((json["model"]["vocab"].as_object().unwrap().len(), &json["model"]["vocab"]["[PAD]"]), (32, &3.into()));
     export(&key("base", "alibi-directed"), "x")
         .failed(2, &["position encoding alibi-directed", "positions = [\"alibi\"]"]);
     export(&key("kmer2", "alibi"), "x").failed(2, &["its k-mers overlap"]);
     export("0123456789ab", "x").failed(2, &["no finished run \"0123456789ab\" in .tokbench"]);
+    // A file whose ids the model does not have.
+    let other: serde_json::Map<String, serde_json::Value> =
+        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "A", "C", "G", "T"]
+            .iter()
+            .enumerate()
+            .map(|(id, name)| ((*name).to_owned(), id.into()))
+            .collect();
+    let json = serde_json::json!({"model": {"type": "BPE", "unk_token": "[UNK]", "vocab": other, "merges": []}});
+    dir.write("other.json", json.to_string());
+    let spec = small("'file:other.json'", "order1", 2_000, 1);
+    dir.write("o.toml", spec.replace("exploratory = true", "exploratory = true\npositions = ['alibi']"));
+    dir.run(&["compare", "o.toml", "--output", "other"]).success();
+    export(dir.records("other")[0].key.as_str(), "x")
+        .failed(2, &["the special token [UNK] must have the id 0, found 1"]);
     assert!(!dir.path("x").exists());
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-use experiment::record::Outcome;
+use experiment::record::{BlockScore, Outcome};
 
 use crate::dir::{RunOutput, TestDir, gzip, small};
 
@@ -220,7 +220,7 @@ fn region_classes_are_a_division_of_the_total() {
     assert!(output.out.contains("bits per masked base of s by region class"), "{}", output.out);
     for record in dir.records("out") {
         let Outcome::Pretrained(done) = record.outcome else { panic!() };
-        let blocks: f64 = done.blocks.iter().map(|block| block.total()).sum();
+        let blocks: f64 = done.blocks.iter().map(BlockScore::total).sum();
         let regions: f64 = done.regions.iter().map(|region| region.bits).sum();
         assert!((blocks - regions).abs() < 1e-6 * blocks, "{blocks} {regions}");
         let bases: [u64; 2] = [
@@ -232,4 +232,28 @@ fn region_classes_are_a_division_of_the_total() {
     assert!(
         std::fs::read_to_string(dir.path("out/table.csv")).unwrap().contains("bits per base by region class,s gene")
     );
+}
+
+/// A committed experiment can name a tokenizer of the data folder; a file of the current folder comes first.
+#[test]
+fn tokenizers_are_found_in_the_data_folder() {
+    let dir = TestDir::new();
+    dir.write("g.fa", format!(">one\n{}\n", "ACGTTGCATTGATTACA".repeat(200)));
+    for (path, entries) in [("data/tokenizers/t.json", "20"), ("tokenizers/t.json", "30")] {
+        std::fs::create_dir_all(dir.path(path).parent().unwrap()).unwrap();
+        dir.run(&["tokenizer", "train", "--vocab-size", entries, "-o", path, "g.fa"]).success();
+    }
+    dir.write("q.toml", small("'file:tokenizers/t.json'", "order1", 2_000, 1));
+    let key = || {
+        let plan = dir.run(&["plan", "q.toml", "--data", "data", "--json"]).success().out;
+        let json: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        json["jobs"][0]["run"]["work"]["tokenizer"].as_str().unwrap().to_owned()
+    };
+    let here = key();
+    std::fs::remove_dir_all(dir.path("tokenizers")).unwrap();
+    let there = key();
+    assert!(here != there && there.starts_with("file:t@"), "{here} {there}");
+    let audit = ["audit", "-t", "file:tokenizers/t.json", "--corpus", "order1", "--data", "data"];
+    dir.run(&audit).success();
+    dir.run(&audit[..5]).failed(3, &["tokenizers/t.json"]);
 }

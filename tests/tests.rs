@@ -13,6 +13,7 @@ mod files;
 
 mod interruption;
 mod laws;
+mod learned;
 mod letters;
 mod masking;
 mod reading;

@@ -135,7 +135,7 @@ impl Tokbench {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Print only this list, one entry per line; encoders with sizes, parameters and multiply-accumulates.
+    /// Print only this list; encoders with sizes, parameters and multiply-accumulates.
     #[arg(value_name = "WHAT", conflicts_with = "json")]
     pub what: Option<Listed>,
     /// Print the result as JSON on standard output.

@@ -81,7 +81,7 @@ fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {
         Command::Look(look) => command::look::run(builtin, &look),
         Command::Audit(audit) => command::audit::run(builtin, &audit),
         Command::List(list) => command::list::run(builtin, &list),
-        Command::Model(model) => command::model::run(&builtin, &model),
+        Command::Model(model) => command::model::run(builtin, &model),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&builtin.tokenizers, &tokenizer),
         Command::Completions(completions) => command::completions(&builtin.tokenizers, completions.shell),
         Command::Man(man) => command::man::run(&builtin.tokenizers, &man),

@@ -142,7 +142,7 @@ impl Corpus {
         &self.name
     }
 
-    /// BLAKE3 (hex) of the normalized sequences, species names, weights and split specification; paths and record names are
+    /// BLAKE3 (hex) of the normalized sequences, species names, weights, region classes and split specification; paths and record names are
     /// not part of it.
     #[must_use]
     pub fn hash(&self) -> &str {

@@ -117,7 +117,7 @@ pub enum Error {
     Bed {
         /// The file.
         path: PathBuf,
-        /// The line; 0 if the fault is in the sequence files.
+        /// The line; the last one if the fault is of the whole file.
         line: u64,
         /// What is wrong.
         message: String,

@@ -42,8 +42,11 @@ impl Regions {
         let mut named: HashMap<&str, usize> = HashMap::new();
         for (index, record) in records.iter().enumerate() {
             if named.insert(&record.name, index).is_some() {
-                let message = format!("the sequence files have two records named {:?}", record.name);
-                return Err(wrong(0, message));
+                return Err(Error::Spec {
+                    name: format!("regions {}", path.display()),
+                    message: format!("the sequence files have two records named {:?}", record.name),
+                    help: "give each record a unique name, so that intervals belong to one of them".to_owned(),
+                });
             }
         }
         let mut regions = Regions {
@@ -63,7 +66,8 @@ impl Regions {
             }
             line += 1;
             let row = text.trim_end();
-            if row.is_empty() || ["#", "track", "browser"].iter().any(|word| row.starts_with(word)) {
+            let word = row.split_whitespace().next().unwrap_or_default();
+            if row.is_empty() || row.starts_with('#') || ["track", "browser"].contains(&word) && !row.contains('\t') {
                 continue;
             }
             let interval = Interval::parse(row).map_err(|message| wrong(line, message))?;
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn later_intervals_lie_over_earlier_ones() {
-        let text = "track name=x\n#c\nchr1\t2\t12\tgene\t0\t+\nchr1\t4\t6\texon\n\nchr2\t0\t20\nchr9\t0\t5\tgene\nchr9\t7\t8\n";
+        let text = "track name=x\n#c\nbrowser position chr1:1-9\nchr1\t2\t12\tgene\t0\t+\nchr1\t4\t6\texon\n\nchr2\t0\t20\nchr9\t0\t5\tgene\nchr9\t7\t8\n";
         let regions = read(text).unwrap();
         assert_eq!(regions.classes(), ["other", "gene", "exon", "region"]);
         assert_eq!(regions.of(0, 0, 14), [0, 0, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0]);

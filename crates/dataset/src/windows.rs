@@ -194,6 +194,20 @@ mod tests {
         (folder, corpus)
     }
 
+    /// Region classes are looked up by record and start.
+    #[test]
+    fn scoring_windows_know_where_they_are() {
+        let (_folder, corpus) = corpus(5, 7);
+        let windows = corpus.scoring_windows(Split::Test, 50, 100_000).unwrap();
+        assert!(
+            windows.iter().any(|window| window.record == 2) && windows.iter().any(|window| window.start % 150 != 0)
+        );
+        for window in windows {
+            let species = corpus.species().iter().find(|species| species.name == window.species).unwrap();
+            assert_eq!(species.records[window.record].bases[window.start..][..50], window.bases);
+        }
+    }
+
     #[test]
     fn species_are_sampled_by_weight() {
         let (_folder, corpus) = corpus(1, 0);

@@ -37,7 +37,7 @@ pub struct Plan {
     pub seeds: Vec<u64>,
     /// The jobs; dependencies come first.
     pub jobs: Vec<Job>,
-    /// Number of fine-tuning runs that have no key until a learning rate is selected.
+    /// Number of runs that have no key until others are finished: their learning rate, budget or size follows from those.
     pub deferred: usize,
     /// Number of comparisons with the reference, for Holm's correction.
     pub comparisons: usize,
@@ -402,11 +402,13 @@ fn reference(spec: &Spec, subjects: &[TokenizerInfo], resolver: &dyn Resolver) -
     })
 }
 
-/// Canonical names of the control tokenizers, sorted. Only the controls of the first tokenizer of each family are used (one
+/// Canonical names of the control tokenizers, sorted. Of fixed tokenizers only the controls of the first of each family are used (one
 /// random segmentation for several vocabularies), without those that are compared anyway.
 fn control_tokenizers(subjects: &[TokenizerInfo]) -> Vec<String> {
     let first = |(at, info): &(usize, &TokenizerInfo)| subjects[..*at].iter().all(|s| s.family != info.family);
-    let controls = subjects.iter().enumerate().filter(first).flat_map(|(_, info)| &info.controls);
+    // The controls of a learned tokenizer are as large as itself, so each has its own.
+    let own = |at: &(usize, &TokenizerInfo)| at.1.nucleotide_layers > 0 || first(at);
+    let controls = subjects.iter().enumerate().filter(own).flat_map(|(_, info)| &info.controls);
     let names: BTreeSet<&String> = controls.filter(|name| subjects.iter().all(|s| s.canonical != **name)).collect();
     names.into_iter().cloned().collect()
 }

@@ -73,10 +73,10 @@ impl Encoder {
         let Some((last, before)) = self.layers.split_last().filter(|_| fused::on(&device)) else {
             return at(self.forward(tokens, rows, None), places);
         };
-        let states = run(before, &self.bias, self.entry(tokens, None), rows, None);
         let AttentionBias::Fused(mask) = self.bias.attention_bias(length, rows, &device) else {
-            return at(states, places);
+            return at(self.forward(tokens, rows, None), places);
         };
+        let states = run(before, &self.bias, self.entry(tokens, None), rows, None);
         let mask = Arc::new(mask.at(places));
         let padded = last.forward_at(states.reshape([batch * length, hidden]), &mask);
         let most = mask.tokens[0];

@@ -26,6 +26,7 @@ use upsampling::UpsamplingDecoder;
 
 use crate::config::ModelConfig;
 use crate::encoder::at;
+use crate::fused;
 use crate::layers::Init;
 use crate::noise::Noise;
 use crate::position::Rows;
@@ -103,7 +104,9 @@ impl Frontend {
         lengths: &[usize],
         places: &[Vec<usize>],
     ) -> Tensor<2> {
-        let Some(decoder) = self.decoder() else { return at(states, places) };
+        let Some(decoder) = self.decoder().filter(|_| fused::on(&states.device())) else {
+            return at(self.restore(states, route, Some(skip), lengths), places);
+        };
         let [_, _, hidden] = skip.dims();
         let most = places.iter().map(Vec::len).max().unwrap_or(0);
         // Rows with fewer places repeat position 0.

@@ -44,6 +44,8 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, TensorData>,
     /// The content of `tokenizer.json`, with the special tokens as in the layout that it was read from.
     tokenizer: Option<serde_json::Value>,
+    /// Other keys of the `config.json` that it was read from.
+    other: serde_json::Map<String, serde_json::Value>,
     /// Where it comes from: sentences for the model card.
     pub origin: Option<String>,
 }
@@ -58,6 +60,7 @@ impl Checkpoint {
         let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
         let text = std::fs::read(&path).map_err(|error| fail(&path, error.to_string()))?;
         let config = Config::parse(&text).map_err(|reason| fail(&path, reason))?;
+        let other = serde_json::from_slice(&text).unwrap_or_default();
         let mut file = BTreeMap::new();
         for path in weight_files(folder)? {
             for (name, data) in read_file(&path)? {
@@ -71,12 +74,12 @@ impl Checkpoint {
         let tensors = checked(&config, names, file)?;
         let path = folder.join("tokenizer.json");
         let tokenizer = match std::fs::read(&path) {
-            Ok(text) => Some(tokenizer::parse(&text, &config).map_err(|reason| fail(&path, reason))?),
+            Ok(text) => Some(tokenizer::parse(&text, &config, names).map_err(|reason| fail(&path, reason))?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(&path, error.to_string())),
         };
         let origin = Some("Converted from a published checkpoint, whose licence applies.".to_owned());
-        Ok(Checkpoint { config, names, tensors, tokenizer, origin })
+        Ok(Checkpoint { config, names, tensors, tokenizer, other, origin })
     }
 
     /// A trained model with a fixed tokenizer, as a checkpoint; `tokenizer` is the content of a `tokenizer.json` with the special tokens of
@@ -132,8 +135,16 @@ impl Checkpoint {
         linear("lm_head.transform.dense", &model.head.dense);
         put("lm_head.bias".to_owned(), model.head.bias.val().into_data());
         let path = || PathBuf::from("tokenizer.json");
-        let tokenizer = tokenizer::parse(tokenizer, &config).map_err(|reason| Error::File { path: path(), reason })?;
-        Ok(Checkpoint { config, names: Names::Original, tensors, tokenizer: Some(tokenizer), origin: None })
+        let tokenizer = tokenizer::parse(tokenizer, &config, Names::Original)
+            .map_err(|reason| Error::File { path: path(), reason })?;
+        Ok(Checkpoint {
+            config,
+            names: Names::Original,
+            tensors,
+            tokenizer: Some(tokenizer),
+            other: serde_json::Map::new(),
+            origin: None,
+        })
     }
 
     /// Number of parameters; tied duplicates are not counted.
@@ -162,7 +173,8 @@ impl Checkpoint {
             let source = if let Presence::Tied(of) = &part.presence { of } else { part.name() };
             let Some(data) = self.tensors.get(source) else { continue };
             // multimolecule drops tied duplicates, the original release keeps them.
-            if names == Names::Multimolecule && matches!(part.presence, Presence::Tied(_)) {
+            let tied = matches!(part.presence, Presence::Tied(_));
+            if tied && (names == Names::Multimolecule || !self.has_head()) {
                 continue;
             }
             // No targets: a duplicate that this layout does not have.
@@ -190,7 +202,15 @@ impl Checkpoint {
         let failed = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
         let bytes = safetensors::serialize(views, metadata).map_err(|error| failed(&weights, error.to_string()))?;
         let mut files = vec![(WEIGHTS[0], bytes)];
-        files.push(("config.json", pretty(&self.config.json(names, self.has_head()))));
+        let mut config = self.config.json(names, self.has_head());
+        if names == self.names
+            && let serde_json::Value::Object(config) = &mut config
+        {
+            for (key, value) in &self.other {
+                config.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        files.push(("config.json", pretty(&config)));
         files.push(("README.md", self.card(names).into_bytes()));
         if let Some(tokenizer) = &self.tokenizer {
             let renamed = tokenizer::renamed(tokenizer, self.names, names);
@@ -278,7 +298,7 @@ fn checked(
             }
             pieces.push(data);
         }
-        let data = joined(pieces, &part.shape, &own[0])?;
+        let data = joined(&pieces, &part.shape, &own[0])?;
         match &part.presence {
             Presence::Tied(of) if tensors.get(of) != Some(&data) => return Err(Error::NotTied(own[0].clone())),
             Presence::Tied(_) => {}
@@ -291,12 +311,12 @@ fn checked(
 }
 
 /// Joins pieces along the first dimension.
-fn joined(pieces: Vec<TensorData>, shape: &[usize], name: &str) -> Result<TensorData, Error> {
+fn joined(pieces: &[TensorData], shape: &[usize], name: &str) -> Result<TensorData, Error> {
     let kind = pieces[0].dtype();
     if let Some(other) = pieces.iter().find(|piece| piece.dtype() != kind) {
         return Err(Error::Types { name: name.to_owned(), types: format!("{kind:?} and {:?}", other.dtype()) });
     }
-    let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.as_bytes()).copied().collect();
+    let bytes: Vec<u8> = pieces.iter().flat_map(TensorData::as_bytes).copied().collect();
     Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), kind))
 }
 

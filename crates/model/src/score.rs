@@ -202,7 +202,8 @@ pub(crate) fn add_regions(
         let same = |region: &&mut RegionScore| {
             region.species == window.species && region.block == window.block && region.class == *class
         };
-        match regions.iter_mut().find(same) {
+        // The windows of a block follow one another.
+        match regions.iter_mut().rev().find(same) {
             Some(region) => {
                 region.bases += 1;
                 region.bits += bits;

@@ -172,6 +172,10 @@ impl Weights {
             let Some(found) = names.iter().map(|name| self.entries.get(name)).collect::<Option<Vec<_>>>() else {
                 continue;
             };
+            // Unequal parts stay apart, and are then missing under the joint name.
+            if found[0].shape.is_empty() || found.iter().any(|part| part.shape != found[0].shape) {
+                continue;
+            }
             let mut shape = found[0].shape.clone();
             shape[0] = found.iter().map(|entry| entry.shape[0]).sum();
             let values = found.iter().flat_map(|entry| entry.values.iter().copied()).collect();
@@ -284,9 +288,19 @@ fn read_safetensors(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
 }
 
 fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     let file = PytorchReader::new(path).map_err(|error| error.to_string())?;
+    let all: Vec<_> = file.into_tensors().into_iter().collect();
+    // Before anything is read. The tied output matrix shares its storage, so that a file may claim its embedding twice.
+    let claimed = all.iter().try_fold(0_u64, |sum, (_, tensor)| {
+        let elements = tensor.shape().iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;
+        sum.checked_add(elements.checked_mul(2)?)
+    });
+    if claimed.is_none_or(|claimed| claimed > 2 * size + (1 << 16)) {
+        return Err(format!("its tensors claim more values than a file of {size} bytes can hold"));
+    }
     let mut tensors = Vec::new();
-    for (name, tensor) in file.into_tensors() {
+    for (name, tensor) in all {
         let kind = format!("{:?}", tensor.dtype());
         let kind = match kind.as_str() {
             "F32" => DType::F32,

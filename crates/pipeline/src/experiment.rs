@@ -1,7 +1,7 @@
 //! An experiment from specification to conclusion: [`Experiment::open`], [`plan`](Experiment::plan),
 //! [`execute`](Planned::execute), [`conclude`](Executed::conclude).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use experiment::memory::{Memory, Source};
@@ -83,10 +83,10 @@ impl Experiment {
         let plan = self.expand()?;
         self.inputs.check_windows(&self.spec)?;
         self.inputs.check_vocabularies(&self.spec)?;
-        let (finished, damaged, memory, store) = (HashSet::new(), Vec::new(), None, None);
+        let (finished, damaged, memory, store, files) = (HashSet::new(), Vec::new(), None, None, Vec::new());
         let scheduler = Scheduler::default();
         let mut planned =
-            Planned { experiment: self, store, plan, finished, damaged, memory, fitted: false, scheduler };
+            Planned { experiment: self, store, plan, finished, damaged, memory, files, fitted: false, scheduler };
         if planned.experiment.workspace.store.exists() {
             let store = planned.open_store()?;
             planned.load_records(&store)?;
@@ -111,6 +111,8 @@ pub struct Planned {
     finished: HashSet<Key>,
     damaged: Vec<String>,
     memory: Option<Memory>,
+    /// Files of records that were adopted.
+    files: Vec<PathBuf>,
     /// Whether the vocabularies are learned.
     fitted: bool,
     /// Scheduler, with the retry option and the interrupt flag.
@@ -153,36 +155,68 @@ impl Planned {
         self.plan.jobs.iter().filter(|job| !self.finished.contains(&job.key))
     }
 
-    /// Copies finished runs of the plan from a file of published records to the store, so that they are not computed again.
-    /// Returns the numbers of imported runs and of other records.
+    /// Copies finished runs of the plan from a file of published records to the store, so that they are not computed again; also those that
+    /// follow from others of the file, as the controls of a learned tokenizer do. Returns the numbers of imported runs and of other
+    /// records.
     ///
     /// # Errors
     /// If the file is invalid or the store cannot be written.
     pub fn adopt(&mut self, file: &Path) -> Result<(usize, usize)> {
+        let records = published(file)?;
+        if !self.files.iter().any(|known| known == file) {
+            self.files.push(file.to_owned());
+        }
         let store = self.open_store()?;
-        let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
-        let (mut imported, mut others) = (0, 0);
-        for record in published(file)? {
-            let usable = !record.is_simulated() && !matches!(record.outcome, Outcome::Failed { .. });
-            if !usable || !planned.contains(&record.key) {
-                others += 1;
-            } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
-                store.put_record(&record)?;
-                imported += 1;
+        let mut imported = 0;
+        loop {
+            let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
+            let (mut new, mut others) = (0, 0);
+            for record in &records {
+                let usable = !record.is_simulated() && !matches!(record.outcome, Outcome::Failed { .. });
+                if !usable || !planned.contains(&record.key) {
+                    others += 1;
+                } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
+                    store.put_record(record)?;
+                    new += 1;
+                }
+            }
+            imported += new;
+            let jobs = self.plan.jobs.len();
+            self.load_records(&store)?;
+            if new == 0 && self.plan.jobs.len() == jobs {
+                return Ok((imported, others));
             }
         }
-        self.load_records(&store)?;
-        Ok((imported, others))
     }
 
-    /// Loads the records of the store: finished runs, and measurements for the estimates.
+    /// Loads the records of the store: what follows from finished runs, which runs are finished, measurements for the estimates.
     fn load_records(&mut self, store: &Store) -> Result<()> {
         let (records, damaged) = store.records()?;
+        self.damaged = damaged;
+        self.advance(&records)?;
         self.plan.calibrate(&records);
         let real = records.into_iter().filter(|record| !record.is_simulated());
         self.finished = real.map(|record| record.key).collect();
-        self.damaged = damaged;
         Ok(())
+    }
+
+    /// Plans the runs whose learning rate, budget or size follows from finished runs, until there are no more.
+    fn advance(&mut self, records: &[Record]) -> Result<()> {
+        let known: HashMap<&Key, &Record> = records.iter().map(|record| (&record.key, record)).collect();
+        loop {
+            let records = self.plan.jobs.iter().filter_map(|job| known.get(&job.key).map(|record| (*record).clone()));
+            let records: Vec<Record> = records.collect();
+            let chosen = choose(&finished_grids(&records, &self.plan.jobs));
+            if self.plan.deferred == 0 {
+                return Ok(());
+            }
+            self.experiment.inputs.follow(&records, chosen);
+            let before = self.plan.deferred;
+            self.plan = self.experiment.expand()?;
+            if self.plan.deferred == before {
+                return Ok(());
+            }
+        }
     }
 
     /// Rejects a plan with a run that requires more memory than available, now and when deferred runs are added. Finished runs are
@@ -292,26 +326,31 @@ impl Planned {
         }
         let store = self.open_store()?;
         let mut summary = self.pass(executor, &store, observer)?;
-        let mut records = collect(&store, &self.plan.jobs)?;
-        let mut chosen = BTreeMap::new();
-        // Runs whose learning rate or budget follows from other runs are planned as soon as those are finished.
+        // Runs that follow from other runs are planned as soon as those are finished.
         while self.plan.deferred > 0 && !summary.interrupted {
-            chosen = choose(&finished_grids(&records, &self.plan.jobs));
-            self.experiment.inputs.follow(&records, chosen.clone());
-            let deferred = self.plan.deferred;
-            self.plan = self.experiment.expand()?;
-            if self.plan.deferred == deferred {
+            let jobs = self.plan.jobs.len();
+            self.advance(&store.records()?.0)?;
+            for file in self.files.clone() {
+                self.adopt(&file)?;
+            }
+            if self.plan.jobs.len() == jobs {
                 break;
             }
             if let Some(memory) = &self.memory {
                 self.check_memory(memory, false)?;
             }
             summary = self.pass(executor, &store, observer)?;
-            records = collect(&store, &self.plan.jobs)?;
         }
-        if self.experiment.spec.grid().len() > 1 {
-            chosen = choose(&records);
+        if self.plan.deferred > 0 && !summary.interrupted {
+            observer.note(format!(
+                "warning: {} planned runs are missing, because a run that they follow failed, or its record is of an older version without \
+                 unit_bases; remove that run from the store to execute it again",
+                self.plan.deferred
+            ));
         }
+        let records = collect(&store, &self.plan.jobs)?;
+        let grid = self.experiment.spec.grid().len() > 1;
+        let chosen = if grid { choose(&records) } else { BTreeMap::new() };
         let mut rates: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for (choice, rate) in &chosen {
             let rates = rates.entry((&choice.tokenizer, &choice.position)).or_default();
@@ -410,7 +449,10 @@ impl Executed {
         if self.records.is_empty() {
             return Err(Error::new(ErrorKind::SomeFailed, "no run has a result", "see the messages above"));
         }
-        let mut controls = self.plan.controls.clone();
+        // Of controls that could not be planned there is no record, which was told.
+        let recorded: HashSet<String> = self.records.iter().map(|record| record.run.subject()).collect();
+        let mut controls: Vec<String> =
+            self.plan.controls.iter().filter(|name| recorded.contains(*name)).cloned().collect();
         controls.sort();
         let options = report::Options {
             order: self.plan.tokenizers.iter().chain(&controls).cloned().collect(),

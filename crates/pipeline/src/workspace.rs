@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dataset::{Corpus, CorpusSpec, Noise, Task, TaskSpec};
 use experiment::{Spec, Store};
 use tokenize::Recipe;
+use tokenize::families::file;
 
 use crate::builtin::Builtin;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,12 +48,20 @@ impl OpenCorpus {
 }
 
 impl Workspace {
-    /// The recipe of a tokenizer by name, or by the path of a `tokenizer.json`, which is read.
+    /// The recipe of a tokenizer by name, or by the path of a `tokenizer.json`, which is read: relative to the current folder or, if there is
+    /// no such file, to the data folder, so that a committed experiment can name a public tokenizer.
     ///
     /// # Errors
     /// If the name is unknown (with the most similar known one), or the file is invalid.
     pub fn recipe(&self, name: &str) -> Result<Recipe> {
-        Ok(self.builtin.tokenizers.parse(name)?)
+        let tokenizers = &self.builtin.tokenizers;
+        let path = tokenizers.path_in(name).map(Path::new).filter(|path| path.is_relative() && !path.exists());
+        if let Some(found) = path.map(|path| self.data.join(path)).filter(|path| path.is_file())
+            && let Some(found) = found.to_str()
+        {
+            return Ok(tokenizers.parse(&format!("{}{found}", file::PREFIX))?);
+        }
+        Ok(tokenizers.parse(name)?)
     }
 
     /// Opens a corpus: a built-in name, a corpus file (TOML), or a sequence file.
@@ -80,10 +89,10 @@ impl Workspace {
         Ok(OpenCorpus { corpus, spec })
     }
 
-    /// The sequence files of a corpus.
+    /// The sequence files of a corpus, and its files of regions.
     #[must_use]
     pub fn files_of(&self, corpus: &OpenCorpus) -> Vec<PathBuf> {
-        let files = corpus.spec.species.iter().flat_map(|species| &species.files);
+        let files = corpus.spec.species.iter().flat_map(|species| species.files.iter().chain(&species.regions));
         files.map(|file| self.data.join(file)).collect()
     }
 

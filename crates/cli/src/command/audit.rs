@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dataset::{Corpus, MarkovChain, Split, stream};
-use pipeline::Builtin;
+use pipeline::{Builtin, Workspace};
 use rayon::prelude::*;
 use report::audit::{Cell, Sheet, Text};
 use report::figure::FigureKind;
@@ -31,11 +31,12 @@ struct Sample {
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Failure> {
     // Checked before anything is trained: the names are valid, and the results can be written.
-    let recipes = args.selection.tokenizers.iter().map(|name| recipe(builtin, name)).collect::<Result<Vec<_>, _>>()?;
+    let workspace = workspace(builtin, args.data.as_deref(), Path::new(""));
+    let recipes =
+        args.selection.tokenizers.iter().map(|name| recipe(&workspace, name)).collect::<Result<Vec<_>, _>>()?;
     if let Some(folder) = &args.output {
         folders::make(folder)?;
     }
-    let workspace = workspace(builtin, args.data.as_deref(), Path::new(""));
     let open = workspace.open_corpus(&args.corpus)?;
     if let Some(folder) = &args.output {
         let names = report::figure::files(FigureKind::Audit).into_iter().chain([ALL.to_owned()]);
@@ -73,8 +74,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Audit) -> Result<u8, Fail
     Ok(0)
 }
 
-fn recipe(builtin: &Builtin, name: &str) -> Result<Recipe, Failure> {
-    let recipe = builtin.tokenizers.parse(name)?;
+fn recipe(workspace: &Workspace, name: &str) -> Result<Recipe, Failure> {
+    let recipe = workspace.recipe(name)?;
     needs_no_model(&recipe, "audit \"base\" for its input; \"tokbench look\" shows the units of a trained model")?;
     Ok(recipe)
 }

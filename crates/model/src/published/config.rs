@@ -73,12 +73,18 @@ impl Config {
             let number = value.as_f64().filter(|number| number.is_finite() && *number >= 0.0);
             number.ok_or_else(|| format!("{name} is {value}, expected a number"))
         };
-        for (name, only) in [("hidden_act", "gelu"), ("position_embedding_type", "alibi")] {
-            // The original release says "absolute", which its code does not read.
-            let other = json.get(name).and_then(Value::as_str).filter(|value| ![only, "absolute"].contains(value));
+        // The original release says "absolute", which its code does not read.
+        for (name, known) in [("hidden_act", &["gelu"][..]), ("position_embedding_type", &["alibi", "absolute"])] {
+            let other = json.get(name).filter(|value| !value.as_str().is_some_and(|value| known.contains(&value)));
             if let Some(value) = other {
-                return Err(format!("{name} is {value:?}: only DNABERT-2's {only} is supported"));
+                return Err(format!("{name} is {value}: only DNABERT-2's {} is supported", known[0]));
             }
+        }
+        if json.get("tie_word_embeddings") == Some(&Value::Bool(false)) {
+            return Err("tie_word_embeddings is false: models with an untied output layer are not supported".to_owned());
+        }
+        if number(&["attention_probs_dropout_prob", "attention_dropout"], 0.0)? != 0.0 {
+            return Err("dropout of attention weights is not 0: only DNABERT-2's 0 is supported".to_owned());
         }
         let config = Config {
             vocabulary: size("vocab_size", None)?,
@@ -202,6 +208,9 @@ mod tests {
             ("num_hidden_layers", json!(100_000), "at most 1000"),
             ("num_attention_heads", json!(7), "hidden_size 48 is not a multiple of 7 heads"),
             ("hidden_act", json!("relu"), "hidden_act is \"relu\""),
+            ("hidden_act", json!(null), "hidden_act is null"),
+            ("tie_word_embeddings", json!(false), "untied"),
+            ("attention_dropout", json!(0.1), "dropout of attention"),
             ("layer_norm_eps", json!("small"), "layer_norm_eps is \"small\""),
             ("intermediate_size", Value::Null, "intermediate_size is null"),
         ] {

@@ -15,9 +15,30 @@ fn spelling(names: Names) -> usize {
     }
 }
 
-/// Parses the file and compares its size with the configuration.
-pub(super) fn parse(text: &[u8], config: &Config) -> Result<Value, String> {
+/// Parses the file, and checks its size and that the ids 0 to 4 are the special tokens in the spelling of a layout.
+pub(super) fn parse(text: &[u8], config: &Config, names: Names) -> Result<Value, String> {
     let json: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let added = json["added_tokens"].as_array().into_iter().flatten();
+    if let Some(token) = added.filter_map(|token| token["id"].as_u64()).find(|id| *id >= config.vocabulary as u64) {
+        return Err(format!("an added token has the id {token}, but the model has {} entries", config.vocabulary));
+    }
+    for (id, spellings) in SPECIALS.iter().enumerate() {
+        let name = spellings[spelling(names)];
+        let found = match &json["model"]["vocab"] {
+            Value::Object(tokens) => tokens.get(name).and_then(Value::as_u64),
+            Value::Array(tokens) => tokens.iter().position(|token| token[0] == name).map(|at| at as u64),
+            _ => None,
+        };
+        if found != Some(id as u64) {
+            let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            return Err(format!("the special token {name} must have the id {id}, found {found}"));
+        }
+        if let Value::Object(tokens) = &json["model"]["vocab"]
+            && spellings.iter().all(|name| tokens.contains_key(*name))
+        {
+            return Err(format!("both {} and {} are tokens", spellings[0], spellings[1]));
+        }
+    }
     let largest = match &json["model"]["vocab"] {
         Value::Object(tokens) => tokens.values().filter_map(Value::as_u64).max().unwrap_or(0),
         // Unigram: ids are places in the list.

@@ -31,8 +31,10 @@ fn weight_files() -> Vec<PathBuf> {
     files::folders("dnabert2").iter().flat_map(of).collect()
 }
 
-/// The tensors of a safetensors file: name, type, shape and bytes.
-fn tensors(path: &Path) -> BTreeMap<String, (String, Vec<usize>, Vec<u8>)> {
+/// The tensors of a safetensors file by name: type, shape and bytes.
+type FileTensors = BTreeMap<String, (String, Vec<usize>, Vec<u8>)>;
+
+fn tensors(path: &Path) -> FileTensors {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let entry = |(name, view): (String, TensorView)| {
@@ -41,7 +43,7 @@ fn tensors(path: &Path) -> BTreeMap<String, (String, Vec<usize>, Vec<u8>)> {
     file.tensors().into_iter().map(entry).collect()
 }
 
-fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, (String, Vec<usize>, Vec<u8>)>)) {
+fn rewrite(path: &Path, change: impl FnOnce(&mut FileTensors)) {
     let mut all = tensors(path);
     change(&mut all);
     let views = all.iter().map(|(name, (_, shape, bytes))| {
@@ -99,7 +101,7 @@ fn vectors_a_model_leaves_as_it_came() {
     let config = crate::dnabert2::config(weights.parent().unwrap(), None);
     let load = |path: &Path| weights::load(model::network::Model::new(&config, 1, &device), path).unwrap();
     let loaded = load(&weights);
-    let tokenizer = br#"{"model": {"vocab": {"[UNK]": 0, "A": 5}}}"#;
+    let tokenizer = br#"{"model": {"vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "[MASK]": 4, "A": 5}}}"#;
     let left = Checkpoint::of(&loaded, &config.encoder, tokenizer).unwrap();
     let mut expected = Checkpoint::read(folder(&weights).path()).unwrap().tensors(Names::Original);
     let mut found = left.tensors(Names::Original);
@@ -173,9 +175,7 @@ fn vectors_faults_of_a_checkpoint_are_named() {
         change(folder.path());
         Checkpoint::read(folder.path()).unwrap_err().to_string()
     };
-    let tensors = |change: fn(&mut BTreeMap<String, (String, Vec<usize>, Vec<u8>)>)| {
-        told(&|folder| rewrite(&folder.join("model.safetensors"), change))
-    };
+    let tensors = |change: fn(&mut FileTensors)| told(&|folder| rewrite(&folder.join("model.safetensors"), change));
     let layer = "model.encoder.layer.1.attention.self";
     let missing = tensors(|all| drop(all.remove("model.encoder.layer.1.attention.self.key.bias")));
     assert_eq!(missing, format!("missing tensor {layer}.key.bias"));
@@ -227,9 +227,36 @@ fn vectors_faults_of_a_checkpoint_are_named() {
     let config = told(&|folder| std::fs::remove_file(folder.join("config.json")).unwrap());
     assert!(config.contains("config.json: "), "{config}");
     let vocabulary = told(&|folder| {
-        std::fs::write(folder.join("tokenizer.json"), r#"{"model": {"vocab": {"A": 64}}}"#).unwrap();
+        std::fs::write(
+            folder.join("tokenizer.json"),
+            r#"{"model": {"vocab": {"<unk>": 0, "<cls>": 1, "<eos>": 2, "<pad>": 3, "<mask>": 4, "A": 64}}}"#,
+        )
+        .unwrap();
     });
     assert!(vocabulary.contains("tokenizer.json: the largest id is 64, but the model has 64 entries"), "{vocabulary}");
+}
+
+/// Without the head nothing of it is written, and keys of the configuration that the program does not know stay in the same layout.
+#[test]
+fn vectors_an_encoder_alone_stays_one() {
+    let weights = weight_files().into_iter().find(|path| path.ends_with("model_original_names.safetensors")).unwrap();
+    let folder = folder(&weights);
+    rewrite(&folder.path().join("model.safetensors"), |all| all.retain(|name, _| !name.starts_with("cls.")));
+    let path = folder.path().join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["auto_map"] = serde_json::json!({"AutoModel": "bert_layers.BertModel"});
+    std::fs::write(&path, config.to_string()).unwrap();
+    let read = Checkpoint::read(folder.path()).unwrap();
+    assert!(!read.has_head());
+    for (names, kept) in [(Names::Original, true), (Names::Multimolecule, false)] {
+        let out = tempfile::tempdir().unwrap();
+        read.write(out.path(), names).unwrap();
+        let all = tensors(&out.path().join("model.safetensors"));
+        assert!(all.keys().all(|name| !name.contains("decoder") && !name.contains("lm_head")), "{names:?}");
+        assert_eq!(Checkpoint::read(out.path()).unwrap().parameters(), read.parameters());
+        let config = std::fs::read_to_string(out.path().join("config.json")).unwrap();
+        assert_eq!(config.contains("bert_layers.BertModel"), kept, "{config}");
+    }
 }
 
 /// Half-precision files keep their type: converted, each value is the same number.

@@ -24,10 +24,12 @@ pub struct RegionBits {
     pub total: Estimate,
 }
 
+/// Masked bases of each block, and the bits of each record.
+type ClassBlocks = BTreeMap<u32, (u64, Vec<f64>)>;
+
 /// The scores by species and class, in the order of the names; means over the records.
 pub(super) fn regions(records: &[&Record], options: &Options) -> Result<Vec<RegionBits>, statistics::Error> {
-    // Of each class and block: the masked bases, and the bits of each record.
-    let mut found: BTreeMap<(&str, &str), BTreeMap<u32, (u64, Vec<f64>)>> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, &str), ClassBlocks> = BTreeMap::new();
     for (number, record) in records.iter().enumerate() {
         let Outcome::Pretrained(done) = &record.outcome else { continue };
         for RegionScore { species, block, class, bases, bits } in &done.regions {
@@ -38,7 +40,7 @@ pub(super) fn regions(records: &[&Record], options: &Options) -> Result<Vec<Regi
             }
         }
     }
-    let one = |((species, class), found): ((&str, &str), BTreeMap<u32, (u64, Vec<f64>)>)| {
+    let one = |((species, class), found): ((&str, &str), ClassBlocks)| {
         let bases: u64 = found.values().map(|(bases, _)| bases).sum();
         let of = |record: usize| found.values().map(|(_, bits)| bits[record]).collect::<Vec<f64>>();
         let bits: Vec<Vec<Vec<f64>>> = (0..records.len()).map(|record| vec![of(record)]).collect();

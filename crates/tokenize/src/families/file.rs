@@ -18,7 +18,7 @@ pub const PREFIX: &str = "file:";
 pub const FILE: Family = Family {
     stem: "file",
     pattern: "file:PATH",
-    help: "any Hugging Face tokenizer.json: BPE, Unigram, WordPiece",
+    help: "any Hugging Face tokenizer.json: BPE, Unigram, WordPiece; also looked for in the data folder",
     examples: &[],
     resolve: |_| None,
 };

@@ -30,6 +30,13 @@ pub const BASE: Family = Family {
     help: "single nucleotides: one token per base",
     examples: &["base"],
     resolve: |name| {
+        if name.words == [("deep".to_owned(), None)] {
+            return Some(Err(Error::Name {
+                name: name.written.clone(),
+                reason: "it is now called \"unpooled\"".to_owned(),
+                remedy: "use \"unpooled\"; records under the old name are still read".to_owned(),
+            }));
+        }
         if name.number.is_some() || !name.words.is_empty() {
             return None;
         }

@@ -14,7 +14,7 @@ pub const POOL: Family = Family {
     resolve: |name| {
         let wrong = || Error::Name {
             name: name.written.clone(),
-            reason: "units must have 2 to 32 bases".to_owned(),
+            reason: "fixed pooling has units of 2 to 32 bases and no variants".to_owned(),
             remedy: "use \"pool6\" for units of 6 bases".to_owned(),
         };
         let (Some(bases), []) = (name.number.filter(|bases| (2..=32).contains(bases)), name.words.as_slice()) else {
