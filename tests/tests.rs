@@ -2,6 +2,7 @@
 
 mod audit;
 mod checkpoints;
+mod choices;
 mod commands;
 
 mod configs;
