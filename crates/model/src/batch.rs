@@ -7,6 +7,7 @@ use protocol::candidates::CandidateSets;
 use protocol::layout::Layout;
 use tokenize::vocabulary::PAD;
 
+use crate::encoder::at;
 use crate::position::Rows;
 
 /// Added to the logit of a token that is not a candidate at a target: its softmax weight becomes exactly 0 in f32.
@@ -74,10 +75,7 @@ impl Batch {
     /// Selects the states at the targets: `[batch, positions, hidden]` to `[targets, hidden]`.
     #[must_use]
     pub fn gather(&self, states: Tensor<3>) -> Tensor<2> {
-        let [batch, positions, hidden] = states.dims();
-        let rows = TensorData::new(self.rows.clone(), [self.rows.len()]);
-        let device = states.device();
-        states.reshape([batch * positions, hidden]).select(0, Tensor::from_data(rows, &device))
+        at(states, &self.places())
     }
 }
 

@@ -108,10 +108,8 @@ impl Frontend {
             return at(self.restore(states, route, Some(skip), lengths), places);
         };
         let [_, _, hidden] = skip.dims();
-        let most = places.iter().map(Vec::len).max().unwrap_or(0);
-        // Rows with fewer places repeat position 0.
-        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(most).collect::<Vec<_>>();
-        let padded: Vec<Vec<usize>> = places.iter().map(padded).collect();
+        let padded = fused::padded(places);
+        let most = padded.first().map_or(0, Vec::len);
         let skip = at(skip, &padded).reshape([places.len(), most, hidden]);
         let restored = decoder.forward_at(skip, states, &route.centers(lengths), &padded);
         let own: Vec<Vec<usize>> = places.iter().map(|row| (0..row.len()).collect()).collect();

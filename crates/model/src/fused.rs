@@ -19,7 +19,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Device, Tensor};
 
 pub use arithmetic::instructions;
-pub use attention::{AttentionMask, HeadBias};
+pub use attention::{AttentionMask, HeadBias, padded};
 
 /// Whether `device` supports the fused operations.
 #[must_use]

@@ -57,7 +57,6 @@ impl Checkpoint {
     /// If a file is missing, damaged or refused; if tensors are missing, unexpected, of another shape or type, or not tied.
     pub fn read(folder: &Path) -> Result<Checkpoint, Error> {
         let path = folder.join("config.json");
-        let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
         let text = std::fs::read(&path).map_err(|error| fail(&path, error.to_string()))?;
         let config = Config::parse(&text).map_err(|reason| fail(&path, reason))?;
         let other = serde_json::from_slice(&text).unwrap_or_default();
@@ -134,9 +133,8 @@ impl Checkpoint {
         }
         linear("lm_head.transform.dense", &model.head.dense);
         put("lm_head.bias".to_owned(), model.head.bias.val().into_data());
-        let path = || PathBuf::from("tokenizer.json");
         let tokenizer = tokenizer::parse(tokenizer, &config, Names::Original)
-            .map_err(|reason| Error::File { path: path(), reason })?;
+            .map_err(|reason| fail(Path::new("tokenizer.json"), reason))?;
         Ok(Checkpoint {
             config,
             names: Names::Original,
@@ -199,8 +197,7 @@ impl Checkpoint {
         });
         let metadata = Some([("format".to_owned(), "pt".to_owned())].into_iter().collect());
         let weights = folder.join(WEIGHTS[0]);
-        let failed = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
-        let bytes = safetensors::serialize(views, metadata).map_err(|error| failed(&weights, error.to_string()))?;
+        let bytes = safetensors::serialize(views, metadata).map_err(|error| fail(&weights, error.to_string()))?;
         let mut files = vec![(WEIGHTS[0], bytes)];
         let mut config = self.config.json(names, self.has_head());
         if names == self.names
@@ -219,7 +216,7 @@ impl Checkpoint {
         }
         for (name, bytes) in &files {
             let path = folder.join(name);
-            experiment::files::write(&path, bytes).map_err(|error| failed(&path, error.to_string()))?;
+            experiment::files::write(&path, bytes).map_err(|error| fail(&path, error.to_string()))?;
         }
         Ok(files.into_iter().map(|(name, _)| name).collect())
     }
@@ -242,9 +239,12 @@ impl Checkpoint {
     }
 }
 
+fn fail(path: &Path, reason: String) -> Error {
+    Error::File { path: path.to_owned(), reason }
+}
+
 /// The files that hold the weights of a folder.
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), reason };
     let Some(found) = WEIGHTS.map(|name| folder.join(name)).into_iter().find(|path| path.exists()) else {
         return Err(fail(folder, format!("no weights: none of {}", WEIGHTS.join(", "))));
     };

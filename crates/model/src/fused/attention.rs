@@ -48,12 +48,11 @@ impl AttentionMask {
     /// The mask for the tokens `places` of each sequence as the only queries, padded to the longest list.
     #[must_use]
     pub fn at(&self, places: &[Vec<usize>]) -> AttentionMask {
-        let most = places.iter().map(Vec::len).max().unwrap_or(0);
-        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(most).collect::<Vec<_>>();
+        let padded = padded(places);
         AttentionMask {
-            tokens: [most, self.tokens[1]],
+            tokens: [padded.first().map_or(0, Vec::len), self.tokens[1]],
             lengths: [places.iter().map(Vec::len).collect(), self.lengths[1].clone()],
-            queries: Some(places.iter().flat_map(padded).collect()),
+            queries: Some(padded.concat()),
             ..self.clone()
         }
     }
@@ -68,6 +67,13 @@ impl AttentionMask {
     pub fn rows(&self, side: usize) -> usize {
         self.tokens[side] * self.lengths[side].len()
     }
+}
+
+/// Lists of token indices, padded with 0 to the longest.
+#[must_use]
+pub fn padded(places: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let most = places.iter().map(Vec::len).max().unwrap_or(0);
+    places.iter().map(|row| row.iter().copied().chain(std::iter::repeat(0)).take(most).collect()).collect()
 }
 
 /// Location of queries, keys or values: columns from `block * hidden` of a `[batch * tokens, blocks * hidden]` tensor.

@@ -1,5 +1,7 @@
 //! Further views of the same runs: by position in the span, at equal cost of training, and by budget.
 
+use std::collections::BTreeSet;
+
 use statistics::text::{brief, magnitude, plus_minus, signed};
 
 use super::cells::{name, shown, title};
@@ -24,15 +26,11 @@ pub(super) fn offsets(group: &Group) -> Option<Grid> {
 }
 
 /// Bits per masked base by region class, one grid per species with a BED file.
-pub(super) fn regions(group: &Group) -> Vec<Grid> {
+pub(super) fn regions<'a>(group: &'a Group) -> Vec<Grid> {
     let known = || shown(group).filter_map(|(subject, bits)| Some((subject, &bits?.regions)));
-    let mut species: Vec<&str> = known().flat_map(|(_, regions)| regions).map(|r| r.species.as_str()).collect();
-    species.dedup();
-    species.sort_unstable();
-    species.dedup();
+    let species: BTreeSet<&str> = known().flat_map(|(_, regions)| regions).map(|r| r.species.as_str()).collect();
     let one = |species: &&str| {
-        let of =
-            |regions: &'_ [RegionBits]| regions.iter().filter(|r| r.species == *species).cloned().collect::<Vec<_>>();
+        let of = |regions: &'a [RegionBits]| regions.iter().filter(|r| r.species == *species).collect::<Vec<_>>();
         let classes = known().map(|(_, regions)| of(regions)).max_by_key(Vec::len).unwrap_or_default();
         let named = classes.iter().map(|r| format!("{} ({} bases)", name(&r.class), magnitude(r.bases as f64)));
         let headings: Vec<String> = std::iter::once("tokenizer".to_owned()).chain(named).collect();
@@ -42,7 +40,7 @@ pub(super) fn regions(group: &Group) -> Vec<Grid> {
         let mut grid = Grid::new(&heading, &columns);
         for (subject, regions) in known() {
             let own = of(regions);
-            let cell = |class: &RegionBits| match own.iter().find(|r| r.class == class.class) {
+            let cell = |class: &&RegionBits| match own.iter().find(|r| r.class == class.class) {
                 Some(r) if r.total.half_width.is_finite() => plus_minus(r.total.mean, r.total.half_width),
                 Some(r) => format!("{:.3}", r.total.mean),
                 None => "-".to_owned(),
