@@ -79,7 +79,9 @@ fn no_model_is_below_the_entropy_floor_and_context_is_learned() {
     for learned in ["base", "mxdna"] {
         let record = all.iter().find(|record| name(record) == learned).expect("a record");
         let (gain, _) = mean(blocks(record), |block| block.score.bits(BIAS_ONLY) - block.total());
-        assert!(gain >= 0.1, "{learned} is only {gain} bits per base below its context-free null");
+        let (gap, _) = mean(blocks(record), |block| block.total() - block.score.get(FLOOR).expect("a floor"));
+        // The prior knows the transitions from the left, so only the context on the right is left to be learned.
+        assert!(gain >= 0.4 * (gain + gap), "{learned}: {gain} below its context-free null, {gap} above the floor");
     }
     // The same bases for all: masked spans and windows do not depend on the tokenizer.
     let planned = |record: &Record| match &record.outcome {

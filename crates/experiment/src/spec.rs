@@ -98,7 +98,7 @@ impl Default for Spec {
             seeds_planned: None,
             device: "cpu".to_owned(),
             positions: vec![Position::EQUAL_REACH],
-            prior: PriorKind::Uniform,
+            prior: PriorKind::default(),
             budgets: Vec::new(),
             equal_compute: None,
             noise: Vec::new(),

@@ -11,11 +11,11 @@ pub const ANY_BASE: u8 = 4;
 #[serde(rename_all = "lowercase")]
 pub enum PriorKind {
     /// All bases equally likely: 2 bits per base for every tokenizer.
-    #[default]
     Uniform,
     /// Bases with their frequencies in the training split.
     Order0,
     /// Bases with the transition probabilities of the training split, the first from the visible base on the left.
+    #[default]
     Order1,
 }
 

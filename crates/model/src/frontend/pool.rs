@@ -5,7 +5,7 @@
 //! the mean m of its nucleotides plus a SwiGLU feed-forward block of LayerNorm(m). \[CLS\] and \[SEP\] are units of their own.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData};
 use experiment::config::{EncoderConfig, FixedUnits};
 use tokenize::{FrontendConfig, PoolConfig, Quantity};
 
@@ -16,7 +16,7 @@ use super::route::{Embedded, Route, Unit};
 use super::upsampling::UpsamplingDecoder;
 use crate::config::ModelConfig;
 use crate::encoder::select;
-use crate::layers::{Init, LayerNorm, Linear};
+use crate::layers::{Init, LayerNorm, Linear, swiglu};
 use crate::network::count;
 use crate::noise::Noise;
 use crate::position::Rows;
@@ -77,10 +77,7 @@ impl Pool {
             Some(block) => {
                 let flat = means.reshape([batch * tokens, hidden]);
                 let up = block.up.forward(block.norm.forward(flat.clone()));
-                let inner = up.dims()[1] / 2;
-                let gate = activation::silu(up.clone().narrow(1, 0, inner));
-                let gated = gate * up.narrow(1, inner, inner);
-                (flat + block.down.forward(gated)).reshape([batch, tokens, hidden])
+                (flat + block.down.forward(swiglu(up))).reshape([batch, tokens, hidden])
             }
         };
         let lengths = units.iter().map(Vec::len).collect();

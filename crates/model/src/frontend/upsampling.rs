@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation, s};
 use super::experts::EPSILON;
 use crate::encoder::zero_padding;
 use crate::fused::{self, AttentionMask, HeadBias};
-use crate::layers::{Init, LayerNorm, Linear};
+use crate::layers::{Init, LayerNorm, Linear, swiglu};
 
 /// The upsampling decoder: one decoder layer.
 #[derive(Module, Debug)]
@@ -107,13 +107,7 @@ impl UpsamplingDecoder {
         };
         let states = flat + self.output.forward(context);
         let up = self.up.forward(self.inner_norm.forward(states.clone()));
-        let gated = if fused::on(&device) {
-            fused::swiglu(up)
-        } else {
-            let inner = up.dims()[1] / 2;
-            activation::silu(up.clone().slice(s![.., ..inner])) * up.slice(s![.., inner..])
-        };
-        self.last_norm.forward(states + self.down.forward(gated)).reshape([batch, positions, hidden])
+        self.last_norm.forward(states + self.down.forward(swiglu(up))).reshape([batch, positions, hidden])
     }
 
     /// As [`Self::forward`], with zeros at the positions from `lengths[row]` on, which are padding.
