@@ -125,3 +125,112 @@ fn list_shows_the_size_of_the_published_encoder() {
     let base = output.out.lines().find(|line| line.starts_with("base")).unwrap();
     assert!(base.contains("117,074,176") && base.contains("62.814"), "{}", output.out);
 }
+
+/// The same model as a run and as an exported checkpoint: equal states and probabilities, in every format.
+#[test]
+fn a_model_is_used_as_a_run_or_as_a_checkpoint() {
+    let dir = TestDir::new();
+    let spec = small("'base', 'bpe32', 'kmer2'", "order1", 2_000, 1);
+    dir.write(
+        "q.toml",
+        spec.replace("exploratory = true", "exploratory = true\npositions = ['alibi']\nprior = 'uniform'"),
+    );
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let key = |name: &str| {
+        let named = |record: &&Record| matches!(&record.run.work, Work::Pretrain(run) if run.tokenizer == name);
+        dir.records("out").iter().find(named).unwrap().key.as_str().to_owned()
+    };
+    dir.write("g.fa", ">a\nACGTTGCATTAGCCATAGGACCATTTACGCGCATATTAGG\n>b,2\nACGNTTAGCCATTTAGG\n");
+    for name in ["base", "bpe32"] {
+        let folder = format!("{name}-checkpoint");
+        dir.run(&["model", "export", &key(name), &folder, "--names", "original"]).success();
+        let run = format!(".tokbench/{}", key(name));
+        for level in ["cls", "mean", "max", "tokens", "bases"] {
+            let embed = |model: &str| dir.run(&["embed", "--model", model, "--pooling", level, "g.fa"]).success();
+            let (own, published) = (embed(&run), embed(&folder));
+            assert_eq!(own.out, published.out, "{name} {level}");
+            assert!(own.out.starts_with("record,start,end,e0,e1,") && own.out.contains("\"b,2\",0,"), "{}", own.out);
+            let rows = own.out.lines().count() - 1;
+            assert!(own.err.contains(&format!("2 records, 57 bases; 1 N; {rows} rows")), "{}", own.err);
+        }
+        // A key of the store, shortened.
+        let fill = |model: &str, unit: &str| {
+            let sequence = "ACGATT[MASK]GATTAC<mask>GG";
+            dir.run(&["fill-mask", "--model", model, "--unit", unit, "-k", "40", "-s", sequence]).success().out
+        };
+        let (own, published) = (fill(&key(name)[..10], "tokens"), fill(&folder, "tokens"));
+        assert!(own.starts_with("sequence,mask,start,rank,token,id,probability\n1,1,6,1,"), "{own}");
+        // The softmax of a checkpoint is over all ids: the same ratios among ordinary tokens.
+        let probabilities = |text: &str| {
+            let fields = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+            let first = fields.filter(|fields| fields[1] == "1" && fields[5].parse::<u32>().unwrap() >= 5);
+            let all: Vec<(String, f64)> =
+                first.map(|fields| (fields[4].to_owned(), fields[6].parse::<f64>().unwrap())).collect();
+            let total: f64 = all.iter().map(|(_, probability)| probability).sum();
+            all.into_iter().map(|(token, probability)| (token, probability / total)).collect::<Vec<_>>()
+        };
+        let (one, other) = (probabilities(&own), probabilities(&published));
+        assert!(one.len() == other.len() && one.len() > 3, "{own}{published}");
+        for (token, probability) in &one {
+            let of_checkpoint = other.iter().find(|(other, _)| other == token).unwrap().1;
+            assert!((probability - of_checkpoint).abs() < 1e-5, "{token} {probability} {of_checkpoint}");
+        }
+        let own = fill(&key(name)[..10], "bases");
+        assert!(own.starts_with("sequence,position,A,C,G,T\n1,7,") && own.contains("\n1,14,"), "{own}");
+        let filled = dir.run(&["fill-mask", "--model", &folder, "--unit", "bases", "g.fa"]).success();
+        assert!(
+            filled.out.contains("\n\"b,2\",4,") && filled.err.contains("1 of 2 records have no N"),
+            "{}",
+            filled.err
+        );
+    }
+    // The same numbers in every format, and windows.
+    let embed = |more: &[&str]| {
+        let run = key("kmer2");
+        dir.run(
+            &[&["embed", "--model", &run, "g.fa", "--window", "16", "--overlap", "4", "--pooling", "bases"], more]
+                .concat(),
+        )
+    };
+    let csv = embed(&[]).success().out;
+    assert_eq!(csv.lines().count(), 1 + 40 + 17);
+    embed(&["-o", "e.npy"]).success();
+    embed(&["-o", "e.parquet"]).success();
+    let bytes = std::fs::read(dir.path("e.npy")).unwrap();
+    let hidden = csv.lines().next().unwrap().split(',').count() - 3;
+    assert!(String::from_utf8_lossy(&bytes[..128]).contains(&format!("'shape': (57, {hidden})")));
+    let values: Vec<f32> =
+        bytes[128..].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+    let of_csv: Vec<f32> = csv
+        .lines()
+        .skip(1)
+        .flat_map(|line| {
+            line.rsplitn(hidden + 1, ',')
+                .take(hidden)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .map(|value| value.parse().unwrap())
+                .collect::<Vec<f32>>()
+        })
+        .collect();
+    assert_eq!(values, of_csv);
+    let rows = std::fs::read_to_string(dir.path("e.npy.rows.csv")).unwrap();
+    assert!(rows.starts_with("record,start,end\na,0,1\n") && rows.ends_with("\"b,2\",16,17\n"), "{rows}");
+    assert!(std::fs::read(dir.path("e.parquet")).unwrap().starts_with(b"PAR1"));
+    embed(&["--format", "npy"]).failed(2, &["cannot be written as", "--format csv"]);
+    embed(&["-o", "g.fa"]).failed(2, &["is an input"]);
+    dir.run(&["embed", "-m", &key("kmer2"), "g.fa", "--window", "4", "--overlap", "4"])
+        .failed(2, &["cannot overlap by 4"]);
+    dir.run(&["embed", "-m", "nothing", "g.fa"]).failed(2, &["no finished run \"nothing\" in .tokbench"]);
+    dir.write("empty/x", "");
+    dir.run(&["embed", "-m", "empty", "g.fa"]).failed(2, &["neither a checkpoint (no config.json) nor a run"]);
+    let fill = |more: &[&str]| dir.run(&[&["fill-mask", "-m", &key("kmer2")], more].concat());
+    fill(&["-s", "AC[MASK]"]).failed(2, &["the tokens of kmer2 overlap", "--unit bases"]);
+    fill(&["-s", "ACGT", "--unit", "bases"]).failed(2, &["sequence 1: no mask in \"ACGT\""]);
+    fill(&["-s", "AC[MASK]G!T", "--unit", "bases"]).failed(2, &["unexpected '!' at character 10"]);
+    fill(&["g.fa"]).failed(2, &["files have masked bases", "--unit bases"]);
+    dir.write("n.fa", ">a\nACGTNNNNNNNNACGT\n");
+    dir.run(&["fill-mask", "-m", &key("bpe32"), "--unit", "bases", "n.fa"])
+        .failed(3, &["n.fa: record \"a\": bases", "at most 6 can be", "mask fewer bases"]);
+}

@@ -1,6 +1,7 @@
 //! Every flag of every command, once: parsing, help, completions and manual pages derive from it. Flags of related commands
 //! share a file (`args/experiment.rs`, `args/text.rs`, `args/tokenizer.rs`).
 
+mod apply;
 mod experiment;
 mod model;
 mod names;
@@ -17,6 +18,7 @@ use tokenize::Registry;
 use crate::failure::Failure;
 use names::names;
 
+pub use apply::{Embed, FillMask, Level, MaskUnit, TrainedModel, VectorFormat};
 pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
 pub use model::{ConvertModel, ExportModel, Model, ModelCommand, TensorNames};
 pub use text::{Audit, Look, TokenizerSelection};
@@ -72,6 +74,19 @@ pub enum Command {
     Tokenizer(Tokenizer),
     /// Published DNABERT-2 checkpoints: convert them, or export a trained model as one.
     Model(Model),
+    /// Predict what stands at masked places of a sequence, with a trained model.
+    ///
+    /// With --unit tokens, each [MASK] is one token: its most probable tokens are printed with their probabilities, softmax values over the
+    /// vocabulary (for models of tokbench over ordinary tokens; without the segmentation prior, since the number of masked bases is unknown).
+    /// With --unit bases, each [MASK] is one base, for every tokenizer: the probabilities of A, C, G, T are proportional to those that the model
+    /// gives to the span around it with that base in it. A span is one token if tokens have a fixed length, else 12 bases; at most 6 bases of a span
+    /// can be masked, and masked bases outside of it are seen as N.
+    FillMask(FillMask),
+    /// Write hidden states of a trained model for sequences: of [CLS], pooled, per token or per base.
+    ///
+    /// States are those of the last layer. Sequences are batched by length (less than 5 % padding), and padding is never averaged in. In
+    /// CSV, start and end are 0-based and half-open, as in BED.
+    Embed(Embed),
     /// Print a shell completion script.
     Completions(Completions),
     /// Write manual pages: one for the program and one for each command.

@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod compare;
+pub(crate) mod embed;
+pub(crate) mod fill_mask;
 pub(crate) mod list;
 pub(crate) mod look;
 pub(crate) mod man;
@@ -11,6 +13,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod tokenizer;
+mod vectors;
 
 use tokenize::Registry;
 

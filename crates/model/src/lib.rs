@@ -66,6 +66,7 @@ pub mod pretrain;
 mod read_back;
 pub mod score;
 pub mod segmentation;
+pub mod trained;
 mod watch;
 
 pub use error::Error;

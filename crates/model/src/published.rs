@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::module::Param;
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use experiment::config::{EncoderConfig, Position};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -24,10 +24,11 @@ pub use config::Config;
 pub use names::Names;
 use parts::{Part, Presence, parts};
 
+use crate::config::ModelConfig;
 use crate::frontend::Frontend;
 use crate::layers::{LayerNorm, Linear};
 use crate::network::Model;
-use crate::weights::{Error, read_file};
+use crate::weights::{Error, Weights, read_file};
 
 /// Files in which weights are looked for, in this order.
 const WEIGHTS: [&str; 4] =
@@ -143,6 +144,28 @@ impl Checkpoint {
             other: serde_json::Map::new(),
             origin: None,
         })
+    }
+
+    /// The model in memory, on a device; without a masked-language-model head in the checkpoint, that head has initial values.
+    ///
+    /// # Errors
+    /// If a value cannot be converted to f32.
+    pub fn model(&self, device: &Device) -> Result<Model, Error> {
+        let config = ModelConfig {
+            vocabulary: self.config.vocabulary,
+            frontend: tokenize::FrontendConfig::Lookup,
+            encoder: self.config.encoder(),
+            classes: None,
+        };
+        let tensors = self.tensors(Names::Multimolecule);
+        let weights = Weights::new(tensors).map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
+        weights.load(Model::new(&config, 0, device))
+    }
+
+    /// The content of its `tokenizer.json` with the special tokens of the original release, if it has one.
+    #[must_use]
+    pub fn tokenizer_json(&self) -> Option<Vec<u8>> {
+        self.tokenizer.as_ref().map(|json| pretty(&tokenizer::renamed(json, self.names, Names::Original)))
     }
 
     /// Number of parameters; tied duplicates are not counted.

@@ -1,12 +1,18 @@
-//! Loading a finished run: tokenizer and weights.
+//! Loading a finished run, or any trained model by its name: tokenizer and weights.
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
+use bpe::HuggingFace;
 use dataset::Corpus;
 use experiment::record::{Outcome, Record};
 use experiment::run::{Pretrain, Work};
 use model::network::Model;
+use model::published::Checkpoint;
+use model::trained::Trained;
 use protocol::Fitted;
+use tokenize::Recipe;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::workspace::Workspace;
@@ -101,4 +107,96 @@ impl Loaded {
         let device = model::device::open(&self.device)?;
         Ok(model::segmentation::segment(&self.model, &self.fitted, bases, &device))
     }
+}
+
+/// Masked span of a published model, in bases.
+const SPAN: usize = 12;
+
+/// A trained model by its name: the folder of a published checkpoint with a tokenizer, the folder of a finished run in a store, or the key
+/// of a finished run in the store of the workspace, or its beginning.
+///
+/// # Errors
+/// If there is no such model, or it cannot be read.
+pub fn trained(workspace: &Workspace, name: &str, device: &str) -> Result<Trained> {
+    let folder = Path::new(name);
+    if folder.join("config.json").is_file() {
+        return published(folder, device);
+    }
+    let loaded = match of_store(folder) {
+        Some((store, key)) => {
+            let workspace = Workspace { store: store.to_owned(), ..workspace.clone() };
+            load(&workspace, finished(&workspace, key)?, device)?
+        }
+        None if folder.is_dir() => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{name} is neither a checkpoint (no config.json) nor a run of a store (no record.json)"),
+                "name the folder of a published checkpoint, or the key of a finished run",
+            ));
+        }
+        None => load(workspace, finished(workspace, name)?, device)?,
+    };
+    let Loaded { fitted, model, record, .. } = loaded;
+    let encoder = pretraining(&record).map(|pretrain| pretrain.encoder.clone()).ok_or_else(|| unfinished(&record))?;
+    Ok(Trained::new(&model, fitted, encoder, &model::device::open(device)?))
+}
+
+/// The store and the key of the folder of a run.
+fn of_store(folder: &Path) -> Option<(&Path, &str)> {
+    let found = folder.join("record.json").is_file() && folder.join("run.json").is_file();
+    let key = folder.file_name()?.to_str()?;
+    found.then_some((folder.parent()?, key))
+}
+
+/// The finished run of the store whose key begins with the given text.
+///
+/// # Errors
+/// If there is none, or several.
+pub fn finished(workspace: &Workspace, start: &str) -> Result<Record> {
+    let store = &workspace.store;
+    let (records, _) = if store.exists() { workspace.store()?.records()? } else { Default::default() };
+    let named = |record: &Record| record.key.as_str().starts_with(start) && !start.is_empty();
+    let mut found: Vec<Record> = records.into_iter().filter(named).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::new(
+            ErrorKind::Usage,
+            format!("no finished run {start:?} in {}", store.display()),
+            "give the key of a record, or its beginning; --store names the store",
+        )),
+        several => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{several} finished runs begin with {start:?}"),
+            "give more characters of the key",
+        )),
+    }
+}
+
+/// A published checkpoint with its tokenizer.
+fn published(folder: &Path, device: &str) -> Result<Trained> {
+    let refused = |reason: String, remedy: &str| Error::new(ErrorKind::Data, reason, remedy);
+    let checkpoint = Checkpoint::read(folder).map_err(|error| {
+        let named = matches!(error, model::weights::Error::File { .. });
+        let reason = if named { error.to_string() } else { format!("{}: {error}", folder.display()) };
+        refused(reason, "name a folder with config.json and model.safetensors or pytorch_model.bin")
+    })?;
+    let path = folder.join("tokenizer.json");
+    let shown = path.display().to_string();
+    let json = checkpoint.tokenizer_json().ok_or_else(|| {
+        refused(format!("{shown}: no such file"), "put the tokenizer.json of the model beside its weights")
+    })?;
+    let stem = folder.file_name().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let tokenizer = HuggingFace::from_json(stem, &json, &shown)?;
+    // The rows of the embedding are the ids of the file.
+    if !tokenizer.file_ids().iter().copied().eq((0..tokenizer.file_ids().len() as u32).map(Some)) {
+        let reason = format!("{shown}: its ids are not 0, 1, 2 ... with the special tokens first");
+        return Err(refused(reason, "use the tokenizer.json that the model was trained with"));
+    }
+    let fitted = Fitted::without_text(&Recipe::fixed(Arc::new(tokenizer)), SPAN)?;
+    let device = model::device::open(device)?;
+    let model = checkpoint.model(&device).map_err(|error| refused(error.to_string(), "see the message"))?;
+    let (has_head, encoder) = (checkpoint.has_head(), checkpoint.config.encoder());
+    let mut trained = Trained::new(&model, fitted, encoder, &device);
+    (trained.published, trained.has_head) = (true, has_head);
+    Ok(trained)
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use dataset::policy::thousands;
 use experiment::config::Position;
-use experiment::record::Record;
 use experiment::run::Work;
 use model::published::{Checkpoint, Names};
-use pipeline::{Builtin, Workspace};
+use pipeline::Builtin;
 use tokenize::Tokenizer;
 
 use crate::args::{self, ModelCommand, TensorNames};
@@ -52,7 +51,7 @@ fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
 fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failure> {
     empty(&args.output)?;
     let workspace = workspace(builtin, args.data.as_deref(), &args.store);
-    let record = finished(&workspace, args)?;
+    let record = pipeline::load::finished(&workspace, &args.run)?;
     let Work::Pretrain(pretrain) = &record.run.work else {
         return Err(Failure::new(
             USAGE,
@@ -101,28 +100,6 @@ fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failur
         outln!("the layout has no segmentation prior: logits are those of the network alone, see {PRIOR}");
     }
     Ok(0)
-}
-
-/// The finished run of the store whose key begins with the given text.
-fn finished(workspace: &Workspace, args: &args::ExportModel) -> Result<Record, Failure> {
-    let (records, _) = if args.store.exists() { workspace.store()?.records()? } else { Default::default() };
-    let mut found: Vec<Record> = records
-        .into_iter()
-        .filter(|record| record.key.as_str().starts_with(&args.run) && !args.run.is_empty())
-        .collect();
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(
-            USAGE,
-            format!("no finished run {:?} in {}", args.run, args.store.display()),
-            "give the key of a record, or its beginning; --store names the store",
-        )),
-        several => Err(Failure::new(
-            USAGE,
-            format!("{several} finished runs begin with {:?}", args.run),
-            "give more characters of the key",
-        )),
-    }
 }
 
 /// A tokenizer as the content of a `tokenizer.json`.

@@ -5,9 +5,9 @@ mod decode;
 mod encode;
 mod inspect;
 mod loaded;
-mod output;
+pub(crate) mod output;
 mod sample;
-mod standard;
+pub(crate) mod standard;
 mod train;
 
 use tokenize::Registry;

@@ -1,6 +1,6 @@
 //! `config.json` of both layouts.
 
-use experiment::config::EncoderConfig;
+use experiment::config::{EncoderConfig, Position};
 use serde_json::{Map, Value, json};
 
 use super::Names;
@@ -48,6 +48,21 @@ impl Config {
             init_std: encoder.init_std,
             layer_norm_eps: encoder.layer_norm_eps,
             alibi_starting_size: 512,
+        }
+    }
+
+    /// The encoder of these sizes, with symmetric ALiBi over tokens.
+    #[must_use]
+    pub fn encoder(&self) -> EncoderConfig {
+        EncoderConfig {
+            hidden: self.hidden,
+            layers: self.layers,
+            heads: self.heads,
+            intermediate: self.intermediate,
+            position: Position::ALIBI,
+            dropout: self.dropout,
+            init_std: self.init_std,
+            layer_norm_eps: self.layer_norm_eps,
         }
     }
 

@@ -78,3 +78,19 @@ pub(crate) fn complete(file: BufWriter<Draft>, header: Option<&[u8]>) -> io::Res
     }
     Ok(file)
 }
+
+/// The output as a writer for the library.
+pub(crate) struct OutputWriter(pub(crate) Output);
+
+impl Write for OutputWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(failure) => Err(io::Error::other(failure.message)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,6 +1,5 @@
 //! Parquet files with the columns `name` and `input_ids`, one row per sequence, as read by Hugging Face `datasets`, pandas and polars.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
@@ -11,7 +10,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::formatter::Formatted;
 use crate::command::tokenizer::loaded::Ids;
-use crate::command::tokenizer::output::Output;
+use crate::command::tokenizer::output::{Output, OutputWriter};
 use crate::failure::{Failure, invalid};
 
 /// Ids per row group, unless a single sequence has more: what must be in memory to write or read the group.
@@ -108,22 +107,6 @@ impl Table {
 
 fn failed(error: &ParquetError) -> Failure {
     invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
-}
-
-/// The output as a writer for the library.
-struct OutputWriter(Output);
-
-impl Write for OutputWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Ok(()) => Ok(bytes.len()),
-            Err(failure) => Err(io::Error::other(failure.message)),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,227 @@
+//! Tables of vectors: CSV, NumPy or Parquet.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use crate::args::VectorFormat;
+use crate::command::tokenizer::output::{Output, OutputWriter};
+use crate::command::tokenizer::standard::is_standard_output;
+use crate::failure::{Failure, USAGE, invalid};
+
+/// Bytes of the header of a NumPy file.
+const HEADER: usize = 128;
+/// Values per row group of a Parquet file.
+const GROUP: usize = 1 << 22;
+
+/// What a row is: a stretch of a record.
+pub(crate) struct Label<'a> {
+    pub(crate) record: &'a str,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// A table that is being written.
+pub(crate) struct Vectors {
+    kind: Kind,
+    columns: usize,
+    rows: u64,
+}
+
+enum Kind {
+    Csv(Output),
+    Arrays { array: Output, rows: Output },
+    Parquet(Box<Table>),
+}
+
+/// The format of an output: as asked for, or by its extension.
+pub(crate) fn format(asked: Option<VectorFormat>, output: &Path) -> Result<VectorFormat, Failure> {
+    let extension = output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let format = asked.unwrap_or(match extension {
+        "npy" => VectorFormat::Npy,
+        "parquet" => VectorFormat::Parquet,
+        _ => VectorFormat::Csv,
+    });
+    let regular = !is_standard_output(output) && !experiment::files::in_place(output);
+    if format == VectorFormat::Csv || regular {
+        return Ok(format);
+    }
+    let cause = format!("{} cannot be written as {format:?}: such a file is completed at its end", output.display());
+    Err(Failure::new(USAGE, cause, "name a file with --output, or use --format csv"))
+}
+
+/// The file with what the rows of a NumPy array are.
+pub(crate) fn rows_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".rows.csv");
+    name.into()
+}
+
+/// A field of a CSV file (RFC 4180).
+pub(crate) fn csv_field(text: &str) -> String {
+    let plain = !text.contains(['"', ',', '\n', '\r']);
+    let field = if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) };
+    field.into_owned()
+}
+
+impl Vectors {
+    /// Begins a table with columns of these names; in Parquet they are one list of the name `list`, if it is given.
+    pub(crate) fn create(
+        path: &Path,
+        format: VectorFormat,
+        names: &[String],
+        list: Option<&str>,
+    ) -> Result<Vectors, Failure> {
+        let columns = names.len();
+        let mut output = Output::create(path)?;
+        let kind = match format {
+            VectorFormat::Csv => {
+                output.write(format!("record,start,end,{}\n", names.join(",")).as_bytes())?;
+                Kind::Csv(output)
+            }
+            VectorFormat::Npy => {
+                let mut rows = Output::create(&rows_of(path))?;
+                rows.write(b"record,start,end\n")?;
+                output.write(&[0; HEADER])?;
+                Kind::Arrays { array: output, rows }
+            }
+            VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, names, list)?)),
+        };
+        Ok(Vectors { kind, columns, rows: 0 })
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, label: &Label<'_>, values: &[f32]) -> Result<(), Failure> {
+        self.rows += 1;
+        let text = || format!("{},{},{}", csv_field(label.record), label.start, label.end);
+        match &mut self.kind {
+            Kind::Csv(output) => {
+                let mut line = text();
+                for value in values {
+                    line.push(',');
+                    line.push_str(&value.to_string());
+                }
+                line.push('\n');
+                output.write(line.as_bytes())
+            }
+            Kind::Arrays { array, rows } => {
+                rows.write(format!("{}\n", text()).as_bytes())?;
+                values.iter().try_for_each(|value| array.write(&value.to_le_bytes()))
+            }
+            Kind::Parquet(table) => table.add(label, values),
+        }
+    }
+
+    /// Completes the files and gives them their names. Returns the number of rows.
+    pub(crate) fn finish(self) -> Result<u64, Failure> {
+        match self.kind {
+            Kind::Csv(output) => output.finish()?,
+            Kind::Arrays { array, rows } => {
+                Output::finish_all([(array, Some(header(self.rows, self.columns))), (rows, None)])?;
+            }
+            Kind::Parquet(table) => table.finish()?,
+        }
+        Ok(self.rows)
+    }
+}
+
+/// The header of a NumPy file of two dimensions (format 1.0), padded to [`HEADER`] bytes.
+fn header(rows: u64, columns: usize) -> Vec<u8> {
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let length = HEADER - 10;
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((length as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = length - 1).into_bytes());
+    header
+}
+
+/// A Parquet file that is being written.
+struct Table {
+    writer: SerializedFileWriter<OutputWriter>,
+    list: bool,
+    columns: usize,
+    records: Vec<ByteArray>,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    values: Vec<f32>,
+}
+
+impl Table {
+    fn begin(output: Output, names: &[String], list: Option<&str>) -> Result<Table, Failure> {
+        let columns = match list {
+            Some(name) => {
+                format!("REQUIRED GROUP {name} (LIST) {{ REPEATED GROUP list {{ REQUIRED FLOAT element; }} }}")
+            }
+            None => names.iter().map(|name| format!("REQUIRED FLOAT {name};")).collect(),
+        };
+        let schema = format!(
+            "message rows {{ REQUIRED BYTE_ARRAY record (UTF8); REQUIRED INT64 start; REQUIRED INT64 end; {columns} }}"
+        );
+        let schema = parse_message_type(&schema).map_err(|error| failed(&error))?;
+        let properties = Arc::new(WriterProperties::builder().build());
+        let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
+            .map_err(|error| failed(&error))?;
+        let (records, starts, ends, values) = (vec![], vec![], vec![], vec![]);
+        Ok(Table { writer, list: list.is_some(), columns: names.len(), records, starts, ends, values })
+    }
+
+    fn add(&mut self, label: &Label<'_>, values: &[f32]) -> Result<(), Failure> {
+        self.records.push(label.record.into());
+        self.starts.push(label.start as i64);
+        self.ends.push(label.end as i64);
+        self.values.extend_from_slice(values);
+        if self.values.len() >= GROUP { self.group().map_err(|error| failed(&error)) } else { Ok(()) }
+    }
+
+    fn group(&mut self) -> Result<(), ParquetError> {
+        let mut group = self.writer.next_row_group()?;
+        if let Some(mut column) = group.next_column()? {
+            column.typed::<ByteArrayType>().write_batch(&self.records, None, None)?;
+            column.close()?;
+        }
+        for places in [&self.starts, &self.ends] {
+            if let Some(mut column) = group.next_column()? {
+                column.typed::<Int64Type>().write_batch(places, None, None)?;
+                column.close()?;
+            }
+        }
+        let mut number = 0;
+        while let Some(mut column) = group.next_column()? {
+            let floats = column.typed::<FloatType>();
+            if self.list {
+                let defined = vec![1; self.values.len()];
+                let repeated: Vec<i16> =
+                    (0..self.values.len()).map(|at| i16::from(!at.is_multiple_of(self.columns))).collect();
+                floats.write_batch(&self.values, Some(&defined), Some(&repeated))?;
+            } else {
+                let own: Vec<f32> = self.values.iter().skip(number).step_by(self.columns).copied().collect();
+                floats.write_batch(&own, None, None)?;
+            }
+            column.close()?;
+            number += 1;
+        }
+        group.close()?;
+        self.records.clear();
+        self.starts.clear();
+        self.ends.clear();
+        self.values.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        if !self.records.is_empty() {
+            self.group().map_err(|error| failed(&error))?;
+        }
+        self.writer.into_inner().map_err(|error| failed(&error))?.0.finish()
+    }
+}
+
+fn failed(error: &ParquetError) -> Failure {
+    invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
+}

@@ -1,0 +1,67 @@
+//! A trained model in use: hidden states of sequences ([`Trained::states`]), most probable tokens of \[MASK\]
+//! ([`Trained::fill_tokens`]) and probabilities of masked bases ([`Trained::fill_bases`]).
+//!
+//! Sequences of a batch are grouped by length, so that less than 5 % of the positions are padding; no result depends on the other
+//! sequences of its batch.
+
+mod fill;
+mod states;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use experiment::config::EncoderConfig;
+use protocol::Fitted;
+use protocol::layout::{Layout, centers};
+use tokenize::Token;
+use tokenize::vocabulary::{CLS, SEP};
+
+use crate::network::Model;
+
+pub use fill::{Filled, Masked, MaskedText};
+pub use states::{SequenceStates, batches};
+
+/// A trained model with its tokenizer, for inference.
+#[derive(Debug)]
+pub struct Trained {
+    /// The tokenizer, with its segmentation prior.
+    pub fitted: Fitted,
+    /// Hyperparameters of the encoder.
+    pub encoder: EncoderConfig,
+    /// Whether it is a published checkpoint, whose softmax is over all ids; else a model of tokbench, trained on ordinary tokens only.
+    pub published: bool,
+    /// Whether it has a trained masked-language-model head.
+    pub has_head: bool,
+    model: Model,
+    device: Device,
+}
+
+impl Trained {
+    /// A model for inference on `device`, which is without autodiff.
+    #[must_use]
+    pub fn new(model: &Model, fitted: Fitted, encoder: EncoderConfig, device: &Device) -> Trained {
+        Trained { fitted, encoder, published: false, has_head: true, model: model.valid(), device: device.clone() }
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// \[CLS\] tokens \[SEP\] of a sequence, and its tokens.
+    #[must_use]
+    pub fn layout(&self, bases: &[u8]) -> (Layout, Vec<Token>) {
+        let mut tokens: Vec<Token> = Vec::new();
+        self.fitted.tokenizer.encode(bases, &mut tokens);
+        let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP));
+        let layout =
+            Layout { ids: ids.collect(), targets: Vec::new(), centers: centers(&tokens, bases.len()), masked: 0 };
+        (layout, tokens)
+    }
+}
