@@ -11,6 +11,7 @@ mod docs;
 mod errors;
 mod figures;
 mod files;
+mod finetuning;
 
 mod interruption;
 mod laws;

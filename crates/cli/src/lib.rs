@@ -84,6 +84,8 @@ fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {
         Command::Model(model) => command::model::run(builtin, &model),
         Command::FillMask(args) => command::fill_mask::run(builtin, &args),
         Command::Embed(args) => command::embed::run(builtin, &args),
+        Command::Finetune(args) => command::finetune::run(builtin, &args, &interrupt),
+        Command::Predict(args) => command::predict::run(builtin, &args),
         Command::Tokenizer(tokenizer) => command::tokenizer::run(&builtin.tokenizers, &tokenizer),
         Command::Completions(completions) => command::completions(&builtin.tokenizers, completions.shell),
         Command::Man(man) => command::man::run(&builtin.tokenizers, &man),

@@ -37,9 +37,14 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn single(run: &Run) -> Bar {
-        let bar = bar(1, "{wide_bar} {percent:>3}%  {msg}");
         errln!("{}", name(run));
-        Bar { bar, name: name(run), began: Instant::now() }
+        Bar::of(&name(run))
+    }
+
+    /// The progress bar of a task of this name.
+    pub(crate) fn of(name: &str) -> Bar {
+        let bar = bar(1, "{wide_bar} {percent:>3}%  {msg}");
+        Bar { bar, name: name.to_owned(), began: Instant::now() }
     }
 
     pub(crate) fn update(&mut self, stage: &str, done: u64, of: u64) {

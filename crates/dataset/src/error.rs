@@ -7,6 +7,13 @@ use crate::suggest::nearest;
 use crate::text::excerpt;
 use std::path::PathBuf;
 
+/// Reasons why a label is none of [`crate::targets`], see [`Error::Label`].
+pub(crate) const NO_LABELS: &str = "missing value; a row without labels has an empty field";
+pub(crate) const NOT_NUMBERS: &str = "expected a number, or numbers separated by |";
+pub(crate) const OTHER_NUMBER: &str = "another number of values than in the rows before";
+pub(crate) const NOT_PER_BASE: &str = "not one letter per base";
+const TARGET_REASONS: [&str; 4] = [NO_LABELS, NOT_NUMBERS, OTHER_NUMBER, NOT_PER_BASE];
+
 /// `Result` with this crate's [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -326,6 +333,9 @@ impl Error {
             }
             Self::MissingColumn { labeled: false, .. } => {
                 "the first line must be a header with the column sequence; other columns are ignored".into()
+            }
+            Self::Label { why, .. } if TARGET_REASONS.contains(why) => {
+                "see --labels in \"tokbench finetune --help\" for how labels of each kind are written".into()
             }
             Self::Label { .. } => "use class numbers 0, 1, 2, ..., or a name for every class".into(),
             Self::Spec { help, .. } | Self::Classes { help, .. } => help.clone(),

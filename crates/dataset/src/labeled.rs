@@ -26,7 +26,7 @@
 use crate::error::{Error, Result};
 use crate::input;
 use crate::label::Label;
-use crate::table::{Row, Table};
+use crate::table::{LabelColumn, Row, Table};
 use dna::policy::Counts;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -61,7 +61,7 @@ pub fn read(path: &Path) -> Result<(Vec<Example>, Counts)> {
 
 /// As [`read`], with labels as written in the table.
 pub(crate) fn read_raw(path: &Path) -> Result<(Vec<RawExample>, Counts)> {
-    let mut table = Table::new(path, input::open(path)?, true)?;
+    let mut table = Table::new(path, input::open(path)?, LabelColumn::Classes)?;
     let mut rows = vec![];
     for row in table.by_ref() {
         let Row { sequence, label, line, .. } = row?;

@@ -14,7 +14,7 @@
 use crate::error::{Error, Result, printable};
 use crate::fasta::{Reader, SequenceRecord};
 use crate::input;
-use crate::table::{SEPARATORS, Table};
+use crate::table::{LabelColumn, SEPARATORS, Table};
 use dna::policy::Counts;
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub fn open(path: &Path) -> Result<Sequences> {
     Ok(Sequences(if b">@".contains(&found) {
         Format::Fastx(Reader::new(path, input)?)
     } else if columns || header.windows(8).any(|window| window == b"sequence") {
-        Format::Table(Table::new(path, input, false)?)
+        Format::Table(Table::new(path, input, LabelColumn::Ignored)?)
     } else {
         return Err(Error::NotSequences { path: path.to_owned(), table: true, line, found: printable(found) });
     }))

@@ -14,7 +14,20 @@ pub(crate) struct Row {
     pub(crate) number: usize,
     pub(crate) sequence: Vec<u8>,
     pub(crate) label: Option<Label>,
+    /// The field of the label column as written, if labels are texts.
+    pub(crate) text: Option<String>,
     pub(crate) line: u64,
+}
+
+/// What the column `label` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LabelColumn {
+    /// It is not read.
+    Ignored,
+    /// Class numbers or class names.
+    Classes,
+    /// Any text, which is not interpreted here.
+    Text,
 }
 
 /// Iterator over the rows of a table; it ends after the first error.
@@ -26,6 +39,7 @@ pub(crate) struct Table {
     skipped_lines: u64,
     sequence_column: usize,
     label_column: Option<usize>,
+    kind: LabelColumn,
     /// The first label; all others must be of the same kind.
     first_label: Option<Label>,
     pub(crate) counts: Counts,
@@ -33,8 +47,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads the header of an opened file; `labeled`: a label column is required.
-    pub(crate) fn new(path: &Path, input: Input, labeled: bool) -> Result<Table> {
+    /// Reads the header of an opened file; a label column is required unless it is ignored.
+    pub(crate) fn new(path: &Path, input: Input, kind: LabelColumn) -> Result<Table> {
+        let labeled = kind != LabelColumn::Ignored;
         let Input { mut reader, fault, gzip, skipped_lines } = input;
         let separator = separator(reader.fill_buf().unwrap_or_default());
         let mut table =
@@ -48,6 +63,7 @@ impl Table {
             path: path.to_owned(),
             sequence_column: column("sequence")?,
             label_column: if labeled { Some(column("label")?) } else { None },
+            kind,
             first_label: None,
             rows: table.into_byte_records(),
             fault,
@@ -69,7 +85,16 @@ impl Table {
         let path = || self.path.clone();
         let line = self.line(Some(row));
         let number = self.counts.records as usize + 1;
-        let label = match self.label_column {
+        let field = self.label_column.map(|column| row.get(column).unwrap_or_default().trim_ascii());
+        let text = match field.filter(|_| self.kind == LabelColumn::Text).map(std::str::from_utf8) {
+            None => None,
+            Some(Ok(text)) => Some(text.to_owned()),
+            Some(Err(_)) => {
+                let found = String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
+                return Err(Error::Label { path: path(), line, found, why: "not valid UTF-8" });
+            }
+        };
+        let label = match self.label_column.filter(|_| self.kind == LabelColumn::Classes) {
             None => None,
             Some(column) => {
                 let field = row.get(column).unwrap_or_default().trim_ascii();
@@ -95,7 +120,7 @@ impl Table {
             return Err(Error::NoSequence { path: path(), record: number.to_string(), line });
         }
         self.counts.records += 1;
-        Ok(Row { number, sequence, label, line })
+        Ok(Row { number, sequence, label, text, line })
     }
 }
 

@@ -9,7 +9,7 @@
 //! ```
 
 mod spec;
-mod splits;
+pub(crate) mod splits;
 
 use crate::error::Result;
 use crate::labeled::{self, Example, assign_numbers};

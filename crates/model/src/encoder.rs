@@ -55,6 +55,12 @@ impl Encoder {
         }
     }
 
+    /// Dropout probability in training.
+    #[must_use]
+    pub fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
     /// Token vectors `[batch, tokens, hidden]`, of which `rows.lengths[row]` are real, to states of the same shape.
     #[must_use]
     pub fn forward<'a>(&self, tokens: Tensor<3>, rows: impl Into<Rows<'a>>, noise: Option<&Noise>) -> Tensor<3> {

@@ -21,16 +21,34 @@ impl Classify for Model {
     type Input = Encoded;
 
     fn logits(&self, rows: &[&Encoded], noise: Option<&Noise>, device: &Device) -> (Tensor<2>, Option<Tensor<1>>) {
+        let Padded { ids, lengths, centers } = Padded::new(rows, device);
+        self.classify(ids, Rows { lengths: &lengths, centers: Some(&centers) }, noise)
+    }
+}
+
+/// Several sequences as a batch, with \[PAD\] on the right.
+pub(crate) struct Padded {
+    /// `[batch, positions]`
+    pub(crate) ids: Tensor<2, Int>,
+    /// Positions of each row, padding excluded.
+    pub(crate) lengths: Vec<usize>,
+    /// Centre of each position in bases, padding excluded.
+    pub(crate) centers: Vec<Vec<f32>>,
+}
+
+impl Padded {
+    pub(crate) fn new(rows: &[&Encoded], device: &Device) -> Padded {
         let positions = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
-        let centers: Vec<Vec<f32>> = rows.iter().map(|row| row.centers.clone()).collect();
         let padded = rows.iter().flat_map(|row| {
             let padding = std::iter::repeat_n(PAD, positions - row.ids.len());
             row.ids.iter().copied().chain(padding).map(i64::from)
         });
         let data = TensorData::new(padded.collect::<Vec<i64>>(), [rows.len(), positions]);
-        let extent = Rows { lengths: &lengths, centers: Some(&centers) };
-        self.classify(Tensor::<2, Int>::from_data(data, device), extent, noise)
+        Padded {
+            ids: Tensor::from_data(data, device),
+            lengths: rows.iter().map(|row| row.ids.len()).collect(),
+            centers: rows.iter().map(|row| row.centers.clone()).collect(),
+        }
     }
 }
 
@@ -59,7 +77,7 @@ pub fn finetune(
     let mut classifier = Classifier::new(&init, encoder.hidden, task.classes as usize, encoder.dropout);
     classifier.pooling = run.finetuning.pooling;
     model.classifier = Some(classifier);
-    let splits = Splits::new(task, |sequence| encode(&*fitted.tokenizer, sequence));
+    let splits = Splits::new(task, |sequence| encode(&*fitted.tokenizer, sequence).0);
     fit(seed, model, &splits, &run.finetuning, inputs, watch)
 }
 
@@ -72,9 +90,11 @@ pub struct Encoded {
     pub centers: Vec<f32>,
 }
 
-fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Encoded {
+/// A sequence as the model reads it, and its tokens.
+pub(crate) fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> (Encoded, Vec<Token>) {
     let mut tokens: Vec<Token> = Vec::new();
     tokenizer.encode(sequence, &mut tokens);
     let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    Encoded { ids, centers: centers(&tokens, sequence.len()) }
+    let centers = centers(&tokens, sequence.len());
+    (Encoded { ids, centers }, tokens)
 }

@@ -118,15 +118,15 @@ impl Evaluation {
 /// Counters of a fine-tuning run, saved with parameters, optimizer state and best model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FinetuningState {
+pub(crate) struct FinetuningState {
     step: u64,
     /// Validation loss in nats per example at each evaluation; `None` is NaN or infinity, which JSON cannot represent.
-    dev_losses: Vec<Option<f64>>,
+    pub(crate) dev_losses: Vec<Option<f64>>,
     /// Score by the task's metric at the best evaluation.
     #[serde(default)]
     best_score: f64,
     /// Index of the best evaluation, whose model is saved.
-    best: usize,
+    pub(crate) best: usize,
     seconds: f64,
     resumed: u32,
 }
@@ -173,26 +173,39 @@ pub struct FitResult {
     pub notes: Vec<String>,
 }
 
-/// Trains a classifier, selects the best checkpoint on the validation split and predicts the test split with it. Resumes from the
-/// newest checkpoint in the run's folder.
+/// What a training loop optimizes and by what it selects: losses of batches of training rows, evaluations on the validation split.
+pub(crate) trait Objective<M> {
+    /// Number of training rows.
+    fn rows(&self) -> usize;
+
+    /// Mean loss of some training rows, auxiliary loss included; the value of the mean as error if it is not finite.
+    fn loss(&self, model: &M, picked: &[usize], noise: &Noise) -> Result<Tensor<1>, f64>;
+
+    /// Evaluates a model for inference on the validation split.
+    fn evaluate(&self, model: &M) -> Result<Evaluation, Error>;
+
+    /// Whether an evaluation is better than an earlier one.
+    fn beats(&self, found: &Evaluation, earlier: &Evaluation) -> bool;
+}
+
+/// Trains a model by AdamW and returns the best one of the validation split, for inference, with the counters of the run. Resumes from the newest
+/// checkpoint in `folder`, about which there may be notes.
 ///
 /// # Errors
 /// If the loss diverges, a checkpoint cannot be written, or the run is interrupted.
-pub fn fit<M: Classify>(
+pub(crate) fn optimize<M: Module>(
     seed: u64,
     mut model: M,
-    splits: &Splits<M::Input>,
+    objective: &impl Objective<M>,
     settings: &Finetuning,
-    inputs: &Inputs<'_>,
+    folder: &Path,
     watch: &mut Watch<'_>,
-) -> Result<FitResult, Error> {
-    let (device, folder): (&Device, &Path) = (inputs.device, inputs.folder);
-    let autodiff = device.clone().autodiff();
-    let steps = settings.steps_for(splits.train.labels.len());
+) -> Result<(M, FinetuningState, Vec<String>), Error> {
+    let steps = settings.steps_for(objective.rows());
     let every = steps.div_ceil(settings.evaluations.max(1) as u64);
     let adamw = Settings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: settings.weight_decay };
     let mut optimizer = optimize::adamw(&adamw);
-    let (mut order, mut notes) = (EpochOrder::new(seed, splits.train.labels.len()), Vec::new());
+    let (mut order, mut notes) = (EpochOrder::new(seed, objective.rows()), Vec::new());
     let (mut state, mut best) = (FinetuningState::default(), None);
     if let Some(found) = checkpoint::load::<M, FinetuningState>(folder, &model, || optimize::adamw(&adamw), &mut notes)
     {
@@ -212,7 +225,7 @@ pub fn fit<M: Classify>(
         }
         let picked = order.batch(state.step, settings.batch);
         let noise = Noise { seed, step: state.step };
-        let loss = batch_loss(&model, &splits.train, &picked, &noise, &autodiff);
+        let loss = objective.loss(&model, &picked, &noise);
         let loss = loss.map_err(|loss| Error::Diverged { step: state.step, steps, loss })?;
         let rate = optimize::rate(settings.learning_rate, settings.warmup, state.step, steps);
         model = optimize::descend(model, &mut optimizer, &loss, settings.clip, rate);
@@ -220,11 +233,8 @@ pub fn fit<M: Classify>(
         watch.report("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
         if state.step % every == 0 || state.step == steps {
             let evaluated = model.valid();
-            let (loss, predicted) = evaluate(&evaluated, &splits.dev, device)?;
-            let score = splits.confusion(&splits.dev, &predicted)?.score(splits.metric);
-            let found = Evaluation { loss, score };
-            let is_best =
-                best.is_none() || state.best_evaluation().is_none_or(|best| found.beats(&best, splits.metric));
+            let found = objective.evaluate(&evaluated)?;
+            let is_best = best.is_none() || state.best_evaluation().is_none_or(|best| objective.beats(&found, &best));
             state.record(&found, is_best);
             if is_best {
                 best = Some(evaluated);
@@ -233,7 +243,53 @@ pub fn fit<M: Classify>(
     }
     state.seconds += clock.lap();
     let model = best.ok_or_else(|| Error::Missing("no evaluation was performed".to_owned()))?;
-    let result = test_result(&model, splits, &state, device)?;
+    Ok((model, state, notes))
+}
+
+/// The objective of a classifier: cross-entropy, and the metric of its task.
+struct Classes<'a, T> {
+    splits: &'a Splits<T>,
+    device: &'a Device,
+    autodiff: Device,
+}
+
+impl<M: Classify> Objective<M> for Classes<'_, M::Input> {
+    fn rows(&self) -> usize {
+        self.splits.train.labels.len()
+    }
+
+    fn loss(&self, model: &M, picked: &[usize], noise: &Noise) -> Result<Tensor<1>, f64> {
+        batch_loss(model, &self.splits.train, picked, noise, &self.autodiff)
+    }
+
+    fn evaluate(&self, model: &M) -> Result<Evaluation, Error> {
+        let (loss, predicted) = evaluate(model, &self.splits.dev, self.device)?;
+        let score = self.splits.confusion(&self.splits.dev, &predicted)?.score(self.splits.metric);
+        Ok(Evaluation { loss, score })
+    }
+
+    fn beats(&self, found: &Evaluation, earlier: &Evaluation) -> bool {
+        found.beats(earlier, self.splits.metric)
+    }
+}
+
+/// Trains a classifier, selects the best checkpoint on the validation split and predicts the test split with it. Resumes from the
+/// newest checkpoint in the run's folder.
+///
+/// # Errors
+/// If the loss diverges, a checkpoint cannot be written, or the run is interrupted.
+pub fn fit<M: Classify>(
+    seed: u64,
+    model: M,
+    splits: &Splits<M::Input>,
+    settings: &Finetuning,
+    inputs: &Inputs<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<FitResult, Error> {
+    let objective = Classes { splits, device: inputs.device, autodiff: inputs.device.clone().autodiff() };
+    let (model, state, notes) = optimize(seed, model, &objective, settings, inputs.folder, watch)?;
+    let mut clock = Stopwatch::start();
+    let result = test_result(&model, splits, &state, inputs.device)?;
     Ok(FitResult { result, train_seconds: state.seconds, score_seconds: clock.lap(), resumed: state.resumed, notes })
 }
 

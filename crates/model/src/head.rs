@@ -1,4 +1,5 @@
-//! Heads: logits of masked tokens ([`MlmHead`]) or of the class of a sequence ([`Classifier`]).
+//! Heads: logits of masked tokens ([`MlmHead`]), of the class of a sequence ([`Classifier`]), of each token or base ([`TokenHead`]), of pairs
+//! of positions ([`ContactHead`]).
 
 use std::ops::Range;
 
@@ -81,5 +82,49 @@ impl Classifier {
         };
         let pooled = activation::tanh(self.pooler.forward(pooled));
         self.linear.forward(dropout(pooled, noise, "classifier", self.dropout))
+    }
+}
+
+/// The token head of multimolecule's DNABERT-2: one linear layer on each state.
+#[derive(Module, Debug)]
+pub struct TokenHead {
+    /// `[hidden, classes]`
+    pub linear: Linear,
+}
+
+impl TokenHead {
+    /// A head for `classes` classes; parameters `token_head.*`.
+    #[must_use]
+    pub fn new(init: &Init, hidden: usize, classes: usize) -> TokenHead {
+        TokenHead { linear: Linear::new(init, "token_head.linear", hidden, classes, true) }
+    }
+
+    /// States `[..., hidden]` to logits `[..., classes]`.
+    #[must_use]
+    pub fn forward<const D: usize>(&self, states: Tensor<D>) -> Tensor<D> {
+        self.linear.forward(states)
+    }
+}
+
+/// The contact head of multimolecule's DNABERT-2: a linear layer on the products of the states of two positions, symmetrized.
+#[derive(Module, Debug)]
+pub struct ContactHead {
+    /// `[hidden, classes]`
+    pub linear: Linear,
+}
+
+impl ContactHead {
+    /// A head for `classes` classes; parameters `contact_head.*`.
+    #[must_use]
+    pub fn new(init: &Init, hidden: usize, classes: usize) -> ContactHead {
+        ContactHead { linear: Linear::new(init, "contact_head.linear", hidden, classes, true) }
+    }
+
+    /// States `[batch, positions, hidden]` to logits of pairs `[batch, positions, positions, classes]`; undefined at padding.
+    #[must_use]
+    pub fn forward(&self, states: Tensor<3>) -> Tensor<4> {
+        let pairs: Tensor<4> = states.clone().unsqueeze_dim::<4>(2) * states.unsqueeze_dim::<4>(1);
+        let pairs = self.linear.forward(pairs);
+        (pairs.clone() + pairs.swap_dims(1, 2)) / 2.0
     }
 }

@@ -67,6 +67,7 @@ mod read_back;
 pub mod score;
 pub mod segmentation;
 pub mod trained;
+pub mod tune;
 mod watch;
 
 pub use error::Error;

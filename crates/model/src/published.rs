@@ -151,15 +151,20 @@ impl Checkpoint {
     /// # Errors
     /// If a value cannot be converted to f32.
     pub fn model(&self, device: &Device) -> Result<Model, Error> {
-        let config = ModelConfig {
+        let tensors = self.tensors(Names::Multimolecule);
+        let weights = Weights::new(tensors).map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
+        weights.load(Model::new(&self.model_config(), 0, device))
+    }
+
+    /// The sizes of the network.
+    #[must_use]
+    pub fn model_config(&self) -> ModelConfig {
+        ModelConfig {
             vocabulary: self.config.vocabulary,
             frontend: tokenize::FrontendConfig::Lookup,
             encoder: self.config.encoder(),
             classes: None,
-        };
-        let tensors = self.tensors(Names::Multimolecule);
-        let weights = Weights::new(tensors).map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
-        weights.load(Model::new(&config, 0, device))
+        }
     }
 
     /// The content of its `tokenizer.json` with the special tokens of the original release, if it has one.

@@ -9,12 +9,12 @@ mod states;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use experiment::config::EncoderConfig;
 use protocol::Fitted;
 use protocol::layout::{Layout, centers};
 use tokenize::Token;
 use tokenize::vocabulary::{CLS, SEP};
 
+use crate::config::ModelConfig;
 use crate::network::Model;
 
 pub use fill::{Filled, Masked, MaskedText};
@@ -25,8 +25,8 @@ pub use states::{SequenceStates, batches};
 pub struct Trained {
     /// The tokenizer, with its segmentation prior.
     pub fitted: Fitted,
-    /// Hyperparameters of the encoder.
-    pub encoder: EncoderConfig,
+    /// Sizes of the network.
+    pub config: ModelConfig,
     /// Whether it is a published checkpoint, whose softmax is over all ids; else a model of tokbench, trained on ordinary tokens only.
     pub published: bool,
     /// Whether it has a trained masked-language-model head.
@@ -38,8 +38,8 @@ pub struct Trained {
 impl Trained {
     /// A model for inference on `device`, which is without autodiff.
     #[must_use]
-    pub fn new(model: &Model, fitted: Fitted, encoder: EncoderConfig, device: &Device) -> Trained {
-        Trained { fitted, encoder, published: false, has_head: true, model: model.valid(), device: device.clone() }
+    pub fn new(model: &Model, fitted: Fitted, config: ModelConfig, device: &Device) -> Trained {
+        Trained { fitted, config, published: false, has_head: true, model: model.valid(), device: device.clone() }
     }
 
     /// The network.

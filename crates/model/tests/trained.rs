@@ -33,9 +33,9 @@ fn trained(name: &str, position: Position) -> Trained {
         EncoderConfig { hidden: 16, layers: 2, intermediate: 24, init_std: 0.5, position, ..Default::default() };
     let vocabulary = fitted.tokenizer.vocabulary().len();
     let frontend = fitted.frontend.clone();
-    let config = ModelConfig { vocabulary, frontend, encoder: encoder.clone(), classes: None };
+    let config = ModelConfig { vocabulary, frontend, encoder, classes: None };
     let device = model::device::open("cpu").unwrap();
-    Trained::new(&Model::new(&config, 3, &device), fitted, encoder, &device)
+    Trained::new(&Model::new(&config, 3, &device), fitted, config, &device)
 }
 
 #[test]

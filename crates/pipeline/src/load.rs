@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use bpe::HuggingFace;
 use dataset::Corpus;
 use experiment::record::{Outcome, Record};
 use experiment::run::{Pretrain, Work};
+use model::config::ModelConfig;
 use model::network::Model;
 use model::published::Checkpoint;
 use model::trained::Trained;
 use protocol::Fitted;
 use tokenize::Recipe;
+use tokenize::families::file;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::workspace::Workspace;
@@ -137,8 +138,9 @@ pub fn trained(workspace: &Workspace, name: &str, device: &str) -> Result<Traine
         None => load(workspace, finished(workspace, name)?, device)?,
     };
     let Loaded { fitted, model, record, .. } = loaded;
-    let encoder = pretraining(&record).map(|pretrain| pretrain.encoder.clone()).ok_or_else(|| unfinished(&record))?;
-    Ok(Trained::new(&model, fitted, encoder, &model::device::open(device)?))
+    let pretrain = pretraining(&record).ok_or_else(|| unfinished(&record))?;
+    let config = ModelConfig::of(pretrain, &fitted);
+    Ok(Trained::new(&model, fitted, config, &model::device::open(device)?))
 }
 
 /// The store and the key of the folder of a run.
@@ -186,7 +188,7 @@ fn published(folder: &Path, device: &str) -> Result<Trained> {
         refused(format!("{shown}: no such file"), "put the tokenizer.json of the model beside its weights")
     })?;
     let stem = folder.file_name().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let tokenizer = HuggingFace::from_json(stem, &json, &shown)?;
+    let tokenizer = file::from_bytes(&stem, &json, &shown)?;
     // The rows of the embedding are the ids of the file.
     if !tokenizer.file_ids().iter().copied().eq((0..tokenizer.file_ids().len() as u32).map(Some)) {
         let reason = format!("{shown}: its ids are not 0, 1, 2 ... with the special tokens first");
@@ -195,8 +197,7 @@ fn published(folder: &Path, device: &str) -> Result<Trained> {
     let fitted = Fitted::without_text(&Recipe::fixed(Arc::new(tokenizer)), SPAN)?;
     let device = model::device::open(device)?;
     let model = checkpoint.model(&device).map_err(|error| refused(error.to_string(), "see the message"))?;
-    let (has_head, encoder) = (checkpoint.has_head(), checkpoint.config.encoder());
-    let mut trained = Trained::new(&model, fitted, encoder, &device);
-    (trained.published, trained.has_head) = (true, has_head);
+    let mut trained = Trained::new(&model, fitted, checkpoint.model_config(), &device);
+    (trained.published, trained.has_head) = (true, checkpoint.has_head());
     Ok(trained)
 }

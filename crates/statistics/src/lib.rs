@@ -10,6 +10,7 @@
 //! | [`wilcoxon`], [`friedman`] | tests across tasks |
 //! | [`power`] | detectable difference and required number of seeds |
 //! | [`classes`] | Matthews correlation, macro F1, accuracy |
+//! | [`correlation`] | Pearson and Spearman correlation, area under the ROC curve |
 //! | [`text`] | formatting of numbers |
 //!
 //! ```
@@ -21,6 +22,7 @@
 
 pub mod bootstrap;
 pub mod classes;
+pub mod correlation;
 pub mod decision;
 pub mod draws;
 pub mod friedman;

@@ -41,8 +41,8 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Embed) -> Result<u8, Fail
     }
     let format = super::vectors::format(args.format, &args.output)?;
     let trained = open(builtin, &args.trained)?;
-    let names: Vec<String> = (0..trained.encoder.hidden).map(|component| format!("e{component}")).collect();
-    let mut vectors = Vectors::create(&args.output, format, &names, Some("embedding"))?;
+    let names: Vec<String> = (0..trained.config.encoder.hidden).map(|component| format!("e{component}")).collect();
+    let mut vectors = Vectors::create(&args.output, format, &names, Some("embedding"), false)?;
     let (mut batch, mut bases, mut counts) = (Vec::new(), 0, Counts::default());
     for file in &args.files {
         let mut sequences = dataset::sequences::open(file)?;
@@ -62,7 +62,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Embed) -> Result<u8, Fail
     }
     write(&trained, args.pooling, &batch, &mut vectors)?;
     let rows = vectors.finish()?;
-    errln!("{counts}; {rows} rows of {} components", trained.encoder.hidden);
+    errln!("{counts}; {rows} rows of {} components", trained.config.encoder.hidden);
     Ok(0)
 }
 
@@ -86,7 +86,7 @@ fn write(trained: &Trained, level: Level, windows: &[Window], vectors: &mut Vect
     let texts: Vec<&[u8]> = windows.iter().map(|window| window.bases.as_slice()).collect();
     for (window, states) in windows.iter().zip(trained.states(&texts)?) {
         let mut row = |range: Range<usize>, values: &[f32]| {
-            vectors.add(&Label { record: &window.record, start: range.start, end: range.end }, values)
+            vectors.add(&Label { record: &window.record, start: range.start, end: range.end, label: None }, values)
         };
         match level {
             Level::Cls => row(window.range.clone(), states.cls())?,

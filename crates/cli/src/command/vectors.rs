@@ -25,6 +25,8 @@ pub(crate) struct Label<'a> {
     pub(crate) record: &'a str,
     pub(crate) start: usize,
     pub(crate) end: usize,
+    /// The predicted class, in tables with such a column.
+    pub(crate) label: Option<&'a str>,
 }
 
 /// A table that is being written.
@@ -56,6 +58,12 @@ pub(crate) fn format(asked: Option<VectorFormat>, output: &Path) -> Result<Vecto
     Err(Failure::new(USAGE, cause, "name a file with --output, or use --format csv"))
 }
 
+/// A name as a column of a Parquet schema, whose text form has no quotes.
+fn column_name(name: &str) -> String {
+    let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '_' };
+    name.chars().map(plain).collect()
+}
+
 /// The file with what the rows of a NumPy array are.
 pub(crate) fn rows_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -71,27 +79,31 @@ pub(crate) fn csv_field(text: &str) -> String {
 }
 
 impl Vectors {
-    /// Begins a table with columns of these names; in Parquet they are one list of the name `list`, if it is given.
+    /// Begins a table with columns of these names, behind a text column `label` if `labeled`; in Parquet they are one list of the name `list`, if
+    /// it is given.
     pub(crate) fn create(
         path: &Path,
         format: VectorFormat,
         names: &[String],
         list: Option<&str>,
+        labeled: bool,
     ) -> Result<Vectors, Failure> {
         let columns = names.len();
+        let label = if labeled { ",label" } else { "" };
         let mut output = Output::create(path)?;
         let kind = match format {
             VectorFormat::Csv => {
-                output.write(format!("record,start,end,{}\n", names.join(",")).as_bytes())?;
+                let fields: Vec<String> = names.iter().map(|name| csv_field(name)).collect();
+                output.write(format!("record,start,end{label},{}\n", fields.join(",")).as_bytes())?;
                 Kind::Csv(output)
             }
             VectorFormat::Npy => {
                 let mut rows = Output::create(&rows_of(path))?;
-                rows.write(b"record,start,end\n")?;
+                rows.write(format!("record,start,end{label}\n").as_bytes())?;
                 output.write(&[0; HEADER])?;
                 Kind::Arrays { array: output, rows }
             }
-            VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, names, list)?)),
+            VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, names, list, labeled)?)),
         };
         Ok(Vectors { kind, columns, rows: 0 })
     }
@@ -99,7 +111,10 @@ impl Vectors {
     /// Adds a row.
     pub(crate) fn add(&mut self, label: &Label<'_>, values: &[f32]) -> Result<(), Failure> {
         self.rows += 1;
-        let text = || format!("{},{},{}", csv_field(label.record), label.start, label.end);
+        let text = || {
+            let class = label.label.map_or_else(String::new, |class| format!(",{}", csv_field(class)));
+            format!("{},{},{}{class}", csv_field(label.record), label.start, label.end)
+        };
         match &mut self.kind {
             Kind::Csv(output) => {
                 let mut line = text();
@@ -149,32 +164,38 @@ struct Table {
     records: Vec<ByteArray>,
     starts: Vec<i64>,
     ends: Vec<i64>,
+    labels: Option<Vec<ByteArray>>,
     values: Vec<f32>,
 }
 
 impl Table {
-    fn begin(output: Output, names: &[String], list: Option<&str>) -> Result<Table, Failure> {
+    fn begin(output: Output, names: &[String], list: Option<&str>, labeled: bool) -> Result<Table, Failure> {
         let columns = match list {
             Some(name) => {
                 format!("REQUIRED GROUP {name} (LIST) {{ REPEATED GROUP list {{ REQUIRED FLOAT element; }} }}")
             }
-            None => names.iter().map(|name| format!("REQUIRED FLOAT {name};")).collect(),
+            None => names.iter().map(|name| format!("REQUIRED FLOAT {};", column_name(name))).collect(),
         };
+        let label = if labeled { "REQUIRED BYTE_ARRAY label (UTF8);" } else { "" };
         let schema = format!(
-            "message rows {{ REQUIRED BYTE_ARRAY record (UTF8); REQUIRED INT64 start; REQUIRED INT64 end; {columns} }}"
+            "message rows {{ REQUIRED BYTE_ARRAY record (UTF8); REQUIRED INT64 start; REQUIRED INT64 end; {label} {columns} }}"
         );
         let schema = parse_message_type(&schema).map_err(|error| failed(&error))?;
         let properties = Arc::new(WriterProperties::builder().build());
         let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
             .map_err(|error| failed(&error))?;
         let (records, starts, ends, values) = (vec![], vec![], vec![], vec![]);
-        Ok(Table { writer, list: list.is_some(), columns: names.len(), records, starts, ends, values })
+        let labels = labeled.then(Vec::new);
+        Ok(Table { writer, list: list.is_some(), columns: names.len(), records, starts, ends, labels, values })
     }
 
     fn add(&mut self, label: &Label<'_>, values: &[f32]) -> Result<(), Failure> {
         self.records.push(label.record.into());
         self.starts.push(label.start as i64);
         self.ends.push(label.end as i64);
+        if let Some(labels) = &mut self.labels {
+            labels.push(label.label.unwrap_or_default().into());
+        }
         self.values.extend_from_slice(values);
         if self.values.len() >= GROUP { self.group().map_err(|error| failed(&error)) } else { Ok(()) }
     }
@@ -190,6 +211,13 @@ impl Table {
                 column.typed::<Int64Type>().write_batch(places, None, None)?;
                 column.close()?;
             }
+        }
+        if let Some(labels) = &mut self.labels
+            && let Some(mut column) = group.next_column()?
+        {
+            column.typed::<ByteArrayType>().write_batch(labels, None, None)?;
+            column.close()?;
+            labels.clear();
         }
         let mut number = 0;
         while let Some(mut column) = group.next_column()? {

@@ -16,20 +16,25 @@ pub(super) fn assign(spec: &TaskSpec, rows: impl Iterator<Item = Example>) -> Re
     }
     let mut splits = [vec![], vec![], vec![]];
     for row in rows {
-        let digest = blake3::hash(&canonical(&row.sequence));
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest.as_bytes()[..8]);
-        let uniform = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
-        let split = if uniform < test {
-            Split::Test
-        } else if uniform < test + dev {
-            Split::Valid
-        } else {
-            Split::Train
-        };
+        let split = split_of(&row.sequence, dev, test);
         splits[split as usize].push(row);
     }
     Ok(splits)
+}
+
+/// The split of a sequence by a hash of its canonical form, so that copies and reverse complements stay together.
+pub(crate) fn split_of(sequence: &[u8], dev: f64, test: f64) -> Split {
+    let digest = blake3::hash(&canonical(sequence));
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.as_bytes()[..8]);
+    let uniform = (u64::from_le_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
+    if uniform < test {
+        Split::Test
+    } else if uniform < test + dev {
+        Split::Valid
+    } else {
+        Split::Train
+    }
 }
 
 /// Rejects empty splits, and classes that do not occur in the training split.

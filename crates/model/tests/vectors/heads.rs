@@ -1,9 +1,9 @@
-//! The three downstream heads of DNABERT-2 on top of the encoder. Only the sequence head is part of tokbench; the other two
-//! are computed here, to check the states that they read.
+//! The three downstream heads of DNABERT-2 on top of the encoder.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use model::finetune::Encoded;
 use model::fit::Classify;
+use model::head::{ContactHead, TokenHead};
 use model::layers::Linear;
 use model::network::Model;
 use model::weights::Weights;
@@ -47,7 +47,8 @@ fn vectors_of_downstream_heads() {
 
             let (model, head) = loaded(&file, "token", "token_head", folder, &device);
             let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
-            let found = numbers(&linear.forward(model.states(ids(), &lengths, None).positions));
+            let head = TokenHead { linear: linear.clone() };
+            let found = numbers(&head.forward(model.states(ids(), &lengths, None).positions));
             let classes = linear.weight.dims()[1];
             let expected = real(&file.floats("token"), &lengths, classes);
             let token = close(&format!("{name}: token head"), &real(&found, &lengths, classes), &expected, 2e-5);
@@ -55,9 +56,7 @@ fn vectors_of_downstream_heads() {
             let (model, head) = loaded(&file, "contact", "contact_head", folder, &device);
             let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
             let states = model.states(ids(), &lengths, None).positions;
-            let pairs: Tensor<4> = states.clone().unsqueeze_dim::<4>(2) * states.unsqueeze_dim::<4>(1);
-            let pairs = linear.forward(pairs);
-            let found = numbers(&((pairs.clone() + pairs.swap_dims(1, 2)) / 2.0));
+            let found = numbers(&ContactHead { linear }.forward(states));
             // Pairs without padding: rows and columns at padding are undefined.
             let tokens = input.shape("input_ids")[1];
             let kept = |values: &[f32]| -> Vec<f32> {

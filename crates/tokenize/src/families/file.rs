@@ -38,8 +38,16 @@ pub fn read(path: &str) -> Result<HuggingFace, Error> {
         remedy: "use the path of a Hugging Face tokenizer.json".to_owned(),
     })?;
     let stem = std::path::Path::new(path).file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let canonical = format!("{PREFIX}{stem}@{}", &blake3::hash(&bytes).to_hex()[..12]);
-    Ok(HuggingFace::from_json(canonical, &bytes, path)?)
+    from_bytes(&stem, &bytes, path)
+}
+
+/// A tokenizer from the content of a `tokenizer.json`, named by `stem` and a prefix of its BLAKE3 hash; `path` is for messages.
+///
+/// # Errors
+/// If it is not a tokenizer.
+pub fn from_bytes(stem: &str, bytes: &[u8], path: &str) -> Result<HuggingFace, Error> {
+    let canonical = format!("{PREFIX}{stem}@{}", &blake3::hash(bytes).to_hex()[..12]);
+    Ok(HuggingFace::from_json(canonical, bytes, path)?)
 }
 
 /// The recipe of a `tokenizer.json`, with its content and its path.

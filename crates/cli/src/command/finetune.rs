@@ -1,0 +1,185 @@
+//! `tokbench finetune`: a trained model on a labeled table.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use dataset::targets::{self, Row, Target};
+use dataset::{Metric, TargetKind};
+use experiment::config::{Finetuning, Pooling};
+use model::Watch;
+use model::tune::{self, Data, LoraOptions, Options};
+use pipeline::Builtin;
+
+use super::fill_mask::open;
+use crate::args::{self, LabelKind, PooledState, SelectionMetric};
+use crate::failure::{DATA, Failure, USAGE};
+use crate::folders;
+use crate::interrupt::Interrupt;
+use crate::progress::Bar;
+use crate::stdout::{errln, outln};
+
+/// What an interrupted fine-tuning was asked for.
+const REQUEST: &str = "request.json";
+/// Fraction of the training table that is the validation or test split.
+const TENTH: f64 = 0.1;
+
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Interrupt) -> Result<u8, Failure> {
+    let folder = &args.output;
+    if folder.join(tune::DESCRIPTION).exists() {
+        let cause = format!("{} has a fine-tuned model already", folder.display());
+        return Err(Failure::new(USAGE, cause, "name a new folder with --output"));
+    }
+    let kind = match args.labels {
+        LabelKind::Class => TargetKind::Class,
+        LabelKind::Labels => TargetKind::Labels,
+        LabelKind::Numbers => TargetKind::Numbers,
+        LabelKind::Bases => TargetKind::Bases,
+    };
+    let data = read(args, kind)?;
+    check(args, kind, &data)?;
+    let trained = open(builtin, &args.trained)?;
+    let rate = if trained.published { 3e-5 } else { tune::default_settings().learning_rate };
+    let options = Options {
+        labels: kind,
+        settings: Finetuning {
+            epochs: args.epochs,
+            batch: args.batch,
+            learning_rate: args.learning_rate.unwrap_or(rate),
+            evaluations: args.evaluations,
+            patience: args.patience.unwrap_or(0),
+            pooling: match args.pooling {
+                PooledState::Mean => Pooling::Mean,
+                PooledState::Cls => Pooling::Cls,
+            },
+            ..tune::default_settings()
+        },
+        seed: args.seed,
+        lora: args.lora.map(|rank| LoraOptions { rank, alpha: args.lora_alpha }),
+        class_weights: args.class_weights,
+        reverse_complement: args.reverse_complement,
+        restarts: args.restarts,
+        metric: match args.metric {
+            SelectionMetric::Mcc => Metric::Mcc,
+            SelectionMetric::F1 => Metric::F1,
+            SelectionMetric::Accuracy => Metric::Accuracy,
+        },
+    };
+    folders::make(folder)?;
+    request(folder, &args.trained.model, &options, &data)?;
+    let mut bar = Bar::of("finetune");
+    let _saving = interrupt.saving();
+    let mut watch =
+        Watch::new(|progress| bar.update(progress.stage, progress.done, progress.of), Arc::clone(interrupt.stop()));
+    let (model, report, notes) = tune::tune(&trained, &data, &options, folder, &mut watch)?;
+    drop(watch);
+    model.save(folder, &args.trained.model, &report)?;
+    let _ = std::fs::remove_file(folder.join(REQUEST));
+    for note in notes {
+        errln!("note: {note}");
+    }
+    let [train, dev, test] = report.rows;
+    outln!("rows: {train} training, {dev} validation, {test} test; {} outputs", data.names.len());
+    outln!("{} parameters, {} of them trained", report.parameters, report.trained);
+    outln!("validation: {}", line(&report.dev));
+    if test > 0 {
+        outln!("test: {}", line(&report.test));
+    }
+    if report.attempts.last().is_some_and(|attempt| attempt.collapsed) {
+        errln!(
+            "warning: it predicts the same for every validation row (collapsed); try --restarts, or another --learning-rate"
+        );
+    }
+    outln!("written: {}", folder.display());
+    Ok(0)
+}
+
+fn line(metrics: &BTreeMap<String, f64>) -> String {
+    let text =
+        |value: f64| if value.abs() < 0.01 && value != 0.0 { format!("{value:.3e}") } else { format!("{value:.4}") };
+    metrics.iter().map(|(name, value)| format!("{name} {}", text(*value))).collect::<Vec<_>>().join(", ")
+}
+
+/// The rows of the three splits.
+fn read(args: &args::Finetune, kind: TargetKind) -> Result<Data, Failure> {
+    let paths: Vec<&Path> =
+        [Some(&args.train), args.dev.as_ref(), args.test.as_ref()].into_iter().flatten().map(|path| &**path).collect();
+    let read = targets::read(&paths, kind)?;
+    errln!("{}", read.counts);
+    let mut tables = read.tables.into_iter();
+    let train = tables.next().unwrap_or_default();
+    let (train, dev, test) = match (&args.dev, &args.test) {
+        (Some(_), _) => (train, tables.next().unwrap_or_default(), tables.next().unwrap_or_default()),
+        (None, Some(_)) => {
+            let [train, dev, _] = targets::split(train, TENTH, 0.0);
+            (train, dev, tables.next().unwrap_or_default())
+        }
+        (None, None) => {
+            let [train, dev, test] = targets::split(train, TENTH, TENTH);
+            (train, dev, test)
+        }
+    };
+    Ok(Data { train, dev, test, names: read.names })
+}
+
+/// Refuses data from which nothing can be learned.
+fn check(args: &args::Finetune, kind: TargetKind, data: &Data) -> Result<(), Failure> {
+    let place = args.train.display();
+    let fail = |cause: String, remedy: &str| Err(Failure::new(DATA, format!("{place}: {cause}"), remedy));
+    for (name, rows) in [("training", &data.train), ("validation", &data.dev)] {
+        if rows.is_empty() {
+            return fail(format!("the {name} split has no rows"), "add rows, or name a table with --dev");
+        }
+    }
+    if kind == TargetKind::Numbers {
+        return Ok(());
+    }
+    let minimum = if kind == TargetKind::Labels { 1 } else { 2 };
+    if data.names.len() < minimum {
+        let cause = format!("{} different labels, and at least {minimum} are needed", data.names.len());
+        return fail(cause, "see --labels in \"tokbench finetune --help\"");
+    }
+    let trained = |rows: &[Row]| {
+        let mut found = vec![false; data.names.len()];
+        for row in rows {
+            match &row.target {
+                Target::Class(class) => found[*class as usize] = true,
+                Target::Bases(classes) => classes.iter().flatten().for_each(|class| found[*class as usize] = true),
+                Target::Labels(labels) => found.iter_mut().zip(labels).for_each(|(found, label)| *found |= label),
+                Target::Numbers(_) => {}
+            }
+        }
+        found
+    };
+    match trained(&data.train).iter().position(|found| !found) {
+        Some(missing) => fail(
+            format!("label {:?} does not occur in the training split", data.names[missing]),
+            "add rows with it, remove it, or split the tables yourself (--dev, --test)",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Notes what was asked for; refuses a folder in which something else was begun.
+fn request(folder: &Path, model: &str, options: &Options, data: &Data) -> Result<(), Failure> {
+    let path = folder.join(REQUEST);
+    let wanted = serde_json::json!({ "model": model, "options": options, "data": data.hash() });
+    match std::fs::read(&path) {
+        Ok(text) if serde_json::from_slice::<serde_json::Value>(&text).ok().as_ref() == Some(&wanted) => {
+            errln!("resuming the fine-tuning in {}", folder.display());
+            Ok(())
+        }
+        Ok(_) => Err(Failure::new(
+            USAGE,
+            format!("another fine-tuning was begun in {}", folder.display()),
+            "repeat its command to resume it, or name a new folder with --output",
+        )),
+        Err(_) if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) => {
+            Err(Failure::new(USAGE, format!("{} is not empty", folder.display()), "name a new folder with --output"))
+        }
+        Err(_) => {
+            let text = serde_json::to_string_pretty(&wanted).unwrap_or_default();
+            experiment::files::write(&path, text).map_err(|error| Failure::file(&path, &error))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `tokbench predict`: a fine-tuned model on sequences.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dataset::{Counts, TargetKind};
+use model::tune::{self, TunedModel};
+use pipeline::Builtin;
+
+use super::vectors::{Label, Vectors};
+use crate::args;
+use crate::command::tokenizer::standard::one_standard_input;
+use crate::failure::{Failure, USAGE};
+use crate::folders;
+use crate::stdout::errln;
+
+/// Bases that are read together, so that sequences can be grouped by length.
+const BATCH: usize = 1 << 18;
+
+pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Predict) -> Result<u8, Failure> {
+    one_standard_input("", args.files.iter().map(PathBuf::as_path))?;
+    folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
+    if !args.model.join(tune::DESCRIPTION).is_file() {
+        let cause = format!("{} has no {}", args.model.display(), tune::DESCRIPTION);
+        return Err(Failure::new(USAGE, cause, "name the folder that \"tokbench finetune\" has written"));
+    }
+    let format = super::vectors::format(args.format, &args.output)?;
+    let device = model::device::open(&args.device)?;
+    let (model, _) = TunedModel::load(&args.model, &builtin.tokenizers, &device)?;
+    let labeled = matches!(model.goal.kind, TargetKind::Class | TargetKind::Bases);
+    let mut vectors = Vectors::create(&args.output, format, &model.goal.names, None, labeled)?;
+    let (mut batch, mut bases, mut counts) = (Vec::new(), 0, Counts::default());
+    for file in &args.files {
+        let mut sequences = dataset::sequences::open(file)?;
+        for record in sequences.by_ref() {
+            let record = record?;
+            bases += record.bases.len();
+            batch.push(record);
+            if bases >= BATCH {
+                write(&model, args.reverse_complement, &std::mem::take(&mut batch), &mut vectors)?;
+                bases = 0;
+            }
+        }
+        counts += *sequences.counts();
+    }
+    write(&model, args.reverse_complement, &batch, &mut vectors)?;
+    let rows = vectors.finish()?;
+    errln!("{counts}; {rows} rows");
+    Ok(0)
+}
+
+fn write(
+    model: &TunedModel,
+    both: bool,
+    records: &[dataset::SequenceRecord],
+    vectors: &mut Vectors,
+) -> Result<(), Failure> {
+    let texts: Vec<&[u8]> = records.iter().map(|record| record.bases.as_slice()).collect();
+    let outputs = model.goal.outputs();
+    for (record, found) in records.iter().zip(model.predict(&texts, both)?) {
+        for (at, row) in found.chunks_exact(outputs).enumerate() {
+            let (start, end) =
+                if model.goal.kind == TargetKind::Bases { (at, at + 1) } else { (0, record.bases.len()) };
+            let best = (0..outputs).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            let labeled = matches!(model.goal.kind, TargetKind::Class | TargetKind::Bases);
+            let label = labeled.then(|| model.goal.names[best].as_str());
+            let values: Vec<f32> = row.iter().map(|value| *value as f32).collect();
+            vectors.add(&Label { record: &record.name, start, end, label }, &values)?;
+        }
+    }
+    Ok(())
+}

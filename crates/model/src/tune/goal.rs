@@ -1,0 +1,370 @@
+//! What is predicted: losses on the device, probabilities and metrics on the host.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use dataset::targets::{Row, Target, TargetKind};
+use serde::{Deserialize, Serialize};
+use statistics::classes::Confusion;
+use statistics::correlation::{auroc, mean_squared_error, pearson, spearman};
+use statistics::{deviation, mean};
+
+/// Least probability in a logarithm.
+const LEAST: f64 = 1e-30;
+
+/// What a fine-tuned model predicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Goal {
+    /// Kind of the labels.
+    pub kind: TargetKind,
+    /// Names of the outputs: classes, labels or numbers.
+    pub names: Vec<String>,
+    /// Mean and standard deviation of each number in the training split; empty for other kinds.
+    pub scale: Vec<[f64; 2]>,
+}
+
+impl Goal {
+    pub(super) fn new(kind: TargetKind, names: &[String], train: &[Row]) -> Goal {
+        let column = |at: usize| {
+            let values = train.iter().filter_map(|row| match &row.target {
+                Target::Numbers(values) => values.get(at).copied(),
+                _ => None,
+            });
+            let values: Vec<f64> = values.collect();
+            let spread = deviation(&values);
+            [mean(&values), if spread > 0.0 { spread } else { 1.0 }]
+        };
+        let scale = if kind == TargetKind::Numbers { (0..names.len()).map(column).collect() } else { Vec::new() };
+        Goal { kind, names: names.to_vec(), scale }
+    }
+
+    /// Number of outputs of the head.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Outputs of the head to probabilities (numbers: to their own units), in place; one row, or one row per base.
+    pub(super) fn activate(&self, outputs: &mut [f64]) {
+        for row in outputs.chunks_exact_mut(self.outputs()) {
+            match self.kind {
+                TargetKind::Class | TargetKind::Bases => {
+                    let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    row.iter_mut().for_each(|value| *value = (*value - highest).exp());
+                    let total: f64 = row.iter().sum();
+                    row.iter_mut().for_each(|value| *value /= total);
+                }
+                TargetKind::Labels => row.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp())),
+                TargetKind::Numbers => {
+                    row.iter_mut()
+                        .zip(&self.scale)
+                        .for_each(|(value, [center, spread])| *value = *value * spread + center);
+                }
+            }
+        }
+    }
+
+    /// Averages the predictions of a sequence with those of its reverse complement.
+    pub(super) fn average(&self, own: &mut [f64], reverse: &[f64]) {
+        let outputs = self.outputs();
+        let rows = own.len() / outputs.max(1);
+        for (at, value) in own.iter_mut().enumerate() {
+            let (row, column) = (at / outputs, at % outputs);
+            let row = if self.kind == TargetKind::Bases { rows - 1 - row } else { row };
+            *value = (*value + reverse[row * outputs + column]) / 2.0;
+        }
+    }
+}
+
+/// The bases with a class of each row, if bases are predicted.
+pub(super) fn scored(targets: &[&Target]) -> Option<Vec<Vec<usize>>> {
+    let of = |target: &&Target| match target {
+        Target::Bases(classes) => {
+            Some(classes.iter().enumerate().filter(|(_, class)| class.is_some()).map(|(at, _)| at).collect())
+        }
+        _ => None,
+    };
+    targets.iter().map(of).collect()
+}
+
+/// The training loss.
+pub(super) struct Loss {
+    kind: TargetKind,
+    scale: Vec<[f64; 2]>,
+    /// Weight of each class; of the positives of each label.
+    weights: Vec<f32>,
+    device: Device,
+}
+
+impl Loss {
+    pub(super) fn new(goal: &Goal, train: &[Row], weighted: bool, device: &Device) -> Loss {
+        let outputs = goal.outputs();
+        let mut counts = vec![0.0_f64; outputs];
+        for row in train {
+            match &row.target {
+                Target::Class(class) => counts[*class as usize] += 1.0,
+                Target::Bases(classes) => classes.iter().flatten().for_each(|class| counts[*class as usize] += 1.0),
+                Target::Labels(labels) => {
+                    counts.iter_mut().zip(labels).for_each(|(count, label)| *count += f64::from(u8::from(*label)));
+                }
+                Target::Numbers(_) => {}
+            }
+        }
+        let all: f64 = counts.iter().sum();
+        let weight = |count: &f64| match goal.kind {
+            _ if !weighted => 1.0,
+            // A class that does not occur in training has no weight to be given.
+            TargetKind::Class | TargetKind::Bases if *count > 0.0 => all / (outputs as f64 * count),
+            TargetKind::Labels if *count > 0.0 => (train.len() as f64 - count) / count,
+            _ => 1.0,
+        };
+        let weights = counts.iter().map(|count| weight(count) as f32).collect();
+        Loss { kind: goal.kind, scale: goal.scale.clone(), weights, device: device.clone() }
+    }
+
+    /// The mean loss `[1]` of outputs `[rows, outputs]`: weighted cross-entropy in nats; binary cross-entropy per label; squared error in
+    /// standard deviations of the training split.
+    pub(super) fn mean(&self, outputs: Tensor<2>, targets: &[&Target]) -> Tensor<1> {
+        match self.kind {
+            TargetKind::Class | TargetKind::Bases => {
+                let classes: Vec<u32> = targets
+                    .iter()
+                    .flat_map(|target| match target {
+                        Target::Class(class) => vec![*class],
+                        Target::Bases(classes) => classes.iter().flatten().copied().collect(),
+                        _ => Vec::new(),
+                    })
+                    .collect();
+                if classes.is_empty() {
+                    return Tensor::zeros([1], &self.device);
+                }
+                let count = classes.len();
+                let weights: Vec<f32> = classes.iter().map(|&class| self.weights[class as usize]).collect();
+                let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+                let truth: Vec<i64> = classes.into_iter().map(i64::from).collect();
+                let truth = Tensor::<2, Int>::from_data(TensorData::new(truth, [count, 1]), &self.device);
+                let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), &self.device);
+                let chosen = activation::log_softmax(outputs, 1).gather(1, truth) * weights;
+                (chosen.sum_dim(0).reshape([1]) / total).neg()
+            }
+            TargetKind::Labels => {
+                let shape = outputs.dims();
+                let mut truth = Vec::with_capacity(shape[0] * shape[1]);
+                for target in targets {
+                    if let Target::Labels(labels) = target {
+                        truth.extend(labels.iter().map(|label| f32::from(u8::from(*label))));
+                    }
+                }
+                let factors = truth.iter().enumerate().map(|(at, y)| 1.0 + (self.weights[at % shape[1]] - 1.0) * y);
+                let factors =
+                    Tensor::<2>::from_data(TensorData::new(factors.collect::<Vec<f32>>(), shape), &self.device);
+                let truth = Tensor::<2>::from_data(TensorData::new(truth, shape), &self.device);
+                // (1 - y) x + (1 + (w - 1) y) log(1 + e^-x), stable for both signs of x.
+                let soft = (outputs.clone().abs().neg().exp() + 1.0).log() + activation::relu(outputs.clone().neg());
+                let loss = (truth.neg() + 1.0) * outputs + factors * soft;
+                loss.mean().reshape([1])
+            }
+            TargetKind::Numbers => {
+                let shape = outputs.dims();
+                let mut truth = Vec::with_capacity(shape[0] * shape[1]);
+                for target in targets {
+                    if let Target::Numbers(values) = target {
+                        let scaled = values.iter().zip(&self.scale);
+                        truth.extend(scaled.map(|(value, [center, spread])| ((value - center) / spread) as f32));
+                    }
+                }
+                let truth = Tensor::<2>::from_data(TensorData::new(truth, shape), &self.device);
+                (outputs - truth).powi_scalar(2).mean().reshape([1])
+            }
+        }
+    }
+}
+
+/// Loss per example, metrics by name, and whether all predictions are equal. `found`: probabilities (numbers in their own units) of each row.
+pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> (f64, BTreeMap<String, f64>, bool) {
+    let outputs = goal.outputs();
+    let mut metrics = BTreeMap::new();
+    match goal.kind {
+        TargetKind::Class | TargetKind::Bases => {
+            let (mut labels, mut rows): (Vec<u32>, Vec<&[f64]>) = (Vec::new(), Vec::new());
+            for (values, target) in found.iter().zip(targets) {
+                let classes: Vec<Option<u32>> = match target {
+                    Target::Class(class) => vec![Some(*class)],
+                    Target::Bases(classes) => classes.clone(),
+                    _ => Vec::new(),
+                };
+                for (row, class) in values.chunks_exact(outputs).zip(classes) {
+                    if let Some(class) = class {
+                        labels.push(class);
+                        rows.push(row);
+                    }
+                }
+            }
+            let guess =
+                |row: &&[f64]| (0..outputs).fold(0, |best, at| if row[at] > row[best] { at } else { best }) as u32;
+            let predicted: Vec<u32> = rows.iter().map(guess).collect();
+            let nats = rows.iter().zip(&labels).map(|(row, &class)| -row[class as usize].max(LEAST).ln());
+            let loss = nats.sum::<f64>() / labels.len().max(1) as f64;
+            if let Ok(table) = Confusion::new(&labels, &predicted, outputs) {
+                metrics.insert("mcc".to_owned(), table.mcc());
+                metrics.insert("f1".to_owned(), table.f1());
+                metrics.insert("accuracy".to_owned(), table.accuracy());
+            }
+            if outputs == 2 {
+                let scores: Vec<f64> = rows.iter().map(|row| row[1]).collect();
+                let positive: Vec<bool> = labels.iter().map(|class| *class == 1).collect();
+                metrics.extend(auroc(&scores, &positive).map(|area| ("auroc".to_owned(), area)));
+            }
+            let varied = labels.windows(2).any(|pair| pair[0] != pair[1]);
+            let collapsed = varied && predicted.windows(2).all(|pair| pair[0] == pair[1]);
+            (loss, metrics, collapsed)
+        }
+        TargetKind::Labels => {
+            let truth: Vec<&Vec<bool>> = targets
+                .iter()
+                .filter_map(|target| if let Target::Labels(labels) = target { Some(labels) } else { None })
+                .collect();
+            let mut nats = 0.0;
+            let (mut mcc, mut f1, mut areas, mut right) = (Vec::new(), Vec::new(), Vec::new(), 0);
+            let mut collapsed = true;
+            for label in 0..outputs {
+                let scores: Vec<f64> = found.iter().map(|row| row[label]).collect();
+                let positive: Vec<bool> = truth.iter().map(|row| row[label]).collect();
+                for (score, positive) in scores.iter().zip(&positive) {
+                    nats -= if *positive { score.max(LEAST).ln() } else { (1.0 - score).max(LEAST).ln() };
+                    right += usize::from((*score > 0.5) == *positive);
+                }
+                let number = |is: bool| u32::from(is);
+                let labels: Vec<u32> = positive.iter().map(|is| number(*is)).collect();
+                let predicted: Vec<u32> = scores.iter().map(|score| number(*score > 0.5)).collect();
+                collapsed &= predicted.windows(2).all(|pair| pair[0] == pair[1]);
+                if let Ok(table) = Confusion::new(&labels, &predicted, 2) {
+                    mcc.push(table.mcc());
+                    f1.push(table.f1());
+                }
+                areas.extend(auroc(&scores, &positive));
+            }
+            let decisions = (found.len() * outputs).max(1) as f64;
+            metrics.insert("mcc".to_owned(), mean(&mcc));
+            metrics.insert("f1".to_owned(), mean(&f1));
+            metrics.insert("accuracy".to_owned(), right as f64 / decisions);
+            if !areas.is_empty() {
+                metrics.insert("auroc".to_owned(), mean(&areas));
+            }
+            (nats / decisions, metrics, collapsed)
+        }
+        TargetKind::Numbers => {
+            let (mut errors, mut scaled, mut linear, mut ranked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            let mut collapsed = true;
+            for (number, [_, spread]) in goal.scale.iter().enumerate() {
+                let predicted: Vec<f64> = found.iter().map(|row| row[number]).collect();
+                let truth: Vec<f64> = targets
+                    .iter()
+                    .filter_map(
+                        |target| if let Target::Numbers(values) = target { values.get(number).copied() } else { None },
+                    )
+                    .collect();
+                let error = mean_squared_error(&predicted, &truth);
+                errors.push(error);
+                scaled.push(error / spread.powi(2));
+                linear.push(pearson(&predicted, &truth));
+                ranked.push(spearman(&predicted, &truth));
+                collapsed &= deviation(&predicted) < 1e-3 * spread;
+            }
+            metrics.insert("mse".to_owned(), mean(&errors));
+            metrics.insert("pearson".to_owned(), mean(&linear));
+            metrics.insert("spearman".to_owned(), mean(&ranked));
+            (mean(&scaled), metrics, collapsed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goal(kind: TargetKind, names: &[&str], train: &[Row]) -> Goal {
+        Goal::new(kind, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), train)
+    }
+
+    fn row(target: Target) -> Row {
+        Row { sequence: b"ACGT".to_vec(), target }
+    }
+
+    /// The loss on the device and that on the host are the same number.
+    #[test]
+    fn losses_agree_with_probabilities() {
+        let device = crate::device::open("cpu").unwrap();
+        for (kind, targets) in [
+            (TargetKind::Class, vec![Target::Class(0), Target::Class(2), Target::Class(1)]),
+            (
+                TargetKind::Labels,
+                vec![
+                    Target::Labels(vec![true, false, true]),
+                    Target::Labels(vec![false, false, false]),
+                    Target::Labels(vec![true, true, true]),
+                ],
+            ),
+            (
+                TargetKind::Numbers,
+                vec![
+                    Target::Numbers(vec![1.0, -3.0, 0.0]),
+                    Target::Numbers(vec![2.0, 4.0, 0.0]),
+                    Target::Numbers(vec![9.0, 5.0, 1.0]),
+                ],
+            ),
+        ] {
+            let train: Vec<Row> = targets.iter().cloned().map(row).collect();
+            let goal = goal(kind, &["a", "b", "c"], &train);
+            let values = [0.5_f32, -1.0, 2.0, 0.1, 0.2, 0.3, -4.0, 1.0, 3.0];
+            let outputs = Tensor::<2>::from_data(TensorData::new(values.to_vec(), [3, 3]), &device);
+            let targets: Vec<&Target> = targets.iter().collect();
+            let loss = Loss::new(&goal, &train, false, &device).mean(outputs, &targets).into_scalar::<f32>();
+            let mut found: Vec<Vec<f64>> =
+                values.chunks(3).map(|row| row.iter().map(|value| f64::from(*value)).collect()).collect();
+            found.iter_mut().for_each(|row| goal.activate(row));
+            let (expected, ..) = evaluate(&goal, &found, &targets);
+            assert!((f64::from(loss) - expected).abs() < 1e-5, "{kind:?} {loss} {expected}");
+        }
+    }
+
+    /// Class weights are those of scikit-learn's "balanced": rows / (classes x count).
+    #[test]
+    fn class_weights_balance_the_classes() {
+        let train: Vec<Row> = [0, 0, 0, 1].map(|class| row(Target::Class(class))).to_vec();
+        let goal = goal(TargetKind::Class, &["a", "b"], &train);
+        let device = crate::device::open("cpu").unwrap();
+        let loss = Loss::new(&goal, &train, true, &device);
+        assert_eq!(loss.weights, [4.0 / 6.0, 2.0]);
+        // All rows together: half of the loss is of each class.
+        let outputs = Tensor::<2>::from_data([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], &device);
+        let targets: Vec<&Target> = train.iter().map(|row| &row.target).collect();
+        let nats = |wrong: bool| (1.0 + if wrong { 1.0_f64 } else { -1.0 }.exp()).ln();
+        let found = f64::from(loss.mean(outputs, &targets).into_scalar::<f32>());
+        assert!((found - (nats(false) + nats(true)) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn strands_are_averaged() {
+        let sequence = goal(TargetKind::Class, &["a", "b"], &[]);
+        let mut own = vec![0.2, 0.8];
+        sequence.average(&mut own, &[0.4, 0.6]);
+        assert!((own[0] - 0.3).abs() < 1e-12);
+        // Base by base, from the other end.
+        let bases = goal(TargetKind::Bases, &["a", "b"], &[]);
+        let mut own = vec![1.0, 0.0, 0.0, 1.0];
+        bases.average(&mut own, &[1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(own, [0.5, 0.5, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn equal_predictions_are_a_collapse() {
+        let goal = goal(TargetKind::Class, &["a", "b"], &[]);
+        let targets = [Target::Class(0), Target::Class(1)];
+        let targets: Vec<&Target> = targets.iter().collect();
+        assert!(evaluate(&goal, &[vec![0.9, 0.1], vec![0.8, 0.2]], &targets).2);
+        let (_, metrics, collapsed) = evaluate(&goal, &[vec![0.9, 0.1], vec![0.2, 0.8]], &targets);
+        assert!(!collapsed && metrics["auroc"] == 1.0 && metrics["mcc"] == 1.0);
+    }
+}

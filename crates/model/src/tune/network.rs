@@ -1,0 +1,197 @@
+//! The network that is fine-tuned: a model with a head, and low-rank adapters.
+
+use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use dataset::targets::TargetKind;
+use safetensors::tensor::TensorView;
+use tokenize::{Token, Tokenizer};
+
+use super::goal::Goal;
+use super::options::{LoraOptions, Options};
+use crate::error::Error;
+use crate::finetune::{Encoded, Padded, encode};
+use crate::fit::Classify;
+use crate::head::{Classifier, TokenHead};
+use crate::layers::Init;
+use crate::network::Model;
+use crate::noise::Noise;
+use crate::position::Rows;
+use crate::read_back;
+use crate::trained::{Trained, batches};
+
+/// Standard deviation of the initial weights of heads, as published.
+const HEAD_STD: f64 = 0.02;
+
+/// A sequence as the network reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Input {
+    encoded: Encoded,
+    tokens: Vec<Token>,
+    pub(super) bases: usize,
+}
+
+impl Input {
+    pub(super) fn new(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> Input {
+        let (encoded, tokens) = encode(tokenizer, sequence);
+        Input { encoded, tokens, bases: sequence.len() }
+    }
+
+    /// For each base the positions of the tokens that cover it; position 0 is \[CLS\].
+    fn cover(&self) -> Vec<Vec<usize>> {
+        let mut cover = vec![Vec::new(); self.bases];
+        for (number, token) in self.tokens.iter().enumerate() {
+            let covered = token.start as usize..(token.end as usize).min(self.bases);
+            cover[covered].iter_mut().for_each(|positions| positions.push(number + 1));
+        }
+        cover
+    }
+}
+
+/// A model with the head of a goal: its classifier for sequences, or a token head on the mean state of the tokens that cover a base.
+#[derive(Module, Debug)]
+pub(super) struct Network {
+    pub(super) model: Model,
+    pub(super) bases: Option<TokenHead>,
+}
+
+impl Network {
+    /// The model of `trained` with a new head, for training.
+    pub(super) fn new(trained: &Trained, goal: &Goal, options: &Options, seed: u64) -> Network {
+        let device = trained.device().clone().autodiff();
+        let mut model = trained.model().clone().to_device(&device).train();
+        if let Some(lora) = options.lora {
+            model = model.apply_reparameterization(Adapters { lora, init: Init::new(seed, 1.0, &device) });
+        }
+        Network::with_head(model, goal, options, &Init::new(seed, HEAD_STD, &device))
+    }
+
+    /// A model with a new head.
+    pub(super) fn with_head(mut model: Model, goal: &Goal, options: &Options, init: &Init) -> Network {
+        let hidden = model.frontend.embedding().dims()[1];
+        let mut bases = None;
+        if goal.kind == TargetKind::Bases {
+            bases = Some(TokenHead::new(init, hidden, goal.outputs()));
+        } else {
+            let mut classifier = Classifier::new(init, hidden, goal.outputs(), model.encoder.dropout());
+            classifier.pooling = options.settings.pooling;
+            model.classifier = Some(classifier);
+        }
+        Network { model, bases }
+    }
+
+    /// Outputs of the head for some sequences, `[rows, outputs]`, and the auxiliary loss. If bases are predicted: one row per base, those in
+    /// `scored` or all.
+    pub(super) fn outputs(
+        &self,
+        inputs: &[&Input],
+        scored: Option<&[Vec<usize>]>,
+        noise: Option<&Noise>,
+        device: &Device,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
+        let encoded: Vec<&Encoded> = inputs.iter().map(|input| &input.encoded).collect();
+        let Some(head) = &self.bases else { return Classify::logits(&self.model, &encoded, noise, device) };
+        let Padded { ids, lengths, centers } = Padded::new(&encoded, device);
+        let states = self.model.states(ids, Rows { lengths: &lengths, centers: Some(&centers) }, noise);
+        let [batch, positions, hidden] = states.positions.dims();
+        let mut covers: Vec<Vec<usize>> = Vec::new();
+        for (row, input) in inputs.iter().enumerate() {
+            let mut cover = input.cover();
+            let mut take = |at: usize| {
+                let of_row = std::mem::take(&mut cover[at]).into_iter().map(|position| row * positions + position);
+                covers.push(of_row.collect());
+            };
+            match scored {
+                Some(scored) => scored[row].iter().for_each(|&at| take(at)),
+                None => (0..input.bases).for_each(&mut take),
+            }
+        }
+        // A mean over as many states as the base with most tokens has; the others have weights of zero.
+        let most = covers.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let (mut rows, mut weights) = (Vec::new(), Vec::new());
+        for cover in &covers {
+            let each = 1.0 / cover.len().max(1) as f32;
+            rows.extend(cover.iter().map(|&at| at as i64));
+            weights.extend(cover.iter().map(|_| each));
+            rows.extend(std::iter::repeat_n(0, most - cover.len()));
+            weights.extend(std::iter::repeat_n(0.0, most - cover.len()));
+        }
+        let count = rows.len();
+        let flat = states.positions.reshape([batch * positions, hidden]);
+        let picked = flat.select(0, Tensor::from_data(TensorData::new(rows, [count]), device));
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), device);
+        let means = (picked * weights).reshape([covers.len(), most, hidden]).sum_dim(1).reshape([covers.len(), hidden]);
+        (head.forward(means), states.auxiliary)
+    }
+
+    /// Probabilities (numbers in their own units) of each sequence, or of each of its bases in order.
+    pub(super) fn probabilities(
+        &self,
+        inputs: &[&Input],
+        goal: &Goal,
+        device: &Device,
+    ) -> Result<Vec<Vec<f64>>, Error> {
+        let lengths: Vec<usize> = inputs.iter().map(|input| input.encoded.ids.len()).collect();
+        let mut found = vec![Vec::new(); inputs.len()];
+        for batch in batches(&lengths) {
+            let own: Vec<&Input> = batch.iter().map(|&at| inputs[at]).collect();
+            let (outputs, _) = self.outputs(&own, None, None, device);
+            let mut values = read_back::rows(outputs, "predictions")?.into_iter().map(f64::from);
+            for (input, &at) in own.iter().zip(&batch) {
+                let rows = if goal.kind == TargetKind::Bases { input.bases } else { 1 };
+                let mut row: Vec<f64> = values.by_ref().take(rows * goal.outputs()).collect();
+                goal.activate(&mut row);
+                found[at] = row;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The low-rank adapters as a safetensors file under the names of Hugging Face's PEFT; `None` without adapters.
+    pub(super) fn adapters(&self) -> Option<Vec<u8>> {
+        let mut tensors: Vec<(String, TensorData)> = Vec::new();
+        for (number, layer) in self.model.encoder.layers.iter().enumerate() {
+            let adapter = layer.qkv.weight.adapter()?;
+            let name = format!("base_model.model.bert.encoder.layer.{number}.attention.self.Wqkv");
+            // [out, in] in files.
+            for (part, factor) in [("lora_A", &adapter.a), ("lora_B", &adapter.b)] {
+                tensors.push((format!("{name}.{part}.weight"), factor.val().transpose().into_data()));
+            }
+        }
+        let views = tensors.iter().map(|(name, data)| {
+            let view = TensorView::new(safetensors::Dtype::F32, data.shape().to_vec(), data.as_bytes());
+            (name.as_str(), view.expect("a tensor has as many bytes as its shape says"))
+        });
+        safetensors::serialize(views, None).ok()
+    }
+}
+
+/// Attaches adapters to the fused query-key-value projections of the encoder, and freezes everything else. Their initial values come from the
+/// named streams of a seed.
+struct Adapters {
+    lora: LoraOptions,
+    init: Init,
+}
+
+impl Reparameterizer for Adapters {
+    type Reparam = LoraAdapter;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        parameter: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
+        let frozen = parameter.set_require_grad(false);
+        if D != 2 || !path.ends_with("qkv.weight") || !path.contains("encoder") {
+            return (frozen, None);
+        }
+        let [inputs, outputs] = [0, 1].map(|side| frozen.shape()[side]);
+        let LoraOptions { rank, alpha } = self.lora;
+        let init = Init { std: 1.0 / rank as f64, ..self.init.clone() };
+        let adapter = LoraAdapter {
+            a: init.normal(&format!("lora.{path}.a"), [inputs, rank]),
+            b: init.constant(&format!("lora.{path}.b"), [rank, outputs], 0.0),
+            scale: alpha / rank as f64,
+        };
+        (frozen, Some(adapter))
+    }
+}

@@ -1,0 +1,123 @@
+//! `tokbench finetune` and `tokbench predict`.
+
+use experiment::run::Work;
+
+use crate::dir::{TestDir, small};
+
+/// A folder with a finished run of `name`, and its key.
+fn pretrained(name: &str) -> (TestDir, String) {
+    let dir = TestDir::new();
+    dir.write("q.toml", small(&format!("'{name}'"), "order1", 2_000, 1));
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let records = dir.records("out");
+    let run = records.iter().find(|record| matches!(record.run.work, Work::Pretrain(_))).unwrap();
+    (dir, run.key.as_str().to_owned())
+}
+
+/// A table with a label for each row, as `label` gives it from the number of G and C and from a motif.
+fn table(rows: usize, label: impl Fn(&str, usize, bool) -> String) -> String {
+    let mut text = "sequence,label\n".to_owned();
+    for row in 0..rows {
+        let mut state = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut bases: String = (0..30)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                char::from(b"ACGT"[(state >> 33) as usize % 4])
+            })
+            .collect();
+        let motif = row % 2 == 0;
+        if motif {
+            bases.replace_range(10..16, "GATTAC");
+        }
+        let gc = bases.bytes().filter(|base| b"GC".contains(base)).count();
+        text += &format!("{bases},{}\n", label(&bases, gc, motif));
+    }
+    text
+}
+
+#[test]
+fn a_model_is_fine_tuned_and_predicts() {
+    let (dir, key) = pretrained("kmer3");
+    dir.write("c.csv", table(300, |_, _, motif| if motif { "motif, yes" } else { "none" }.replace(',', ";")));
+    dir.write(
+        "l.csv",
+        table(300, |_, gc, motif| {
+            format!("{}{}", if motif { "motif" } else { "" }, if gc > 15 { "|rich" } else { "" })
+        }),
+    );
+    dir.write("n.csv", table(300, |_, gc, _| format!("{gc}")));
+    dir.write("b.csv", table(300, |bases, _, _| bases.replace(['G', 'C'], "S").replace(['A', 'T'], "W")));
+    dir.write("new.fa", ">x one\nACGTACGTACGATTACACGTACGTACGTAA\n>y\nACGTN\n");
+    for (kind, columns) in [
+        ("class", "record,start,end,label,motif; yes,none\nx,0,30,"),
+        ("labels", "record,start,end,motif,rich\nx,0,30,"),
+        ("numbers", "record,start,end,1\nx,0,30,"),
+        ("bases", "record,start,end,label,S,W\nx,0,1,"),
+    ] {
+        let train = format!("{}.csv", &kind[..1]);
+        let out = format!("tuned-{kind}");
+        let tuned = dir
+            .run(&["finetune", "-m", &key, "--train", &train, "--labels", kind, "--epochs", "2", "-o", &out])
+            .success();
+        assert!(
+            tuned.out.contains("training, ") && tuned.out.contains("\nvalidation: ") && tuned.out.contains("\ntest: ")
+        );
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(dir.path(&format!("{out}/finetuned.json"))).unwrap()).unwrap();
+        assert_eq!(
+            (&json["base"], &json["goal"]["kind"], &json["options"]["seed"]),
+            (&key.clone().into(), &kind.into(), &1.into())
+        );
+        let rows = json["report"]["rows"].as_array().unwrap().iter().map(|rows| rows.as_u64().unwrap());
+        assert_eq!(rows.sum::<u64>(), 300);
+        let predicted = dir.run(&["predict", "-m", &out, "new.fa"]).success();
+        assert!(predicted.out.starts_with(columns), "{}", predicted.out);
+        let lines = if kind == "bases" { 30 + 5 } else { 2 };
+        assert_eq!(predicted.out.lines().count(), 1 + lines);
+        // Again: the same numbers.
+        dir.run(&["finetune", "-m", &key, "--train", &train, "--labels", kind, "--epochs", "2", "-o", "again"])
+            .success();
+        let again = dir.run(&["predict", "-m", "again", "new.fa"]).success();
+        assert_eq!(again.out, predicted.out);
+        std::fs::remove_dir_all(dir.path("again")).unwrap();
+        dir.run(&["predict", "-m", &out, "new.fa", "-o", "p.parquet"]).success();
+        dir.run(&["predict", "-m", &out, "new.fa", "-o", "p.npy", "--reverse-complement"]).success();
+    }
+    assert!(std::fs::read_to_string(dir.path("p.npy.rows.csv")).unwrap().starts_with("record,start,end,label\nx,0,1,"));
+    let lora = ["--lora", "--class-weights", "--reverse-complement", "--pooling", "cls", "--patience", "2"];
+    let tuned = dir
+        .run(&[&["finetune", "-m", &key, "--train", "c.csv", "--epochs", "1", "-o", "lora"], &lora[..]].concat())
+        .success();
+    assert!(tuned.out.contains(" of them trained") && dir.path("lora/adapters.safetensors").exists());
+    let json = std::fs::read_to_string(dir.path("lora/finetuned.json")).unwrap();
+    assert!(json.contains("\"rank\": 8") && json.contains("\"alpha\": 16.0") && json.contains("\"pooling\": \"cls\""));
+    assert!(!dir.path("lora/request.json").exists());
+    dir.run(&["predict", "-m", "lora", "new.fa"]).success();
+}
+
+#[test]
+fn wrong_tables_and_folders_are_refused() {
+    let (dir, key) = pretrained("kmer3");
+    dir.write("c.csv", table(60, |_, _, motif| if motif { "a" } else { "b" }.to_owned()));
+    dir.write("one.csv", table(60, |_, _, _| "a".to_owned()));
+    dir.write("few.csv", "sequence,label\nACGT,a\n");
+    let tune = |train: &str, more: &[&str]| {
+        dir.run(&[&["finetune", "-m", &key, "--train", train, "-o", "out2"], more].concat())
+    };
+    tune("missing.csv", &[]).failed(3, &["missing.csv"]);
+    tune("one.csv", &[]).failed(3, &["one.csv: 1 different labels, and at least 2 are needed"]);
+    tune("few.csv", &[]).failed(3, &["the validation split has no rows", "--dev"]);
+    tune("c.csv", &["--labels", "numbers"]).failed(3, &["c.csv: line 2: invalid label 'a'", "--labels"]);
+    tune("c.csv", &["--labels", "bases"]).failed(3, &["not one letter per base"]);
+    tune("c.csv", &["--lora-alpha", "4"]).failed(2, &["--lora"]);
+    dir.write("full/x", "");
+    dir.run(&["finetune", "-m", &key, "--train", "c.csv", "-o", "full"]).failed(2, &["full is not empty"]);
+    dir.write("begun/request.json", "{}");
+    dir.run(&["finetune", "-m", &key, "--train", "c.csv", "-o", "begun"])
+        .failed(2, &["another fine-tuning was begun in begun"]);
+    dir.write("done/finetuned.json", "{\"version\": 99}");
+    dir.run(&["finetune", "-m", &key, "--train", "c.csv", "-o", "done"])
+        .failed(2, &["done has a fine-tuned model already"]);
+    dir.run(&["predict", "-m", "done", "c.csv"]).failed(3, &["version 99 of the folder, and this program reads 1"]);
+    dir.run(&["predict", "-m", "full", "c.csv"]).failed(2, &["full has no finetuned.json", "tokbench finetune"]);
+}
