@@ -32,6 +32,19 @@ impl Choice {
     }
 }
 
+/// Validation bits per masked base at the end of training, by which settings are selected; infinite for a run that collapsed, failed or has no
+/// such score.
+#[must_use]
+pub fn validation_bits(record: &Record) -> f64 {
+    let bits = match &record.outcome {
+        Outcome::Pretrained(r) if !r.collapsed => {
+            r.curve.last().filter(|c| c.scored > 0).map_or(f64::INFINITY, |c| c.bits / c.scored as f64)
+        }
+        _ => f64::INFINITY,
+    };
+    if bits.is_nan() { f64::INFINITY } else { bits }
+}
+
 /// The learning rate with the lowest validation bits per base at the end of the curve, among the runs at the smallest budget. A rate that
 /// collapsed or failed is selected only if there is no other. Fine-tuning records are ignored.
 #[must_use]
@@ -39,13 +52,7 @@ pub fn choose(records: &[Record]) -> BTreeMap<Choice, f64> {
     let mut tried: BTreeMap<Choice, Vec<(u64, f64, f64)>> = BTreeMap::new();
     for record in records {
         let Work::Pretrain(p) = &record.run.work else { continue };
-        let bits = match &record.outcome {
-            Outcome::Pretrained(r) if !r.collapsed => {
-                r.curve.last().filter(|c| c.scored > 0).map_or(f64::INFINITY, |c| c.bits / c.scored as f64)
-            }
-            _ => f64::INFINITY,
-        };
-        let bits = if bits.is_nan() { f64::INFINITY } else { bits };
+        let bits = validation_bits(record);
         let training = &p.training;
         tried.entry(Choice::of(p, record.run.seed)).or_default().push((training.bases, bits, training.learning_rate));
     }

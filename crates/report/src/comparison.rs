@@ -20,6 +20,7 @@ pub(crate) mod curves;
 mod engine;
 mod noise;
 mod pairing;
+mod positions;
 mod records;
 mod regions;
 mod settings;
@@ -164,6 +165,9 @@ pub struct Group {
     /// Learning-rate search; None if there was only one rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// The position encodings selected for each tokenizer on the validation split, with the number of seeds; empty if all have the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<(String, Vec<(String, usize)>)>,
     /// Noise of the corpus, if the group is a noise arm: its numbers are shown with the group on real text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<Noise>,

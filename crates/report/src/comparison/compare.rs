@@ -8,6 +8,7 @@ use super::budgets::budgets;
 use super::compute;
 use super::engine;
 use super::noise::{self, Resampled};
+use super::positions;
 use super::records::{RecordGroup, Subjects, check, distinct, grouped, uniform};
 use super::settings::{Settings, pretraining};
 use super::{Comparison, Group, Options, Subject, bits, tasks};
@@ -49,6 +50,7 @@ impl Comparison {
         machines.dedup();
         let mut records = grouped(records, options.partial)?;
         compute::add(&mut records, &options.controls);
+        positions::add(&mut records);
         let (mut groups, mut resampled) = (Vec::new(), Vec::new());
         for (settings, of_group) in &records {
             let label = label(settings.as_ref(), records.keys());
@@ -149,6 +151,7 @@ fn group(
         across: Vec::new(),
         friedman: None,
         tuning: records.tuning.clone(),
+        positions: records.positions.clone(),
         noise: settings.and_then(Settings::noise),
         arms: Vec::new(),
         remarks: records.remarks.iter().cloned().collect(),

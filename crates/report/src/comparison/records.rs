@@ -65,6 +65,8 @@ pub(super) struct RecordGroup {
     pub(super) pretrained: Subjects,
     /// Learning-rate search.
     pub(super) tuning: Option<Tuning>,
+    /// Selected position encodings of each tokenizer, with the number of seeds.
+    pub(super) positions: Vec<(String, Vec<(String, usize)>)>,
     /// Classification tasks by name.
     pub(super) tasks: BTreeMap<String, Subjects>,
     /// Markov predictors.

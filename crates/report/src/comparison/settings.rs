@@ -22,6 +22,9 @@ pub(super) fn pretraining(record: &Record) -> Option<&Pretrain> {
 /// Name of the setting of equal compute.
 const COMPUTE: &str = "multiply-accumulates of";
 
+/// Value of the position encoding of a group in which it is selected.
+const SELECTED: &str = "position encoding selected on validation";
+
 /// Settings of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -33,6 +36,8 @@ pub(super) struct Settings {
     training: Training,
     /// The tokenizer whose multiply-accumulates of training all others have, each with a budget in bases of its own.
     compute: Option<String>,
+    /// Whether the position encoding is selected for each tokenizer and seed, and not the same for all.
+    position_selected: bool,
 }
 
 /// One setting, with its value written as in records.
@@ -63,12 +68,22 @@ impl Settings {
         // The units of a control are part of its tokenizer.
         let Pretrain { tokenizer: _, corpus, encoder, fixed_units: _, masking, prior, training, scoring } =
             model.clone();
-        Settings { corpus, encoder, masking, prior, scoring, training, compute: None }
+        Settings { corpus, encoder, masking, prior, scoring, training, compute: None, position_selected: false }
     }
 
     /// The same settings at the multiply-accumulates of training of a tokenizer, at the budget of these.
     pub(super) fn with_compute_of(&self, tokenizer: &str) -> Settings {
         Settings { compute: Some(tokenizer.to_owned()), ..self.clone() }
+    }
+
+    /// The same settings with a position encoding that is selected for each tokenizer and seed.
+    pub(super) fn with_selected_position(&self) -> Settings {
+        Settings { position_selected: true, ..self.clone() }
+    }
+
+    /// The position encoding, unless it is selected.
+    pub(super) fn position(&self) -> String {
+        if self.position_selected { SELECTED.to_owned() } else { self.encoder.position.name() }
     }
 
     /// Whether two settings differ in their budgets alone.
@@ -102,7 +117,7 @@ impl Settings {
                 ("intermediate", intermediate.to_string()),
                 ("layer_norm_eps", number(*layer_norm_eps)),
                 ("layers", layers.to_string()),
-                ("position", position.name()),
+                ("position", if self.position_selected { SELECTED.to_owned() } else { position.name() }),
             ],
         );
         let Masking { unit, span, share, prefixes } = &self.masking;
@@ -223,7 +238,7 @@ impl Settings {
             self.corpus.name,
             self.encoder.layers,
             self.encoder.hidden,
-            self.encoder.position.name(),
+            self.position(),
             self.training.window,
             self.masking.span,
         )

@@ -24,6 +24,7 @@ pub(super) fn notes(group: &Group, comparison: &Comparison) -> String {
     scores(&mut notes, group);
     positions(&mut notes, group);
     tuning(&mut notes, group);
+    selected_positions(&mut notes, group);
     failures(&mut notes, "", &group.dropped);
     collapses(&mut notes, group);
     for task in &group.tasks {
@@ -43,6 +44,21 @@ fn positions(notes: &mut Vec<String>, group: &Group) {
             "By position, only fixed lengths can be compared: with variable lengths the first tokens of a span pay for how the rest is cut."
                 .into(),
         );
+    }
+}
+
+/// The position encodings that were selected.
+fn selected_positions(notes: &mut Vec<String>, group: &Group) {
+    let one = |(position, seeds): &(String, usize)| format!("{position} ({})", count(*seeds, "seed"));
+    let of = |(name, counts): &(String, Vec<(String, usize)>)| {
+        format!("{name} {}", counts.iter().map(one).collect::<Vec<_>>().join(" and "))
+    };
+    if !group.positions.is_empty() {
+        let all: Vec<String> = group.positions.iter().map(of).collect();
+        notes.push(format!(
+            "Position encodings selected for each tokenizer and seed on the validation split, each at its own learning rate: {}.",
+            all.join("; ")
+        ));
     }
 }
 
