@@ -178,12 +178,93 @@ def check(program, vectors):
             report(off < TOLERANCE, f"{source.name}: multimolecule layout, its package: logits differ by at most {off:.1e}")
 
 
+SPEC = """
+name = "interop"
+tokenizers = ["base", "bpe64", "kmer3-nonoverlap"]
+seeds = [1]
+exploratory = true
+corpus = "order1"
+positions = ["alibi"]
+
+[training]
+bases = 20_000
+"""
+SEQUENCE = "ACGATTAGCCATTAGCAGGATTACAGATTACCAGT"
+# Probabilities are printed with six digits.
+PRINTED = 1e-6
+
+
+def check_trained(program):
+    """A model that was trained and exported: logits of a mask and hidden states, as the program gives them for its run, and as Python does."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "spec.toml").write_text(SPEC)
+
+        def run(*command):
+            command = [str(program), *map(str, command)]
+            return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout
+
+        run("compare", "spec.toml", "--output", "out", "--store", "store")
+        records = [json.loads(line) for line in (folder / "out" / "records.jsonl").read_text().splitlines()]
+        for record in records:
+            work = record["run"]["work"] if "run" in record else record["work"]
+            if work["kind"] != "pretrain":
+                continue
+            name, key = work["tokenizer"], record["key"]
+            for names in ["original", "multimolecule"]:
+                run("model", "export", key, f"{name}-{names}", "--names", names, "--store", "store")
+            text = SEQUENCE[:18] + "[MASK]" + SEQUENCE[18:]
+            printed = run("fill-mask", "--model", key, "--store", "store", "--top-k", 100_000, "--sequence", text)
+            rows = [line.split(",") for line in printed.splitlines()[1:]]
+            ours = {int(row[5]): float(row[6]) for row in rows}
+            run("embed", "--model", key, "--store", "store", "--pooling", "tokens", "-o", "states.npy", write_fasta(folder))
+            import numpy
+            states = torch.from_numpy(numpy.load(folder / "states.npy"))
+            original = folder / f"{name}-original"
+            config = json.loads((original / "config.json").read_text())
+            twin = Twin(config, False).eval()
+            twin.load_state_dict(load_file(original / "model.safetensors"), strict=True)
+            from tokenizers import Tokenizer
+            tokenizer = Tokenizer.from_file(str(original / "tokenizer.json"))
+            encode = lambda part: tokenizer.encode(part, add_special_tokens=False).ids
+            ids = torch.tensor([[1, *encode(SEQUENCE[:18]), 4, *encode(SEQUENCE[18:]), 2]])
+            at = ids[0].tolist().index(4)
+            ones = torch.ones_like(ids)
+            with torch.no_grad():
+                logits = twin(ids, ones)
+                probabilities = logits[0, at, 5:].softmax(-1)
+                off = max(abs(probabilities[token - 5].item() - value) for token, value in ours.items())
+            report(off < PRINTED and len(ours) == config["vocab_size"] - 5,
+                   f"{name}: a trained model, exported, plain PyTorch: probabilities of {len(ours)} tokens differ by at most {off:.1e}")
+            whole = torch.tensor([[1, *encode(SEQUENCE), 2]])
+            try:
+                import multimolecule
+            except ImportError:
+                print("skipped", f"{name}: multimolecule layout (the package is not installed)")
+                continue
+            model = multimolecule.DnaBert2ForMaskedLM.from_pretrained(folder / f"{name}-multimolecule").eval()
+            with torch.no_grad():
+                found = model(input_ids=ids, attention_mask=ones)["logits"]
+                off = (found - logits).abs().max().item()
+                hidden = model(input_ids=whole, attention_mask=torch.ones_like(whole), output_hidden_states=True)["hidden_states"][-1]
+            report(off < TOLERANCE, f"{name}: the same in multimolecule: logits differ by at most {off:.1e}")
+            off = (hidden[0, 1:-1] - states).abs().max().item()
+            report(off < TOLERANCE, f"{name}: hidden states of {len(states)} tokens in multimolecule and from embed differ by at most {off:.1e}")
+
+
+def write_fasta(folder):
+    (folder / "sequence.fa").write_text(f">s\n{SEQUENCE}\n")
+    return "sequence.fa"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokbench", default=ROOT / "target/release/tokbench")
     parser.add_argument("vectors", nargs="?", type=pathlib.Path, default=ROOT / "tests/fixtures/vectors/dnabert2")
     arguments = parser.parse_args()
-    check(arguments.tokbench, arguments.vectors)
+    program = pathlib.Path(arguments.tokbench).absolute()
+    check(program, arguments.vectors)
+    check_trained(program)
     sys.exit(1 if failures else 0)
 
 

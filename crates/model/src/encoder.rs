@@ -330,6 +330,58 @@ mod tests {
         }
     }
 
+    /// ALiBi has no length limit: attention over 8,192 tokens, beyond the 512 for which the published code computes its bias in advance, equals sums
+    /// in f64 for some queries.
+    #[test]
+    fn attention_is_right_for_long_inputs() {
+        let (device, tokens, heads, size) = (crate::device::open("cpu").unwrap(), 8192, 12, 2);
+        let hidden = heads * size;
+        let qkv = Init::new(1, 0.8, &device).normal("qkv", [tokens, 3 * hidden]).val();
+        for name in ["alibi", "alibi-directed-reach8192-bases"] {
+            let position: Position = name.parse().unwrap();
+            // Tokens of 1, 2 and 3 bases in turn.
+            let centers: Vec<f32> = (0..tokens).map(|at| 2.0 * at as f32 + (at % 3) as f32 / 2.0).collect();
+            let rows = Rows { lengths: &[tokens - 7], centers: Some(std::slice::from_ref(&centers)) };
+            let AttentionBias::Fused(mask) = PositionBias::new(position, heads).attention_bias(tokens, rows, &device)
+            else {
+                panic!("fused")
+            };
+            let found = fused::attend(qkv.clone(), &mask).try_into_vec_as::<f32>().unwrap();
+            let values = qkv.clone().try_into_vec_as::<f32>().unwrap();
+            let value = |row: usize, column: usize| f64::from(values[row * 3 * hidden + column]);
+            let slopes = crate::position::slopes(heads);
+            for (query, head) in
+                [0_usize, 511, 512, 4096, 8184].into_iter().flat_map(|query| [(query, 0), (query, 7), (query, 11)])
+            {
+                let bias = |key: usize| match name {
+                    "alibi" => -slopes[head] * query.abs_diff(key) as f64,
+                    // Even heads look to the left, odd ones to the right.
+                    _ if key != query && (key < query) != (head % 2 == 0) => f64::NEG_INFINITY,
+                    _ => {
+                        let reach = 8192_f64.powf((head / 2) as f64 / (heads / 2 - 1) as f64);
+                        -2.0 / reach * f64::from((centers[query] - centers[key]).abs())
+                    }
+                };
+                let weight = |key: usize| {
+                    let products =
+                        (0..size).map(|at| value(query, head * size + at) * value(key, hidden + head * size + at));
+                    (products.sum::<f64>() / (size as f64).sqrt() + bias(key)).exp()
+                };
+                let weights: Vec<f64> = (0..tokens - 7).map(weight).collect();
+                let total: f64 = weights.iter().sum();
+                for at in 0..size {
+                    let sum = weights
+                        .iter()
+                        .enumerate()
+                        .map(|(key, weight)| weight * value(key, 2 * hidden + head * size + at));
+                    let expected = sum.sum::<f64>() / total;
+                    let own = f64::from(found[query * hidden + head * size + at]);
+                    assert!((own - expected).abs() < 1e-5, "{name} query {query} head {head}: {own} {expected}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         let device = crate::device::open("cpu").unwrap().autodiff();
