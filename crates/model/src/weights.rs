@@ -16,12 +16,12 @@
 //!
 //! Matrices are `[out, in]` in the files and `[in, out]` here. f16 and bf16 values are converted to f32.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::module::Param;
 use burn::tensor::{DType, Tensor, TensorData};
-use burn_store::pytorch_reader::PytorchReader;
+use burn_store::pytorch_reader::{PickleValue, PytorchReader};
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
@@ -287,10 +287,25 @@ fn read_safetensors(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
     Ok(tensors)
 }
 
+/// Refuses a pickle with entries that are no tensors: such a file is more than weights, and what it is would be lost.
+fn refuse_other_entries(path: &Path, tensors: &BTreeSet<&str>) -> Result<(), String> {
+    let PickleValue::Dict(entries) = PytorchReader::read_pickle_data(path, None).map_err(|error| error.to_string())?
+    else {
+        return Err("not a dictionary of tensors".to_owned());
+    };
+    let mut others: Vec<String> = entries.into_keys().filter(|name| !tensors.contains(name.as_str())).collect();
+    others.sort();
+    match others.first() {
+        None => Ok(()),
+        Some(name) => Err(format!("entry {name:?} is no tensor: a file of weights has only tensors")),
+    }
+}
+
 fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     let file = PytorchReader::new(path).map_err(|error| error.to_string())?;
     let all: Vec<_> = file.into_tensors().into_iter().collect();
+    refuse_other_entries(path, &all.iter().map(|(name, _)| name.as_str()).collect())?;
     // Before anything is read. The tied output matrix shares its storage, so that a file may claim its embedding twice.
     let claimed = all.iter().try_fold(0_u64, |sum, (_, tensor)| {
         let elements = tensor.shape().iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;

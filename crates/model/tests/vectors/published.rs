@@ -222,6 +222,12 @@ fn vectors_faults_of_a_checkpoint_are_named() {
         std::fs::write(folder.join("pytorch_model.bin"), b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00echo\x85R.").unwrap();
     });
     assert!(pickle.contains("pytorch_model.bin: "), "{pickle}");
+    let number = told(&|folder| {
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        // {"epoch": 1}
+        std::fs::write(folder.join("pytorch_model.bin"), b"\x80\x02}X\x05\x00\x00\x00epochK\x01s.").unwrap();
+    });
+    assert!(number.contains("entry \"epoch\" is no tensor"), "{number}");
     let none = told(&|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap());
     assert!(none.contains("no weights: none of model.safetensors,"), "{none}");
     let config = told(&|folder| std::fs::remove_file(folder.join("config.json")).unwrap());
