@@ -4,8 +4,10 @@
 //! cargo run --release --workspace --example step_time -- --device cpu --size small --what mlm --batch 16 --tokens 128
 //! ```
 //!
-//! `--size small` has 4 layers of width 256, `base` is DNABERT-2 (12 layers of width 768). `--what forward` is a forward pass
-//! without autodiff; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW. Input
+//! `--size small` has 4 layers of width 256, `base` is DNABERT-2 (12 layers of width 768), `comparison` has 2 layers of 64 as `tokbench compare` by
+//! default. `--what forward` is a forward pass
+//! without autodiff; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW; `classify` is such a step
+//! with the sequence head on \[CLS\] and two classes. Input
 //! are random ids from a vocabulary of 4096, sequences of equal length. Every step ends by copying its loss to the host,
 //! so that the device has finished.
 
@@ -42,17 +44,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (layers, hidden, heads, intermediate) = match size.as_str() {
         "small" => (4, 256, 4, 1024),
         "base" => (12, 768, 12, 3072),
-        _ => return Err(format!("invalid --size {size}: must be small or base").into()),
+        "comparison" => (2, 64, 4, 256),
+        _ => return Err(format!("invalid --size {size}: must be small, base or comparison").into()),
     };
-    if !["forward", "mlm"].contains(&what.as_str()) {
-        return Err(format!("invalid --what {what}: must be forward or mlm").into());
+    if !["forward", "mlm", "classify"].contains(&what.as_str()) {
+        return Err(format!("invalid --what {what}: must be forward, mlm or classify").into());
     }
     if given.contains_key("threads") {
         model::device::threads(number("threads", "1")?);
     }
 
     let inference = model::device::open(&name)?;
-    let device = if what == "mlm" { inference.autodiff() } else { inference };
+    let device = if what == "forward" { inference } else { inference.autodiff() };
     let encoder = EncoderConfig {
         layers,
         hidden,
@@ -63,7 +66,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..EncoderConfig::default()
     };
     let frontend = tokenize::FrontendConfig::Lookup;
-    let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes: None };
+    let classes = (what == "classify").then_some(2);
+    let config = ModelConfig { vocabulary: VOCABULARY, frontend, encoder, classes };
     let mut model = Model::new(&config, 1, &device);
     let mut optimizer = optimize::adamw(&Settings { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weight_decay: 1e-5 });
     let mut stream = dataset::stream(1, "step_time");
@@ -76,6 +80,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [targets]), &device);
     let truth = Tensor::<2, Int>::from_data(TensorData::new(draw(targets, VOCABULARY), [targets, 1]), &device);
     let lengths = vec![tokens; batch];
+    let alternating: Vec<i64> = (0..batch as i64).map(|row| row % 2).collect();
+    let classes_of_rows = Tensor::<2, Int>::from_data(TensorData::new(alternating, [batch, 1]), &device);
 
     let (mut times, mut last) = (Vec::new(), 0.0);
     for step in 0..warmup + steps {
@@ -85,14 +91,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             last = states.abs().mean().into_scalar::<f32>();
         } else {
             let noise = Noise { seed: 1, step: step as u64 };
-            let states = model.states(ids.clone(), &lengths, Some(&noise)).positions;
-            let gathered = states.reshape([batch * tokens, hidden]).select(0, rows.clone());
-            let log = activation::log_softmax(model.logits(gathered, 0..VOCABULARY), 1).gather(1, truth.clone());
+            let log = if what == "mlm" {
+                let states = model.states(ids.clone(), &lengths, Some(&noise)).positions;
+                let gathered = states.reshape([batch * tokens, hidden]).select(0, rows.clone());
+                activation::log_softmax(model.logits(gathered, 0..VOCABULARY), 1).gather(1, truth.clone())
+            } else {
+                let (logits, _) = model.classify(ids.clone(), &lengths, Some(&noise));
+                activation::log_softmax(logits, 1).gather(1, classes_of_rows.clone())
+            };
             let loss = log.mean().neg();
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(5e-4, model, gradients);
             // Copying a weight to the host waits for the whole step.
-            let _ = model.head.bias.val().slice(s![0..1]).into_data();
+            let _ = model.encoder.norm.beta.val().slice(s![0..1]).into_data();
             last = loss.into_scalar::<f32>();
         }
         if step >= warmup {

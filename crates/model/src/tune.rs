@@ -188,6 +188,10 @@ impl Objective<Network> for Tuning<'_> {
         self.train.len()
     }
 
+    fn length(&self, row: usize) -> Option<usize> {
+        Some(self.train[row].forward.positions())
+    }
+
     fn loss(&self, network: &Network, picked: &[usize], noise: &Noise) -> Result<burn::tensor::Tensor<1>, f64> {
         let mut strands = stream(noise.seed, &format!("finetune/strand/{}", noise.step));
         let rows: Vec<(&Input, Target)> = picked

@@ -36,6 +36,11 @@ impl Input {
         Input { encoded, tokens, bases: sequence.len() }
     }
 
+    /// Number of positions, \[CLS\] and \[SEP\] included.
+    pub(super) fn positions(&self) -> usize {
+        self.encoded.ids.len()
+    }
+
     /// For each base the positions of the tokens that cover it; position 0 is \[CLS\].
     fn cover(&self) -> Vec<Vec<usize>> {
         let mut cover = vec![Vec::new(); self.bases];
