@@ -47,14 +47,19 @@ fn a_model_is_fine_tuned_and_predicts() {
     );
     dir.write("n.csv", table(300, |_, gc, _| format!("{gc}")));
     dir.write("b.csv", table(300, |bases, _, _| bases.replace(['G', 'C'], "S").replace(['A', 'T'], "W")));
+    dir.write(
+        "k.csv",
+        table(300, |bases, _, motif| if motif { format!("11-16|1-{}", bases.len()) } else { String::new() }),
+    );
     dir.write("new.fa", ">x one\nACGTACGTACGATTACACGTACGTACGTAA\n>y\nACGTN\n");
     for (kind, columns) in [
         ("class", "record,start,end,label,motif; yes,none\nx,0,30,"),
         ("labels", "record,start,end,motif,rich\nx,0,30,"),
         ("numbers", "record,start,end,1\nx,0,30,"),
         ("bases", "record,start,end,label,S,W\nx,0,1,"),
+        ("contacts", "record,start,end,contact\nx,0,2,"),
     ] {
-        let train = format!("{}.csv", &kind[..1]);
+        let train = format!("{}.csv", if kind == "contacts" { "k" } else { &kind[..1] });
         let out = format!("tuned-{kind}");
         let tuned = dir
             .run(&["finetune", "-m", &key, "--train", &train, "--labels", kind, "--epochs", "2", "-o", &out])
@@ -72,7 +77,11 @@ fn a_model_is_fine_tuned_and_predicts() {
         assert_eq!(rows.sum::<u64>(), 300);
         let predicted = dir.run(&["predict", "-m", &out, "new.fa"]).success();
         assert!(predicted.out.starts_with(columns), "{}", predicted.out);
-        let lines = if kind == "bases" { 30 + 5 } else { 2 };
+        let lines = match kind {
+            "bases" => 30 + 5,
+            "contacts" => 30 * 29 / 2 + 5 * 4 / 2,
+            _ => 2,
+        };
         assert_eq!(predicted.out.lines().count(), 1 + lines);
         // Again: the same numbers.
         dir.run(&["finetune", "-m", &key, "--train", &train, "--labels", kind, "--epochs", "2", "-o", "again"])
@@ -83,7 +92,7 @@ fn a_model_is_fine_tuned_and_predicts() {
         dir.run(&["predict", "-m", &out, "new.fa", "-o", "p.parquet"]).success();
         dir.run(&["predict", "-m", &out, "new.fa", "-o", "p.npy", "--reverse-complement"]).success();
     }
-    assert!(std::fs::read_to_string(dir.path("p.npy.rows.csv")).unwrap().starts_with("record,start,end,label\nx,0,1,"));
+    assert!(std::fs::read_to_string(dir.path("p.npy.rows.csv")).unwrap().starts_with("record,start,end\nx,0,2\n"));
     let lora = ["--lora", "--class-weights", "--reverse-complement", "--pooling", "cls", "--patience", "2"];
     let tuned = dir
         .run(&[&["finetune", "-m", &key, "--train", "c.csv", "--epochs", "1", "-o", "lora"], &lora[..]].concat())

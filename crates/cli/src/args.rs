@@ -90,16 +90,16 @@ pub enum Command {
     /// States are those of the last layer. Sequences are batched by length (less than 5 % padding), and padding is never averaged in. In
     /// CSV, start and end are 0-based and half-open, as in BED.
     Embed(Embed),
-    /// Fine-tune a trained model on a labeled table: classes, several labels, numbers, or a class per base.
+    /// Fine-tune a trained model on a labeled table: classes, several labels, numbers, a class per base, or contacts.
     ///
     /// The best checkpoint of the validation table is kept and predicts the test table once. A fine-tuning that is interrupted is resumed by
     /// the same command. The folder has the weights (adapters merged; also alone as adapters.safetensors), the tokenizer, and finetuned.json:
     /// every setting, seeds of all attempts, validation losses, metrics.
     Finetune(Finetune),
-    /// Predict classes, labels, numbers or classes of bases with a fine-tuned model.
+    /// Predict classes, labels, numbers, classes of bases or contacts with a fine-tuned model.
     ///
-    /// One row per sequence, or per base: the predicted class, and the probability of each class or label; numbers are in their own units.
-    /// In CSV, start and end are 0-based and half-open, as in BED.
+    /// One row per sequence, per base or per pair of bases (the first and the last of start to end): the predicted class, and the probability of
+    /// each class, label or contact; numbers are in their own units. In CSV, start and end are 0-based and half-open, as in BED.
     Predict(Predict),
     /// Print a shell completion script.
     Completions(Completions),

@@ -12,7 +12,8 @@ pub(crate) const NO_LABELS: &str = "missing value; a row without labels has an e
 pub(crate) const NOT_NUMBERS: &str = "expected a number, or numbers separated by |";
 pub(crate) const OTHER_NUMBER: &str = "another number of values than in the rows before";
 pub(crate) const NOT_PER_BASE: &str = "not one letter per base";
-const TARGET_REASONS: [&str; 4] = [NO_LABELS, NOT_NUMBERS, OTHER_NUMBER, NOT_PER_BASE];
+pub(crate) const NOT_PAIRS: &str = "expected pairs of bases such as 2-17|3-16, counted from 1";
+const TARGET_REASONS: [&str; 5] = [NO_LABELS, NOT_NUMBERS, OTHER_NUMBER, NOT_PER_BASE, NOT_PAIRS];
 
 /// `Result` with this crate's [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;

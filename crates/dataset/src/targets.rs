@@ -6,6 +6,7 @@
 //! | [`TargetKind::Class`] | `promoter`, `2` | one class |
 //! | [`TargetKind::Labels`] | `TATA\|CpG`, empty field | any number of labels, separated by a vertical bar |
 //! | [`TargetKind::Numbers`] | `-0.25`, `1.5\|3e-2` | one number or several, the same number of them in each row |
+//! | [`TargetKind::Contacts`] | `2-17\|3-16`, empty field | pairs of bases that are in contact, counted from 1 |
 //! | [`TargetKind::Bases`] | `..EEEIII` | one letter per base, each letter a class; `.` is no class, and such bases are not scored |
 //!
 //! Classes and labels are numbered from 0 in byte order over all tables; numbers as class names in ascending order.
@@ -26,7 +27,7 @@ use std::path::Path;
 use dna::policy::Counts;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, NO_LABELS, NOT_NUMBERS, NOT_PER_BASE, OTHER_NUMBER, Result};
+use crate::error::{Error, NO_LABELS, NOT_NUMBERS, NOT_PAIRS, NOT_PER_BASE, OTHER_NUMBER, Result};
 use crate::input;
 use crate::label::is_missing;
 use crate::table::{LabelColumn, Table};
@@ -46,6 +47,8 @@ pub enum TargetKind {
     Numbers,
     /// A class of each base.
     Bases,
+    /// Which pairs of bases are in contact.
+    Contacts,
 }
 
 /// The label of a sequence.
@@ -59,6 +62,8 @@ pub enum Target {
     Numbers(Vec<f64>),
     /// Class of each base; `None` where it has none.
     Bases(Vec<Option<u32>>),
+    /// Pairs of bases in contact, from 0, the left one first; sorted, each once.
+    Contacts(Vec<(u32, u32)>),
 }
 
 /// A sequence with its label.
@@ -132,6 +137,9 @@ pub fn read(paths: &[&Path], kind: TargetKind) -> Result<Targets> {
                         return Err(wrong(OTHER_NUMBER));
                     }
                 }
+                TargetKind::Contacts => {
+                    pairs(&row.text, row.sequence.len()).ok_or_else(|| wrong(NOT_PAIRS))?;
+                }
                 TargetKind::Bases => {
                     if row.text.chars().count() != row.sequence.len() {
                         return Err(wrong(NOT_PER_BASE));
@@ -143,11 +151,13 @@ pub fn read(paths: &[&Path], kind: TargetKind) -> Result<Targets> {
         }
     }
     let names: Vec<String> = match width {
+        _ if kind == TargetKind::Contacts => vec!["contact".to_owned()],
         Some(width) => (1..=width).map(|number| number.to_string()).collect(),
         None => names.into_iter().map(|name| name.text).collect(),
     };
     let number = |name: &str| names.iter().position(|known| known == name).unwrap_or_default() as u32;
-    let target = |text: &str| match kind {
+    let target = |text: &str, length: usize| match kind {
+        TargetKind::Contacts => Target::Contacts(pairs(text, length).unwrap_or_default()),
         TargetKind::Class => Target::Class(number(text)),
         TargetKind::Labels => {
             let own: Vec<&str> = parts(text).collect();
@@ -160,7 +170,9 @@ pub fn read(paths: &[&Path], kind: TargetKind) -> Result<Targets> {
         }
     };
     let rows = |rows: Vec<Raw>| {
-        rows.into_iter().map(|row| Row { target: target(&row.text), sequence: row.sequence }).collect()
+        rows.into_iter()
+            .map(|row| Row { target: target(&row.text, row.sequence.len()), sequence: row.sequence })
+            .collect()
     };
     Ok(Targets { tables: all.into_iter().map(|(_, table)| rows(table)).collect(), names, counts })
 }
@@ -183,6 +195,20 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 fn numbers(text: &str) -> Option<Vec<f64>> {
     text.split('|').map(|part| part.trim().parse::<f64>().ok().filter(|number| number.is_finite())).collect()
+}
+
+/// Pairs of different bases of a sequence, from 0.
+fn pairs(text: &str, length: usize) -> Option<Vec<(u32, u32)>> {
+    let base = |text: &str| text.trim().parse::<u32>().ok().filter(|base| (1..=length).contains(&(*base as usize)));
+    let pair = |part: &str| {
+        let (one, other) = part.split_once('-')?;
+        let (one, other) = (base(one)? - 1, base(other)? - 1);
+        (one != other).then_some((one.min(other), one.max(other)))
+    };
+    let mut found = parts(text).map(pair).collect::<Option<Vec<_>>>()?;
+    found.sort_unstable();
+    found.dedup();
+    Some(found)
 }
 
 /// A class name; names that are numbers come first, in their order.
@@ -223,6 +249,10 @@ mod tests {
             [Target::Labels(vec![true, true]), Target::Labels(vec![false, false]), Target::Labels(vec![false, true])]
         );
         assert_eq!(targets(TargetKind::Numbers, "AC,-1.5|2e3"), [Target::Numbers(vec![-1.5, 2000.0])]);
+        assert_eq!(
+            targets(TargetKind::Contacts, "ACGT,4-1|2 - 3|1-4\nAC,"),
+            [Target::Contacts(vec![(0, 3), (1, 2)]), Target::Contacts(vec![])]
+        );
         assert_eq!(targets(TargetKind::Bases, "ACG,.EI"), [Target::Bases(vec![None, Some(0), Some(1)])]);
     }
 
@@ -235,6 +265,8 @@ mod tests {
             (TargetKind::Numbers, "AC,1\nGT,inf", "line 3: invalid label 'inf' (expected a number"),
             (TargetKind::Numbers, "AC,1\nGT,1|2", "line 3: invalid label '1|2' (another number of values"),
             (TargetKind::Bases, "ACG,EI", "line 2: invalid label 'EI' (not one letter per base)"),
+            (TargetKind::Contacts, "ACG,1-4", "line 2: invalid label '1-4' (expected pairs of bases"),
+            (TargetKind::Contacts, "ACG,2-2", "line 2: invalid label '2-2' (expected pairs of bases"),
             (TargetKind::Labels, "AC,NA", "line 2: invalid label 'NA' (missing value; a row without"),
         ] {
             let error = read_text(kind, rows).unwrap_err();

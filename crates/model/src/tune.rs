@@ -150,9 +150,16 @@ impl Prepared {
     }
 }
 
-/// The target on the reverse strand.
-fn reversed(target: &Target) -> Target {
+/// The target of a sequence of `bases` bases on the reverse strand.
+fn reversed(target: &Target, bases: usize) -> Target {
     match target {
+        Target::Contacts(contacts) => {
+            let last = bases as u32 - 1;
+            let mut mirrored: Vec<(u32, u32)> =
+                contacts.iter().map(|(one, other)| (last - other, last - one)).collect();
+            mirrored.sort_unstable();
+            Target::Contacts(mirrored)
+        }
         Target::Bases(classes) => Target::Bases(classes.iter().rev().copied().collect()),
         other => other.clone(),
     }
@@ -199,7 +206,7 @@ impl Objective<Network> for Tuning<'_> {
             .map(|&at| {
                 let row = &self.train[at];
                 match &row.reverse {
-                    Some(reverse) if strands.random::<bool>() => (reverse, reversed(&row.target)),
+                    Some(reverse) if strands.random::<bool>() => (reverse, reversed(&row.target, reverse.bases)),
                     _ => (&row.forward, row.target.clone()),
                 }
             })
@@ -209,7 +216,8 @@ impl Objective<Network> for Tuning<'_> {
         let autodiff = self.device.clone().autodiff();
         let scored = goal::scored(&targets);
         let (outputs, auxiliary) = network.outputs(&inputs, scored.as_deref(), Some(noise), &autodiff);
-        let loss = self.loss.mean(outputs, &targets);
+        let bases: Vec<usize> = inputs.iter().map(|input| input.bases).collect();
+        let loss = self.loss.mean(outputs, &targets, &bases);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(value);

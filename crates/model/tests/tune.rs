@@ -37,6 +37,12 @@ fn target(kind: TargetKind, bases: &[u8], motif: bool) -> Target {
         TargetKind::Class => Target::Class(u32::from(motif)),
         TargetKind::Labels => Target::Labels(vec![content > 20, motif]),
         TargetKind::Numbers => Target::Numbers(vec![content as f64 / 40.0, 100.0 - 3.0 * content as f64]),
+        // All pairs of G.
+        TargetKind::Contacts => {
+            let all: Vec<u32> = (0..40).filter(|&at| bases[at as usize] == b'G').collect();
+            let pairs = all.iter().flat_map(|&one| all.iter().map(move |&other| (one, other)));
+            Target::Contacts(pairs.filter(|(one, other)| one < other).collect())
+        }
         TargetKind::Bases => {
             let class = |(at, base): (usize, &u8)| (at % 7 != 3).then(|| u32::from(gc(base)));
             Target::Bases(bases.iter().enumerate().map(class).collect())
@@ -50,7 +56,8 @@ fn data(kind: TargetKind, rows: u64) -> Data {
         let sequence = sequence(number, motif);
         Row { target: target(kind, &sequence, motif), sequence }
     };
-    let names = ["a", "b"].map(str::to_owned).to_vec();
+    let names =
+        if kind == TargetKind::Contacts { vec!["contact".to_owned()] } else { ["a", "b"].map(str::to_owned).to_vec() };
     Data {
         train: (0..rows).map(row).collect(),
         dev: (rows..rows + 60).map(row).collect(),
@@ -103,6 +110,7 @@ fn every_kind_of_label_is_learned_and_kept() {
         ("kmer3", TargetKind::Bases, 3.0, "mcc", 0.5),
         ("bpe32", TargetKind::Bases, 3.0, "mcc", 0.4),
         ("mxdna", TargetKind::Bases, 1.0, "mcc", 0.5),
+        ("kmer3", TargetKind::Contacts, 4.0, "auroc", 0.8),
     ] {
         let (trained, data) = (trained(name), data(kind, 360));
         let (model, report, notes) = run(&trained, &data, &options(kind, epochs));
@@ -117,7 +125,11 @@ fn every_kind_of_label_is_learned_and_kept() {
         assert_eq!(recorded, report);
         let found = predictions(&model, &data);
         assert_eq!(predictions(&again, &data), found, "{name} {kind:?}");
-        let width = if kind == TargetKind::Bases { 40 * 2 } else { 2 };
+        let width = match kind {
+            TargetKind::Bases => 40 * 2,
+            TargetKind::Contacts => 40 * 39 / 2,
+            _ => 2,
+        };
         assert!(found.iter().all(|row| row.len() == width));
     }
 }

@@ -121,6 +121,8 @@ pub enum LabelKind {
     Numbers,
     /// A class for each base: one letter per base, a dot for none.
     Bases,
+    /// Pairs of bases in contact, counted from 1 and separated by a vertical bar: 2-17|3-16; an empty field has none.
+    Contacts,
 }
 
 /// What a sequence head reads.

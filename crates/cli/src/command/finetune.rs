@@ -35,6 +35,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
         LabelKind::Labels => TargetKind::Labels,
         LabelKind::Numbers => TargetKind::Numbers,
         LabelKind::Bases => TargetKind::Bases,
+        LabelKind::Contacts => TargetKind::Contacts,
     };
     let data = read(args, kind)?;
     check(args, kind, &data)?;
@@ -134,7 +135,7 @@ fn check(args: &args::Finetune, kind: TargetKind, data: &Data) -> Result<(), Fai
     if kind == TargetKind::Numbers {
         return Ok(());
     }
-    let minimum = if kind == TargetKind::Labels { 1 } else { 2 };
+    let minimum = if matches!(kind, TargetKind::Labels | TargetKind::Contacts) { 1 } else { 2 };
     if data.names.len() < minimum {
         let cause = format!("{} different labels, and at least {minimum} are needed", data.names.len());
         return fail(cause, "see --labels in \"tokbench finetune --help\"");
@@ -146,6 +147,7 @@ fn check(args: &args::Finetune, kind: TargetKind, data: &Data) -> Result<(), Fai
                 Target::Class(class) => found[*class as usize] = true,
                 Target::Bases(classes) => classes.iter().flatten().for_each(|class| found[*class as usize] = true),
                 Target::Labels(labels) => found.iter_mut().zip(labels).for_each(|(found, label)| *found |= label),
+                Target::Contacts(contacts) => found[0] |= !contacts.is_empty(),
                 Target::Numbers(_) => {}
             }
         }

@@ -58,9 +58,16 @@ fn write(
     let texts: Vec<&[u8]> = records.iter().map(|record| record.bases.as_slice()).collect();
     let outputs = model.goal.outputs();
     for (record, found) in records.iter().zip(model.predict(&texts, both)?) {
-        for (at, row) in found.chunks_exact(outputs).enumerate() {
-            let (start, end) =
-                if model.goal.kind == TargetKind::Bases { (at, at + 1) } else { (0, record.bases.len()) };
+        let bases = record.bases.len();
+        // What each row of predictions is about.
+        let places: Vec<(usize, usize)> = match model.goal.kind {
+            TargetKind::Bases => (0..bases).map(|base| (base, base + 1)).collect(),
+            TargetKind::Contacts => {
+                (0..bases).flat_map(|one| (one + 1..bases).map(move |other| (one, other + 1))).collect()
+            }
+            TargetKind::Class | TargetKind::Labels | TargetKind::Numbers => vec![(0, bases)],
+        };
+        for (row, (start, end)) in found.chunks_exact(outputs).zip(places) {
             let best = (0..outputs).fold(0, |best, class| if row[class] > row[best] { class } else { best });
             let labeled = matches!(model.goal.kind, TargetKind::Class | TargetKind::Bases);
             let label = labeled.then(|| model.goal.names[best].as_str());

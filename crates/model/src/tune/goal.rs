@@ -55,7 +55,9 @@ impl Goal {
                     let total: f64 = row.iter().sum();
                     row.iter_mut().for_each(|value| *value /= total);
                 }
-                TargetKind::Labels => row.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp())),
+                TargetKind::Labels | TargetKind::Contacts => {
+                    row.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+                }
                 TargetKind::Numbers => {
                     row.iter_mut()
                         .zip(&self.scale)
@@ -69,12 +71,37 @@ impl Goal {
     pub(super) fn average(&self, own: &mut [f64], reverse: &[f64]) {
         let outputs = self.outputs();
         let rows = own.len() / outputs.max(1);
+        if self.kind == TargetKind::Contacts {
+            let bases = bases_of(rows);
+            let all = (0..bases).flat_map(|one| (one + 1..bases).map(move |other| (one, other)));
+            for (value, (one, other)) in own.iter_mut().zip(all) {
+                *value = (*value + reverse[pair(bases, bases - 1 - other, bases - 1 - one)]) / 2.0;
+            }
+            return;
+        }
         for (at, value) in own.iter_mut().enumerate() {
             let (row, column) = (at / outputs, at % outputs);
             let row = if self.kind == TargetKind::Bases { rows - 1 - row } else { row };
             *value = (*value + reverse[row * outputs + column]) / 2.0;
         }
     }
+}
+
+/// Index of a pair of bases, the left one first, among all pairs of a sequence.
+pub(super) fn pair(bases: usize, one: usize, other: usize) -> usize {
+    one * (2 * bases - one - 1) / 2 + other - one - 1
+}
+
+/// Number of bases of a sequence with so many pairs.
+fn bases_of(pairs: usize) -> usize {
+    ((1.0 + (1.0 + 8.0 * pairs as f64).sqrt()) / 2.0).round() as usize
+}
+
+/// Whether each pair of a sequence of `bases` bases is in contact.
+fn in_contact(contacts: &[(u32, u32)], bases: usize) -> Vec<bool> {
+    let mut all = vec![false; bases * bases.saturating_sub(1) / 2];
+    contacts.iter().for_each(|&(one, other)| all[pair(bases, one as usize, other as usize)] = true);
+    all
 }
 
 /// The bases with a class of each row, if bases are predicted.
@@ -100,13 +127,17 @@ pub(super) struct Loss {
 impl Loss {
     pub(super) fn new(goal: &Goal, train: &[Row], weighted: bool, device: &Device) -> Loss {
         let outputs = goal.outputs();
-        let mut counts = vec![0.0_f64; outputs];
+        let (mut counts, mut pairs) = (vec![0.0_f64; outputs], 0.0);
         for row in train {
             match &row.target {
                 Target::Class(class) => counts[*class as usize] += 1.0,
                 Target::Bases(classes) => classes.iter().flatten().for_each(|class| counts[*class as usize] += 1.0),
                 Target::Labels(labels) => {
                     counts.iter_mut().zip(labels).for_each(|(count, label)| *count += f64::from(u8::from(*label)));
+                }
+                Target::Contacts(contacts) => {
+                    counts[0] += contacts.len() as f64;
+                    pairs += (row.sequence.len() * row.sequence.len().saturating_sub(1) / 2) as f64;
                 }
                 Target::Numbers(_) => {}
             }
@@ -117,15 +148,16 @@ impl Loss {
             // A class that does not occur in training has no weight to be given.
             TargetKind::Class | TargetKind::Bases if *count > 0.0 => all / (outputs as f64 * count),
             TargetKind::Labels if *count > 0.0 => (train.len() as f64 - count) / count,
+            TargetKind::Contacts if *count > 0.0 => (pairs - count) / count,
             _ => 1.0,
         };
         let weights = counts.iter().map(|count| weight(count) as f32).collect();
         Loss { kind: goal.kind, scale: goal.scale.clone(), weights, device: device.clone() }
     }
 
-    /// The mean loss `[1]` of outputs `[rows, outputs]`: weighted cross-entropy in nats; binary cross-entropy per label; squared error in
-    /// standard deviations of the training split.
-    pub(super) fn mean(&self, outputs: Tensor<2>, targets: &[&Target]) -> Tensor<1> {
+    /// The mean loss `[1]` of outputs `[rows, outputs]`: weighted cross-entropy in nats; binary cross-entropy per label or pair; squared error in
+    /// standard deviations of the training split. `bases`: the length of each sequence.
+    pub(super) fn mean(&self, outputs: Tensor<2>, targets: &[&Target], bases: &[usize]) -> Tensor<1> {
         match self.kind {
             TargetKind::Class | TargetKind::Bases => {
                 let classes: Vec<u32> = targets
@@ -148,13 +180,19 @@ impl Loss {
                 let chosen = activation::log_softmax(outputs, 1).gather(1, truth) * weights;
                 (chosen.sum_dim(0).reshape([1]) / total).neg()
             }
-            TargetKind::Labels => {
+            TargetKind::Labels | TargetKind::Contacts => {
                 let shape = outputs.dims();
+                if shape[0] == 0 {
+                    return Tensor::zeros([1], &self.device);
+                }
                 let mut truth = Vec::with_capacity(shape[0] * shape[1]);
-                for target in targets {
-                    if let Target::Labels(labels) = target {
-                        truth.extend(labels.iter().map(|label| f32::from(u8::from(*label))));
-                    }
+                for (target, &bases) in targets.iter().zip(bases) {
+                    let labels = match target {
+                        Target::Labels(labels) => labels.clone(),
+                        Target::Contacts(contacts) => in_contact(contacts, bases),
+                        _ => Vec::new(),
+                    };
+                    truth.extend(labels.into_iter().map(|label| f32::from(u8::from(label))));
                 }
                 let factors = truth.iter().enumerate().map(|(at, y)| 1.0 + (self.weights[at % shape[1]] - 1.0) * y);
                 let factors =
@@ -219,6 +257,42 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
             let varied = labels.windows(2).any(|pair| pair[0] != pair[1]);
             let collapsed = varied && predicted.windows(2).all(|pair| pair[0] == pair[1]);
             (loss, metrics, collapsed)
+        }
+        TargetKind::Contacts => {
+            let (mut labels, mut scores, mut among_best) = (Vec::new(), Vec::new(), Vec::new());
+            for (row, target) in found.iter().zip(targets) {
+                let Target::Contacts(contacts) = target else { continue };
+                let bases = bases_of(row.len());
+                let truth = in_contact(contacts, bases);
+                // Precision among as many pairs as there are bases, the usual measure of contact maps.
+                let mut order: Vec<usize> = (0..row.len()).collect();
+                order.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
+                order.truncate(bases);
+                if !contacts.is_empty() {
+                    among_best.push(order.iter().filter(|&&at| truth[at]).count() as f64 / order.len().max(1) as f64);
+                }
+                labels.extend(truth);
+                scores.extend_from_slice(row);
+            }
+            let nats = scores
+                .iter()
+                .zip(&labels)
+                .map(|(score, positive)| -(if *positive { *score } else { 1.0 - score }).max(LEAST).ln());
+            let loss = nats.sum::<f64>() / scores.len().max(1) as f64;
+            let number = |is: bool| u32::from(is);
+            let truth: Vec<u32> = labels.iter().map(|is| number(*is)).collect();
+            let predicted: Vec<u32> = scores.iter().map(|score| number(*score > 0.5)).collect();
+            if let Ok(table) = Confusion::new(&truth, &predicted, 2) {
+                metrics.insert("mcc".to_owned(), table.mcc());
+                metrics.insert("f1".to_owned(), table.f1());
+                metrics.insert("accuracy".to_owned(), table.accuracy());
+            }
+            metrics.extend(auroc(&scores, &labels).map(|area| ("auroc".to_owned(), area)));
+            if !among_best.is_empty() {
+                metrics.insert("precision_at_length".to_owned(), mean(&among_best));
+            }
+            // Contacts are rare, so predicting none is no collapse; equal probabilities for all pairs are.
+            (loss, metrics, deviation(&scores) < 1e-6)
         }
         TargetKind::Labels => {
             let truth: Vec<&Vec<bool>> = targets
@@ -320,7 +394,7 @@ mod tests {
             let values = [0.5_f32, -1.0, 2.0, 0.1, 0.2, 0.3, -4.0, 1.0, 3.0];
             let outputs = Tensor::<2>::from_data(TensorData::new(values.to_vec(), [3, 3]), &device);
             let targets: Vec<&Target> = targets.iter().collect();
-            let loss = Loss::new(&goal, &train, false, &device).mean(outputs, &targets).into_scalar::<f32>();
+            let loss = Loss::new(&goal, &train, false, &device).mean(outputs, &targets, &[4; 3]).into_scalar::<f32>();
             let mut found: Vec<Vec<f64>> =
                 values.chunks(3).map(|row| row.iter().map(|value| f64::from(*value)).collect()).collect();
             found.iter_mut().for_each(|row| goal.activate(row));
@@ -341,8 +415,28 @@ mod tests {
         let outputs = Tensor::<2>::from_data([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], &device);
         let targets: Vec<&Target> = train.iter().map(|row| &row.target).collect();
         let nats = |wrong: bool| (1.0 + if wrong { 1.0_f64 } else { -1.0 }.exp()).ln();
-        let found = f64::from(loss.mean(outputs, &targets).into_scalar::<f32>());
+        let found = f64::from(loss.mean(outputs, &targets, &[4; 4]).into_scalar::<f32>());
         assert!((found - (nats(false) + nats(true)) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn pairs_are_counted_in_order() {
+        for bases in 0..9 {
+            let all: Vec<usize> =
+                (0..bases).flat_map(|one| (one + 1..bases).map(move |other| pair(bases, one, other))).collect();
+            assert_eq!(all, (0..all.len()).collect::<Vec<_>>());
+            assert!(bases < 2 || bases_of(all.len()) == bases);
+        }
+        let goal = goal(TargetKind::Contacts, &["contact"], &[]);
+        // (0, 1) and (2, 3) are each other's mirror images, (0, 2) and (1, 3) too.
+        let mut own = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        goal.average(&mut own, &[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
+        assert_eq!(own, [30.5, 26.0, 16.5, 22.0, 12.5, 8.0]);
+        let targets = [Target::Contacts(vec![(0, 3)])];
+        let (loss, metrics, collapsed) =
+            evaluate(&goal, &[vec![0.1, 0.1, 0.9, 0.1, 0.1, 0.1]], &targets.iter().collect::<Vec<_>>());
+        assert!((loss + 0.9_f64.ln()).abs() < 1e-12 && !collapsed);
+        assert_eq!((metrics["mcc"], metrics["precision_at_length"]), (1.0, 0.25));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::options::{LoraOptions, Options};
 use crate::error::Error;
 use crate::finetune::{Encoded, Padded, encode};
 use crate::fit::Classify;
-use crate::head::{Classifier, TokenHead};
+use crate::head::{Classifier, ContactHead, TokenHead};
 use crate::layers::Init;
 use crate::network::Model;
 use crate::noise::Noise;
@@ -52,11 +52,12 @@ impl Input {
     }
 }
 
-/// A model with the head of a goal: its classifier for sequences, or a token head on the mean state of the tokens that cover a base.
+/// A model with the head of a goal: its classifier for sequences, or a token or contact head on the mean states of the tokens that cover bases.
 #[derive(Module, Debug)]
 pub(super) struct Network {
     pub(super) model: Model,
     pub(super) bases: Option<TokenHead>,
+    pub(super) contacts: Option<ContactHead>,
 }
 
 impl Network {
@@ -73,19 +74,21 @@ impl Network {
     /// A model with a new head.
     pub(super) fn with_head(mut model: Model, goal: &Goal, options: &Options, init: &Init) -> Network {
         let hidden = model.frontend.embedding().dims()[1];
-        let mut bases = None;
+        let (mut bases, mut contacts) = (None, None);
         if goal.kind == TargetKind::Bases {
             bases = Some(TokenHead::new(init, hidden, goal.outputs()));
+        } else if goal.kind == TargetKind::Contacts {
+            contacts = Some(ContactHead::new(init, hidden, goal.outputs()));
         } else {
             let mut classifier = Classifier::new(init, hidden, goal.outputs(), model.encoder.dropout());
             classifier.pooling = options.settings.pooling;
             model.classifier = Some(classifier);
         }
-        Network { model, bases }
+        Network { model, bases, contacts }
     }
 
     /// Outputs of the head for some sequences, `[rows, outputs]`, and the auxiliary loss. If bases are predicted: one row per base, those in
-    /// `scored` or all.
+    /// `scored` or all; if contacts are: one row per pair.
     pub(super) fn outputs(
         &self,
         inputs: &[&Input],
@@ -94,38 +97,18 @@ impl Network {
         device: &Device,
     ) -> (Tensor<2>, Option<Tensor<1>>) {
         let encoded: Vec<&Encoded> = inputs.iter().map(|input| &input.encoded).collect();
-        let Some(head) = &self.bases else { return Classify::logits(&self.model, &encoded, noise, device) };
+        if self.bases.is_none() && self.contacts.is_none() {
+            return Classify::logits(&self.model, &encoded, noise, device);
+        }
         let Padded { ids, lengths, centers } = Padded::new(&encoded, device);
         let states = self.model.states(ids, Rows { lengths: &lengths, centers: Some(&centers) }, noise);
-        let [batch, positions, hidden] = states.positions.dims();
-        let mut covers: Vec<Vec<usize>> = Vec::new();
-        for (row, input) in inputs.iter().enumerate() {
-            let mut cover = input.cover();
-            let mut take = |at: usize| {
-                let of_row = std::mem::take(&mut cover[at]).into_iter().map(|position| row * positions + position);
-                covers.push(of_row.collect());
-            };
-            match scored {
-                Some(scored) => scored[row].iter().for_each(|&at| take(at)),
-                None => (0..input.bases).for_each(&mut take),
-            }
-        }
-        // A mean over as many states as the base with most tokens has; the others have weights of zero.
-        let most = covers.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let (mut rows, mut weights) = (Vec::new(), Vec::new());
-        for cover in &covers {
-            let each = 1.0 / cover.len().max(1) as f32;
-            rows.extend(cover.iter().map(|&at| at as i64));
-            weights.extend(cover.iter().map(|_| each));
-            rows.extend(std::iter::repeat_n(0, most - cover.len()));
-            weights.extend(std::iter::repeat_n(0.0, most - cover.len()));
-        }
-        let count = rows.len();
-        let flat = states.positions.reshape([batch * positions, hidden]);
-        let picked = flat.select(0, Tensor::from_data(TensorData::new(rows, [count]), device));
-        let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), device);
-        let means = (picked * weights).reshape([covers.len(), most, hidden]).sum_dim(1).reshape([covers.len(), hidden]);
-        (head.forward(means), states.auxiliary)
+        let means = base_states(states.positions, inputs, scored, device);
+        let outputs = match (&self.bases, &self.contacts) {
+            (Some(head), _) => head.forward(means),
+            (None, Some(head)) => pairs(head, &means, inputs),
+            (None, None) => means,
+        };
+        (outputs, states.auxiliary)
     }
 
     /// Probabilities (numbers in their own units) of each sequence, or of each of its bases in order.
@@ -142,7 +125,11 @@ impl Network {
             let (outputs, _) = self.outputs(&own, None, None, device);
             let mut values = read_back::rows(outputs, "predictions")?.into_iter().map(f64::from);
             for (input, &at) in own.iter().zip(&batch) {
-                let rows = if goal.kind == TargetKind::Bases { input.bases } else { 1 };
+                let rows = match goal.kind {
+                    TargetKind::Bases => input.bases,
+                    TargetKind::Contacts => input.bases * input.bases.saturating_sub(1) / 2,
+                    TargetKind::Class | TargetKind::Labels | TargetKind::Numbers => 1,
+                };
                 let mut row: Vec<f64> = values.by_ref().take(rows * goal.outputs()).collect();
                 goal.activate(&mut row);
                 found[at] = row;
@@ -168,6 +155,59 @@ impl Network {
         });
         safetensors::serialize(views, None).ok()
     }
+}
+
+/// A state for each base of each row, or for those in `scored`: the mean over the tokens that cover it, `[bases, hidden]`.
+fn base_states(states: Tensor<3>, inputs: &[&Input], scored: Option<&[Vec<usize>]>, device: &Device) -> Tensor<2> {
+    let [batch, positions, hidden] = states.dims();
+    let mut covers: Vec<Vec<usize>> = Vec::new();
+    for (row, input) in inputs.iter().enumerate() {
+        let mut cover = input.cover();
+        let mut take = |at: usize| {
+            let of_row = std::mem::take(&mut cover[at]).into_iter().map(|position| row * positions + position);
+            covers.push(of_row.collect());
+        };
+        match scored {
+            Some(scored) => scored[row].iter().for_each(|&at| take(at)),
+            None => (0..input.bases).for_each(&mut take),
+        }
+    }
+    // A mean over as many states as the base with most tokens has; the others have weights of zero.
+    let most = covers.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let (mut rows, mut weights) = (Vec::new(), Vec::new());
+    for cover in &covers {
+        let each = 1.0 / cover.len().max(1) as f32;
+        rows.extend(cover.iter().map(|&at| at as i64));
+        weights.extend(cover.iter().map(|_| each));
+        rows.extend(std::iter::repeat_n(0, most - cover.len()));
+        weights.extend(std::iter::repeat_n(0.0, most - cover.len()));
+    }
+    let count = rows.len();
+    let flat = states.reshape([batch * positions, hidden]);
+    let picked = flat.select(0, Tensor::from_data(TensorData::new(rows, [count]), device));
+    let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), device);
+    (picked * weights).reshape([covers.len(), most, hidden]).sum_dim(1).reshape([covers.len(), hidden])
+}
+
+/// The contact head on all pairs of bases of each row, the left one first: `[pairs, outputs]`.
+fn pairs(head: &ContactHead, means: &Tensor<2>, inputs: &[&Input]) -> Tensor<2> {
+    let [_, hidden] = means.dims();
+    let (mut from, mut all) = (0, Vec::new());
+    for input in inputs {
+        let bases = input.bases;
+        let own = means.clone().narrow(0, from, bases).reshape([1, bases, hidden]);
+        from += bases;
+        let logits = head.forward(own);
+        let outputs = logits.dims()[3];
+        let upper: Vec<i64> =
+            (0..bases).flat_map(|one| (one + 1..bases).map(move |other| (one * bases + other) as i64)).collect();
+        let count = upper.len();
+        if count > 0 {
+            let upper = Tensor::from_data(TensorData::new(upper, [count]), &means.device());
+            all.push(logits.reshape([bases * bases, outputs]).select(0, upper));
+        }
+    }
+    if all.is_empty() { Tensor::zeros([0, head.linear.weight.dims()[1]], &means.device()) } else { Tensor::cat(all, 0) }
 }
 
 /// Attaches adapters to the fused query-key-value projections of the encoder, and freezes everything else. Their initial values come from the

@@ -86,7 +86,7 @@ impl TunedModel {
     }
 
     /// Predictions of each sequence: a probability per class or label, numbers in their own units; if bases are predicted, the classes of
-    /// the first base, then those of the second, and so on. Averaged over both strands if the model was fine-tuned so, or `both` is set.
+    /// the first base, then those of the second, and so on; if contacts are, the pairs (0, 1), (0, 2) ... (1, 2) .... Averaged over both strands if the model was fine-tuned so, or `both` is set.
     ///
     /// # Errors
     /// If predictions cannot be read from the device.
