@@ -13,7 +13,7 @@ use protocol::score::{COMPONENTS, Component, FLOOR, Score};
 use super::noise::Resampled;
 use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Runs};
-use super::regions::regions;
+use super::regions::{Regions, regions};
 use super::{Bits, CostSummary, Estimate, Group, MarkovScore, Options, SpeciesBits};
 use crate::error::Error;
 use statistics::bootstrap::{Blocks, blocks, blocks_of_arm, text_error};
@@ -75,6 +75,7 @@ pub(super) fn fill(
         let arm = group.noise.map_or("", Noise::name);
         Some(blocks_of_arm(&data, options.resamples_for(pairs.len()), options.seed, arm).map_err(refuse)?)
     };
+    let mut incomplete: Vec<(String, String)> = Vec::new();
     for subject in &mut group.subjects {
         let Some(runs) = records.pretrained.get(&subject.name) else { continue };
         subject.failed = runs.values().filter(|r| unusable(r).is_some()).count();
@@ -84,7 +85,8 @@ pub(super) fn fill(
             (Some(draws), Some(place)) => {
                 let own = at(records, &subject.name, &group.seeds);
                 let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
-                let regions = regions(&own, options).map_err(refuse)?;
+                let Regions { bits: regions, incomplete: missing } = regions(&own, options).map_err(refuse)?;
+                incomplete.extend(missing.into_iter().map(|class| (subject.name.clone(), class)));
                 Some(Bits { regions, ..bits(&own, &group.species, draws, place, apart) })
             }
             _ if subject.control => {
@@ -96,7 +98,8 @@ pub(super) fn fill(
                     let alone = sums(&plan, &group.species, std::slice::from_ref(&own));
                     let draws = blocks(&alone, options.resamples, options.seed).map_err(refuse)?;
                     let apart = apart(&plan, &group.held_out, &own, options).map_err(refuse)?;
-                    let regions = regions(&own, options).map_err(refuse)?;
+                    let Regions { bits: regions, incomplete: missing } = regions(&own, options).map_err(refuse)?;
+                    incomplete.extend(missing.into_iter().map(|class| (subject.name.clone(), class)));
                     Some(Bits { regions, ..bits(&own, &group.species, &draws, 0, apart) })
                 }
             }
@@ -119,6 +122,9 @@ pub(super) fn fill(
     group.markov = records.markov.iter().filter_map(|(name, runs)| markov(name, runs, group)).collect();
     let more = remarks(group, records);
     group.remarks.extend(more);
+    group.remarks.extend(incomplete.into_iter().map(|(name, class)| {
+        format!("region class {class} is not shown for {name}: not all of its runs scored the same bases of it")
+    }));
     let names = joint.into_iter().map(str::to_owned).collect();
     Ok(draws.map(|draws| Resampled { names, draws }))
 }

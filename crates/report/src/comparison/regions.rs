@@ -27,8 +27,16 @@ pub struct RegionBits {
 /// Masked bases of each block, and the bits of each record.
 type ClassBlocks = BTreeMap<u32, (u64, Vec<f64>)>;
 
-/// The scores by species and class, in the order of the names; means over the records.
-pub(super) fn regions(records: &[&Record], options: &Options) -> Result<Vec<RegionBits>, statistics::Error> {
+/// The classes of a tokenizer.
+pub(super) struct Regions {
+    /// Their scores by species and class, in the order of the names; means over the records.
+    pub(super) bits: Vec<RegionBits>,
+    /// Classes that are not shown, since some records lack them or scored other bases of them.
+    pub(super) incomplete: Vec<String>,
+}
+
+/// The scores by species and class.
+pub(super) fn regions(records: &[&Record], options: &Options) -> Result<Regions, statistics::Error> {
     let mut found: BTreeMap<(&str, &str), ClassBlocks> = BTreeMap::new();
     for (number, record) in records.iter().enumerate() {
         let Outcome::Pretrained(done) = &record.outcome else { continue };
@@ -56,9 +64,16 @@ pub(super) fn regions(records: &[&Record], options: &Options) -> Result<Vec<Regi
         let (species, class, blocks) = (species.to_owned(), class.to_owned(), found.len());
         Ok(RegionBits { species, class, bases, blocks, total })
     };
-    // What is not known at every seed is left out.
-    found.retain(|_, blocks| blocks.values().all(|(_, bits)| bits.iter().all(|bits| bits.is_finite())));
-    found.into_iter().map(one).collect()
+    // What is not known at every seed is left out, and told.
+    let mut incomplete = Vec::new();
+    found.retain(|(species, class), blocks| {
+        let complete = blocks.values().all(|(_, bits)| bits.iter().all(|bits| bits.is_finite()));
+        if !complete {
+            incomplete.push(format!("{class} of {species}"));
+        }
+        complete
+    });
+    Ok(Regions { bits: found.into_iter().map(one).collect::<Result<_, _>>()?, incomplete })
 }
 
 #[cfg(test)]
@@ -82,7 +97,9 @@ mod tests {
             done.regions =
                 vec![score(1, "exon", 100, 180.0 + extra), score(4, "exon", 300, 620.0), score(4, "other", 50, 100.0)];
         }
-        let found = regions(&records.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+        let Regions { bits: found, incomplete } =
+            regions(&records.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+        assert!(incomplete.is_empty());
         let class = |at: usize| (found[at].class.as_str(), found[at].bases, found[at].blocks, found[at].total.mean);
         assert_eq!(class(0), ("exon", 400, 2, 2.0125));
         assert_eq!(class(1), ("other", 50, 1, 2.0));
@@ -91,6 +108,7 @@ mod tests {
         // A record with other bases in a block is another text.
         let Outcome::Pretrained(done) = &mut records[1].outcome else { panic!() };
         done.regions[0].bases = 99;
-        assert_eq!(regions(&records.iter().collect::<Vec<_>>(), &Options::default()).unwrap().len(), 1);
+        let found = regions(&records.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+        assert_eq!((found.bits.len(), found.incomplete), (1, vec!["exon of yeast".to_owned()]));
     }
 }
