@@ -160,21 +160,12 @@ fn a_model_is_used_as_a_run_or_as_a_checkpoint() {
         };
         let (own, published) = (fill(&key(name)[..10], "tokens"), fill(&folder, "tokens"));
         assert!(own.starts_with("sequence,mask,start,rank,token,id,probability\n1,1,6,1,"), "{own}");
-        // The softmax of a checkpoint is over all ids: the same ratios among ordinary tokens.
-        let probabilities = |text: &str| {
-            let fields = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
-            let first = fields.filter(|fields| fields[1] == "1" && fields[5].parse::<u32>().unwrap() >= 5);
-            let all: Vec<(String, f64)> =
-                first.map(|fields| (fields[4].to_owned(), fields[6].parse::<f64>().unwrap())).collect();
-            let total: f64 = all.iter().map(|(_, probability)| probability).sum();
-            all.into_iter().map(|(token, probability)| (token, probability / total)).collect::<Vec<_>>()
-        };
-        let (one, other) = (probabilities(&own), probabilities(&published));
-        assert!(one.len() == other.len() && one.len() > 3, "{own}{published}");
-        for (token, probability) in &one {
-            let of_checkpoint = other.iter().find(|(other, _)| other == token).unwrap().1;
-            assert!((probability - of_checkpoint).abs() < 1e-5, "{token} {probability} {of_checkpoint}");
-        }
+        // The prior is beside the exported weights: the same model.
+        assert_eq!(own, published, "{name}");
+        std::fs::rename(dir.path(&format!("{folder}/prior.json")), dir.path("prior.json")).unwrap();
+        let without = fill(&folder, "tokens");
+        assert!(without != own && without.contains("[MASK]"), "softmax over all ids: {without}");
+        std::fs::rename(dir.path("prior.json"), dir.path(&format!("{folder}/prior.json"))).unwrap();
         let own = fill(&key(name)[..10], "bases");
         assert!(own.starts_with("sequence,position,A,C,G,T\n1,7,") && own.contains("\n1,14,"), "{own}");
         let filled = dir.run(&["fill-mask", "--model", &folder, "--unit", "bases", "g.fa"]).success();
@@ -231,6 +222,15 @@ fn a_model_is_used_as_a_run_or_as_a_checkpoint() {
     fill(&["-s", "AC[MASK]G!T", "--unit", "bases"]).failed(2, &["unexpected '!' at character 10"]);
     fill(&["g.fa"]).failed(2, &["files have masked bases", "--unit bases"]);
     dir.write("n.fa", ">a\nACGTNNNNNNNNACGT\n");
-    dir.run(&["fill-mask", "-m", &key("bpe32"), "--unit", "bases", "n.fa"])
-        .failed(3, &["n.fa: record \"a\": bases", "at most 6 can be", "mask fewer bases"]);
+    // A gap cannot be filled, but the rest of the file can.
+    dir.write("n.fa", ">a\nACGTNNNNNNNNACGT\n>b\nACGTTNGATTACAGA\n");
+    let filled = dir.run(&["fill-mask", "-m", &key("bpe32"), "--unit", "bases", "n.fa"]).success();
+    assert!(filled.out.lines().count() == 2 && filled.out.contains("\nb,6,"), "{}", filled.out);
+    assert!(filled.err.contains("8 of 9 masked bases have no row") && filled.err.contains("record \"a\", base 5: "));
+    fill(&["-s", "[MASK]", "--unit", "bases"])
+        .failed(2, &["sequence 1, base 1: the sequence has 1 bases", "give more bases"]);
+    // The other files of an output are not inputs either.
+    dir.write("z.npy.rows.csv", "sequence\nACGT\n");
+    dir.run(&["embed", "-m", &key("kmer2"), "z.npy.rows.csv", "-o", "z.npy"])
+        .failed(2, &["z.npy.rows.csv is an input"]);
 }

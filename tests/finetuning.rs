@@ -97,11 +97,47 @@ fn a_model_is_fine_tuned_and_predicts() {
     let tuned = dir
         .run(&[&["finetune", "-m", &key, "--train", "c.csv", "--epochs", "1", "-o", "lora"], &lora[..]].concat())
         .success();
-    assert!(tuned.out.contains(" of them trained") && dir.path("lora/adapters.safetensors").exists());
+    assert!(tuned.out.contains(" of them trained") && dir.path("lora/adapter_model.safetensors").exists());
     let json = std::fs::read_to_string(dir.path("lora/finetuned.json")).unwrap();
     assert!(json.contains("\"rank\": 8") && json.contains("\"alpha\": 16.0") && json.contains("\"pooling\": \"cls\""));
+    let peft = std::fs::read_to_string(dir.path("lora/adapter_config.json")).unwrap();
+    assert!(peft.contains("\"r\": 8") && peft.contains("\"Wqkv\""), "{peft}");
     assert!(!dir.path("lora/request.json").exists());
     dir.run(&["predict", "-m", "lora", "new.fa"]).success();
+    // Any class name is a column, and validation rows that were seen in training are told.
+    let names = ["record", "a,b", "a\"b", "label"];
+    dir.write("names.csv", table(120, |_, gc, _| format!("\"{}\"", names[gc % 4].replace('"', "\"\""))));
+    let tuned = dir.run(&[
+        "finetune",
+        "-m",
+        &key,
+        "--train",
+        "names.csv",
+        "--dev",
+        "names.csv",
+        "--epochs",
+        "1",
+        "-o",
+        "named",
+    ]);
+    assert!(tuned.success().err.contains("note: 120 of 120 validation rows are also in the training table"));
+    let predicted = dir.run(&["predict", "-m", "named", "new.fa"]).success();
+    assert!(
+        predicted.out.starts_with("record,start,end,label,\"a\"\"b\",\"a,b\",label_2,record_2\n"),
+        "{}",
+        predicted.out
+    );
+    dir.run(&["predict", "-m", "named", "new.fa", "-o", "n.parquet"]).success();
+    dir.run(&["predict", "-m", "named", "new.fa", "-o", "n.npy"]).success();
+    assert_eq!(
+        std::fs::read_to_string(dir.path("n.npy.columns.csv")).unwrap(),
+        "column\n\"a\"\"b\"\n\"a,b\"\nlabel_2\nrecord_2\n"
+    );
+    // The folder is only read.
+    std::fs::write(dir.path("named/weights.b3"), "0").unwrap();
+    dir.run(&["predict", "-m", "named", "new.fa"]).failed(3, &["weights.bpk", "checksum"]);
+    assert!(dir.path("named/weights.bpk").exists());
+    dir.run(&["embed", "-m", "named", "new.fa"]).failed(2, &["named is a fine-tuned model", "tokbench predict"]);
 }
 
 #[test]
@@ -116,6 +152,15 @@ fn wrong_tables_and_folders_are_refused() {
     tune("missing.csv", &[]).failed(3, &["missing.csv"]);
     tune("one.csv", &[]).failed(3, &["one.csv: 1 different labels, and at least 2 are needed"]);
     tune("few.csv", &[]).failed(3, &["the validation split has no rows", "--dev"]);
+    dir.write("n.csv", table(60, |bases, _, _| format!("{}", f64::from(bases.as_bytes()[0]) + bases.len() as f64)));
+    dir.write("u.csv", table(60, |bases, _, _| bases.to_owned()));
+    dir.write("d.csv", table(60, |bases, _, _| ".".repeat(bases.len())));
+    tune("u.csv", &[]).failed(3, &["60 different labels in 60 rows are no classes", "--labels numbers"]);
+    tune("d.csv", &["--labels", "bases"]).failed(3, &["no row of the training split has anything to predict"]);
+    tune("n.csv", &["--labels", "numbers", "--class-weights"])
+        .failed(2, &["--class-weights has no effect with --labels numbers"]);
+    tune("b.csv", &["--labels", "bases", "--metric", "f1"]).failed(2, &["--metric has no effect with --labels bases"]);
+    tune("c.csv", &["--lora", "5000"]).failed(2, &["adapters of rank 5000 are no smaller"]);
     tune("c.csv", &["--labels", "numbers"]).failed(3, &["c.csv: line 2: invalid label 'a'", "--labels"]);
     tune("c.csv", &["--labels", "bases"]).failed(3, &["not one letter per base"]);
     tune("c.csv", &["--lora-alpha", "4"]).failed(2, &["--lora"]);

@@ -79,10 +79,11 @@ pub enum Command {
     Model(Model),
     /// Predict what stands at masked places of a sequence, with a trained model.
     ///
-    /// With --unit tokens, each [MASK] is one token: its most probable tokens are printed with their probabilities, softmax values over the
-    /// vocabulary (for models of tokbench over ordinary tokens; without the segmentation prior, since the number of masked bases is unknown).
+    /// With --unit tokens, each [MASK] is one token: its most probable tokens are printed with their probabilities. For a published checkpoint
+    /// these are softmax values over all ids; for a model of tokbench over ordinary tokens, with the weights of its prior (how probable the bases of a
+    /// token are under the text model of the prior).
     /// With --unit bases, each [MASK] is one base, for every tokenizer: the probabilities of A, C, G, T are proportional to those that the model
-    /// gives to the span around it with that base in it. A span is one token if tokens have a fixed length, else 12 bases; at most 6 bases of a span
+    /// gives to the span around it with that base in it. A span is one token if tokens have a fixed length, else 12 bases; at most 4 bases of a span
     /// can be masked, and masked bases outside of it are seen as N.
     FillMask(FillMask),
     /// Write hidden states of a trained model for sequences: of [CLS], pooled, per token or per base.
@@ -93,7 +94,7 @@ pub enum Command {
     /// Fine-tune a trained model on a labeled table: classes, several labels, numbers, a class per base, or contacts.
     ///
     /// The best checkpoint of the validation table is kept and predicts the test table once. A fine-tuning that is interrupted is resumed by
-    /// the same command. The folder has the weights (adapters merged; also alone as adapters.safetensors), the tokenizer, and finetuned.json:
+    /// the same command. The folder has the weights (adapters merged; also alone in the form of PEFT), the tokenizer, and finetuned.json:
     /// every setting, seeds of all attempts, validation losses, metrics.
     Finetune(Finetune),
     /// Predict classes, labels, numbers, classes of bases or contacts with a fine-tuned model.

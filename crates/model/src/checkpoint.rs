@@ -287,15 +287,24 @@ pub fn clear(folder: &Path) {
 /// If the weights are missing, damaged or of other shapes.
 pub fn load_weights<M: Module>(folder: &Path, model: M) -> Result<M, Error> {
     let path = folder.join("weights.bpk");
+    read_weights(folder, model).map_err(|error| {
+        if !path.exists() {
+            return error;
+        }
+        let aside = set_aside(&path);
+        failed(&path, format!("{error}; moved to {}", aside.display()))
+    })
+}
+
+/// As [`load_weights`], of a folder that is only read.
+///
+/// # Errors
+/// If the weights are missing, damaged or of other shapes.
+pub fn read_weights<M: Module>(folder: &Path, model: M) -> Result<M, Error> {
+    let path = folder.join("weights.bpk");
     if !path.exists() {
         return Err(failed(&path, "no such file"));
     }
     let expected = fs::read_to_string(folder.join("weights.b3")).unwrap_or_default();
-    match checked(&path, &expected).and_then(|bytes| fill(model, &path, bytes)) {
-        Ok(model) => Ok(model),
-        Err(error) => {
-            let aside = set_aside(&path);
-            Err(failed(&path, format!("{error}; moved to {}", aside.display())))
-        }
-    }
+    checked(&path, &expected).and_then(|bytes| fill(model, &path, bytes))
 }

@@ -123,8 +123,17 @@ impl ContactHead {
     /// States `[batch, positions, hidden]` to logits of pairs `[batch, positions, positions, classes]`; undefined at padding.
     #[must_use]
     pub fn forward(&self, states: Tensor<3>) -> Tensor<4> {
-        let pairs: Tensor<4> = states.clone().unsqueeze_dim::<4>(2) * states.unsqueeze_dim::<4>(1);
-        let pairs = self.linear.forward(pairs);
-        (pairs.clone() + pairs.swap_dims(1, 2)) / 2.0
+        // The products of two states with a weight are a matrix product, symmetric as it is: [batch, positions, positions] for each class.
+        let [hidden, classes] = self.linear.weight.dims();
+        let weight = self.linear.weight.val();
+        let of_class = |class: usize| {
+            let weight = weight.clone().narrow(1, class, 1).reshape([1, 1, hidden]);
+            (states.clone() * weight).matmul(states.clone().swap_dims(1, 2)).unsqueeze_dim::<4>(3)
+        };
+        let pairs = Tensor::cat((0..classes).map(of_class).collect(), 3);
+        match &self.linear.bias {
+            Some(bias) => pairs + bias.val().reshape([1, 1, 1, classes]),
+            None => pairs,
+        }
     }
 }

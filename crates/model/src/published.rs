@@ -163,7 +163,8 @@ impl Checkpoint {
             vocabulary: self.config.vocabulary,
             frontend: tokenize::FrontendConfig::Lookup,
             encoder: self.config.encoder(),
-            classes: None,
+            // The pooler is part of a classifier, whose output layer is drawn anew in fine-tuning.
+            classes: self.tensors.contains_key("model.pooler.dense.weight").then_some(1),
         }
     }
 

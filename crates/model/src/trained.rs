@@ -7,8 +7,8 @@
 mod fill;
 mod states;
 
-use burn::module::Module;
-use burn::tensor::Device;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
 use protocol::Fitted;
 use protocol::layout::{Layout, centers};
 use tokenize::Token;
@@ -46,6 +46,22 @@ impl Trained {
     #[must_use]
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// BLAKE3 hash (hex) of its parameters.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        struct Hash(blake3::Hasher);
+        impl ModuleVisitor for Hash {
+            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+                let data = parameter.val().into_data();
+                self.0.update(&data.shape().num_elements().to_le_bytes());
+                self.0.update(data.as_bytes());
+            }
+        }
+        let mut hash = Hash(blake3::Hasher::new());
+        self.model.visit(&mut hash);
+        hash.0.finalize().to_hex().to_string()
     }
 
     /// The device.

@@ -213,6 +213,9 @@ impl Objective<Network> for Tuning<'_> {
             .collect();
         let inputs: Vec<&Input> = rows.iter().map(|(input, _)| *input).collect();
         let targets: Vec<&Target> = rows.iter().map(|(_, target)| target).collect();
+        if goal::is_empty(&rows.iter().map(|(input, target)| (input.bases, target)).collect::<Vec<_>>()) {
+            return Ok(network.no_loss());
+        }
         let autodiff = self.device.clone().autodiff();
         let scored = goal::scored(&targets);
         let (outputs, auxiliary) = network.outputs(&inputs, scored.as_deref(), Some(noise), &autodiff);

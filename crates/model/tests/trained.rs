@@ -8,6 +8,7 @@ use model::network::Model;
 use model::predict::Predictor;
 use model::score::Scorer;
 use model::trained::{MaskedText, Trained};
+use protocol::weights::Weights;
 use protocol::{Fitted, PriorKind};
 use tokenize::registry;
 
@@ -68,7 +69,8 @@ fn masked_bases_have_the_probabilities_of_scoring() {
         let trained = trained(name, Position::EQUAL_REACH);
         let mut window = text(500)[400..424].to_vec();
         // In a window of two cells, pass 1 of the scoring plan masks bases 12 to 23: the span around base 18.
-        let found = trained.fill_bases(&window, &[18]).unwrap();
+        let (found, refused) = trained.fill_bases(&window, &[18], 1000).unwrap();
+        assert!(refused.is_empty());
         let predictor = Predictor::new(trained.model(), trained.device());
         let mut scorer = Scorer::new(predictor, &trained.fitted, 12);
         let weights = b"ACGT".map(|base| {
@@ -86,11 +88,9 @@ fn masked_bases_have_the_probabilities_of_scoring() {
 /// With single bases it is the softmax of the masked-language-model head plus the prior; without masked neighbours in the span.
 #[test]
 fn a_masked_base_is_a_masked_token_of_single_bases() {
-    let mut trained = trained("base", Position::ALIBI);
-    trained.fitted =
-        Fitted::fit(&registry::builtin().parse("base").unwrap(), &[&text(6000)], 12, Some(PriorKind::Uniform)).unwrap();
+    let trained = trained("base", Position::ALIBI);
     let sequence = text(60);
-    let found = trained.fill_bases(&sequence, &[30]).unwrap();
+    let found = trained.fill_bases(&sequence, &[30], 1000).unwrap().0;
     let stretches = vec![sequence[..30].to_vec(), sequence[31..].to_vec()];
     let tokens = trained.fill_tokens(&[MaskedText { stretches }], 4).unwrap();
     assert_eq!((tokens[0].len(), tokens[0][0].start), (1, 30));
@@ -107,24 +107,28 @@ fn masked_bases_of_every_tokenizer() {
         let trained = trained(name, Position::EQUAL_REACH);
         let sequence = text(99);
         let masked = [0, 3, 41, 44, 95, 98];
-        let found = trained.fill_bases(&sequence, &masked).unwrap();
+        let (found, refused) = trained.fill_bases(&sequence, &masked, 60).unwrap();
+        assert!(refused.is_empty(), "{name} {refused:?}");
         assert_eq!(found.iter().map(|filled| filled.position).collect::<Vec<_>>(), masked, "{name}");
         for filled in &found {
             assert!((filled.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{name}");
         }
         let mut hidden = sequence.clone();
         masked.iter().for_each(|&at| hidden[at] = b'N');
-        assert_eq!(trained.fill_bases(&hidden, &masked).unwrap(), found, "{name}");
+        assert_eq!(trained.fill_bases(&hidden, &masked, 60).unwrap().0, found, "{name}");
     }
     let trained = trained("bpe64", Position::EQUAL_REACH);
-    let error = trained.fill_bases(&text(100), &(40..47).collect::<Vec<_>>()).unwrap_err().to_string();
-    assert_eq!(error, "bases 41 to 52 (around base 47): 7 of them are masked, and at most 6 can be");
+    // What cannot be filled is told, and the rest is filled.
+    let masked: Vec<usize> = (40..47).chain([80]).collect();
+    let (found, refused) = trained.fill_bases(&text(100), &masked, 1000).unwrap();
+    assert_eq!((found.len(), refused.len()), (1, 7));
+    assert_eq!(refused[0], (40, "6 of bases 35 to 46 are masked, and at most 4 can be".to_owned()));
 }
 
 #[test]
 fn a_published_model_needs_no_training_text() {
     let recipe = registry::builtin().parse("kmer3-nonoverlap").unwrap();
-    let fitted = Fitted::without_text(&recipe, 12).unwrap();
+    let fitted = Fitted::without_text(&recipe, 12, Weights::uniform()).unwrap();
     assert!(Arc::strong_count(&fitted.tokenizer) > 0 && fitted.prior.is_some());
-    assert!(Fitted::without_text(&registry::builtin().parse("bpe64").unwrap(), 12).is_err());
+    assert!(Fitted::without_text(&registry::builtin().parse("bpe64").unwrap(), 12, Weights::uniform()).is_err());
 }

@@ -181,7 +181,7 @@ fn low_rank_adapters_of_the_attention() {
     assert!(report.trained < report.parameters && report.test["mcc"] > 0.3, "{:?}", report.test);
     let folder = tempfile::tempdir().unwrap();
     model.save(folder.path(), "base", &report).unwrap();
-    let file = std::fs::read(folder.path().join("adapters.safetensors")).unwrap();
+    let file = std::fs::read(folder.path().join("adapter_model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&file).unwrap();
     let name = "base_model.model.bert.encoder.layer.1.attention.self.Wqkv";
     assert_eq!(file.tensor(&format!("{name}.lora_A.weight")).unwrap().shape(), [4, 24]);
@@ -192,6 +192,28 @@ fn low_rank_adapters_of_the_attention() {
         data.test.iter().map(|row| if let Target::Class(class) = row.target { class } else { panic!() }).collect();
     let table = statistics::classes::Confusion::new(&truth, &predicted, 2).unwrap();
     assert!((table.mcc() - report.test["mcc"]).abs() < 1e-9);
+}
+
+/// Batches without anything to predict are steps without a loss, not a failure.
+#[test]
+fn rows_without_a_label_are_no_failure() {
+    let trained = trained("kmer3");
+    let row = |sequence: &[u8], target: Target| Row { sequence: sequence.to_vec(), target };
+    for (kind, none) in
+        [(TargetKind::Bases, Target::Bases(vec![None])), (TargetKind::Contacts, Target::Contacts(Vec::new()))]
+    {
+        let labeled = match kind {
+            TargetKind::Bases => Target::Bases(vec![Some(0), Some(1), None, Some(1)]),
+            _ => Target::Contacts(vec![(0, 2)]),
+        };
+        let rows = vec![row(b"A", none.clone()), row(b"ACGT", labeled), row(b"C", none)];
+        let names = data(kind, 1).names;
+        let data = Data { train: rows.clone(), dev: rows.clone(), test: rows, names };
+        let mut options = options(kind, 2.0);
+        options.settings.batch = 1;
+        let (_, report, _) = run(&trained, &data, &options);
+        assert!(report.attempts[0].dev_losses.iter().flatten().all(|loss| loss.is_finite()), "{kind:?}");
+    }
 }
 
 /// Rows that cannot be told apart: every attempt collapses, and each is recorded.

@@ -12,6 +12,7 @@ use model::network::Model;
 use model::published::Checkpoint;
 use model::trained::Trained;
 use protocol::Fitted;
+use protocol::weights::Weights;
 use tokenize::Recipe;
 use tokenize::families::file;
 
@@ -112,6 +113,23 @@ impl Loaded {
 
 /// Masked span of a published model, in bases.
 const SPAN: usize = 12;
+/// Longest span of a prior that is read from a file.
+const MOST_SPAN: usize = 48;
+/// Settings of the segmentation prior of an exported run.
+pub const PRIOR: &str = "prior.json";
+
+/// What `prior.json` holds of the prior.
+#[derive(serde::Deserialize)]
+struct Prior {
+    span: usize,
+    weights: Weights,
+}
+
+impl Default for Prior {
+    fn default() -> Prior {
+        Prior { span: SPAN, weights: Weights::uniform() }
+    }
+}
 
 /// A trained model by its name: the folder of a published checkpoint with a tokenizer, the folder of a finished run in a store, or the key
 /// of a finished run in the store of the workspace, or its beginning.
@@ -127,6 +145,13 @@ pub fn trained(workspace: &Workspace, name: &str, device: &str) -> Result<Traine
         Some((store, key)) => {
             let workspace = Workspace { store: store.to_owned(), ..workspace.clone() };
             load(&workspace, finished(&workspace, key)?, device)?
+        }
+        None if folder.join(model::tune::DESCRIPTION).is_file() => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{name} is a fine-tuned model"),
+                "use \"tokbench predict\", or name the model that was fine-tuned",
+            ));
         }
         None if folder.is_dir() => {
             return Err(Error::new(
@@ -194,10 +219,24 @@ fn published(folder: &Path, device: &str) -> Result<Trained> {
         let reason = format!("{shown}: its ids are not 0, 1, 2 ... with the special tokens first");
         return Err(refused(reason, "use the tokenizer.json that the model was trained with"));
     }
-    let fitted = Fitted::without_text(&Recipe::fixed(Arc::new(tokenizer)), SPAN)?;
+    // A model of tokbench that was exported has the settings of its prior beside it.
+    let path = folder.join(PRIOR);
+    let prior = match std::fs::read(&path) {
+        Ok(text) => Some(serde_json::from_slice::<Prior>(&text).map_err(|error| {
+            refused(
+                format!("{}: {error}", path.display()),
+                "export the run again, or remove the file for a model without a prior",
+            )
+        })?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::file(&path, &error)),
+    };
+    let exported = prior.is_some();
+    let Prior { span, weights } = prior.unwrap_or_default();
+    let fitted = Fitted::without_text(&Recipe::fixed(Arc::new(tokenizer)), span.clamp(1, MOST_SPAN), weights)?;
     let device = model::device::open(device)?;
     let model = checkpoint.model(&device).map_err(|error| refused(error.to_string(), "see the message"))?;
     let mut trained = Trained::new(&model, fitted, checkpoint.model_config(), &device);
-    (trained.published, trained.has_head) = (true, checkpoint.has_head());
+    (trained.published, trained.has_head) = (!exported, checkpoint.has_head());
     Ok(trained)
 }

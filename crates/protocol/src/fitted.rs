@@ -74,14 +74,14 @@ impl Fitted {
         Ok(Fitted { tokenizer, frontend: recipe.frontend.clone(), prior, counts, context_free })
     }
 
-    /// A tokenizer that needs no training text, with the uniform prior for masked spans of up to `span` bases, its own distribution of token
-    /// counts and an empty context-free null: for published models, whose training text is not at hand.
+    /// A tokenizer that needs no training text, with a prior of these weights for masked spans of up to `span` bases, its own distribution of
+    /// token counts and an empty context-free null: for published models, whose training text is not at hand.
     ///
     /// # Errors
     /// If the tokenizer is learned on text.
-    pub fn without_text(recipe: &Recipe, span: usize) -> Result<Fitted, Error> {
+    pub fn without_text(recipe: &Recipe, span: usize, weights: Weights) -> Result<Fitted, Error> {
         let tokenizer = recipe.fit(&mut std::iter::empty())?;
-        let prior = Some(Arc::new(SegmentationPrior::new(&*tokenizer, span, Weights::uniform())));
+        let prior = Some(Arc::new(SegmentationPrior::new(&*tokenizer, span, weights)));
         let counts = match recipe.reading.fixed() {
             Some(_) => CountCode::fixed_length(),
             None => CountCode::fit(vec![vec![0; span]; 5], prior.as_deref()),

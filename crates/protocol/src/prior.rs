@@ -243,8 +243,9 @@ impl SegmentationPrior {
         self.weights.canonical(left)
     }
 
-    /// w(v | x).
-    fn weight(&self, token: u32, left: u8) -> f64 {
+    /// w(v | x): the weight of a token behind base `left`, the probability of its bases under the text model.
+    #[must_use]
+    pub fn weight(&self, token: u32, left: u8) -> f64 {
         self.weights.first(left, self.tokens.first[token as usize]) * self.tokens.rest[token as usize]
     }
 

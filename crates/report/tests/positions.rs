@@ -57,6 +57,15 @@ fn one_encoding_or_unequal_seeds_select_nothing() {
     partly.retain(|record| {
         !matches!(&record.run.work, Work::Pretrain(p) if p.encoder.position == POSITIONS[1] && p.tokenizer != "base")
     });
-    let groups = compare(partly).groups;
+    let groups = compare(partly.clone()).groups;
     assert!(groups.iter().all(|group| !group.label.contains("selected")), "{:?}", groups.len());
+    // A third encoding of one tokenizer does not undo the selection among the two that all have.
+    let mut third = two(0.0);
+    let more = records(&Shape { positions: vec![Position::ALIBI_DIRECTED], ..Shape::default() });
+    third.extend(
+        more.into_iter().filter(|record| matches!(&record.run.work, Work::Pretrain(p) if p.tokenizer == "base")),
+    );
+    let groups = compare(third).groups;
+    let selected = groups.iter().find(|group| group.label.contains("selected")).unwrap();
+    assert_eq!(selected.positions.len(), 3);
 }

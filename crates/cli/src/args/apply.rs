@@ -49,6 +49,9 @@ pub struct FillMask {
     /// What a mask stands for.
     #[arg(long, value_name = "UNIT", default_value = "tokens")]
     pub unit: MaskUnit,
+    /// Bases around a span that the model sees (--unit bases).
+    #[arg(long, value_name = "BASES", default_value = "1000", value_parser = positive)]
+    pub context: usize,
     /// Number of tokens to print for each mask (--unit tokens).
     #[arg(long, short = 'k', value_name = "K", default_value = "5", value_parser = positive)]
     pub top_k: usize,
@@ -75,11 +78,11 @@ pub enum Level {
 /// Formats of tables of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
-    /// A table: record, start, end, then one column per component.
+    /// A table: record, start, end, the predicted class if there is one (label), then one column per number.
     Csv,
-    /// A NumPy array float32 [rows, components]; what each row is stands in FILE.rows.csv.
+    /// A NumPy array float32 [rows, columns]; what each row is stands in FILE.rows.csv, and the names of predicted columns in FILE.columns.csv.
     Npy,
-    /// A Parquet table: record, start, end, and the vector as a list.
+    /// A Parquet table with the same columns; an embedding is one column with a list.
     Parquet,
 }
 
@@ -95,8 +98,9 @@ pub struct Embed {
     /// What one row of the output is.
     #[arg(long, value_name = "POOLING", default_value = "mean")]
     pub pooling: Level,
-    /// Cut longer sequences into windows of this many bases, each with rows of its own; bases and tokens are taken from the window in which they
-    /// are farthest from an edge [default: whole sequences].
+    /// Cut longer sequences into windows of this many bases, each with rows of its own. Bases and tokens are taken from the window in
+    /// which they are farthest from an edge; as each window is tokenized on its own, tokens of two windows may overlap or leave a gap where they meet
+    /// [default: whole sequences].
     #[arg(long, value_name = "BASES", value_parser = positive)]
     pub window: Option<usize>,
     /// Bases that a window shares with the window before it.
@@ -196,9 +200,9 @@ pub struct Finetune {
     /// Start again with another seed, up to this many times, if the model predicts the same for every validation row. Restarts are recorded.
     #[arg(long, value_name = "N", default_value = "0")]
     pub restarts: u32,
-    /// Metric by which the checkpoint is selected (--labels class).
-    #[arg(long, value_name = "METRIC", default_value = "mcc")]
-    pub metric: SelectionMetric,
+    /// Metric by which the checkpoint is selected, for --labels class [default: the loss, as for mcc and for other labels].
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Option<SelectionMetric>,
     /// Seed of initial weights, order of rows and dropout.
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,

@@ -13,7 +13,6 @@ use super::vectors::{Label, Vectors};
 use crate::args::{self, Level};
 use crate::command::tokenizer::standard::one_standard_input;
 use crate::failure::{Failure, USAGE};
-use crate::folders;
 use crate::stdout::errln;
 
 /// Bases per batch of sequences that are read together, so that they can be grouped by length.
@@ -34,7 +33,7 @@ struct Window {
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Embed) -> Result<u8, Failure> {
     one_standard_input("", args.files.iter().map(PathBuf::as_path))?;
-    folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
+    super::vectors::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
     if let Some(window) = args.window.filter(|window| args.overlap >= *window) {
         let cause = format!("windows of {window} bases cannot overlap by {}", args.overlap);
         return Err(Failure::new(USAGE, cause, "use an --overlap below --window"));

@@ -109,24 +109,27 @@ fn spelled(trained: &Trained, id: u32) -> String {
     }
 }
 
+/// A masked base without probabilities: its record, position and the reason.
+struct Refused {
+    place: String,
+    reason: String,
+}
+
 fn bases(trained: &Trained, args: &args::FillMask, output: &mut Output) -> Result<(), Failure> {
-    output.write(b"sequence,position,A,C,G,T\n")?;
-    let mut fill = |name: &str, place: &str, sequence: &[u8], masked: &[usize]| -> Result<(), Failure> {
-        let filled = trained.fill_bases(sequence, masked).map_err(|error| {
-            let failure = Failure::from(error);
-            let remedy = "mask fewer bases, or fill them in one after another";
-            Failure {
-                kind: DATA,
-                message: format!("{place}: {}", failure.message),
-                remedy: failure.remedy.or(Some(remedy.to_owned())),
-            }
-        })?;
+    let mut begun = false;
+    let mut fill = |name: &str, place: &str, sequence: &[u8], masked: &[usize]| -> Result<Vec<Refused>, Failure> {
+        let (filled, refused) = trained.fill_bases(sequence, masked, args.context)?;
+        if !begun {
+            output.write(b"sequence,position,A,C,G,T\n")?;
+            begun = true;
+        }
         for base in filled {
             let [a, c, g, t] = base.probabilities;
             let line = format!("{},{},{a:.6},{c:.6},{g:.6},{t:.6}\n", csv_field(name), base.position + 1);
             output.write(line.as_bytes())?;
         }
-        Ok(())
+        let told = |(at, reason): (usize, String)| Refused { place: format!("{place}, base {}", at + 1), reason };
+        Ok(refused.into_iter().map(told).collect())
     };
     for (at, text) in args.sequence.iter().enumerate() {
         let stretches = parse(at + 1, text)?.stretches;
@@ -139,22 +142,33 @@ fn bases(trained: &Trained, args: &args::FillMask, output: &mut Output) -> Resul
             sequence.extend_from_slice(stretch);
         }
         let number = (at + 1).to_string();
-        fill(&number, &format!("sequence {number}"), &sequence, &masked)?;
+        // What was asked for by hand must be answered.
+        if let Some(Refused { place, reason }) =
+            fill(&number, &format!("sequence {number}"), &sequence, &masked)?.into_iter().next()
+        {
+            let remedy = "give more bases around the mask, all of them A, C, G or T, or mask fewer at a time";
+            return Err(Failure::new(USAGE, format!("{place}: {reason}"), remedy));
+        }
     }
-    let (mut without, mut records) = (0, 0);
+    let (mut without, mut records, mut asked) = (0, 0, 0);
+    let mut all: Vec<Refused> = Vec::new();
     for file in &args.files {
         for record in dataset::sequences::open(file)? {
             let record = record?;
             let masked: Vec<usize> =
                 record.bases.iter().enumerate().filter(|(_, base)| **base == b'N').map(|(at, _)| at).collect();
             records += 1;
+            asked += masked.len();
             without += usize::from(masked.is_empty());
             let place = format!("{}: record {:?}", file.display(), excerpt(&record.name));
-            fill(&record.name, &place, &record.bases, &masked)?;
+            all.extend(fill(&record.name, &place, &record.bases, &masked)?);
         }
     }
     if without > 0 {
         errln!("note: {without} of {records} records have no N, and no row in the output");
+    }
+    if let Some(Refused { place, reason }) = all.first() {
+        errln!("note: {} of {asked} masked bases have no row in the output; the first, {place}: {reason}", all.len());
     }
     Ok(())
 }

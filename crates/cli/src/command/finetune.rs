@@ -1,6 +1,6 @@
 //! `tokbench finetune`: a trained model on a labeled table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use pipeline::Builtin;
 
 use super::fill_mask::open;
 use crate::args::{self, LabelKind, PooledState, SelectionMetric};
+use crate::command::tokenizer::standard::one_standard_input;
 use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::interrupt::Interrupt;
@@ -37,9 +38,18 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
         LabelKind::Bases => TargetKind::Bases,
         LabelKind::Contacts => TargetKind::Contacts,
     };
+    without_effect(args, kind)?;
+    let inputs: Vec<&Path> = tables(args);
+    one_standard_input("", inputs.iter().copied())?;
     let data = read(args, kind)?;
     check(args, kind, &data)?;
+    leaks(&data);
     let trained = open(builtin, &args.trained)?;
+    let hidden = trained.config.encoder.hidden;
+    if let Some(rank) = args.lora.filter(|rank| *rank > hidden) {
+        let cause = format!("adapters of rank {rank} are no smaller than matrices of width {hidden}");
+        return Err(Failure::new(USAGE, cause, "use a smaller --lora, or train all parameters"));
+    }
     let rate = if trained.published { 3e-5 } else { tune::default_settings().learning_rate };
     let options = Options {
         labels: kind,
@@ -61,13 +71,13 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
         reverse_complement: args.reverse_complement,
         restarts: args.restarts,
         metric: match args.metric {
-            SelectionMetric::Mcc => Metric::Mcc,
-            SelectionMetric::F1 => Metric::F1,
-            SelectionMetric::Accuracy => Metric::Accuracy,
+            None | Some(SelectionMetric::Mcc) => Metric::Mcc,
+            Some(SelectionMetric::F1) => Metric::F1,
+            Some(SelectionMetric::Accuracy) => Metric::Accuracy,
         },
     };
     folders::make(folder)?;
-    request(folder, &args.trained.model, &options, &data)?;
+    request(folder, &trained.hash(), &options, &data)?;
     let mut bar = Bar::of("finetune");
     let _saving = interrupt.saving();
     let mut watch =
@@ -101,11 +111,41 @@ fn line(metrics: &BTreeMap<String, f64>) -> String {
     metrics.iter().map(|(name, value)| format!("{name} {}", text(*value))).collect::<Vec<_>>().join(", ")
 }
 
+/// Refuses flags that would change nothing.
+fn without_effect(args: &args::Finetune, kind: TargetKind) -> Result<(), Failure> {
+    let refuse = |flag: &str, labels: &str| {
+        Err(Failure::new(USAGE, format!("{flag} has no effect with --labels {labels}"), "omit it"))
+    };
+    match kind {
+        TargetKind::Numbers if args.class_weights => refuse("--class-weights", "numbers"),
+        TargetKind::Numbers if args.metric.is_some() => refuse("--metric", "numbers"),
+        TargetKind::Labels if args.metric.is_some() => refuse("--metric", "labels"),
+        TargetKind::Bases if args.metric.is_some() => refuse("--metric", "bases"),
+        TargetKind::Contacts if args.metric.is_some() => refuse("--metric", "contacts"),
+        _ => Ok(()),
+    }
+}
+
+/// The tables.
+fn tables(args: &args::Finetune) -> Vec<&Path> {
+    [Some(&args.train), args.dev.as_ref(), args.test.as_ref()].into_iter().flatten().map(|path| &**path).collect()
+}
+
+/// Tells rows that are in two splits: metrics on them say little about new sequences.
+fn leaks(data: &Data) {
+    let canonical = |row: &Row| dna::reverse_complement(&row.sequence).min(row.sequence.clone());
+    let seen: HashSet<Vec<u8>> = data.train.iter().map(canonical).collect();
+    for (name, rows) in [("validation", &data.dev), ("test", &data.test)] {
+        let leaked = rows.iter().filter(|row| seen.contains(&canonical(row))).count();
+        if leaked > 0 {
+            errln!("note: {leaked} of {} {name} rows are also in the training table, on either strand", rows.len());
+        }
+    }
+}
+
 /// The rows of the three splits.
 fn read(args: &args::Finetune, kind: TargetKind) -> Result<Data, Failure> {
-    let paths: Vec<&Path> =
-        [Some(&args.train), args.dev.as_ref(), args.test.as_ref()].into_iter().flatten().map(|path| &**path).collect();
-    let read = targets::read(&paths, kind)?;
+    let read = targets::read(&tables(args), kind)?;
     errln!("{}", read.counts);
     let mut tables = read.tables.into_iter();
     let train = tables.next().unwrap_or_default();
@@ -134,6 +174,25 @@ fn check(args: &args::Finetune, kind: TargetKind, data: &Data) -> Result<(), Fai
     }
     if kind == TargetKind::Numbers {
         return Ok(());
+    }
+    let scored = |row: &&Row| match &row.target {
+        Target::Bases(classes) => classes.iter().any(Option::is_some),
+        Target::Contacts(_) => row.sequence.len() > 1,
+        _ => true,
+    };
+    for (name, rows) in [("training", &data.train), ("validation", &data.dev), ("test", &data.test)] {
+        let empty = rows.len() - rows.iter().filter(scored).count();
+        if !rows.is_empty() && empty == rows.len() {
+            return fail(format!("no row of the {name} split has anything to predict"), "label some bases of its rows");
+        }
+        if empty > 0 {
+            errln!("note: {empty} of {} {name} rows have nothing to predict", rows.len());
+        }
+    }
+    let rows = data.train.len() + data.dev.len() + data.test.len();
+    if kind == TargetKind::Class && 2 * data.names.len() > rows {
+        let cause = format!("{} different labels in {rows} rows are no classes", data.names.len());
+        return fail(cause, "use --labels numbers for numbers, --labels labels for several labels of a row");
     }
     let minimum = if matches!(kind, TargetKind::Labels | TargetKind::Contacts) { 1 } else { 2 };
     if data.names.len() < minimum {

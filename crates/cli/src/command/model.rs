@@ -8,6 +8,7 @@ use experiment::config::Position;
 use experiment::run::Work;
 use model::published::{Checkpoint, Names};
 use pipeline::Builtin;
+use pipeline::load::PRIOR;
 use tokenize::Tokenizer;
 
 use crate::args::{self, ModelCommand, TensorNames};
@@ -15,9 +16,6 @@ use crate::failure::{DATA, Failure, USAGE};
 use crate::folders;
 use crate::stdout::outln;
 use crate::workspace::workspace;
-
-/// Settings of the segmentation prior of an exported run.
-const PRIOR: &str = "prior.json";
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Model) -> Result<u8, Failure> {
     match &args.command {

@@ -11,7 +11,6 @@ use super::vectors::{Label, Vectors};
 use crate::args;
 use crate::command::tokenizer::standard::one_standard_input;
 use crate::failure::{Failure, USAGE};
-use crate::folders;
 use crate::stdout::errln;
 
 /// Bases that are read together, so that sequences can be grouped by length.
@@ -19,7 +18,7 @@ const BATCH: usize = 1 << 18;
 
 pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Predict) -> Result<u8, Failure> {
     one_standard_input("", args.files.iter().map(PathBuf::as_path))?;
-    folders::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
+    super::vectors::apart(&args.output, args.files.iter().map(PathBuf::as_path))?;
     if !args.model.join(tune::DESCRIPTION).is_file() {
         let cause = format!("{} has no {}", args.model.display(), tune::DESCRIPTION);
         return Err(Failure::new(USAGE, cause, "name the folder that \"tokbench finetune\" has written"));

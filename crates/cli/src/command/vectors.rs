@@ -4,16 +4,19 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::Type;
 
 use crate::args::VectorFormat;
 use crate::command::tokenizer::output::{Output, OutputWriter};
 use crate::command::tokenizer::standard::is_standard_output;
 use crate::failure::{Failure, USAGE, invalid};
+use crate::folders;
 
 /// Bytes of the header of a NumPy file.
 const HEADER: usize = 128;
@@ -38,7 +41,7 @@ pub(crate) struct Vectors {
 
 enum Kind {
     Csv(Output),
-    Arrays { array: Output, rows: Output },
+    Arrays { array: Output, rows: Output, of_columns: Option<Output> },
     Parquet(Box<Table>),
 }
 
@@ -58,10 +61,31 @@ pub(crate) fn format(asked: Option<VectorFormat>, output: &Path) -> Result<Vecto
     Err(Failure::new(USAGE, cause, "name a file with --output, or use --format csv"))
 }
 
-/// A name as a column of a Parquet schema, whose text form has no quotes.
-fn column_name(name: &str) -> String {
-    let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '_' };
-    name.chars().map(plain).collect()
+/// Names of columns that differ from each other and from those of the rows.
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut taken: Vec<String> = ["record", "start", "end", "label"].map(str::to_owned).to_vec();
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        let free = |number: usize| if number == 1 { name.clone() } else { format!("{name}_{number}") };
+        let own = (1..).map(free).find(|own| !taken.contains(own)).unwrap_or_default();
+        taken.push(own.clone());
+        all.push(own);
+    }
+    all
+}
+
+/// Refuses an output whose files would overwrite an input.
+pub(crate) fn apart<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path> + Clone) -> Result<(), Failure> {
+    [output.to_owned(), rows_of(output), columns_of(output)]
+        .iter()
+        .try_for_each(|file| folders::apart(file, inputs.clone()))
+}
+
+/// The file with the names of the columns of a NumPy array.
+fn columns_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".columns.csv");
+    name.into()
 }
 
 /// The file with what the rows of a NumPy array are.
@@ -88,7 +112,7 @@ impl Vectors {
         list: Option<&str>,
         labeled: bool,
     ) -> Result<Vectors, Failure> {
-        let columns = names.len();
+        let (columns, names) = (names.len(), distinct(names));
         let label = if labeled { ",label" } else { "" };
         let mut output = Output::create(path)?;
         let kind = match format {
@@ -101,9 +125,16 @@ impl Vectors {
                 let mut rows = Output::create(&rows_of(path))?;
                 rows.write(format!("record,start,end{label}\n").as_bytes())?;
                 output.write(&[0; HEADER])?;
-                Kind::Arrays { array: output, rows }
+                // The components of an embedding have no names.
+                let mut of_columns = None;
+                if list.is_none() {
+                    let lines: String = names.iter().map(|name| csv_field(name) + "\n").collect();
+                    let file = of_columns.insert(Output::create(&columns_of(path))?);
+                    file.write(format!("column\n{lines}").as_bytes())?;
+                }
+                Kind::Arrays { array: output, rows, of_columns }
             }
-            VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, names, list, labeled)?)),
+            VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, &names, list, labeled)?)),
         };
         Ok(Vectors { kind, columns, rows: 0 })
     }
@@ -125,7 +156,7 @@ impl Vectors {
                 line.push('\n');
                 output.write(line.as_bytes())
             }
-            Kind::Arrays { array, rows } => {
+            Kind::Arrays { array, rows, .. } => {
                 rows.write(format!("{}\n", text()).as_bytes())?;
                 values.iter().try_for_each(|value| array.write(&value.to_le_bytes()))
             }
@@ -137,8 +168,12 @@ impl Vectors {
     pub(crate) fn finish(self) -> Result<u64, Failure> {
         match self.kind {
             Kind::Csv(output) => output.finish()?,
-            Kind::Arrays { array, rows } => {
-                Output::finish_all([(array, Some(header(self.rows, self.columns))), (rows, None)])?;
+            Kind::Arrays { array, rows, of_columns } => {
+                let header = Some(header(self.rows, self.columns));
+                match of_columns {
+                    Some(columns) => Output::finish_all([(array, header), (rows, None), (columns, None)])?,
+                    None => Output::finish_all([(array, header), (rows, None)])?,
+                }
             }
             Kind::Parquet(table) => table.finish()?,
         }
@@ -156,6 +191,19 @@ fn header(rows: u64, columns: usize) -> Vec<u8> {
     header
 }
 
+/// A column of numbers; any name is allowed, unlike in the text form of a schema.
+fn number(name: &str, kind: PhysicalType) -> Result<Type, ParquetError> {
+    Type::primitive_type_builder(name, kind).with_repetition(Repetition::REQUIRED).build()
+}
+
+/// A column of text.
+fn text(name: &str) -> Result<Type, ParquetError> {
+    Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
+        .with_repetition(Repetition::REQUIRED)
+        .with_logical_type(Some(LogicalType::String))
+        .build()
+}
+
 /// A Parquet file that is being written.
 struct Table {
     writer: SerializedFileWriter<OutputWriter>,
@@ -170,17 +218,21 @@ struct Table {
 
 impl Table {
     fn begin(output: Output, names: &[String], list: Option<&str>, labeled: bool) -> Result<Table, Failure> {
-        let columns = match list {
+        let mut fields = vec![text("record"), number("start", PhysicalType::INT64), number("end", PhysicalType::INT64)];
+        fields.extend(labeled.then(|| text("label")));
+        match list {
             Some(name) => {
-                format!("REQUIRED GROUP {name} (LIST) {{ REPEATED GROUP list {{ REQUIRED FLOAT element; }} }}")
+                let schema = format!(
+                    "message rows {{ REQUIRED GROUP {name} (LIST) {{ REPEATED GROUP list {{ REQUIRED FLOAT element; }} }} }}"
+                );
+                let schema = parse_message_type(&schema).map_err(|error| failed(&error))?;
+                fields.extend(schema.get_fields().iter().map(|field| Ok(field.as_ref().clone())));
             }
-            None => names.iter().map(|name| format!("REQUIRED FLOAT {};", column_name(name))).collect(),
-        };
-        let label = if labeled { "REQUIRED BYTE_ARRAY label (UTF8);" } else { "" };
-        let schema = format!(
-            "message rows {{ REQUIRED BYTE_ARRAY record (UTF8); REQUIRED INT64 start; REQUIRED INT64 end; {label} {columns} }}"
-        );
-        let schema = parse_message_type(&schema).map_err(|error| failed(&error))?;
+            None => fields.extend(names.iter().map(|name| number(name, PhysicalType::FLOAT))),
+        }
+        let fields = fields.into_iter().map(|field| field.map(Arc::new)).collect::<Result<Vec<_>, _>>();
+        let schema = fields.and_then(|fields| Type::group_type_builder("rows").with_fields(fields).build());
+        let schema = schema.map_err(|error| failed(&error))?;
         let properties = Arc::new(WriterProperties::builder().build());
         let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
             .map_err(|error| failed(&error))?;

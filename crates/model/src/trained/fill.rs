@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::predict::Predictor;
 use crate::score::Predict;
 
-/// Most masked bases of one span: 4^6 completions are compared.
-const MOST: usize = 6;
+/// Most masked bases of one span: 4^4 completions are compared.
+const MOST: usize = 4;
 /// Span around a masked base for tokens of variable length if the prior does not say: that of the protocol.
 const SPAN: usize = 12;
 
@@ -47,8 +47,9 @@ pub struct Filled {
 }
 
 impl Trained {
-    /// The `most` most probable tokens of each \[MASK\] of each text. Probabilities are softmax values over all ids for a published model, and
-    /// over all ordinary tokens for a model of tokbench. The segmentation prior is not in them, since the number of masked bases is unknown.
+    /// The `most` most probable tokens of each \[MASK\] of each text. Probabilities are softmax values: over all ids for a published model; over all
+    /// ordinary tokens, with the weights w(v | base on the left) of its prior, for a model of tokbench. The rest of the segmentation prior is not in
+    /// them, since it needs the number of masked bases; for tokens of fixed length there is no such rest.
     ///
     /// # Errors
     /// If the tokens of the tokenizer overlap, so that one mask is no token, or the logits cannot be read from the device.
@@ -58,13 +59,30 @@ impl Trained {
             return Err(Error::Missing(format!("the tokens of {name} overlap: one [MASK] is no stretch of bases")));
         }
         let layouts: Vec<(Layout, Vec<usize>)> = texts.iter().map(|text| self.masked_layout(text)).collect();
-        let ids = if self.published { 0..self.vocabulary() } else { SPECIALS as usize..self.vocabulary() };
+        let ids = if self.published { 0..self.config.vocabulary } else { SPECIALS as usize..self.vocabulary() };
         let rows = self.rows(&layouts.iter().map(|(layout, _)| layout.clone()).collect::<Vec<_>>(), &ids)?;
-        let of = |(rows, (_, starts)): (Vec<Vec<f32>>, (Layout, Vec<usize>))| {
-            let masks = rows.iter().zip(starts);
-            masks.map(|(row, start)| Masked { start, tokens: most_probable(row, ids.start, most) }).collect()
+        let of = |((rows, (_, starts)), text): ((Vec<Vec<f32>>, (Layout, Vec<usize>)), &MaskedText)| {
+            let masks = rows.into_iter().zip(starts).zip(&text.stretches);
+            masks
+                .map(|((mut row, start), before)| {
+                    self.add_weights(&mut row, ids.start, before.last().copied());
+                    Masked { start, tokens: most_probable(&row, ids.start, most) }
+                })
+                .collect()
         };
-        Ok(rows.into_iter().zip(layouts).map(of).collect())
+        Ok(rows.into_iter().zip(layouts).zip(texts).map(of).collect())
+    }
+
+    /// Adds the logarithms of the weights of tokens behind a base to a row of logits from id `first` on.
+    fn add_weights(&self, row: &mut [f32], first: usize, left: Option<u8>) {
+        let Some(prior) = self.fitted.prior.as_ref().filter(|_| !self.published) else { return };
+        let left = left.and_then(dna::code).map_or(protocol::weights::ANY_BASE, |code| code as u8);
+        for (at, logit) in row.iter_mut().enumerate() {
+            let id = (first + at) as u32;
+            // Tokens of other letters have no weight.
+            let dna = self.fitted.tokenizer.vocabulary().is_dna(id);
+            *logit += if dna { prior.weight(id, left).ln() as f32 } else { f32::NEG_INFINITY };
+        }
     }
 
     /// The input of a text, with one target per mask, and the number of given bases before each mask.
@@ -106,38 +124,57 @@ impl Trained {
     /// The probabilities of A, C, G, T at the positions `masked` of a sequence, ascending: p(x) is proportional to the probability that the
     /// model gives to the span around the base with x in it, coded as in a comparison (`docs/protocol.md#code-length`), so that every
     /// tokenizer can be asked. Spans are one token for fixed lengths, else 12 bases with the base in the middle. Other masked bases of the span are
-    /// summed over; those outside of it are shown as N.
+    /// summed over; those outside of it are shown as N. The model sees about `context` bases around the span.
+    ///
+    /// Positions that cannot be filled are returned with the reason: more than 4 masked bases in a span, another letter than A, C, G, T beside them,
+    /// no token that covers them.
     ///
     /// # Errors
-    /// If a span has more than 6 masked bases or another letter than A, C, G, T beside them, or the sequence is shorter than a token.
-    pub fn fill_bases(&self, sequence: &[u8], masked: &[usize]) -> Result<Vec<Filled>, Error> {
+    /// If the logits cannot be read from the device.
+    pub fn fill_bases(
+        &self,
+        sequence: &[u8],
+        masked: &[usize],
+        context: usize,
+    ) -> Result<(Vec<Filled>, Vec<(usize, String)>), Error> {
         let mut bases = sequence.to_vec();
         masked.iter().for_each(|&at| bases[at] = b'N');
-        let mut found = Vec::with_capacity(masked.len());
+        let (mut found, mut refused) = (Vec::with_capacity(masked.len()), Vec::new());
         let mut left = masked;
         while let Some(&first) = left.first() {
-            let span = self.span_around(first, bases.len())?;
-            let inside = left.iter().take_while(|&&at| at < span.end).count();
-            let own: Vec<usize> = masked.iter().copied().filter(|at| span.contains(at)).collect();
-            let told = |what: &str| {
-                Error::Missing(format!("bases {} to {} (around base {}): {what}", span.start + 1, span.end, first + 1))
+            let (span, inside, reason) = match self.span_around(first, bases.len()) {
+                Err(reason) => (first..first + 1, 1, Some(reason)),
+                Ok(span) => {
+                    let inside = left.iter().take_while(|&&at| at < span.end).count();
+                    let reason = refusal(&bases, masked, &span);
+                    (span, inside, reason)
+                }
             };
-            if own.len() > MOST {
-                return Err(told(&format!("{} of them are masked, and at most {MOST} can be", own.len())));
+            let (own, rest) = left.split_at(inside);
+            left = rest;
+            if let Some(reason) = reason {
+                refused.extend(own.iter().map(|&at| (at, reason.clone())));
+                continue;
             }
-            let other = span.clone().find(|at| !own.contains(at) && dna::code(bases[*at]).is_none());
-            if let Some(other) = other {
-                return Err(told(&format!("base {} is {}, not A, C, G or T", other + 1, bases[other] as char)));
-            }
-            let marginals = self.marginals(&mut bases, span, &own)?;
-            found.extend(marginals.into_iter().filter(|filled| left[..inside].contains(&filled.position)));
-            left = &left[inside..];
+            // In the reading frame of the sequence.
+            let frame = match self.fitted.tokenizer.reading() {
+                Reading::Tiling(Some(k)) => k,
+                Reading::Sliding { stride, .. } => stride,
+                Reading::Tiling(None) => 1,
+            };
+            let from = span.start.saturating_sub(context / 2) / frame * frame;
+            let to = (span.end + context / 2).min(bases.len());
+            let inside: Vec<usize> = masked.iter().filter(|at| span.contains(at)).map(|at| at - from).collect();
+            let marginals =
+                self.marginals(&mut bases[from..to].to_vec(), span.start - from..span.end - from, &inside)?;
+            let marginals = marginals.into_iter().map(|filled| Filled { position: filled.position + from, ..filled });
+            found.extend(marginals.filter(|filled| own.contains(&filled.position)));
         }
-        Ok(found)
+        Ok((found, refused))
     }
 
-    /// The span in which a masked base is coded.
-    fn span_around(&self, at: usize, length: usize) -> Result<Range<usize>, Error> {
+    /// The span in which a masked base is coded, or why there is none.
+    fn span_around(&self, at: usize, length: usize) -> Result<Range<usize>, String> {
         let centered = |span: usize, stride: usize| {
             let start = at.saturating_sub(span / 2).min(length - span) / stride * stride;
             start..start + span
@@ -145,7 +182,7 @@ impl Trained {
         Ok(match self.fitted.tokenizer.reading() {
             Reading::Tiling(Some(k)) | Reading::Sliding { k, .. } if k > length => {
                 let name = self.fitted.tokenizer.name();
-                return Err(Error::Missing(format!("the sequence has {length} bases, and a token of {name} has {k}")));
+                return Err(format!("the sequence has {length} bases, and a token of {name} has {k}"));
             }
             // In the reading frame of the sequence; at its end, the last k bases.
             Reading::Tiling(Some(k)) => {
@@ -154,12 +191,11 @@ impl Trained {
             }
             Reading::Sliding { k, stride } => {
                 let span = centered(k, stride);
-                // Bases behind the last token are in none.
-                if span.contains(&at) {
-                    span
-                } else {
-                    return Err(Error::Missing(format!("base {} is in no token: the stride is {stride}", at + 1)));
+                // Bases behind the last whole token are in none.
+                if !span.contains(&at) {
+                    return Err(format!("it is in no token of {k} bases: the stride is {stride}"));
                 }
+                span
             }
             Reading::Tiling(None) => {
                 let most = self.fitted.prior.as_ref().map_or(SPAN, |prior| prior.span()).min(SPAN);
@@ -247,6 +283,17 @@ impl Trained {
         }
         Ok(rows)
     }
+}
+
+/// Why the masked bases of a span cannot be filled, if so.
+fn refusal(bases: &[u8], masked: &[usize], span: &Range<usize>) -> Option<String> {
+    let own = masked.iter().filter(|at| span.contains(at)).count();
+    let place = format!("bases {} to {}", span.start + 1, span.end);
+    if own > MOST {
+        return Some(format!("{own} of {place} are masked, and at most {MOST} can be"));
+    }
+    let other = span.clone().find(|at| !masked.contains(at) && dna::code(bases[*at]).is_none())?;
+    Some(format!("base {} is {}, not A, C, G or T, beside it in {place}", other + 1, bases[other] as char))
 }
 
 /// The most probable ids under the softmax over a row that begins with id `first`; equal ones by id.

@@ -168,9 +168,6 @@ impl Loss {
                         _ => Vec::new(),
                     })
                     .collect();
-                if classes.is_empty() {
-                    return Tensor::zeros([1], &self.device);
-                }
                 let count = classes.len();
                 let weights: Vec<f32> = classes.iter().map(|&class| self.weights[class as usize]).collect();
                 let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
@@ -182,9 +179,6 @@ impl Loss {
             }
             TargetKind::Labels | TargetKind::Contacts => {
                 let shape = outputs.dims();
-                if shape[0] == 0 {
-                    return Tensor::zeros([1], &self.device);
-                }
                 let mut truth = Vec::with_capacity(shape[0] * shape[1]);
                 for (target, &bases) in targets.iter().zip(bases) {
                     let labels = match target {
@@ -217,6 +211,15 @@ impl Loss {
             }
         }
     }
+}
+
+/// Whether nothing of some rows is scored: no base with a class, no pair of bases. Rows are given by their number of bases and target.
+pub(super) fn is_empty(rows: &[(usize, &Target)]) -> bool {
+    rows.iter().all(|(bases, target)| match target {
+        Target::Bases(classes) => classes.iter().all(Option::is_none),
+        Target::Contacts(_) => *bases < 2,
+        Target::Class(_) | Target::Labels(_) | Target::Numbers(_) => false,
+    })
 }
 
 /// Loss per example, metrics by name, and whether all predictions are equal. `found`: probabilities (numbers in their own units) of each row.

@@ -79,8 +79,15 @@ impl Network {
             bases = Some(TokenHead::new(init, hidden, goal.outputs()));
         } else if goal.kind == TargetKind::Contacts {
             contacts = Some(ContactHead::new(init, hidden, goal.outputs()));
+        }
+        if goal.kind == TargetKind::Bases || goal.kind == TargetKind::Contacts {
+            model.classifier = None;
         } else {
             let mut classifier = Classifier::new(init, hidden, goal.outputs(), model.encoder.dropout());
+            // A published pooler is kept.
+            if let Some(published) = model.classifier.take() {
+                classifier.pooler = published.pooler;
+            }
             classifier.pooling = options.settings.pooling;
             model.classifier = Some(classifier);
         }
@@ -111,6 +118,17 @@ impl Network {
         (outputs, states.auxiliary)
     }
 
+    /// The loss of a batch in which nothing is scored: zero, with zero gradients.
+    pub(super) fn no_loss(&self) -> Tensor<1> {
+        self.model.encoder.norm.beta.val().sum().reshape([1]) * 0.0
+            + match (&self.bases, &self.contacts) {
+                (Some(TokenHead { linear }), _) | (None, Some(ContactHead { linear })) => {
+                    linear.weight.val().sum().reshape([1]) * 0.0
+                }
+                (None, None) => self.model.head.bias.val().sum().reshape([1]) * 0.0,
+            }
+    }
+
     /// Probabilities (numbers in their own units) of each sequence, or of each of its bases in order.
     pub(super) fn probabilities(
         &self,
@@ -122,15 +140,18 @@ impl Network {
         let mut found = vec![Vec::new(); inputs.len()];
         for batch in batches(&lengths) {
             let own: Vec<&Input> = batch.iter().map(|&at| inputs[at]).collect();
+            let rows = |input: &Input| match goal.kind {
+                TargetKind::Bases => input.bases,
+                TargetKind::Contacts => input.bases * input.bases.saturating_sub(1) / 2,
+                TargetKind::Class | TargetKind::Labels | TargetKind::Numbers => 1,
+            };
+            if own.iter().all(|input| rows(input) == 0) {
+                continue;
+            }
             let (outputs, _) = self.outputs(&own, None, None, device);
             let mut values = read_back::rows(outputs, "predictions")?.into_iter().map(f64::from);
             for (input, &at) in own.iter().zip(&batch) {
-                let rows = match goal.kind {
-                    TargetKind::Bases => input.bases,
-                    TargetKind::Contacts => input.bases * input.bases.saturating_sub(1) / 2,
-                    TargetKind::Class | TargetKind::Labels | TargetKind::Numbers => 1,
-                };
-                let mut row: Vec<f64> = values.by_ref().take(rows * goal.outputs()).collect();
+                let mut row: Vec<f64> = values.by_ref().take(rows(input) * goal.outputs()).collect();
                 goal.activate(&mut row);
                 found[at] = row;
             }
@@ -207,7 +228,7 @@ fn pairs(head: &ContactHead, means: &Tensor<2>, inputs: &[&Input]) -> Tensor<2> 
             all.push(logits.reshape([bases * bases, outputs]).select(0, upper));
         }
     }
-    if all.is_empty() { Tensor::zeros([0, head.linear.weight.dims()[1]], &means.device()) } else { Tensor::cat(all, 0) }
+    Tensor::cat(all, 0)
 }
 
 /// Attaches adapters to the fused query-key-value projections of the encoder, and freezes everything else. Their initial values come from the

@@ -26,8 +26,8 @@ use crate::trained::Trained;
 pub const DESCRIPTION: &str = "finetuned.json";
 /// What the tokenizer saved of itself.
 const TOKENIZER: &str = "tokenizer.saved";
-/// The low-rank adapters alone.
-const ADAPTERS: &str = "adapters.safetensors";
+/// The low-rank adapters alone, with their description, as Hugging Face's PEFT names them.
+const ADAPTERS: [&str; 2] = ["adapter_model.safetensors", "adapter_config.json"];
 /// Version of the folder.
 const VERSION: u32 = 1;
 
@@ -43,6 +43,7 @@ pub struct TunedModel {
     network: Network,
     device: Device,
     adapters: Option<Vec<u8>>,
+    base_hash: String,
 }
 
 /// `finetuned.json`.
@@ -53,6 +54,8 @@ struct Description {
     program: String,
     /// The model that was fine-tuned, as it was named.
     base: String,
+    /// BLAKE3 hash of its parameters.
+    base_hash: String,
     tokenizer: String,
     /// Whether the tokenizer is a tokenizer.json.
     file: bool,
@@ -82,6 +85,7 @@ impl TunedModel {
             network: network.valid(),
             device: trained.device().clone(),
             adapters,
+            base_hash: trained.hash(),
         }
     }
 
@@ -119,13 +123,19 @@ impl TunedModel {
         if let Some(bytes) = self.tokenizer.save() {
             write(TOKENIZER, &bytes)?;
         }
-        if let Some(bytes) = &self.adapters {
-            write(ADAPTERS, bytes)?;
+        if let (Some(bytes), Some(lora)) = (&self.adapters, self.options.lora) {
+            let description = serde_json::json!({
+                "peft_type": "LORA", "r": lora.rank, "lora_alpha": lora.alpha, "target_modules": ["Wqkv"],
+                "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": false, "base_model_name_or_path": base,
+            });
+            write(ADAPTERS[0], bytes)?;
+            write(ADAPTERS[1], (serde_json::to_string_pretty(&description).unwrap_or_default() + "\n").as_bytes())?;
         }
         let description = Description {
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             base: base.to_owned(),
+            base_hash: self.base_hash.clone(),
             tokenizer: self.tokenizer.name().to_owned(),
             file: self.tokenizer.name().starts_with(file::PREFIX),
             vocabulary: self.config.vocabulary,
@@ -156,7 +166,8 @@ impl TunedModel {
         }
         let found: Description =
             serde_json::from_value(json).map_err(|error| failed(DESCRIPTION, error.to_string()))?;
-        let saved = || std::fs::read(folder.join(TOKENIZER)).map_err(|error| failed(TOKENIZER, error.to_string()));
+        let incomplete = "missing: the folder is incomplete, fine-tune again";
+        let saved = || std::fs::read(folder.join(TOKENIZER)).map_err(|_| failed(TOKENIZER, incomplete.to_owned()));
         let tokenizer: Arc<dyn Tokenizer> = if found.file {
             let shown = folder.join(TOKENIZER).display().to_string();
             let stem = file::stem_of(&found.tokenizer).unwrap_or_default();
@@ -178,8 +189,8 @@ impl TunedModel {
             lookup.segment = found.token_types.then(types);
         }
         let network = Network::with_head(model, &found.goal, &found.options, &init);
-        let network = checkpoint::load_weights(folder, network)?.valid();
-        let (goal, options, device) = (found.goal, found.options, device.clone());
-        Ok((TunedModel { goal, options, config, tokenizer, network, device, adapters: None }, found.report))
+        let network = checkpoint::read_weights(folder, network)?.valid();
+        let (goal, options, device, base_hash) = (found.goal, found.options, device.clone(), found.base_hash);
+        Ok((TunedModel { goal, options, config, tokenizer, network, device, adapters: None, base_hash }, found.report))
     }
 }

@@ -23,18 +23,28 @@ pub(super) fn add(groups: &mut RecordGroups) {
     groups.extend(found.into_iter().map(|(settings, group)| (Some(settings), group)));
 }
 
-/// The runs of each tokenizer at its position encodings.
-fn selected(groups: &Alike<'_>) -> Option<RecordGroup> {
-    let (_, first) = groups.first().filter(|_| groups.len() > 1)?;
+/// The tokenizers with runs on the same seeds in all of the groups.
+fn everywhere<'a>(groups: &[&(String, &'a RecordGroup)]) -> Vec<&'a String> {
     let seeds = |runs: &Runs| runs.keys().copied().collect::<BTreeSet<u64>>();
-    let everywhere = |name: &&String| {
+    let Some((_, first)) = groups.first() else { return Vec::new() };
+    let same = |name: &&String| {
         let own = first.pretrained.get(name).map(seeds);
         groups.iter().all(|(_, group)| group.pretrained.get(name).map(seeds) == own)
     };
-    let names: Vec<&String> = first.pretrained.iter().map(|(name, _)| name).filter(everywhere).collect();
-    if names.len() < 2 {
-        return None;
+    first.pretrained.iter().map(|(name, _)| name).filter(same).collect()
+}
+
+/// The runs of each tokenizer at its position encodings: of those tokenizers and encodings that go together.
+fn selected(groups: &Alike<'_>) -> Option<RecordGroup> {
+    // Encodings that only some tokenizers have are left out first.
+    let mut groups: Vec<&(String, &RecordGroup)> = groups.iter().collect();
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.pretrained.iter().count()));
+    while groups.len() > 1 && everywhere(&groups).len() < 2 {
+        groups.pop();
     }
+    groups.sort_by(|a, b| a.0.cmp(&b.0));
+    let (_, first) = groups.first().filter(|_| groups.len() > 1)?;
+    let names = everywhere(&groups);
     let mut group = RecordGroup { markov: first.markov.clone(), ..RecordGroup::default() };
     for name in names {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
