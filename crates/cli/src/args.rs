@@ -44,6 +44,7 @@ pub struct Tokbench {
 }
 
 /// The commands.
+#[allow(rustdoc::broken_intra_doc_links)] // help texts show [MASK] and [CLS]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Compare tokenizers: plan, train, score, and test the differences.

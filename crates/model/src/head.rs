@@ -122,7 +122,7 @@ impl ContactHead {
 
     /// States `[batch, positions, hidden]` to logits of pairs `[batch, positions, positions, classes]`; undefined at padding.
     #[must_use]
-    pub fn forward(&self, states: Tensor<3>) -> Tensor<4> {
+    pub fn forward(&self, states: &Tensor<3>) -> Tensor<4> {
         // The products of two states with a weight are a matrix product, symmetric as it is: [batch, positions, positions] for each class.
         let [hidden, classes] = self.linear.weight.dims();
         let weight = self.linear.weight.val();

@@ -17,7 +17,7 @@ use tokenize::vocabulary::{CLS, SEP};
 use crate::config::ModelConfig;
 use crate::network::Model;
 
-pub use fill::{Filled, Masked, MaskedText};
+pub use fill::{Filled, FilledBases, Masked, MaskedText};
 pub use states::{SequenceStates, batches};
 
 /// A trained model with its tokenizer, for inference.

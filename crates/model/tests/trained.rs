@@ -7,7 +7,7 @@ use model::config::ModelConfig;
 use model::network::Model;
 use model::predict::Predictor;
 use model::score::Scorer;
-use model::trained::{MaskedText, Trained};
+use model::trained::{FilledBases, MaskedText, Trained};
 use protocol::weights::Weights;
 use protocol::{Fitted, PriorKind};
 use tokenize::registry;
@@ -69,7 +69,7 @@ fn masked_bases_have_the_probabilities_of_scoring() {
         let trained = trained(name, Position::EQUAL_REACH);
         let mut window = text(500)[400..424].to_vec();
         // In a window of two cells, pass 1 of the scoring plan masks bases 12 to 23: the span around base 18.
-        let (found, refused) = trained.fill_bases(&window, &[18], 1000).unwrap();
+        let FilledBases { filled: found, refused } = trained.fill_bases(&window, &[18], 1000).unwrap();
         assert!(refused.is_empty());
         let predictor = Predictor::new(trained.model(), trained.device());
         let mut scorer = Scorer::new(predictor, &trained.fitted, 12);
@@ -90,7 +90,7 @@ fn masked_bases_have_the_probabilities_of_scoring() {
 fn a_masked_base_is_a_masked_token_of_single_bases() {
     let trained = trained("base", Position::ALIBI);
     let sequence = text(60);
-    let found = trained.fill_bases(&sequence, &[30], 1000).unwrap().0;
+    let found = trained.fill_bases(&sequence, &[30], 1000).unwrap().filled;
     let stretches = vec![sequence[..30].to_vec(), sequence[31..].to_vec()];
     let tokens = trained.fill_tokens(&[MaskedText { stretches }], 4).unwrap();
     assert_eq!((tokens[0].len(), tokens[0][0].start), (1, 30));
@@ -107,7 +107,7 @@ fn masked_bases_of_every_tokenizer() {
         let trained = trained(name, Position::EQUAL_REACH);
         let sequence = text(99);
         let masked = [0, 3, 41, 44, 95, 98];
-        let (found, refused) = trained.fill_bases(&sequence, &masked, 60).unwrap();
+        let FilledBases { filled: found, refused } = trained.fill_bases(&sequence, &masked, 60).unwrap();
         assert!(refused.is_empty(), "{name} {refused:?}");
         assert_eq!(found.iter().map(|filled| filled.position).collect::<Vec<_>>(), masked, "{name}");
         for filled in &found {
@@ -115,12 +115,12 @@ fn masked_bases_of_every_tokenizer() {
         }
         let mut hidden = sequence.clone();
         masked.iter().for_each(|&at| hidden[at] = b'N');
-        assert_eq!(trained.fill_bases(&hidden, &masked, 60).unwrap().0, found, "{name}");
+        assert_eq!(trained.fill_bases(&hidden, &masked, 60).unwrap().filled, found, "{name}");
     }
     let trained = trained("bpe64", Position::EQUAL_REACH);
     // What cannot be filled is told, and the rest is filled.
     let masked: Vec<usize> = (40..47).chain([80]).collect();
-    let (found, refused) = trained.fill_bases(&text(100), &masked, 1000).unwrap();
+    let FilledBases { filled: found, refused } = trained.fill_bases(&text(100), &masked, 1000).unwrap();
     assert_eq!((found.len(), refused.len()), (1, 7));
     assert_eq!(refused[0], (40, "6 of bases 35 to 46 are masked, and at most 4 can be".to_owned()));
 }

@@ -1,5 +1,8 @@
 //! Flags of the commands that apply a trained model: `fill-mask`, `embed`, `finetune`, `predict`.
 
+// Help texts show [MASK] and [CLS].
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};

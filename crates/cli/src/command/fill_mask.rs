@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataset::text::excerpt;
-use model::trained::{MaskedText, Trained};
+use model::trained::{FilledBases, MaskedText, Trained};
 use pipeline::Builtin;
 
 use crate::args::{self, MaskUnit};
@@ -118,7 +118,7 @@ struct Refused {
 fn bases(trained: &Trained, args: &args::FillMask, output: &mut Output) -> Result<(), Failure> {
     let mut begun = false;
     let mut fill = |name: &str, place: &str, sequence: &[u8], masked: &[usize]| -> Result<Vec<Refused>, Failure> {
-        let (filled, refused) = trained.fill_bases(sequence, masked, args.context)?;
+        let FilledBases { filled, refused } = trained.fill_bases(sequence, masked, args.context)?;
         if !begun {
             output.write(b"sequence,position,A,C,G,T\n")?;
             begun = true;

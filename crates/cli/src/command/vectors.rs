@@ -41,7 +41,7 @@ pub(crate) struct Vectors {
 
 enum Kind {
     Csv(Output),
-    Arrays { array: Output, rows: Output, of_columns: Option<Output> },
+    Arrays { array: Box<Output>, rows: Box<Output>, of_columns: Option<Box<Output>> },
     Parquet(Box<Table>),
 }
 
@@ -75,10 +75,11 @@ fn distinct(names: &[String]) -> Vec<String> {
 }
 
 /// Refuses an output whose files would overwrite an input.
-pub(crate) fn apart<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path> + Clone) -> Result<(), Failure> {
+pub(crate) fn apart<'a>(output: &Path, inputs: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
+    let inputs: Vec<&Path> = inputs.collect();
     [output.to_owned(), rows_of(output), columns_of(output)]
         .iter()
-        .try_for_each(|file| folders::apart(file, inputs.clone()))
+        .try_for_each(|file| folders::apart(file, inputs.iter().copied()))
 }
 
 /// The file with the names of the columns of a NumPy array.
@@ -129,10 +130,10 @@ impl Vectors {
                 let mut of_columns = None;
                 if list.is_none() {
                     let lines: String = names.iter().map(|name| csv_field(name) + "\n").collect();
-                    let file = of_columns.insert(Output::create(&columns_of(path))?);
+                    let file = of_columns.insert(Box::new(Output::create(&columns_of(path))?));
                     file.write(format!("column\n{lines}").as_bytes())?;
                 }
-                Kind::Arrays { array: output, rows, of_columns }
+                Kind::Arrays { array: Box::new(output), rows: Box::new(rows), of_columns }
             }
             VectorFormat::Parquet => Kind::Parquet(Box::new(Table::begin(output, &names, list, labeled)?)),
         };
@@ -171,8 +172,8 @@ impl Vectors {
             Kind::Arrays { array, rows, of_columns } => {
                 let header = Some(header(self.rows, self.columns));
                 match of_columns {
-                    Some(columns) => Output::finish_all([(array, header), (rows, None), (columns, None)])?,
-                    None => Output::finish_all([(array, header), (rows, None)])?,
+                    Some(columns) => Output::finish_all([(*array, header), (*rows, None), (*columns, None)])?,
+                    None => Output::finish_all([(*array, header), (*rows, None)])?,
                 }
             }
             Kind::Parquet(table) => table.finish()?,

@@ -46,6 +46,15 @@ pub struct Filled {
     pub probabilities: [f64; 4],
 }
 
+/// The masked bases of a sequence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FilledBases {
+    /// Those with probabilities, by position.
+    pub filled: Vec<Filled>,
+    /// Those that cannot be filled, with the reason.
+    pub refused: Vec<(usize, String)>,
+}
+
 impl Trained {
     /// The `most` most probable tokens of each \[MASK\] of each text. Probabilities are softmax values: over all ids for a published model; over all
     /// ordinary tokens, with the weights w(v | base on the left) of its prior, for a model of tokbench. The rest of the segmentation prior is not in
@@ -61,16 +70,15 @@ impl Trained {
         let layouts: Vec<(Layout, Vec<usize>)> = texts.iter().map(|text| self.masked_layout(text)).collect();
         let ids = if self.published { 0..self.config.vocabulary } else { SPECIALS as usize..self.vocabulary() };
         let rows = self.rows(&layouts.iter().map(|(layout, _)| layout.clone()).collect::<Vec<_>>(), &ids)?;
-        let of = |((rows, (_, starts)), text): ((Vec<Vec<f32>>, (Layout, Vec<usize>)), &MaskedText)| {
-            let masks = rows.into_iter().zip(starts).zip(&text.stretches);
-            masks
-                .map(|((mut row, start), before)| {
-                    self.add_weights(&mut row, ids.start, before.last().copied());
-                    Masked { start, tokens: most_probable(&row, ids.start, most) }
-                })
-                .collect()
-        };
-        Ok(rows.into_iter().zip(layouts).zip(texts).map(of).collect())
+        let mut all = Vec::with_capacity(texts.len());
+        for ((rows, (_, starts)), text) in rows.into_iter().zip(layouts).zip(texts) {
+            let masks = rows.into_iter().zip(starts).zip(&text.stretches).map(|((mut row, start), before)| {
+                self.add_weights(&mut row, ids.start, before.last().copied());
+                Masked { start, tokens: most_probable(&row, ids.start, most) }
+            });
+            all.push(masks.collect());
+        }
+        Ok(all)
     }
 
     /// Adds the logarithms of the weights of tokens behind a base to a row of logits from id `first` on.
@@ -131,12 +139,7 @@ impl Trained {
     ///
     /// # Errors
     /// If the logits cannot be read from the device.
-    pub fn fill_bases(
-        &self,
-        sequence: &[u8],
-        masked: &[usize],
-        context: usize,
-    ) -> Result<(Vec<Filled>, Vec<(usize, String)>), Error> {
+    pub fn fill_bases(&self, sequence: &[u8], masked: &[usize], context: usize) -> Result<FilledBases, Error> {
         let mut bases = sequence.to_vec();
         masked.iter().for_each(|&at| bases[at] = b'N');
         let (mut found, mut refused) = (Vec::with_capacity(masked.len()), Vec::new());
@@ -170,7 +173,7 @@ impl Trained {
             let marginals = marginals.into_iter().map(|filled| Filled { position: filled.position + from, ..filled });
             found.extend(marginals.filter(|filled| own.contains(&filled.position)));
         }
-        Ok((found, refused))
+        Ok(FilledBases { filled: found, refused })
     }
 
     /// The span in which a masked base is coded, or why there is none.

@@ -77,7 +77,7 @@ impl SequenceStates {
     }
 }
 
-/// Groups sequences by length: indices of the sequences of each batch, longest first. A batch has at most [`POSITIONS`] positions (or
+/// Groups sequences by length: indices of the sequences of each batch, longest first. A batch has at most 4,096 positions (or
 /// one sequence), less than 5 % of them padding.
 #[must_use]
 pub fn batches(lengths: &[usize]) -> Vec<Vec<usize>> {

@@ -218,7 +218,7 @@ fn pairs(head: &ContactHead, means: &Tensor<2>, inputs: &[&Input]) -> Tensor<2> 
         let bases = input.bases;
         let own = means.clone().narrow(0, from, bases).reshape([1, bases, hidden]);
         from += bases;
-        let logits = head.forward(own);
+        let logits = head.forward(&own);
         let outputs = logits.dims()[3];
         let upper: Vec<i64> =
             (0..bases).flat_map(|one| (one + 1..bases).map(move |other| (one * bases + other) as i64)).collect();

@@ -56,7 +56,7 @@ fn vectors_of_downstream_heads() {
             let (model, head) = loaded(&file, "contact", "contact_head", folder, &device);
             let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
             let states = model.states(ids(), &lengths, None).positions;
-            let found = numbers(&ContactHead { linear }.forward(states));
+            let found = numbers(&ContactHead { linear }.forward(&states));
             // Pairs without padding: rows and columns at padding are undefined.
             let tokens = input.shape("input_ids")[1];
             let kept = |values: &[f32]| -> Vec<f32> {
