@@ -71,15 +71,23 @@ fn labels(rows: &[Example]) -> HashMap<&[u8], Option<u32>> {
 }
 
 fn overlap(rows: &[Example], seen: &HashMap<&[u8], Option<u32>>) -> Overlap {
-    let mut overlap = Overlap { rows: rows.len(), ..Overlap::default() };
-    for row in rows {
-        if seen.contains_key(row.sequence.as_slice()) {
-            overlap.exact += 1;
-        } else if seen.contains_key(reverse_complement(&row.sequence).as_slice()) {
-            overlap.reverse += 1;
+    Overlap::of(rows.iter().map(|row| row.sequence.as_slice()), |sequence| seen.contains_key(sequence))
+}
+
+impl Overlap {
+    /// Counts the sequences that `seen` knows, themselves or their reverse complements.
+    pub fn of<'a>(sequences: impl Iterator<Item = &'a [u8]>, seen: impl Fn(&[u8]) -> bool) -> Overlap {
+        let mut overlap = Overlap::default();
+        for sequence in sequences {
+            overlap.rows += 1;
+            if seen(sequence) {
+                overlap.exact += 1;
+            } else if seen(&reverse_complement(sequence)) {
+                overlap.reverse += 1;
+            }
         }
+        overlap
     }
-    overlap
 }
 
 impl fmt::Display for Leaks {

@@ -94,10 +94,9 @@ impl Table {
                 return Err(Error::Label { path: path(), line, found, why: "not valid UTF-8" });
             }
         };
-        let label = match self.label_column.filter(|_| self.kind == LabelColumn::Classes) {
+        let label = match field.filter(|_| self.kind == LabelColumn::Classes) {
             None => None,
-            Some(column) => {
-                let field = row.get(column).unwrap_or_default().trim_ascii();
+            Some(field) => {
                 let label = Label::read(field, self.first_label.as_ref()).map_err(|why| {
                     let found = String::from_utf8_lossy(field).into_owned();
                     Error::Label { path: path(), line, found, why }

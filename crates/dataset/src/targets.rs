@@ -21,7 +21,7 @@
 //! assert_eq!(data.tables[0][1].target, Target::Labels(vec![false, false]));
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use dna::policy::Counts;
@@ -64,6 +64,18 @@ pub enum Target {
     Bases(Vec<Option<u32>>),
     /// Pairs of bases in contact, from 0, the left one first; sorted, each once.
     Contacts(Vec<(u32, u32)>),
+}
+
+impl Target {
+    /// Whether anything of a sequence of `bases` bases is predicted: a base with a class, a pair of bases; always for other kinds.
+    #[must_use]
+    pub fn is_scored(&self, bases: usize) -> bool {
+        match self {
+            Target::Bases(classes) => classes.iter().any(Option::is_some),
+            Target::Contacts(_) => bases > 1,
+            Target::Class(_) | Target::Labels(_) | Target::Numbers(_) => true,
+        }
+    }
 }
 
 /// A sequence with its label.
@@ -155,7 +167,8 @@ pub fn read(paths: &[&Path], kind: TargetKind) -> Result<Targets> {
         Some(width) => (1..=width).map(|number| number.to_string()).collect(),
         None => names.into_iter().map(|name| name.text).collect(),
     };
-    let number = |name: &str| names.iter().position(|known| known == name).unwrap_or_default() as u32;
+    let numbers_of: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
+    let number = |name: &str| numbers_of.get(name).copied().unwrap_or_default();
     let target = |text: &str, length: usize| match kind {
         TargetKind::Contacts => Target::Contacts(pairs(text, length).unwrap_or_default()),
         TargetKind::Class => Target::Class(number(text)),
@@ -174,7 +187,8 @@ pub fn read(paths: &[&Path], kind: TargetKind) -> Result<Targets> {
             .map(|row| Row { target: target(&row.text, row.sequence.len()), sequence: row.sequence })
             .collect()
     };
-    Ok(Targets { tables: all.into_iter().map(|(_, table)| rows(table)).collect(), names, counts })
+    let tables = all.into_iter().map(|(_, table)| rows(table)).collect();
+    Ok(Targets { tables, names, counts })
 }
 
 /// Splits rows by a hash of their canonical sequence: training, validation (`dev` of all), test (`test` of all). Copies and reverse

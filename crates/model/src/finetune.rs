@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use experiment::run::Finetune;
-use protocol::layout::centers;
-use tokenize::vocabulary::{CLS, PAD, SEP};
+use protocol::layout::Layout;
+use tokenize::vocabulary::PAD;
 use tokenize::{Token, Tokenizer};
 
 use crate::config::ModelConfig;
@@ -94,7 +94,6 @@ pub struct Encoded {
 pub(crate) fn encode(tokenizer: &dyn Tokenizer, sequence: &[u8]) -> (Encoded, Vec<Token>) {
     let mut tokens: Vec<Token> = Vec::new();
     tokenizer.encode(sequence, &mut tokens);
-    let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    let centers = centers(&tokens, sequence.len());
+    let Layout { ids, centers, .. } = Layout::unmasked(&tokens, sequence.len());
     (Encoded { ids, centers }, tokens)
 }

@@ -131,13 +131,25 @@ impl Model {
 
 /// Number of parameters of a module.
 pub fn count<M: Module>(module: &M) -> usize {
-    struct Count(usize);
+    count_if(module, |_| true)
+}
+
+/// Number of parameters of a module that are trained: not frozen.
+pub fn count_trained<M: Module>(module: &M) -> usize {
+    count_if(module, |is_trained| is_trained)
+}
+
+/// Number of parameters for which `wanted` holds, given whether they are trained.
+fn count_if<M: Module>(module: &M, wanted: fn(bool) -> bool) -> usize {
+    struct Count(usize, fn(bool) -> bool);
     impl ModuleVisitor for Count {
         fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-            self.0 += parameter.shape().num_elements();
+            if self.1(parameter.is_require_grad()) {
+                self.0 += parameter.shape().num_elements();
+            }
         }
     }
-    let mut total = Count(0);
+    let mut total = Count(0, wanted);
     module.visit(&mut total);
     total.0
 }

@@ -5,10 +5,9 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::Device;
 use dataset::ScoringWindow;
-use protocol::layout::{Layout, SegmentedWindow, centers};
+use protocol::layout::{Layout, SegmentedWindow};
 use protocol::{Fitted, masking_plan as plan};
 use tokenize::Token;
-use tokenize::vocabulary::{CLS, SEP};
 
 use crate::batch::Batch;
 use crate::frontend::Route;
@@ -102,8 +101,7 @@ pub(crate) fn lengths(model: &Model, fitted: &Fitted, windows: &[ScoringWindow],
 pub fn segment(model: &Model, fitted: &Fitted, bases: &[u8], device: &Device) -> Vec<Range<usize>> {
     let mut tokens: Vec<Token> = Vec::new();
     fitted.tokenizer.encode(bases, &mut tokens);
-    let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP)).collect();
-    let layout = Layout { ids, targets: Vec::new(), centers: centers(&tokens, bases.len()), masked: 0 };
+    let layout = Layout::unmasked(&tokens, bases.len());
     match route(model, fitted, &layout, device) {
         Route::Same => tokens.iter().map(|token| token.start as usize..token.end as usize).collect(),
         // Positions 0 and last are [CLS] and [SEP], which cover no base.

@@ -10,9 +10,8 @@ mod states;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use protocol::Fitted;
-use protocol::layout::{Layout, centers};
+use protocol::layout::Layout;
 use tokenize::Token;
-use tokenize::vocabulary::{CLS, SEP};
 
 use crate::config::ModelConfig;
 use crate::network::Model;
@@ -75,9 +74,6 @@ impl Trained {
     pub fn layout(&self, bases: &[u8]) -> (Layout, Vec<Token>) {
         let mut tokens: Vec<Token> = Vec::new();
         self.fitted.tokenizer.encode(bases, &mut tokens);
-        let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP));
-        let layout =
-            Layout { ids: ids.collect(), targets: Vec::new(), centers: centers(&tokens, bases.len()), masked: 0 };
-        (layout, tokens)
+        (Layout::unmasked(&tokens, bases.len()), tokens)
     }
 }

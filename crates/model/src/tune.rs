@@ -1,4 +1,4 @@
-//! Fine-tuning a trained model on labeled sequences of one's own, and prediction: classes, several labels, numbers, or a class per base.
+//! Fine-tuning a trained model on labeled sequences of one's own, and prediction: classes, several labels, numbers, a class per base, or contacts.
 //!
 //! [`tune`] trains all parameters, or low-rank adapters of the fused query-key-value projections ([`LoraOptions`]; Hu et al., ICLR 2022), by
 //! the loop of [`crate::fit`]; the best checkpoint of the validation split is kept. [`TunedModel`] is the result: it predicts, and
@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint;
 use crate::error::Error;
-use crate::fit::{Evaluation, Objective, optimize};
-use crate::network::count;
+use crate::fit::{Evaluation, Objective, finite, optimize};
+use crate::network::{count, count_trained};
 use crate::noise::Noise;
 use crate::trained::Trained;
 use crate::watch::Watch;
@@ -31,7 +31,7 @@ use crate::watch::Watch;
 pub use goal::Goal;
 use goal::{Loss, evaluate};
 use network::{Input, Network};
-pub use options::{LoraOptions, Options, default_settings};
+pub use options::{LoraOptions, Options};
 pub use report::{Attempt, Report};
 pub use saved::{DESCRIPTION, TunedModel};
 
@@ -97,12 +97,10 @@ pub fn tune(
         let seed = options.seed.wrapping_add(u64::from(number) * ATTEMPT);
         let network = Network::new(trained, &goal, options, seed);
         let own = folder.join(format!("attempt-{number}"));
-        let size = (network.parameters(), network.trained());
+        let size = (count(&network), count_trained(&network));
         let (network, state, more) = optimize(seed, network, &objective, &options.settings, &own, watch)?;
         notes.extend(more);
-        let found = objective.probabilities(&network, &dev)?;
-        let (_, dev_metrics, collapsed) =
-            evaluate(&goal, &found, &dev.iter().map(|row| &row.target).collect::<Vec<_>>());
+        let (_, dev_metrics, collapsed) = objective.measured(&network, &dev)?;
         attempts.push(Attempt { seed, dev_losses: state.dev_losses.clone(), best: state.best, collapsed });
         if collapsed && number < options.restarts {
             notes.push(format!(
@@ -110,12 +108,7 @@ pub fn tune(
             ));
             continue;
         }
-        let found = objective.probabilities(&network, &test)?;
-        let test_metrics = if test.is_empty() {
-            BTreeMap::new()
-        } else {
-            evaluate(&goal, &found, &test.iter().map(|row| &row.target).collect::<Vec<_>>()).1
-        };
+        let test_metrics = if test.is_empty() { BTreeMap::new() } else { objective.measured(&network, &test)?.1 };
         let report = Report {
             rows: [train.len(), dev.len(), test.len()],
             attempts,
@@ -176,17 +169,14 @@ struct Tuning<'a> {
 }
 
 impl Tuning<'_> {
-    fn probabilities(&self, network: &Network, rows: &[Prepared]) -> Result<Vec<Vec<f64>>, Error> {
+    /// Loss per row, metrics, and whether the network predicts the same for all rows.
+    fn measured(&self, network: &Network, rows: &[Prepared]) -> Result<(f64, BTreeMap<String, f64>, bool), Error> {
         let forward: Vec<&Input> = rows.iter().map(|row| &row.forward).collect();
-        let mut found = network.probabilities(&forward, self.goal, self.device)?;
-        if self.options.reverse_complement {
-            let reverse: Vec<&Input> = rows.iter().filter_map(|row| row.reverse.as_ref()).collect();
-            let other = network.probabilities(&reverse, self.goal, self.device)?;
-            for (own, other) in found.iter_mut().zip(other) {
-                self.goal.average(own, &other);
-            }
-        }
-        Ok(found)
+        let reverse: Vec<&Input> = rows.iter().filter_map(|row| row.reverse.as_ref()).collect();
+        let reverse = self.options.reverse_complement.then_some(&reverse[..]);
+        let found = network.probabilities(&forward, reverse, self.goal, self.device)?;
+        let targets: Vec<&Target> = rows.iter().map(|row| &row.target).collect();
+        Ok(evaluate(self.goal, &found, &targets))
     }
 }
 
@@ -213,28 +203,18 @@ impl Objective<Network> for Tuning<'_> {
             .collect();
         let inputs: Vec<&Input> = rows.iter().map(|(input, _)| *input).collect();
         let targets: Vec<&Target> = rows.iter().map(|(_, target)| target).collect();
-        if goal::is_empty(&rows.iter().map(|(input, target)| (input.bases, target)).collect::<Vec<_>>()) {
+        if rows.iter().all(|(input, target)| !target.is_scored(input.bases)) {
             return Ok(network.no_loss());
         }
         let autodiff = self.device.clone().autodiff();
         let scored = goal::scored(&targets);
         let (outputs, auxiliary) = network.outputs(&inputs, scored.as_deref(), Some(noise), &autodiff);
         let bases: Vec<usize> = inputs.iter().map(|input| input.bases).collect();
-        let loss = self.loss.mean(outputs, &targets, &bases);
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        if !value.is_finite() {
-            return Err(value);
-        }
-        Ok(match auxiliary {
-            Some(auxiliary) => loss + auxiliary,
-            None => loss,
-        })
+        finite(self.loss.mean(outputs, &targets, &bases), auxiliary)
     }
 
     fn evaluate(&self, network: &Network) -> Result<Evaluation, Error> {
-        let found = self.probabilities(network, self.dev)?;
-        let (loss, metrics, _) =
-            evaluate(self.goal, &found, &self.dev.iter().map(|row| &row.target).collect::<Vec<_>>());
+        let (loss, metrics, _) = self.measured(network, self.dev)?;
         let score = metrics.get(self.options.metric.name()).copied().unwrap_or_default();
         Ok(Evaluation { loss, score })
     }
@@ -242,30 +222,5 @@ impl Objective<Network> for Tuning<'_> {
     fn beats(&self, found: &Evaluation, earlier: &Evaluation) -> bool {
         let metric = if self.goal.kind == TargetKind::Class { self.options.metric } else { Metric::Mcc };
         found.beats(earlier, metric)
-    }
-}
-
-/// Number of trained parameters of a module.
-fn trained_count<M: Module>(module: &M) -> usize {
-    struct Count(usize);
-    impl burn::module::ModuleVisitor for Count {
-        fn visit_float<const D: usize>(&mut self, parameter: &burn::module::Param<burn::tensor::Tensor<D>>) {
-            if parameter.is_require_grad() {
-                self.0 += parameter.shape().num_elements();
-            }
-        }
-    }
-    let mut total = Count(0);
-    module.visit(&mut total);
-    total.0
-}
-
-impl Network {
-    fn parameters(&self) -> usize {
-        count(self)
-    }
-
-    fn trained(&self) -> usize {
-        trained_count(self)
     }
 }

@@ -77,6 +77,17 @@ pub enum Error {
     Frontend,
 }
 
+impl Error {
+    /// The message with the folder of the checkpoint, which errors about tensors do not name.
+    #[must_use]
+    pub fn in_folder(&self, folder: &Path) -> String {
+        match self {
+            Error::File { .. } => self.to_string(),
+            _ => format!("{}: {self}", folder.display()),
+        }
+    }
+}
+
 /// One tensor of a file, in f32.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {

@@ -10,7 +10,7 @@ use experiment::config::{EncoderConfig, Finetuning};
 use model::config::ModelConfig;
 use model::network::Model;
 use model::trained::Trained;
-use model::tune::{Data, LoraOptions, Options, Report, TunedModel, default_settings, tune};
+use model::tune::{Data, LoraOptions, Options, Report, TunedModel, tune};
 use model::{Error, Watch};
 use protocol::{Fitted, PriorKind};
 use tokenize::registry;
@@ -78,7 +78,7 @@ fn trained(name: &str) -> Trained {
 }
 
 fn options(labels: TargetKind, epochs: f64) -> Options {
-    let settings = Finetuning { epochs, batch: 16, learning_rate: 4e-3, evaluations: 4, ..default_settings() };
+    let settings = Finetuning { epochs, batch: 16, learning_rate: 4e-3, evaluations: 4, ..Finetuning::default() };
     Options {
         labels,
         settings,

@@ -203,9 +203,7 @@ pub fn finished(workspace: &Workspace, start: &str) -> Result<Record> {
 fn published(folder: &Path, device: &str) -> Result<Trained> {
     let refused = |reason: String, remedy: &str| Error::new(ErrorKind::Data, reason, remedy);
     let checkpoint = Checkpoint::read(folder).map_err(|error| {
-        let named = matches!(error, model::weights::Error::File { .. });
-        let reason = if named { error.to_string() } else { format!("{}: {error}", folder.display()) };
-        refused(reason, "name a folder with config.json and model.safetensors or pytorch_model.bin")
+        refused(error.in_folder(folder), "name a folder with config.json and model.safetensors or pytorch_model.bin")
     })?;
     let path = folder.join("tokenizer.json");
     let shown = path.display().to_string();

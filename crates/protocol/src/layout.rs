@@ -78,6 +78,15 @@ pub struct Layout {
     pub masked: usize,
 }
 
+impl Layout {
+    /// \[CLS\] tokens \[SEP\] of a sequence of `bases` bases, with nothing masked.
+    #[must_use]
+    pub fn unmasked(tokens: &[Token], bases: usize) -> Layout {
+        let ids = std::iter::once(CLS).chain(tokens.iter().map(|token| token.id)).chain(std::iter::once(SEP));
+        Layout { ids: ids.collect(), centers: centers(tokens, bases), ..Layout::default() }
+    }
+}
+
 impl SegmentedWindow {
     /// Tokenizes a window under a masking plan. A tiling tokenizer encodes every segment between masked spans, and every span, as a
     /// sequence of its own; a sliding one keeps its positions.

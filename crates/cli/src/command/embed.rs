@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataset::Counts;
 use model::trained::{SequenceStates, Trained};
 use pipeline::Builtin;
 
@@ -42,26 +41,22 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Embed) -> Result<u8, Fail
     let trained = open(builtin, &args.trained)?;
     let names: Vec<String> = (0..trained.config.encoder.hidden).map(|component| format!("e{component}")).collect();
     let mut vectors = Vectors::create(&args.output, format, &names, Some("embedding"), false)?;
-    let (mut batch, mut bases, mut counts) = (Vec::new(), 0, Counts::default());
-    for file in &args.files {
-        let mut sequences = dataset::sequences::open(file)?;
-        for record in sequences.by_ref() {
-            let record = record?;
-            for (range, own) in windows(record.bases.len(), args.window, args.overlap) {
-                bases += range.len();
-                let (name, text) = (record.name.clone(), record.bases[range.clone()].to_vec());
-                batch.push(Window { record: name, range, own, bases: text });
-                if bases >= BATCH {
-                    write(&trained, args.pooling, &std::mem::take(&mut batch), &mut vectors)?;
-                    bases = 0;
-                }
+    let (mut batch, mut bases, mut records) = (Vec::new(), 0, dataset::sequences::all(&args.files));
+    for record in records.by_ref() {
+        let record = record?;
+        for (range, own) in windows(record.bases.len(), args.window, args.overlap) {
+            bases += range.len();
+            let (name, text) = (record.name.clone(), record.bases[range.clone()].to_vec());
+            batch.push(Window { record: name, range, own, bases: text });
+            if bases >= BATCH {
+                write(&trained, args.pooling, &std::mem::take(&mut batch), &mut vectors)?;
+                bases = 0;
             }
         }
-        counts += *sequences.counts();
     }
     write(&trained, args.pooling, &batch, &mut vectors)?;
     let rows = vectors.finish()?;
-    errln!("{counts}; {rows} rows of {} components", trained.config.encoder.hidden);
+    errln!("{}; {rows} rows of {} components", records.counts(), trained.config.encoder.hidden);
     Ok(0)
 }
 

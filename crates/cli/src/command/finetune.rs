@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum;
+use dataset::leaks::Overlap;
 use dataset::targets::{self, Row, Target};
 use dataset::{Metric, TargetKind};
 use experiment::config::{Finetuning, Pooling};
@@ -50,7 +52,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
         let cause = format!("adapters of rank {rank} are no smaller than matrices of width {hidden}");
         return Err(Failure::new(USAGE, cause, "use a smaller --lora, or train all parameters"));
     }
-    let rate = if trained.published { 3e-5 } else { tune::default_settings().learning_rate };
+    let rate = if trained.published { 3e-5 } else { Finetuning::default().learning_rate };
     let options = Options {
         labels: kind,
         settings: Finetuning {
@@ -63,7 +65,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
                 PooledState::Mean => Pooling::Mean,
                 PooledState::Cls => Pooling::Cls,
             },
-            ..tune::default_settings()
+            ..Finetuning::default()
         },
         seed: args.seed,
         lora: args.lora.map(|rank| LoraOptions { rank, alpha: args.lora_alpha }),
@@ -113,16 +115,17 @@ fn line(metrics: &BTreeMap<String, f64>) -> String {
 
 /// Refuses flags that would change nothing.
 fn without_effect(args: &args::Finetune, kind: TargetKind) -> Result<(), Failure> {
-    let refuse = |flag: &str, labels: &str| {
+    let refuse = |flag: &str| {
+        let labels = args.labels.to_possible_value();
+        let labels = labels.as_ref().map_or("", |value| value.get_name());
         Err(Failure::new(USAGE, format!("{flag} has no effect with --labels {labels}"), "omit it"))
     };
-    match kind {
-        TargetKind::Numbers if args.class_weights => refuse("--class-weights", "numbers"),
-        TargetKind::Numbers if args.metric.is_some() => refuse("--metric", "numbers"),
-        TargetKind::Labels if args.metric.is_some() => refuse("--metric", "labels"),
-        TargetKind::Bases if args.metric.is_some() => refuse("--metric", "bases"),
-        TargetKind::Contacts if args.metric.is_some() => refuse("--metric", "contacts"),
-        _ => Ok(()),
+    if kind == TargetKind::Numbers && args.class_weights {
+        refuse("--class-weights")
+    } else if kind != TargetKind::Class && args.metric.is_some() {
+        refuse("--metric")
+    } else {
+        Ok(())
     }
 }
 
@@ -133,12 +136,12 @@ fn tables(args: &args::Finetune) -> Vec<&Path> {
 
 /// Tells rows that are in two splits: metrics on them say little about new sequences.
 fn leaks(data: &Data) {
-    let canonical = |row: &Row| dna::reverse_complement(&row.sequence).min(row.sequence.clone());
-    let seen: HashSet<Vec<u8>> = data.train.iter().map(canonical).collect();
+    let seen: HashSet<&[u8]> = data.train.iter().map(|row| row.sequence.as_slice()).collect();
     for (name, rows) in [("validation", &data.dev), ("test", &data.test)] {
-        let leaked = rows.iter().filter(|row| seen.contains(&canonical(row))).count();
-        if leaked > 0 {
-            errln!("note: {leaked} of {} {name} rows are also in the training table, on either strand", rows.len());
+        let sequences = rows.iter().map(|row| row.sequence.as_slice());
+        let Overlap { exact, reverse, rows } = Overlap::of(sequences, |sequence| seen.contains(sequence));
+        if exact + reverse > 0 {
+            errln!("note: {} of {rows} {name} rows are also in the training table, on either strand", exact + reverse);
         }
     }
 }
@@ -175,13 +178,8 @@ fn check(args: &args::Finetune, kind: TargetKind, data: &Data) -> Result<(), Fai
     if kind == TargetKind::Numbers {
         return Ok(());
     }
-    let scored = |row: &&Row| match &row.target {
-        Target::Bases(classes) => classes.iter().any(Option::is_some),
-        Target::Contacts(_) => row.sequence.len() > 1,
-        _ => true,
-    };
     for (name, rows) in [("training", &data.train), ("validation", &data.dev), ("test", &data.test)] {
-        let empty = rows.len() - rows.iter().filter(scored).count();
+        let empty = rows.iter().filter(|row| !row.target.is_scored(row.sequence.len())).count();
         if !rows.is_empty() && empty == rows.len() {
             return fail(format!("no row of the {name} split has anything to predict"), "label some bases of its rows");
         }

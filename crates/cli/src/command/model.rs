@@ -27,18 +27,11 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Model) -> Result<u8, Fail
 fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
     let remedy = "a checkpoint is a folder with config.json and model.safetensors or pytorch_model.bin, under the names of the original release \
                   of DNABERT-2 or of multimolecule";
-    let refused = |error: model::weights::Error| Failure::new(DATA, in_folder(&error, &args.input), remedy);
+    let refused = |error: model::weights::Error| Failure::new(DATA, error.in_folder(&args.input), remedy);
     if !args.input.is_dir() {
         return Err(Failure::new(DATA, format!("{} is not a folder", args.input.display()), remedy));
     }
-    if args.output.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        let cause = format!("{} is not empty", args.output.display());
-        return Err(Failure::new(
-            USAGE,
-            cause,
-            "name a new folder, so that no file of another checkpoint remains in it",
-        ));
-    }
+    empty(&args.output)?;
     let checkpoint = Checkpoint::read(&args.input).map_err(refused)?;
     let files = write(&checkpoint, &args.output, args.names)?;
     outln!("read: {}, names of {}", args.input.display(), checkpoint.names.title());
@@ -152,12 +145,4 @@ fn told(checkpoint: &Checkpoint, folder: &Path, names: TensorNames, files: &[&st
         if checkpoint.has_tokenizer() { "with" } else { "without" }
     );
     outln!("written: {}, names of {}: {}", folder.display(), layout(names).title(), files.join(", "));
-}
-
-/// Errors about tensors do not name the file.
-fn in_folder(error: &model::weights::Error, folder: &Path) -> String {
-    match error {
-        model::weights::Error::File { .. } => error.to_string(),
-        _ => format!("{}: {error}", folder.display()),
-    }
 }

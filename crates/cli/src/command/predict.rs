@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataset::{Counts, TargetKind};
+use dataset::TargetKind;
 use model::tune::{self, TunedModel};
 use pipeline::Builtin;
 
@@ -26,25 +26,21 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Predict) -> Result<u8, Fa
     let format = super::vectors::format(args.format, &args.output)?;
     let device = model::device::open(&args.device)?;
     let (model, _) = TunedModel::load(&args.model, &builtin.tokenizers, &device)?;
-    let labeled = matches!(model.goal.kind, TargetKind::Class | TargetKind::Bases);
+    let labeled = model.goal.has_classes();
     let mut vectors = Vectors::create(&args.output, format, &model.goal.names, None, labeled)?;
-    let (mut batch, mut bases, mut counts) = (Vec::new(), 0, Counts::default());
-    for file in &args.files {
-        let mut sequences = dataset::sequences::open(file)?;
-        for record in sequences.by_ref() {
-            let record = record?;
-            bases += record.bases.len();
-            batch.push(record);
-            if bases >= BATCH {
-                write(&model, args.reverse_complement, &std::mem::take(&mut batch), &mut vectors)?;
-                bases = 0;
-            }
+    let (mut batch, mut bases, mut records) = (Vec::new(), 0, dataset::sequences::all(&args.files));
+    for record in records.by_ref() {
+        let record = record?;
+        bases += record.bases.len();
+        batch.push(record);
+        if bases >= BATCH {
+            write(&model, args.reverse_complement, &std::mem::take(&mut batch), &mut vectors)?;
+            bases = 0;
         }
-        counts += *sequences.counts();
     }
     write(&model, args.reverse_complement, &batch, &mut vectors)?;
     let rows = vectors.finish()?;
-    errln!("{counts}; {rows} rows");
+    errln!("{}; {rows} rows", records.counts());
     Ok(0)
 }
 
@@ -67,9 +63,7 @@ fn write(
             TargetKind::Class | TargetKind::Labels | TargetKind::Numbers => vec![(0, bases)],
         };
         for (row, (start, end)) in found.chunks_exact(outputs).zip(places) {
-            let best = (0..outputs).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-            let labeled = matches!(model.goal.kind, TargetKind::Class | TargetKind::Bases);
-            let label = labeled.then(|| model.goal.names[best].as_str());
+            let label = model.goal.has_classes().then(|| model.goal.names[model.goal.best(row)].as_str());
             let values: Vec<f32> = row.iter().map(|value| *value as f32).collect();
             vectors.add(&Label { record: &record.name, start, end, label }, &values)?;
         }

@@ -1,25 +1,23 @@
 //! Tables of vectors: CSV, NumPy or Parquet.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use crate::args::VectorFormat;
-use crate::command::tokenizer::output::{Output, OutputWriter};
+use crate::command::tokenizer::output::{
+    NUMPY_HEADER, Output, OutputWriter, begin_parquet, beside, failed_parquet as failed, numpy_header,
+};
 use crate::command::tokenizer::standard::is_standard_output;
-use crate::failure::{Failure, USAGE, invalid};
+use crate::failure::{Failure, USAGE};
 use crate::folders;
 
-/// Bytes of the header of a NumPy file.
-const HEADER: usize = 128;
 /// Values per row group of a Parquet file.
 const GROUP: usize = 1 << 22;
 
@@ -84,23 +82,18 @@ pub(crate) fn apart<'a>(output: &Path, inputs: impl Iterator<Item = &'a Path>) -
 
 /// The file with the names of the columns of a NumPy array.
 fn columns_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".columns.csv");
-    name.into()
+    beside(path, ".columns.csv")
 }
 
 /// The file with what the rows of a NumPy array are.
-pub(crate) fn rows_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".rows.csv");
-    name.into()
+fn rows_of(path: &Path) -> PathBuf {
+    beside(path, ".rows.csv")
 }
 
 /// A field of a CSV file (RFC 4180).
 pub(crate) fn csv_field(text: &str) -> String {
     let plain = !text.contains(['"', ',', '\n', '\r']);
-    let field = if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) };
-    field.into_owned()
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
 
 impl Vectors {
@@ -125,7 +118,7 @@ impl Vectors {
             VectorFormat::Npy => {
                 let mut rows = Output::create(&rows_of(path))?;
                 rows.write(format!("record,start,end{label}\n").as_bytes())?;
-                output.write(&[0; HEADER])?;
+                output.write(&[0; NUMPY_HEADER])?;
                 // The components of an embedding have no names.
                 let mut of_columns = None;
                 if list.is_none() {
@@ -170,7 +163,7 @@ impl Vectors {
         match self.kind {
             Kind::Csv(output) => output.finish()?,
             Kind::Arrays { array, rows, of_columns } => {
-                let header = Some(header(self.rows, self.columns));
+                let header = Some(numpy_header("<f4", &format!("({}, {})", self.rows, self.columns)));
                 match of_columns {
                     Some(columns) => Output::finish_all([(*array, header), (*rows, None), (*columns, None)])?,
                     None => Output::finish_all([(*array, header), (*rows, None)])?,
@@ -180,16 +173,6 @@ impl Vectors {
         }
         Ok(self.rows)
     }
-}
-
-/// The header of a NumPy file of two dimensions (format 1.0), padded to [`HEADER`] bytes.
-fn header(rows: u64, columns: usize) -> Vec<u8> {
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let length = HEADER - 10;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((length as u16).to_le_bytes());
-    header.extend(format!("{text:<width$}\n", width = length - 1).into_bytes());
-    header
 }
 
 /// A column of numbers; any name is allowed, unlike in the text form of a schema.
@@ -234,9 +217,7 @@ impl Table {
         let fields = fields.into_iter().map(|field| field.map(Arc::new)).collect::<Result<Vec<_>, _>>();
         let schema = fields.and_then(|fields| Type::group_type_builder("rows").with_fields(fields).build());
         let schema = schema.map_err(|error| failed(&error))?;
-        let properties = Arc::new(WriterProperties::builder().build());
-        let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
-            .map_err(|error| failed(&error))?;
+        let writer = begin_parquet(output, schema)?;
         let (records, starts, ends, values) = (vec![], vec![], vec![], vec![]);
         let labels = labeled.then(Vec::new);
         Ok(Table { writer, list: list.is_some(), columns: names.len(), records, starts, ends, labels, values })
@@ -301,8 +282,4 @@ impl Table {
         }
         self.writer.into_inner().map_err(|error| failed(&error))?.0.finish()
     }
-}
-
-fn failed(error: &ParquetError) -> Failure {
-    invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
 }

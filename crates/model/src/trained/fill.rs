@@ -143,7 +143,7 @@ impl Trained {
         let mut bases = sequence.to_vec();
         masked.iter().for_each(|&at| bases[at] = b'N');
         let (mut found, mut refused) = (Vec::with_capacity(masked.len()), Vec::new());
-        let mut left = masked;
+        let (mut left, mut sets) = (masked, self.fitted.candidates());
         while let Some(&first) = left.first() {
             let (span, inside, reason) = match self.span_around(first, bases.len()) {
                 Err(reason) => (first..first + 1, 1, Some(reason)),
@@ -167,9 +167,9 @@ impl Trained {
             };
             let from = span.start.saturating_sub(context / 2) / frame * frame;
             let to = (span.end + context / 2).min(bases.len());
-            let inside: Vec<usize> = masked.iter().filter(|at| span.contains(at)).map(|at| at - from).collect();
+            let inside: Vec<usize> = within(masked, &span).iter().map(|at| at - from).collect();
             let marginals =
-                self.marginals(&mut bases[from..to].to_vec(), span.start - from..span.end - from, &inside)?;
+                self.marginals(bases[from..to].to_vec(), span.start - from..span.end - from, &inside, &mut sets)?;
             let marginals = marginals.into_iter().map(|filled| Filled { position: filled.position + from, ..filled });
             found.extend(marginals.filter(|filled| own.contains(&filled.position)));
         }
@@ -208,8 +208,13 @@ impl Trained {
     }
 
     /// The marginal probabilities of the masked bases `own` of a span, by enumeration of all their completions.
-    fn marginals(&self, bases: &mut [u8], span: Range<usize>, own: &[usize]) -> Result<Vec<Filled>, Error> {
-        let mut sets = self.fitted.candidates();
+    fn marginals(
+        &self,
+        mut bases: Vec<u8>,
+        span: Range<usize>,
+        own: &[usize],
+        sets: &mut CandidateSets,
+    ) -> Result<Vec<Filled>, Error> {
         // Completions share most of their inputs: each is computed once.
         let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
         let mut layouts: Vec<Layout> = Vec::new();
@@ -218,7 +223,8 @@ impl Trained {
             for (number, &at) in own.iter().enumerate() {
                 bases[at] = b"ACGT"[code >> (2 * number) & 3];
             }
-            let segmented = SegmentedWindow::new(&*self.fitted.tokenizer, bases, &[Span::masked(span.start, span.end)]);
+            let segmented =
+                SegmentedWindow::new(&*self.fitted.tokenizer, &bases, &[Span::masked(span.start, span.end)]);
             let counts = segmented.coded_counts().map(|(left, tokens)| self.count_bits(span.len(), left, tokens));
             let mut steps = Vec::new();
             for step in 0..segmented.counts().max().unwrap_or(0) {
@@ -234,13 +240,12 @@ impl Trained {
             }
             completions.push((counts.sum(), steps));
         }
-        own.iter().for_each(|&at| bases[at] = b'N');
         let rows = self.rows(&layouts, &(0..self.vocabulary()))?;
         let bits = |(count, steps): &(f64, Vec<(usize, Target)>), sets: &mut CandidateSets| {
             let tokens = steps.iter().map(|(at, target)| token_bits(&rows[*at][0], target, sets).total());
             count + tokens.sum::<f64>()
         };
-        let bits: Vec<f64> = completions.iter().map(|completion| bits(completion, &mut sets)).collect();
+        let bits: Vec<f64> = completions.iter().map(|completion| bits(completion, sets)).collect();
         let least = bits.iter().copied().fold(f64::INFINITY, f64::min);
         let weights: Vec<f64> = bits.iter().map(|bits| (least - bits).exp2()).collect();
         let total: f64 = weights.iter().sum();
@@ -288,14 +293,20 @@ impl Trained {
     }
 }
 
+/// The masked positions of a span.
+fn within<'a>(masked: &'a [usize], span: &Range<usize>) -> &'a [usize] {
+    let below = |end: usize| masked.partition_point(|&at| at < end);
+    &masked[below(span.start)..below(span.end)]
+}
+
 /// Why the masked bases of a span cannot be filled, if so.
 fn refusal(bases: &[u8], masked: &[usize], span: &Range<usize>) -> Option<String> {
-    let own = masked.iter().filter(|at| span.contains(at)).count();
+    let own = within(masked, span);
     let place = format!("bases {} to {}", span.start + 1, span.end);
-    if own > MOST {
-        return Some(format!("{own} of {place} are masked, and at most {MOST} can be"));
+    if own.len() > MOST {
+        return Some(format!("{} of {place} are masked, and at most {MOST} can be", own.len()));
     }
-    let other = span.clone().find(|at| !masked.contains(at) && dna::code(bases[*at]).is_none())?;
+    let other = span.clone().find(|at| !own.contains(at) && dna::code(bases[*at]).is_none())?;
     Some(format!("base {} is {}, not A, C, G or T, beside it in {place}", other + 1, bases[other] as char))
 }
 

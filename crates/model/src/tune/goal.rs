@@ -45,6 +45,18 @@ impl Goal {
         self.names.len()
     }
 
+    /// Whether one of the outputs is predicted, for each sequence or base.
+    #[must_use]
+    pub fn has_classes(&self) -> bool {
+        matches!(self.kind, TargetKind::Class | TargetKind::Bases)
+    }
+
+    /// The output with the largest probability; the first of equal ones.
+    #[must_use]
+    pub fn best(&self, row: &[f64]) -> usize {
+        (0..self.outputs()).fold(0, |best, at| if row[at] > row[best] { at } else { best })
+    }
+
     /// Outputs of the head to probabilities (numbers: to their own units), in place; one row, or one row per base.
     pub(super) fn activate(&self, outputs: &mut [f64]) {
         for row in outputs.chunks_exact_mut(self.outputs()) {
@@ -213,15 +225,6 @@ impl Loss {
     }
 }
 
-/// Whether nothing of some rows is scored: no base with a class, no pair of bases. Rows are given by their number of bases and target.
-pub(super) fn is_empty(rows: &[(usize, &Target)]) -> bool {
-    rows.iter().all(|(bases, target)| match target {
-        Target::Bases(classes) => classes.iter().all(Option::is_none),
-        Target::Contacts(_) => *bases < 2,
-        Target::Class(_) | Target::Labels(_) | Target::Numbers(_) => false,
-    })
-}
-
 /// Loss per example, metrics by name, and whether all predictions are equal. `found`: probabilities (numbers in their own units) of each row.
 pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> (f64, BTreeMap<String, f64>, bool) {
     let outputs = goal.outputs();
@@ -242,9 +245,7 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
                     }
                 }
             }
-            let guess =
-                |row: &&[f64]| (0..outputs).fold(0, |best, at| if row[at] > row[best] { at } else { best }) as u32;
-            let predicted: Vec<u32> = rows.iter().map(guess).collect();
+            let predicted: Vec<u32> = rows.iter().map(|row| goal.best(row) as u32).collect();
             let nats = rows.iter().zip(&labels).map(|(row, &class)| -row[class as usize].max(LEAST).ln());
             let loss = nats.sum::<f64>() / labels.len().max(1) as f64;
             if let Ok(table) = Confusion::new(&labels, &predicted, outputs) {

@@ -129,13 +129,25 @@ impl Network {
             }
     }
 
-    /// Probabilities (numbers in their own units) of each sequence, or of each of its bases in order.
+    /// Probabilities (numbers in their own units) of each sequence, or of each of its bases or pairs in order; the mean over both strands, if
+    /// the reverse complements are given.
     pub(super) fn probabilities(
         &self,
-        inputs: &[&Input],
+        forward: &[&Input],
+        reverse: Option<&[&Input]>,
         goal: &Goal,
         device: &Device,
     ) -> Result<Vec<Vec<f64>>, Error> {
+        let mut found = self.of_strand(forward, goal, device)?;
+        if let Some(reverse) = reverse {
+            for (own, other) in found.iter_mut().zip(self.of_strand(reverse, goal, device)?) {
+                goal.average(own, &other);
+            }
+        }
+        Ok(found)
+    }
+
+    fn of_strand(&self, inputs: &[&Input], goal: &Goal, device: &Device) -> Result<Vec<Vec<f64>>, Error> {
         let lengths: Vec<usize> = inputs.iter().map(|input| input.encoded.ids.len()).collect();
         let mut found = vec![Vec::new(); inputs.len()];
         for batch in batches(&lengths) {

@@ -2,7 +2,7 @@
 
 use dataset::Metric;
 use dataset::targets::TargetKind;
-use experiment::config::{Finetuning, Pooling};
+use experiment::config::Finetuning;
 use serde::{Deserialize, Serialize};
 
 /// Low-rank adapters: W + alpha / rank A B with A `[in, rank]` normal and B `[rank, out]` zero at the start.
@@ -35,10 +35,4 @@ pub struct Options {
     pub restarts: u32,
     /// Metric by which the checkpoint is selected if classes are predicted; by the loss for MCC, and for other labels.
     pub metric: Metric,
-}
-
-/// The default settings of fine-tuning for `tokbench finetune`.
-#[must_use]
-pub fn default_settings() -> Finetuning {
-    Finetuning { pooling: Pooling::Mean, ..Finetuning::default() }
 }

@@ -90,22 +90,19 @@ impl TunedModel {
     }
 
     /// Predictions of each sequence: a probability per class or label, numbers in their own units; if bases are predicted, the classes of
-    /// the first base, then those of the second, and so on; if contacts are, the pairs (0, 1), (0, 2) ... (1, 2) .... Averaged over both strands if the model was fine-tuned so, or `both` is set.
+    /// the first base, then those of the second, and so on; if contacts are, the pairs (0, 1), (0, 2) ... (1, 2) .... Averaged over both
+    /// strands if the model was fine-tuned so, or `both` is set.
     ///
     /// # Errors
     /// If predictions cannot be read from the device.
     pub fn predict(&self, sequences: &[&[u8]], both: bool) -> Result<Vec<Vec<f64>>, Error> {
-        let inputs: Vec<Input> = sequences.iter().map(|sequence| Input::new(&*self.tokenizer, sequence)).collect();
-        let mut found = self.network.probabilities(&inputs.iter().collect::<Vec<_>>(), &self.goal, &self.device)?;
-        if both || self.options.reverse_complement {
-            let reverse = sequences.iter().map(|sequence| Input::new(&*self.tokenizer, &reverse_complement(sequence)));
-            let reverse: Vec<Input> = reverse.collect();
-            let other = self.network.probabilities(&reverse.iter().collect::<Vec<_>>(), &self.goal, &self.device)?;
-            for (own, other) in found.iter_mut().zip(other) {
-                self.goal.average(own, &other);
-            }
-        }
-        Ok(found)
+        let input = |sequence: &[u8]| Input::new(&*self.tokenizer, sequence);
+        let forward: Vec<Input> = sequences.iter().map(|sequence| input(sequence)).collect();
+        let both = both || self.options.reverse_complement;
+        let reverse = sequences.iter().filter(|_| both).map(|sequence| input(&reverse_complement(sequence)));
+        let reverse: Vec<Input> = reverse.collect();
+        let [forward, reverse] = [&forward, &reverse].map(|inputs| inputs.iter().collect::<Vec<&Input>>());
+        self.network.probabilities(&forward, both.then_some(&reverse[..]), &self.goal, &self.device)
     }
 
     /// Saves it in a folder: description, tokenizer, weights with merged adapters, and the adapters alone. `base` names the model that was

@@ -105,7 +105,7 @@ impl Settings {
         };
         let DataRef { name, hash } = &self.corpus;
         put("corpus", &[("hash", hash.clone()), ("name", name.clone())]);
-        let EncoderConfig { hidden, layers, heads, intermediate, position, dropout, init_std, layer_norm_eps } =
+        let EncoderConfig { hidden, layers, heads, intermediate, position: _, dropout, init_std, layer_norm_eps } =
             &self.encoder;
         put(
             "encoder",
@@ -117,7 +117,7 @@ impl Settings {
                 ("intermediate", intermediate.to_string()),
                 ("layer_norm_eps", number(*layer_norm_eps)),
                 ("layers", layers.to_string()),
-                ("position", if self.position_selected { SELECTED.to_owned() } else { position.name() }),
+                ("position", self.position()),
             ],
         );
         let Masking { unit, span, share, prefixes } = &self.masking;

@@ -2,11 +2,16 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use experiment::files::Draft;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
 
 use super::standard::is_standard_output;
-use crate::failure::{Failure, USAGE};
+use crate::failure::{Failure, USAGE, invalid};
 use crate::folders;
 
 /// Standard output, or a file that gets its name only when it is complete.
@@ -92,5 +97,48 @@ impl Write for OutputWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Begins a Parquet file.
+pub(crate) fn begin_parquet(output: Output, schema: Type) -> Result<SerializedFileWriter<OutputWriter>, Failure> {
+    let properties = Arc::new(WriterProperties::builder().build());
+    SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
+        .map_err(|error| failed_parquet(&error))
+}
+
+/// The failure for an error of the Parquet library.
+pub(crate) fn failed_parquet(error: &ParquetError) -> Failure {
+    invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
+}
+
+/// Bytes of the header of a NumPy file.
+pub(crate) const NUMPY_HEADER: usize = 128;
+
+/// The header of a NumPy file (format 1.0), padded to [`NUMPY_HEADER`] bytes; `shape` as Python writes a tuple.
+pub(crate) fn numpy_header(kind: &str, shape: &str) -> Vec<u8> {
+    let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    let length_of_text = NUMPY_HEADER - 10;
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend((length_of_text as u16).to_le_bytes());
+    header.extend(format!("{text:<width$}\n", width = length_of_text - 1).into_bytes());
+    header
+}
+
+/// A file beside another one: its name with a suffix.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn header_of_a_numpy_array() {
+        let header = super::numpy_header("<u2", &format!("({},)", u64::MAX));
+        assert_eq!(header.len(), super::NUMPY_HEADER);
+        assert!(header.starts_with(b"\x93NUMPY\x01\x00") && header.ends_with(b" \n"));
+        assert_eq!(u16::from_le_bytes([header[8], header[9]]) as usize, super::NUMPY_HEADER - 10);
     }
 }

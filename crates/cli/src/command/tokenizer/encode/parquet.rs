@@ -1,16 +1,13 @@
 //! Parquet files with the columns `name` and `input_ids`, one row per sequence, as read by Hugging Face `datasets`, pandas and polars.
 
-use std::sync::Arc;
-
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::formatter::Formatted;
 use crate::command::tokenizer::loaded::Ids;
-use crate::command::tokenizer::output::{Output, OutputWriter};
+use crate::command::tokenizer::output::{Output, OutputWriter, begin_parquet, failed_parquet as failed};
 use crate::failure::{Failure, invalid};
 
 /// Ids per row group, unless a single sequence has more: what must be in memory to write or read the group.
@@ -40,9 +37,7 @@ impl Table {
     /// Begins a file.
     pub(super) fn begin(output: Output, ids: &Ids) -> Result<Table, Failure> {
         let schema = parse_message_type(SCHEMA).map_err(|error| failed(&error))?;
-        let properties = Arc::new(WriterProperties::builder().build());
-        let writer = SerializedFileWriter::new(OutputWriter(output), Arc::new(schema), properties)
-            .map_err(|error| failed(&error))?;
+        let writer = begin_parquet(output, schema)?;
         if i32::try_from(ids.largest()).is_err() {
             let remedy = "write text or NumPy arrays";
             return Err(invalid("an id of this tokenizer does not fit into 31 bits".to_owned(), remedy));
@@ -103,10 +98,6 @@ impl Table {
         }
         self.writer.into_inner().map_err(|error| failed(&error))?.0.finish()
     }
-}
-
-fn failed(error: &ParquetError) -> Failure {
-    invalid(format!("the Parquet file could not be written: {error}"), "check the free space on the disk")
 }
 
 #[cfg(test)]

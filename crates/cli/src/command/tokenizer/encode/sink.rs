@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use super::formatter::{Formatted, Formatter};
 use super::parquet::Table;
 use crate::args::TokenFormat;
-use crate::command::tokenizer::output::Output;
+use crate::command::tokenizer::output::{NUMPY_HEADER, Output, beside, numpy_header};
 use crate::failure::{Failure, USAGE};
-
-/// Bytes of the header of a NumPy file.
-const HEADER: usize = 128;
 
 /// The open output files, and the counts of what was written.
 pub(super) struct Sink {
@@ -54,7 +51,7 @@ impl Sink {
             TokenFormat::Npy => {
                 let mut offsets = Output::create(&offsets(path))?;
                 for file in [&mut output, &mut offsets] {
-                    file.write(&[0; HEADER])?;
+                    file.write(&[0; NUMPY_HEADER])?;
                 }
                 offsets.write(&0u64.to_le_bytes())?;
                 let kind = if formatter.wide() { "<u4" } else { "<u2" };
@@ -95,6 +92,7 @@ impl Sink {
             SinkKind::Plain(output) => output.finish()?,
             SinkKind::Table(table) => table.finish()?,
             SinkKind::Arrays { ids, offsets, kind, length, sequences } => {
+                let header = |kind, length: u64| numpy_header(kind, &format!("({length},)"));
                 let headers = [header(kind, length), header("<u8", sequences + 1)];
                 let [of_ids, of_offsets] = headers.map(Some);
                 // Named together: ids with the offsets of another file would be misread without an error.
@@ -107,28 +105,5 @@ impl Sink {
 
 /// The file with the offsets of the sequences in the ids of `path`.
 pub(super) fn offsets(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".offsets.npy");
-    name.into()
-}
-
-/// The header of a NumPy file of one dimension (format 1.0), padded to [`HEADER`] bytes.
-fn header(kind: &str, length: u64) -> Vec<u8> {
-    let text = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({length},), }}");
-    let length_of_text = HEADER - 10;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((length_of_text as u16).to_le_bytes());
-    header.extend(format!("{text:<width$}\n", width = length_of_text - 1).into_bytes());
-    header
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn header_of_a_numpy_array() {
-        let header = super::header("<u2", u64::MAX);
-        assert_eq!(header.len(), super::HEADER);
-        assert!(header.starts_with(b"\x93NUMPY\x01\x00") && header.ends_with(b" \n"));
-        assert_eq!(u16::from_le_bytes([header[8], header[9]]) as usize, super::HEADER - 10);
-    }
+    beside(path, ".offsets.npy")
 }
