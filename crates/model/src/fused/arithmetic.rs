@@ -133,13 +133,17 @@ pub(super) struct Product {
 #[inline(always)]
 pub(super) fn product<S: Simd>(simd: S, shape: Product, a: Matrix, b: Matrix, c: &mut [f32], stride: usize) {
     for row in (0..shape.rows).step_by(BLOCK) {
-        let rows: [&[f32]; BLOCK] = std::array::from_fn(|block| &a.values[(row + block) * a.stride..][..shape.inner]);
+        let [r0, r1, r2, r3, r4, r5, r6, r7]: [&[f32]; BLOCK] =
+            std::array::from_fn(|block| &a.values[(row + block) * a.stride..][..shape.inner]);
         for column in (0..shape.columns).step_by(S::F32_LANES) {
             let mut sums = [simd.splat_f32s(0.0); BLOCK];
-            for k in 0..shape.inner {
-                let right = load::<S>(&b.values[k * b.stride + column..]);
-                for (sum, row) in sums.iter_mut().zip(&rows) {
-                    *sum = simd.mul_add_f32s(simd.splat_f32s(row[k]), right, *sum);
+            // Zipped, so that no index is checked in the loop.
+            let lefts = r0.iter().zip(r1).zip(r2).zip(r3).zip(r4).zip(r5).zip(r6).zip(r7);
+            for (right, (((((((l0, l1), l2), l3), l4), l5), l6), l7)) in b.values[column..].chunks(b.stride).zip(lefts)
+            {
+                let right = load::<S>(right);
+                for (sum, left) in sums.iter_mut().zip([l0, l1, l2, l3, l4, l5, l6, l7]) {
+                    *sum = simd.mul_add_f32s(simd.splat_f32s(*left), right, *sum);
                 }
             }
             store(simd, &sums, c, row * stride + column, stride, shape.add);
@@ -153,12 +157,13 @@ pub(super) fn product_transposed<S: Simd>(simd: S, shape: Product, a: Matrix, b:
     for row in (0..shape.rows).step_by(BLOCK) {
         for column in (0..shape.columns).step_by(S::F32_LANES) {
             let mut sums = [simd.splat_f32s(0.0); BLOCK];
-            for k in 0..shape.inner {
-                let left: &[f32; BLOCK] = match a.values[k * a.stride + row..].first_chunk() {
+            let lefts = a.values[row..].chunks(a.stride).take(shape.inner);
+            for (left, right) in lefts.zip(b.values[column..].chunks(b.stride)) {
+                let left: &[f32; BLOCK] = match left.first_chunk() {
                     Some(left) => left,
                     None => panic!("a matrix is smaller than its shape"),
                 };
-                let right = load::<S>(&b.values[k * b.stride + column..]);
+                let right = load::<S>(right);
                 for (sum, left) in sums.iter_mut().zip(left) {
                     *sum = simd.mul_add_f32s(simd.splat_f32s(*left), right, *sum);
                 }
