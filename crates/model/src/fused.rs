@@ -6,6 +6,7 @@
 //! of a step. Here the scores of a few queries at a time stay in the processor's cache and are never stored as a tensor.
 //! Other devices use the composed operations; tests compare the two.
 
+mod adamw;
 mod arithmetic;
 mod attention;
 mod autodiff;
@@ -18,6 +19,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Device, Tensor};
 
+pub use adamw::AdamStep;
 pub use arithmetic::instructions;
 pub use attention::{AttentionMask, HeadBias, padded};
 
@@ -68,6 +70,14 @@ pub(crate) trait Fused: Backend {
         gamma: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    /// The parameter and its two moments after a step of AdamW; not differentiable.
+    fn adamw(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// Self-attention with softmax; queries, keys and values in one tensor `[batch * tokens, 3 hidden]`, to
@@ -102,4 +112,18 @@ pub fn swiglu(up: Tensor<2>) -> Tensor<2> {
 pub fn normalize(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<2> {
     let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
     Tensor::from_dispatch(<Dispatch as Fused>::normalize(x, gamma, beta, epsilon))
+}
+
+/// A step of AdamW: a parameter, its gradient and its two moments to the parameter and the moments after the step.
+#[must_use]
+pub fn adamw<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    [first, second]: [Tensor<D>; 2],
+    step: AdamStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let [first, second] = [first, second].map(Tensor::into_dispatch);
+    let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
+    let (parameter, first, second) = <Dispatch as Fused>::adamw(parameter, gradient, first, second, step);
+    (Tensor::from_dispatch(parameter), [first, second].map(Tensor::from_dispatch))
 }

@@ -9,6 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 
 use super::Fused;
+use super::adamw::AdamStep;
 use super::attention::AttentionMask;
 
 #[derive(Debug)]
@@ -162,5 +163,15 @@ impl<B: Fused, C: CheckpointStrategy> Fused for Autodiff<B, C> {
         _: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         unreachable!("second-order gradients are not supported")
+    }
+
+    fn adamw(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("an optimizer works on tensors outside the graph")
     }
 }

@@ -6,6 +6,7 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Shape, TensorData};
 
+use super::adamw::{self, AdamStep};
 use super::attention::{self, AttentionMask, ForwardOutputs, Inputs, Source};
 use super::{Fused, rows};
 
@@ -15,6 +16,17 @@ type Values = FloatTensor<Flex>;
 fn numbers(tensor: &Values) -> &[f32] {
     let start = tensor.layout().start_offset();
     &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
+}
+
+/// The tensor as the only one in its memory, contiguous.
+fn own(tensor: Values) -> Values {
+    let whole =
+        tensor.layout().contiguous_offsets().is_some_and(|(start, end)| start == 0 && end == tensor.bytes().len() / 4);
+    if whole && tensor.is_unique() {
+        tensor
+    } else {
+        self::tensor(numbers(&tensor.to_contiguous()).to_vec(), tensor.layout().shape().clone())
+    }
 }
 
 fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Values {
@@ -121,5 +133,19 @@ impl Fused for Flex {
         let (x, gamma, beta) =
             rows::normalize_backward(numbers(&gradient), numbers(&x), numbers(&gamma), epsilon as f32);
         (tensor(x, [rows, features]), tensor(gamma, [features]), tensor(beta, [features]))
+    }
+
+    fn adamw(
+        parameter: Values,
+        gradient: Values,
+        first: Values,
+        second: Values,
+        step: AdamStep,
+    ) -> (Values, Values, Values) {
+        let gradient = gradient.to_contiguous();
+        let [mut parameter, mut first, mut second] = [parameter, first, second].map(own);
+        let moments = [first.storage_mut(), second.storage_mut()];
+        adamw::step(step, parameter.storage_mut(), numbers(&gradient), moments);
+        (parameter, first, second)
     }
 }
