@@ -10,6 +10,14 @@ use crate::stdout::errln;
 /// The environment variable with the number of threads, see the documentation of rayon.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
+/// Stack of a thread in bytes, as large as that of a main thread, unless `RUST_MIN_STACK` says otherwise.
+const STACK: usize = 8 << 20;
+
+/// Computes on a thread of the pool: a thread outside has to wake another one for every parallel loop, even if there is only one.
+pub(crate) fn within<T: Send>(compute: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| compute())
+}
+
 /// Starts the worker threads, once, before anything is computed. Results do not depend on their number.
 pub(crate) fn start(flag: Option<usize>) {
     let processors = processors();
@@ -46,7 +54,9 @@ pub(crate) fn start(flag: Option<usize>) {
 /// A thread that waits for its role in the pool.
 fn waiting() -> io::Result<Sender<ThreadBuilder>> {
     let (give, take) = channel::<ThreadBuilder>();
-    std::thread::Builder::new().spawn(move || {
+    let builder = std::thread::Builder::new();
+    let builder = if std::env::var_os("RUST_MIN_STACK").is_some() { builder } else { builder.stack_size(STACK) };
+    builder.spawn(move || {
         if let Ok(place) = take.recv() {
             place.run();
         }
