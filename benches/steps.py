@@ -9,6 +9,9 @@ masked-language-model loss of 15 % of the positions; a training step of the sequ
 training. Competitors: PyTorch with composed attention (eager), with scaled_dot_product_attention (sdpa), and with torch.compile if asked for; float32,
 equally many threads.
 
+The column "products" is the time of nothing but the matrix products of the linear layers of such a step, by the same library in the same run: the
+share of it in the whole step is printed beside.
+
 Each measurement is a process of its own, in turn, for some rounds; times are the least of all steps of all rounds, memory the largest resident size
 of the process. The PyTorch model is checked against the test vectors first. PROGRAM is the example step_time, built with
 `cargo build --release --workspace --examples`.
@@ -137,13 +140,14 @@ def main():
     subprocess.run([sys.executable, __file__, "--child", "check"], check=True)
     kinds = ["eager", "sdpa"] + (["compile"] if arguments.compile else [])
     print(f"{arguments.threads} threads, float32; ms a step (MB); ratio: the better PyTorch / tokbench, so above 1 tokbench is faster")
-    print("| size | step | tokbench | " + " | ".join(f"PyTorch {kind}" for kind in kinds) + " | ratio |")
-    print("|---|---|---|" + "---|" * (len(kinds) + 1))
+    print("| size | step | tokbench | products | share | " + " | ".join(f"PyTorch {kind}" for kind in kinds) + " | ratio |")
+    print("|---|---|---|---|---|" + "---|" * (len(kinds) + 1))
     for size in arguments.sizes:
         *_, batch, tokens = SIZES[size]
         for what, title in STEPS.items():
             commands = {"tokbench": [arguments.example, "--size", size, "--what", what, "--batch", batch, "--tokens", tokens,
                                      "--threads", arguments.threads, "--iters", STEPS_TIMED, "--warmup", WARMUP]}
+            commands["products"] = [*commands["tokbench"], "--products", "true"]
             for kind in kinds:
                 commands[kind] = [sys.executable, __file__, "--threads", arguments.threads, "--child", kind, size, what]
             best = {}
@@ -155,7 +159,8 @@ def main():
             cell = lambda name: f"{best[name][0]:.1f} ({best[name][1]:.0f})" if name in best else "failed"
             others = [best[kind][0] for kind in kinds if kind in best]
             ratio = f"{min(others) / best['tokbench'][0]:.2f}" if others and "tokbench" in best else "-"
-            print(f"| {size} | {title} | {cell('tokbench')} | " + " | ".join(map(cell, kinds)) + f" | {ratio} |", flush=True)
+            products = f"{best['products'][0]:.1f} | {best['products'][0] / best['tokbench'][0]:.0%}" if "products" in best and "tokbench" in best else "- | -"
+            print(f"| {size} | {title} | {cell('tokbench')} | {products} | " + " | ".join(map(cell, kinds)) + f" | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":
