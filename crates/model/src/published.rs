@@ -69,8 +69,8 @@ impl Checkpoint {
                 }
             }
         }
-        let original = file.keys().any(|name| name.starts_with("bert.") || name.starts_with("cls."));
-        let names = if original { Names::Original } else { Names::Multimolecule };
+        let names = Names::of(file.keys().map(String::as_str));
+        let file = prefixed(names, file);
         let tensors = checked(&config, names, file)?;
         let path = folder.join("tokenizer.json");
         let tokenizer = match std::fs::read(&path) {
@@ -270,6 +270,15 @@ impl Checkpoint {
 
 fn fail(path: &Path, reason: String) -> Error {
     Error::File { path: path.to_owned(), reason }
+}
+
+/// A file of the encoder alone may name its tensors without the prefix that they have in the whole model.
+fn prefixed(names: Names, file: BTreeMap<String, TensorData>) -> BTreeMap<String, TensorData> {
+    let bare = |name: &str| ["embeddings.", "encoder.", "pooler."].iter().any(|part| name.starts_with(part));
+    if !file.keys().all(|name| bare(name)) {
+        return file;
+    }
+    file.into_iter().map(|(name, data)| (format!("{}{name}", names.prefix()), data)).collect()
 }
 
 /// The files that hold the weights of a folder.

@@ -18,4 +18,22 @@ impl Names {
             Names::Multimolecule => "multimolecule",
         }
     }
+
+    /// The layout of a file with these tensors.
+    pub(super) fn of<'a>(tensors: impl IntoIterator<Item = &'a str>) -> Names {
+        // Of a file without prefixes (the encoder alone), the names of the layers tell.
+        let marks = ["Wqkv", "gated_layers", "LayerNorm"];
+        let original = |name: &str| {
+            name.starts_with("bert.") || name.starts_with("cls.") || marks.iter().any(|mark| name.contains(mark))
+        };
+        if tensors.into_iter().any(original) { Names::Original } else { Names::Multimolecule }
+    }
+
+    /// What the names of the encoder's tensors begin with in the whole model.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Names::Original => "bert.",
+            Names::Multimolecule => "model.",
+        }
+    }
 }

@@ -93,6 +93,26 @@ fn vectors_published_layouts_go_there_and_back() {
     assert!(layouts.contains(&Names::Original) && layouts.contains(&Names::Multimolecule));
 }
 
+/// `save_pretrained` of the encoder alone writes no prefix, and no head.
+#[test]
+fn vectors_an_encoder_alone_is_read_without_prefixes() {
+    for weights in weight_files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "safetensors")) {
+        let folder = folder(&weights);
+        let whole = Checkpoint::read(folder.path()).unwrap();
+        let prefix = if whole.names == Names::Original { "bert." } else { "model." };
+        rewrite(&folder.path().join("model.safetensors"), |all| {
+            let bare =
+                |(name, entry): (&String, &_)| Some((name.strip_prefix(prefix)?.to_owned(), Clone::clone(entry)));
+            *all = all.iter().filter_map(bare).collect();
+        });
+        let bare = Checkpoint::read(folder.path()).unwrap();
+        assert_eq!((bare.names, bare.has_head()), (whole.names, false), "{}", weights.display());
+        let mut expected = whole.tensors(whole.names);
+        expected.retain(|name, _| name.starts_with(prefix));
+        assert_eq!(bare.tensors(whole.names), expected);
+    }
+}
+
 /// A loaded model gives the tensors that it was loaded from, and the logits of the written file are the same.
 #[test]
 fn vectors_a_model_leaves_as_it_came() {
