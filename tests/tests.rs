@@ -18,6 +18,7 @@ mod laws;
 mod learned;
 mod letters;
 mod masking;
+mod programs;
 mod reading;
 mod report;
 mod schema;

@@ -22,10 +22,12 @@ mod text;
 mod threads;
 mod workspace;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use pipeline::Builtin;
+use tokenize::families::exec;
 
 use crate::stdout::errln;
 use args::{Command, Tokbench, Tokenizer, TokenizerCommand};
@@ -54,7 +56,7 @@ pub fn main(builtin: Builtin) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match args.with_names().and_then(|args| run(args, &Arc::new(builtin))) {
+    match args.with_names().and_then(|args| caught(|| run(args, &Arc::new(builtin)))) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             errln!("error: {}", text::message(&failure.message));
@@ -64,6 +66,14 @@ pub fn main(builtin: Builtin) -> ExitCode {
             ExitCode::from(failure::code(failure.kind))
         }
     }
+}
+
+/// The failure of a tokenizer's program as an error: it unwinds, see [`exec`].
+fn caught(run: impl FnOnce() -> Result<u8, Failure>) -> Result<u8, Failure> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| match exec::failure(payload) {
+        Ok(error) => Err(error.into()),
+        Err(payload) => resume_unwind(payload),
+    })
 }
 
 fn run(args: Tokbench, builtin: &Arc<Builtin>) -> Result<u8, Failure> {

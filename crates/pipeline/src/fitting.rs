@@ -5,7 +5,7 @@ use std::path::Path;
 use dataset::Corpus;
 use experiment::store::{Found, Store};
 use protocol::{Fitted, PriorKind};
-use tokenize::families::file;
+use tokenize::families::{exec, file};
 use tokenize::{Recipe, Registry};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,12 +15,16 @@ const VERSION: u32 = 2;
 /// File name in the store.
 const FILE: &str = "fitted.json";
 
-/// The recipe of a canonical name; `location`: the path of a `file:` tokenizer.
+/// The recipe of a canonical name; `location`: the path of a `file:` tokenizer, the command of an `exec:` one.
 pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&Path>) -> Result<Recipe> {
     let Some(path) = location else {
         return Ok(tokenizers.parse(canonical)?);
     };
-    let recipe = file::open(&path.to_string_lossy())?;
+    let path_text = path.to_string_lossy();
+    let recipe = match exec::command_in(&path_text) {
+        Some(command) => exec::open(command)?,
+        None => file::open(&path_text)?,
+    };
     if recipe.name != canonical {
         return Err(Error::new(
             ErrorKind::Data,

@@ -77,7 +77,10 @@ impl Executor for InProcess {
             let reason = match ran {
                 Ok(Ok(())) => "ended without a record".to_owned(),
                 Ok(Err(error)) => error.message,
-                Err(_) => "panicked".to_owned(),
+                Err(payload) => match tokenize::families::exec::failure(payload) {
+                    Ok(error) => error.to_string(),
+                    Err(_) => "panicked".to_owned(),
+                },
             };
             let _ = sender.send(Update::Ended(Ending { reason, stderr: Vec::new() }));
         };

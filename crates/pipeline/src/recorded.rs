@@ -7,7 +7,7 @@ use std::path::Path;
 use experiment::record::Record;
 use experiment::run::Work;
 use tokenize::Registry;
-use tokenize::families::file;
+use tokenize::families::{exec, file};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -70,6 +70,9 @@ impl Recorded {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
+        if exec::command_in(name).is_some() {
+            return self.program(name);
+        }
         let Some(path) = self.tokenizers.path_in(name) else { return Ok(self.tokenizers.parse(name)?.name) };
         let stem = stem_of(path);
         let same: Vec<&str> = self.files().filter(|(recorded, _)| *recorded == stem).map(|(_, name)| name).collect();
@@ -92,6 +95,16 @@ impl Recorded {
                     format!("use one of {}", several.join(", ")),
                 )),
             },
+        }
+    }
+
+    /// The canonical name of a program: as it answers now or, if it cannot be started here, the only one of the records.
+    fn program(&self, name: &str) -> Result<String> {
+        let mut recorded = self.names.iter().filter(|name| exec::stem_of(name).is_some());
+        match (self.tokenizers.parse(name), recorded.next(), recorded.next()) {
+            (Ok(recipe), ..) => Ok(recipe.name),
+            (Err(_), Some(only), None) => Ok(only.clone()),
+            (Err(error), ..) => Err(error.into()),
         }
     }
 

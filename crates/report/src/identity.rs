@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use tokenize::families::{exec, file};
+
 /// A color as red, green and blue (0 to 255).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
@@ -198,7 +200,7 @@ fn turned(outline: &[(f64, f64)]) -> Vec<(f64, f64)> {
     outline.iter().map(|(x, y)| (half * (x - y), half * (x + y))).collect()
 }
 
-/// Short names for display. A tokenizer read from a file has the name `file:STEM@HASH`; its label is the stem, unless two stems are
+/// Short names for display. A tokenizer read from a file has the name `file:STEM@HASH`, a program `exec:STEM@HASH`; its label is the stem, unless two stems are
 /// equal. A comparison keeps full names, because its numbers are read by programs too.
 ///
 /// ```
@@ -207,7 +209,7 @@ fn turned(outline: &[(f64, f64)]) -> Vec<(f64, f64)> {
 /// ```
 #[must_use]
 pub fn labels(names: &[String]) -> Vec<String> {
-    let stem = |name: &String| tokenize::families::file::stem_of(name).unwrap_or(name).to_owned();
+    let stem = |name: &String| file::stem_of(name).or_else(|| exec::stem_of(name)).unwrap_or(name).to_owned();
     let short: Vec<String> = names.iter().map(stem).collect();
     let only = |label: &String| short.iter().filter(|other| *other == label).count() == 1;
     names.iter().zip(&short).map(|(name, short)| if only(short) { short } else { name }).cloned().collect()

@@ -1,6 +1,7 @@
 //! The families of tokenizers, one file each.
 
 pub mod bpe;
+pub mod exec;
 pub mod file;
 pub mod kmer;
 pub mod mxdna;

@@ -43,7 +43,7 @@ pub struct Recipe {
     pub bases_per_token: usize,
     /// Canonical names of its controls, which are added if controls are requested.
     pub controls: Vec<String>,
-    /// The file from which it was loaded, if any.
+    /// The file from which it was loaded, or the command that starts it (with the prefix `exec:`), if any.
     pub location: Option<PathBuf>,
     /// How it is built. Opaque: set by [`Recipe::fixed`] and [`Recipe::learned`].
     pub build: Build,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::families::{bpe, file, kmer, mxdna, pool, randomcut, unigram, wordpiece};
+use crate::families::{bpe, exec, file, kmer, mxdna, pool, randomcut, unigram, wordpiece};
 use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
@@ -35,6 +35,7 @@ pub fn builtin() -> Registry {
         pool::POOL,
         pool::UNPOOLED,
         file::FILE,
+        exec::EXEC,
     ]))
 }
 
@@ -63,12 +64,15 @@ impl Registry {
         (0..families.len()).flat_map(move |at| families[at].examples.iter().copied())
     }
 
-    /// Parses a name, or the path of a `tokenizer.json` with or without the prefix `file:`, to a recipe. A file is read now, and
-    /// its content is kept in the recipe.
+    /// Parses a name, the path of a `tokenizer.json` with or without the prefix `file:`, or a command with the prefix `exec:`, to a
+    /// recipe. A file is read now, and its content is kept in the recipe; a program is started now, and runs as long as the recipe.
     ///
     /// # Errors
     /// If the name is unknown (the error suggests the nearest known name) or its number or suffix is invalid.
     pub fn parse(&self, name: &str) -> Result<Recipe, Error> {
+        if let Some(command) = exec::command_in(name) {
+            return Ok(Recipe { family: exec::EXEC.stem, ..exec::open(command)? });
+        }
         if let Some(path) = self.path_in(name) {
             return Ok(Recipe { family: file::FILE.stem, ..file::open(path)? });
         }
@@ -86,15 +90,19 @@ impl Registry {
     /// exists and no such family.
     #[must_use]
     pub fn path_in<'a>(&self, name: &'a str) -> Option<&'a str> {
+        if exec::command_in(name).is_some() {
+            return None;
+        }
         let known = || Name::parse(name).is_some_and(|name| self.0.iter().any(|family| family.stem == name.stem));
         let bare = || name.contains(['/', '\\', '.']) || Path::new(name).exists() && !known();
         name.trim().strip_prefix(file::PREFIX).or_else(|| bare().then_some(name))
     }
 
-    /// How a tokenizer reads sequences, from its canonical name alone, as in records: the file of a `file:` name need not exist.
+    /// How a tokenizer reads sequences, from its canonical name alone, as in records: the file of a `file:` name, or the program of an `exec:`
+    /// name, need not exist.
     #[must_use]
     pub fn reading(&self, canonical: &str) -> Option<Reading> {
-        match file::stem_of(canonical) {
+        match file::stem_of(canonical).or_else(|| exec::stem_of(canonical)) {
             Some(_) => Some(Reading::Tiling(None)),
             None => self.parse(canonical).ok().map(|recipe| recipe.reading),
         }

@@ -1,5 +1,6 @@
 //! Lists of tokenizers on the command line.
 
+use tokenize::families::exec;
 use tokenize::families::file::PREFIX;
 
 use crate::failure::{DATA, Failure};
@@ -18,8 +19,11 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, Failure> {
         let end = (at + 2..=parts.len()).rev().find(|&end| exists(&parts[at..end].join(","))).unwrap_or(at + 1);
         let name = parts[at..end].join(",");
         // The next part may be the rest of a path with a comma.
-        let continues_path = |next: &str| !next.trim_start().starts_with(PREFIX) && next.contains(['/', '.']);
-        if (name.trim_start().starts_with(PREFIX) || name.contains('/'))
+        let continues_path = |next: &str| {
+            exec::command_in(next).is_none() && !next.trim_start().starts_with(PREFIX) && next.contains(['/', '.'])
+        };
+        if exec::command_in(&name).is_none()
+            && (name.trim_start().starts_with(PREFIX) || name.contains('/'))
             && !exists(&name)
             && let Some(next) = parts.get(end).filter(|next| continues_path(next))
         {
@@ -52,6 +56,7 @@ mod tests {
         let bare = format!("{}/t,1.json", inside.display());
         assert_eq!(found(&format!("{bare},kmer6")), [bare, "kmer6".to_owned()]);
         assert_eq!(found("base,kmer6"), ["base", "kmer6"]);
+        assert_eq!(found("exec:./a.py -x,exec:./b.py,base"), ["exec:./a.py -x", "exec:./b.py", "base"]);
         assert_eq!(found("file:nowhere.json,base"), ["file:nowhere.json", "base"]);
         assert_eq!(found(""), [""]);
         let failure = names("file:no,where/t.json,base").unwrap_err();

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use dna::reverse_complement;
 use serde::{Deserialize, Serialize};
-use tokenize::families::file;
+use tokenize::families::{exec, file};
 use tokenize::{FrontendConfig, Registry, Tokenizer};
 
 use super::goal::Goal;
@@ -165,7 +165,13 @@ impl TunedModel {
             serde_json::from_value(json).map_err(|error| failed(DESCRIPTION, error.to_string()))?;
         let incomplete = "missing: the folder is incomplete, fine-tune again";
         let saved = || std::fs::read(folder.join(TOKENIZER)).map_err(|_| failed(TOKENIZER, incomplete.to_owned()));
-        let tokenizer: Arc<dyn Tokenizer> = if found.file {
+        let tokenizer: Arc<dyn Tokenizer> = if exec::stem_of(&found.tokenizer).is_some() {
+            let recipe = tokenizers.parse(&String::from_utf8_lossy(&saved()?))?;
+            if recipe.name != found.tokenizer {
+                return Err(failed(TOKENIZER, format!("the program has changed: it is now {}", recipe.name)));
+            }
+            recipe.fit(&mut std::iter::empty())?
+        } else if found.file {
             let shown = folder.join(TOKENIZER).display().to_string();
             let stem = file::stem_of(&found.tokenizer).unwrap_or_default();
             Arc::new(file::from_bytes(stem, &saved()?, &shown)?)
