@@ -236,6 +236,12 @@ impl fmt::Display for Key {
     }
 }
 
+/// The name under which runs of a tokenizer without pretraining are shown.
+#[must_use]
+pub fn not_pretrained(tokenizer: &str) -> String {
+    format!("{tokenizer} (not pretrained)")
+}
+
 impl Run {
     /// The key of the run.
     ///
@@ -261,7 +267,7 @@ impl Run {
         match &self.work {
             Work::Pretrain(p) => p.tokenizer.clone(),
             Work::Finetune(f) if f.pretrained => f.model.tokenizer.clone(),
-            Work::Finetune(f) => format!("{} (not pretrained)", f.model.tokenizer),
+            Work::Finetune(f) => not_pretrained(&f.model.tokenizer),
             Work::Control(Control::Markov { order, .. }) => format!("markov{order}"),
             Work::Control(Control::SelectedMarkov { bases: None, .. }) => "markov-all".to_owned(),
             Work::Control(Control::SelectedMarkov { .. }) => "markov-seen".to_owned(),

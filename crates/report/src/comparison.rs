@@ -444,6 +444,20 @@ pub struct TaskComparison {
     pub scores: Vec<TaskScore>,
     /// Tests of the metric, Holm-adjusted over this list.
     pub tests: Vec<Test>,
+    /// What pretraining brings, for tokenizers with runs without it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pretraining: Vec<Gain>,
+}
+
+/// The score with pretraining minus that of the same model without it, on one task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Gain {
+    /// Name of the tokenizer.
+    pub name: String,
+    /// Seeds at which both have a result, ascending.
+    pub seeds: Vec<u64>,
+    /// Mean difference and its bootstrap interval over these seeds and the test rows, at one level for each task and tokenizer.
+    pub difference: Estimate,
 }
 
 /// Scores of a tokenizer or control on the test split of a task.

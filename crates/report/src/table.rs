@@ -59,6 +59,7 @@ pub fn table(comparison: &Comparison, color: bool) -> String {
         }
         if !group.tasks.is_empty() {
             blocks.extend(tasks(group).iter().map(|g| g.print(color)));
+            blocks.extend(gains(group).iter().map(|g| g.print(color)));
             for task in group.tasks.iter().filter(|task| !task.tests.is_empty()) {
                 let title = format!("paired differences in {} on {}", task.metric.short(), name(&task.name));
                 blocks.push(tests(&title, &task.tests).print(color));
@@ -259,6 +260,24 @@ fn tasks_by(group: &Group, metric: Metric) -> Vec<Grid> {
     grid::chunked(&title, "task", &short, &body)
 }
 
+/// Tasks in rows, tokenizers in columns: what pretraining brings, by the metric of each task.
+fn gains(group: &Group) -> Vec<Grid> {
+    let with: Vec<_> = group.tasks.iter().filter(|task| !task.pretraining.is_empty()).collect();
+    let mut headings: Vec<String> = Vec::new();
+    for gain in with.iter().flat_map(|task| &task.pretraining) {
+        if !headings.contains(&gain.name) {
+            headings.push(gain.name.clone());
+        }
+    }
+    let cell = |task: &crate::comparison::TaskComparison, heading: &String| {
+        let gain = task.pretraining.iter().find(|gain| gain.name == *heading);
+        gain.map_or_else(|| "-".to_owned(), |gain| signed(gain.difference.mean, gain.difference.half_width))
+    };
+    let body: Vec<_> = with.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
+    let short: Vec<String> = headings.iter().map(|h| name(h)).collect();
+    grid::chunked("pretraining: score with it minus score without it, same seeds and test rows", "task", &short, &body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +301,20 @@ mod tests {
             tasks: ["prom_core_all", "splice_reconstructed"].map(String::from).to_vec(),
             ..Shape::default()
         }
+    }
+
+    #[test]
+    fn what_pretraining_brings_is_paired_by_seed() {
+        let shape = large();
+        let comparison = Comparison::new(records(&shape), Options::default()).unwrap();
+        let task = &comparison.groups[0].tasks[0];
+        let gain = task.pretraining.iter().find(|gain| gain.name == "base").unwrap();
+        let score = |name: &str| &task.scores.iter().find(|score| score.name == name).unwrap().score().unwrap().seeds;
+        let (with, without) = (score("base"), score("base (not pretrained)"));
+        let expected: Vec<f64> = with.iter().zip(without).map(|(with, without)| with - without).collect();
+        assert_eq!(gain.difference.seeds, expected);
+        assert!(gain.difference.low > 0.05 && gain.difference.high < 0.6, "{gain:?}");
+        assert!(table(&comparison, false).contains("pretraining: score with it minus score without it"));
     }
 
     #[test]

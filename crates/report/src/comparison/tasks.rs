@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use experiment::record::{Finetuned, Metric, Outcome, Record};
-use experiment::run::Work;
+use experiment::run::{Work, not_pretrained};
 
 use super::pairing::{Shared, State, Uncertainty, estimate, family, reference_among, shared_seeds, tests};
 use super::records::{RecordGroup, Subjects};
-use super::{Across, Estimate, Group, Options, TaskComparison, TaskScore, Test};
+use super::{Across, Estimate, Gain, Group, Options, TaskComparison, TaskScore, Test};
 use crate::error::Error;
 use statistics::bootstrap::{Rows, rows};
 use statistics::draws::{Draws, Interval};
@@ -125,6 +125,25 @@ impl<'a> Runs<'a> {
         rows(&Rows { classes: self.classes, labels: &self.labels, metric, predicted }, self.resamples, self.seed)
     }
 
+    /// What pretraining brings to a tokenizer, if it has runs without it at the same seeds.
+    fn gain(&self, name: &str) -> Result<Option<Gain>, statistics::Error> {
+        let (Some(with), Some(without)) = (self.records.get(name), self.records.get(&not_pretrained(name))) else {
+            return Ok(None);
+        };
+        let both = |(seed, record)| Some((seed, finetuned(record)?, without.get(&seed).and_then(finetuned)?));
+        let pairs: Vec<(u64, &Finetuned, &Finetuned)> =
+            with.iter().map(|(seed, record)| (*seed, record)).filter_map(both).collect();
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let sides = [pairs.iter().map(|pair| pair.1).collect(), pairs.iter().map(|pair| pair.2).collect()];
+        let interval = self.sample(&sides, self.metric)?.difference(0, 1);
+        let score = |run: &Finetuned| run.score(self.metric);
+        let differences = pairs.iter().map(|(_, with, without)| score(with) - score(without)).collect();
+        let seeds = pairs.iter().map(|pair| pair.0).collect();
+        Ok(Some(Gain { name: name.to_owned(), seeds, difference: estimate(differences, interval) }))
+    }
+
     /// Resamples the tokenizers that share seeds together.
     fn joint(&self, names: &'a [String], seeds: &[u64]) -> Result<Joint<'a>, statistics::Error> {
         let names: Vec<&str> = if seeds.is_empty() { Vec::new() } else { names.iter().map(String::as_str).collect() };
@@ -217,7 +236,9 @@ fn task(
     let scores = scores.map_err(refuse)?;
     let tests = joint.tests(&scores, reference, options).map_err(refuse)?;
     let rows = runs.labels.len();
-    Ok(TaskComparison { name: name.to_owned(), metric: runs.metric, rows, seeds, dropped, scores, tests })
+    let gains = group.subjects.iter().filter_map(|subject| runs.gain(&subject.name).transpose());
+    let pretraining = gains.collect::<Result<_, _>>().map_err(refuse)?;
+    Ok(TaskComparison { name: name.to_owned(), metric: runs.metric, rows, seeds, dropped, scores, tests, pretraining })
 }
 
 /// Empty scores for the tokenizers of the group in order, then for the controls.

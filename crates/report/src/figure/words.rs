@@ -2,9 +2,12 @@
 //!
 //! A title is the message of its figure. It is written here from the numbers alone; None where there is no simple one.
 
-use experiment::config::{Position, Slopes};
+use std::collections::BTreeSet;
 
-use crate::comparison::{Comparison, Group, Subject};
+use experiment::config::{Position, Slopes};
+use statistics::text::count;
+
+use crate::comparison::{Comparison, Group, Subject, TaskComparison};
 
 /// Bits per base of equally likely bases.
 pub(super) const UNIFORM: f64 = crate::comparison::UNIFORM;
@@ -193,27 +196,55 @@ pub(super) fn costs(comparison: &Comparison) -> Option<String> {
     })
 }
 
-/// Which tokenizer is ahead on most tasks.
+/// Which tokenizer is ahead on most tasks, and whether a control is ahead of all; of a single one, what pretraining brings.
 pub(super) fn tasks(comparison: &Comparison) -> Option<String> {
     let group = comparison.groups.iter().find(|g| !g.tasks.is_empty())?;
     if comparison.groups.iter().filter(|g| !g.tasks.is_empty()).count() > 1 {
         return None;
     }
-    let winner = |task: &crate::comparison::TaskComparison| {
-        let ranked = task.scores.iter().filter(|s| !s.control).filter_map(|s| Some((&s.name, s.score()?.mean)));
-        ranked.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name.clone())
+    let best_of = |task: &TaskComparison, control: bool| {
+        let scores = task.scores.iter().filter(|s| s.control == control);
+        scores.filter_map(|s| Some((s.name.clone(), s.score()?.mean))).max_by(|a, b| a.1.total_cmp(&b.1))
     };
-    let winners: Vec<String> = group.tasks.iter().filter_map(winner).collect();
+    let compared: BTreeSet<&str> = group
+        .tasks
+        .iter()
+        .flat_map(|t| &t.scores)
+        .filter(|s| !s.control && s.score().is_some())
+        .map(|s| s.name.as_str())
+        .collect();
+    if compared.len() < 2 {
+        return gained(&group.tasks);
+    }
+    let winners: Vec<String> =
+        group.tasks.iter().filter_map(|task| best_of(task, false)).map(|(name, _)| name).collect();
     let won = |name: &str| winners.iter().filter(|winner| *winner == name).count();
     let best = group.ranked().max_by_key(|s| (won(&s.name), std::cmp::Reverse(s.index)))?;
     let tests = group.tasks.iter().flat_map(|t| &t.tests);
     let (all, decided) = (tests.clone().count(), tests.filter(|t| t.decisive).count());
-    let ahead = format!("{} is ahead on {} of {} tasks", best.name, won(&best.name), group.tasks.len());
-    Some(match (all, decided) {
-        (0, _) => ahead,
-        (_, 0) => format!("{ahead}; no difference is significant"),
-        _ => format!("{ahead}; {decided} of {all} tests are significant"),
-    })
+    let mut message = format!("{} is ahead on {} of {} tasks", best.name, won(&best.name), group.tasks.len());
+    match (all, decided) {
+        (0, _) => {}
+        (_, 0) => message += "; no difference is significant",
+        _ => message += &format!("; {decided} of {all} tests are significant"),
+    }
+    let behind = |task: &&TaskComparison| match (best_of(task, true), best_of(task, false)) {
+        (Some(control), Some(best)) => control.1 > best.1,
+        _ => false,
+    };
+    match group.tasks.iter().filter(behind).count() {
+        0 => {}
+        number => message += &format!("; a control is ahead of all on {number}"),
+    }
+    Some(message)
+}
+
+/// On how many tasks the interval of what pretraining brings is above 0.
+fn gained(tasks: &[TaskComparison]) -> Option<String> {
+    let gains = || tasks.iter().flat_map(|task| &task.pretraining);
+    let name = &gains().next()?.name;
+    let (all, above) = (gains().count(), gains().filter(|gain| gain.difference.low > 0.0).count());
+    Some(format!("Pretraining of {name} brings a gain beyond its interval on {above} of {}", count(all, "task")))
 }
 
 #[cfg(test)]
@@ -223,6 +254,21 @@ mod tests {
     use crate::example::{Shape, records};
     use experiment::record::Outcome;
     use protocol::score::BIAS_ONLY;
+
+    #[test]
+    fn a_single_tokenizer_is_ahead_of_nobody() {
+        let shape = |tokenizers: &[&str]| Shape {
+            tokenizers: tokenizers.iter().map(|name| (*name).to_owned()).collect(),
+            tasks: vec!["a".to_owned(), "b".to_owned()],
+            ..Shape::default()
+        };
+        let message = |names: &[&str]| tasks(&Comparison::new(records(&shape(names)), Options::default()).unwrap());
+        assert_eq!(
+            message(&["base"]).unwrap(),
+            "Pretraining of base brings a gain beyond its interval on 2 of 2 tasks"
+        );
+        assert!(message(&["base", "kmer6"]).unwrap().starts_with("kmer6 is ahead on 2 of 2 tasks"));
+    }
 
     #[test]
     fn settings_are_words() {

@@ -211,6 +211,15 @@ fn tasks(notes: &mut Vec<String>, group: &Group) {
         notes
             .push(format!("tasks: ± is the half-width of the 95 % bootstrap interval over seeds and test rows.{star}"));
     }
+    let gains: Vec<usize> =
+        group.tasks.iter().flat_map(|t| t.pretraining.iter().map(|gain| gain.seeds.len())).collect();
+    if let Some(most) = gains.iter().max() {
+        notes.push(format!(
+            "pretraining: paired over up to {}; one 95 % interval for each of {}, not adjusted for their number.",
+            count(*most, "seed"),
+            count(gains.len(), "difference")
+        ));
+    }
     let families = group.tasks.iter().filter(|t| !t.tests.is_empty()).map(|t| (t.seeds.len(), t.tests.len()));
     if let Some((seeds, tests)) =
         families.max_by(|a, b| holm::minimum_attainable_p(a.0, a.1).total_cmp(&holm::minimum_attainable_p(b.0, b.1)))

@@ -36,6 +36,10 @@ pub fn csv(comparison: &Comparison) -> String {
                 writer.plain(&score.name, score.control, "collapsed", &task.name, score.collapsed as f64);
                 writer.plain(&score.name, score.control, "failed", &task.name, score.failed as f64);
             }
+            for gain in &task.pretraining {
+                let measure = format!("{} gained by pretraining", task.metric.name());
+                writer.estimate(&gain.name, false, &measure, &task.name, &gain.difference, &gain.seeds);
+            }
             writer.tests(task.metric.name(), &task.name, &task.tests, &task.seeds);
         }
         for across in &group.across {
