@@ -24,6 +24,7 @@ mod positions;
 mod records;
 mod regions;
 mod settings;
+mod task;
 mod tasks;
 mod tuning;
 
@@ -40,6 +41,7 @@ pub use noise::{AdjustedTest, Arm, Toll};
 pub use regions::RegionBits;
 use statistics::bootstrap::{RESAMPLES, least_resamples};
 use statistics::{decision::Reason, draws::Interval, friedman::Friedman, wilcoxon::Wilcoxon};
+pub use task::{Gain, TaskComparison, TaskScore};
 pub use tuning::Tuning;
 
 /// Bits per masked base by which a total must be below the best null for the model to count as using context.
@@ -424,72 +426,6 @@ pub struct Test {
     pub superiority: f64,
     /// Why the difference is not significant; None if it is.
     pub reason: Option<Reason>,
-}
-
-/// Results of one classification task in a group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TaskComparison {
-    /// Name of the task.
-    pub name: String,
-    /// Metric of the scores that are shown, plotted and tested.
-    #[serde(skip_serializing_if = "Metric::is_default")]
-    pub metric: Metric,
-    /// Number of rows of the test split.
-    pub rows: usize,
-    /// Seeds at which every compared tokenizer has a result, ascending.
-    pub seeds: Vec<u64>,
-    /// Excluded seeds, with the reasons.
-    pub dropped: Vec<Dropped>,
-    /// Results of tokenizers in order, then controls.
-    pub scores: Vec<TaskScore>,
-    /// Tests of the metric, Holm-adjusted over this list.
-    pub tests: Vec<Test>,
-    /// What pretraining brings, for tokenizers with runs without it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pretraining: Vec<Gain>,
-}
-
-/// The score with pretraining minus that of the same model without it, on one task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gain {
-    /// Name of the tokenizer.
-    pub name: String,
-    /// Seeds at which both have a result, ascending.
-    pub seeds: Vec<u64>,
-    /// Mean difference and its bootstrap interval over these seeds and the test rows, at one level for each task and tokenizer.
-    pub difference: Estimate,
-}
-
-/// Scores of a tokenizer or control on the test split of a task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TaskScore {
-    /// Name of the tokenizer or control.
-    pub name: String,
-    /// Index of its tokenizer in [`Comparison::order`]; None for controls without a tokenizer.
-    pub index: Option<usize>,
-    /// True for controls: shown, never ranked.
-    pub control: bool,
-    /// Matthews correlation (R_K for more than two classes); None without a usable run.
-    pub mcc: Option<Estimate>,
-    /// Score by the metric of the task; None if that is the Matthews correlation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub judged: Option<Estimate>,
-    /// Macro F1, mean over seeds.
-    pub f1: f64,
-    /// Accuracy, mean over seeds.
-    pub accuracy: f64,
-    /// Number of runs that predicted a single class; they are included in the means.
-    pub collapsed: usize,
-    /// Number of failed runs.
-    pub failed: usize,
-}
-
-impl TaskScore {
-    /// Score by the metric of the task; None without a usable run.
-    #[must_use]
-    pub fn score(&self) -> Option<&Estimate> {
-        self.judged.as_ref().or(self.mcc.as_ref())
-    }
 }
 
 /// A test of two tokenizers across tasks.
