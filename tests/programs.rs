@@ -57,13 +57,15 @@ fn a_program_is_a_tokenizer_of_every_command() {
 }
 
 #[test]
-fn a_program_is_compared_and_its_runs_are_resumed_from_another_folder() {
+fn a_program_is_compared_from_another_folder_and_reported_without_it() {
     let dir = TestDir::new();
     dir.write("cpg.sh", script(VOCABULARY, ENCODE));
     dir.write("g.fa", sequences(8));
-    dir.write("spec.toml", small("'base', 'exec:sh cpg.sh'", "g.fa", 4000, 1));
-    let args = ["compare", "spec.toml", "--store", "s", "-o", "out"];
-    let output = dir.run(&args).success();
+    // An argument that is the name of a file stays what it is.
+    dir.write("CG", "");
+    dir.write("other/spec.toml", small("'base', 'exec:@.. sh cpg.sh CG'", "../g.fa", 4000, 1));
+    let args = ["compare", "spec.toml", "--store", "../s", "-o", "../out"];
+    let output = RunOutput::new(&dir.command(&args).current_dir(dir.path("other")).output().unwrap()).success();
     assert!(output.out.contains("cpg"), "{}", output.out);
     let records = dir.records("out");
     let names: Vec<String> = records.iter().map(|record| format!("{:?}", record.run)).collect();
@@ -71,6 +73,10 @@ fn a_program_is_compared_and_its_runs_are_resumed_from_another_folder() {
     // The records alone are reported, the program is not needed.
     std::fs::remove_file(dir.path("cpg.sh")).unwrap();
     assert!(dir.run(&["report", "out/records.jsonl", "--output", "again"]).success().out.contains("cpg"));
+    let with =
+        |reference: &str| dir.run(&["report", "out/records.jsonl", "--reference", reference, "--output", "again"]);
+    with("cpg").success();
+    with("exec:sh typo.sh").failed(2, &["exec:sh typo.sh", "help: name it as in the records: exec:cpg@"]);
 }
 
 #[test]
@@ -116,12 +122,25 @@ fn programs_that_break_the_contract_are_told_with_what_they_wrote() {
             .output()
             .expect("starts");
         let output = RunOutput::new(&output);
-        output.failed(3, &[&format!("{command}: "), expected, "help: mend the program"]);
+        output.failed(
+            3,
+            &[
+                &format!("{command}: "),
+                expected,
+                if encode == long { "help: let the program flush" } else { "help: mend the program" },
+            ],
+        );
     }
+    // Another answer at each start.
+    let numbered = "while read -r line; do\ncase \"$line\" in\n*vocabulary*) echo '{\"vocabulary\": [\"A\", \"C\", \"G\", \"T\", \"CG\"], \"version\": '$$'}' ;;";
+    dir.write("random.sh", format!("{numbered}\n*) {ENCODE} ;;\nesac\ndone\n"));
+    dir.run(&["tokenizer", "encode", "-t", "exec:sh random.sh", "f.fa"])
+        .failed(3, &["it answers otherwise when it is started again"]);
     for (name, expected) in [
         ("exec:", "names no program"),
         ("exec:sh 'a", "a quotation mark without its pair"),
         ("exec:no-such-program-here", "there is no program \"no-such-program-here\""),
+        ("exec:@nowhere sh a.sh", "there is no folder "),
     ] {
         let output = dir.run(&["tokenizer", "encode", "-t", name, "f.fa"]);
         assert!(output.err.contains(expected), "{name}: {}", output.err);
@@ -144,6 +163,45 @@ fn a_program_that_fails_later_ends_the_command_with_its_message() {
         assert!(!output.err.contains("panicked"), "{}", output.err);
         output.failed(3, &["it ended without an answer (exit status: 4); it wrote to stderr: lost my table"]);
     }
+}
+
+/// Neither an interrupt nor a limit of time leaves a program behind, nor what it started.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_program_is_left_behind() {
+    let dir = TestDir::new();
+    dir.write("f.fa", FASTA);
+    dir.write("slow.sh", script(VOCABULARY, "sh -c 'sleep 77.125; true'"));
+    let running = || {
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let command = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
+        processes.filter_map(command).any(|line| String::from_utf8_lossy(&line).contains("77.125"))
+    };
+    let until = |wanted: bool| {
+        for _ in 0..500 {
+            if running() == wanted {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("running: {}, expected {wanted}", running());
+    };
+    let command = |limit: &str| {
+        let mut command = dir.command(&["tokenizer", "encode", "-t", "exec:sh slow.sh", "f.fa"]);
+        command
+            .env("TOKBENCH_EXEC_TIMEOUT", limit)
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null());
+        command
+    };
+    assert!(!command("1").status().unwrap().success());
+    until(false);
+    let mut child = command("60").spawn().unwrap();
+    until(true);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    until(false);
 }
 
 #[test]

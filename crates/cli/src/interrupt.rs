@@ -119,6 +119,7 @@ mod unix {
 
     fn end() -> ! {
         experiment::files::abandon();
+        tokenize::families::exec::end_all();
         std::process::exit(i32::from(code(INTERRUPTED)))
     }
 

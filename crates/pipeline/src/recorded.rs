@@ -70,8 +70,12 @@ impl Recorded {
         if self.names.contains(name) {
             return Ok(name.to_owned());
         }
-        if exec::command_in(name).is_some() {
-            return self.program(name);
+        if let Some(command) = exec::command_in(name) {
+            return self.program(name, command);
+        }
+        let stem = |recorded: &&String| exec::stem_of(recorded) == Some(name);
+        if let (Some(only), None) = (self.names.iter().find(stem), self.names.iter().filter(stem).nth(1)) {
+            return Ok(only.clone());
         }
         let Some(path) = self.tokenizers.path_in(name) else { return Ok(self.tokenizers.parse(name)?.name) };
         let stem = stem_of(path);
@@ -98,13 +102,21 @@ impl Recorded {
         }
     }
 
-    /// The canonical name of a program: as it answers now or, if it cannot be started here, the only one of the records.
-    fn program(&self, name: &str) -> Result<String> {
-        let mut recorded = self.names.iter().filter(|name| exec::stem_of(name).is_some());
+    /// The canonical name of a program: as it answers now or, if it cannot be started here, the only one of the records with its file name.
+    fn program(&self, name: &str, command: &str) -> Result<String> {
+        let mut recorded = self.names.iter().filter(|name| exec::may_be(command, name));
         match (self.tokenizers.parse(name), recorded.next(), recorded.next()) {
             (Ok(recipe), ..) => Ok(recipe.name),
             (Err(_), Some(only), None) => Ok(only.clone()),
-            (Err(error), ..) => Err(error.into()),
+            (Err(error), ..) => {
+                let programs: Vec<&str> =
+                    self.names.iter().map(String::as_str).filter(|name| exec::stem_of(name).is_some()).collect();
+                let remedy = match programs.as_slice() {
+                    [] => "the records contain no program".to_owned(),
+                    programs => format!("name it as in the records: {}", programs.join(", ")),
+                };
+                Err(Error::new(ErrorKind::Usage, error.to_string(), remedy))
+            }
         }
     }
 

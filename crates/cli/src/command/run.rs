@@ -62,6 +62,7 @@ fn end_with_parent(stop: &Arc<AtomicBool>) {
         stop.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_secs(8));
         experiment::files::abandon();
+        tokenize::families::exec::end_all();
         std::process::exit(i32::from(code(INTERRUPTED)));
     };
     if let Err(error) = std::thread::Builder::new().spawn(wait) {

@@ -14,10 +14,10 @@
 //! [`Tokenizer::encode`] cannot fail, and a program can. Its failure unwinds with an [`Error`] as the payload, without the message of a
 //! panic; the program that called gives it out as an error ([`failure`]).
 
+mod command;
 mod process;
 
 use std::any::Any;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dna::is_base;
@@ -27,16 +27,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::process::Process;
+use self::command::Command;
+pub use self::command::PREFIX;
+use self::process::{Process, VARIABLE};
 use crate::Token;
 use crate::error::Error;
 use crate::family::Family;
 use crate::recipe::Recipe;
 use crate::token::{Reading, Tokenizer};
 use crate::vocabulary::{SPECIALS, UNK, Vocabulary};
-
-/// Prefix of a command in a name.
-pub const PREFIX: &str = "exec:";
 
 /// `exec:PROGRAM [ARGS]`.
 pub const EXEC: Family = Family {
@@ -47,6 +46,9 @@ pub const EXEC: Family = Family {
     resolve: |_| None,
 };
 
+/// Why a second start of a program is refused.
+const CHANGED: &str =
+    "it answers otherwise when it is started again: does a random number, or the order of a set, enter?";
 /// Seed of the sequences on which a program is checked.
 const SEED: u64 = 1;
 /// Random sequences of the sample, and their longest.
@@ -68,6 +70,18 @@ pub fn stem_of(canonical: &str) -> Option<&str> {
     Some(canonical.strip_prefix(PREFIX)?.rsplit_once('@')?.0)
 }
 
+/// Whether a command and a canonical name are of the same program by its file name, which is the best that is known without starting it.
+#[must_use]
+pub fn may_be(command: &str, canonical: &str) -> bool {
+    let same = |command: Command| command.stems().any(|stem| stem_of(canonical) == Some(stem.as_str()));
+    Command::parse(command).is_ok_and(same)
+}
+
+/// Kills all running programs. For a process that is about to end at once; otherwise they end with their tokenizers.
+pub fn end_all() {
+    process::kill_all();
+}
+
 /// The error in the payload of an unwinding that a failed program caused.
 ///
 /// # Errors
@@ -82,21 +96,10 @@ pub fn failure(payload: Box<dyn Any + Send>) -> Result<Error, Box<dyn Any + Send
 /// If it cannot be started, fails, or breaks the contract; the error has what it wrote to its standard error.
 pub fn open(command: &str) -> Result<Recipe, Error> {
     let exec = Exec::open(command)?;
-    let (label, location) = (exec.stem.clone(), exec.located());
+    let (label, location) = (exec.stem.clone(), exec.command.located());
     let (tokens_per_base, bases_per_token) = exec.sizes();
     let recipe = Recipe::fixed(Arc::new(exec));
     Ok(Recipe { label, location: Some(location.into()), tokens_per_base, bases_per_token, ..recipe })
-}
-
-/// Words of a command: separated by white space, or quoted as in a shell.
-fn words(command: &str) -> Result<Vec<String>, Error> {
-    let words = shlex::split(command).filter(|words| !words.is_empty());
-    words.ok_or_else(|| Error::Name {
-        name: format!("{PREFIX}{command}"),
-        reason: if command.is_empty() { "names no program" } else { "has a quotation mark without its pair" }
-            .to_owned(),
-        remedy: "write \"exec:PROGRAM ARGS\", for example \"exec:python3 mine.py\"".to_owned(),
-    })
 }
 
 /// A program as a tokenizer.
@@ -104,7 +107,8 @@ fn words(command: &str) -> Result<Vec<String>, Error> {
 pub struct Exec {
     name: String,
     stem: String,
-    words: Vec<String>,
+    command: Command,
+    described: Described,
     vocabulary: Vocabulary,
     /// Tokens and bases of the sample.
     sample: (usize, usize),
@@ -112,7 +116,8 @@ pub struct Exec {
     idle: Mutex<Vec<Process>>,
 }
 
-#[derive(Deserialize)]
+/// The answer to the request `vocabulary`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Described {
     name: Option<String>,
     vocabulary: Vec<String>,
@@ -127,52 +132,51 @@ struct Encoded {
 
 impl Exec {
     fn open(command: &str) -> Result<Exec, Error> {
-        let words = words(command)?;
-        let mut process = Process::start(&words).map_err(|reason| refused(&words, reason))?;
-        let described = process.ask(&json!({"request": "vocabulary"})).map_err(|reason| refused(&words, reason))?;
-        let bad = |process: &mut Process, reason: String| Err(refused(&words, process.with_stderr(reason)));
-        let described: Described = match serde_json::from_value(described) {
-            Ok(described) => described,
-            Err(error) => {
-                return bad(&mut process, format!("its answer to the request \"vocabulary\" is wrong: {error}"));
-            }
-        };
+        let command = Command::parse(command)?;
+        let refuse = |reason: String| refused(&command, reason);
+        let mut process = Process::start(&command).map_err(refuse)?;
+        let described: Described = process.ask(&json!({"request": "vocabulary"})).map_err(refuse)?;
+        let bad = |process: &mut Process, reason: String| Err(refused(&command, process.with_stderr(reason)));
         if let Some(reason) = wrong_vocabulary(&described.vocabulary) {
             return bad(&mut process, reason);
         }
-        let stem = described.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| stem_of_command(&words));
+        let stem = described.name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| command.stem());
         if !stem.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
-            return bad(
-                &mut process,
-                format!("its name {stem:?} has other characters than letters, digits, \"_\", \"-\" and \".\""),
-            );
+            let reason = format!("its name {stem:?} has other characters than letters, digits, \"_\", \"-\" and \".\"");
+            return bad(&mut process, reason);
         }
         let mut exec = Exec {
             name: String::new(),
             stem,
-            words: words.clone(),
+            command: command.clone(),
             vocabulary: Vocabulary::new(&described.vocabulary),
+            described,
             sample: (0, 0),
             idle: Mutex::default(),
         };
         // What it does with the sample is its identity: another program with the same answers is the same tokenizer.
         let sample = sample();
         let texts: Vec<&[u8]> = sample.iter().map(Vec::as_slice).collect();
-        let together = exec.ask(&mut process, &texts).map_err(|reason| refused(&words, reason))?;
+        let together = exec.ask(&mut process, &texts).map_err(refuse)?;
         for (text, tokens) in texts.iter().zip(&together).step_by(9) {
-            let alone = exec.ask(&mut process, &[text]).map_err(|reason| refused(&words, reason))?;
+            let alone = exec.ask(&mut process, &[text]).map_err(refuse)?;
             if alone.first() != Some(tokens) {
                 let text = shown(text);
                 return bad(&mut process, format!("it gives other tokens for {text} alone than among other sequences"));
             }
         }
+        let mut again = exec.start().map_err(refuse)?;
+        if exec.ask(&mut again, &texts).map_err(refuse)? != together {
+            return bad(&mut again, CHANGED.to_owned());
+        }
         exec.sample = (together.iter().map(Vec::len).sum(), texts.iter().map(|text| text.len()).sum());
         let spans =
             |tokens: &Vec<Token>| -> Vec<[u32; 2]> { tokens.iter().map(|token| [token.id, token.end]).collect() };
         let answers: Vec<_> = together.iter().map(spans).collect();
-        let identity = json!([described.vocabulary, described.version, answers]).to_string();
+        let identity = json!([exec.described.vocabulary, exec.described.version, answers]).to_string();
         exec.name = format!("{PREFIX}{}@{}", exec.stem, &blake3::hash(identity.as_bytes()).to_hex()[..12]);
         exec.put_back(process);
+        exec.put_back(again);
         Ok(exec)
     }
 
@@ -180,15 +184,11 @@ impl Exec {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
-    /// The command, with the paths of existing files absolute, so that it works in every folder.
-    fn located(&self) -> String {
-        let absolute = |word: &String| match std::path::absolute(word) {
-            Ok(path) if Path::new(word).is_file() => path.to_string_lossy().into_owned(),
-            _ => word.clone(),
-        };
-        let words: Vec<String> = self.words.iter().map(absolute).collect();
-        let quoted = words.iter().map(|word| shlex::try_quote(word).unwrap_or_else(|_| word.into()));
-        format!("{PREFIX}{}", quoted.collect::<Vec<_>>().join(" "))
+    /// Starts the program once more; every process is asked for its vocabulary first.
+    fn start(&self) -> Result<Process, String> {
+        let mut process = Process::start(&self.command)?;
+        let described: Described = process.ask(&json!({"request": "vocabulary"}))?;
+        if described == self.described { Ok(process) } else { Err(process.with_stderr(CHANGED.to_owned())) }
     }
 
     /// Tokens per base, and a lower estimate of the bases per token, from the sample.
@@ -200,10 +200,8 @@ impl Exec {
     /// The tokens of sequences of A, C, G, T.
     fn ask(&self, process: &mut Process, texts: &[&[u8]]) -> Result<Vec<Vec<Token>>, String> {
         let sequences: Vec<&str> = texts.iter().map(|text| std::str::from_utf8(text).unwrap_or_default()).collect();
-        let answer = process.ask(&json!({"request": "encode", "sequences": sequences}))?;
+        let answer: Encoded = process.ask(&json!({"request": "encode", "sequences": sequences}))?;
         let read = || -> Result<Vec<Vec<Token>>, String> {
-            let answer: Encoded = serde_json::from_value(answer)
-                .map_err(|error| format!("its answer to the request \"encode\" is wrong: {error}"))?;
             if answer.tokens.len() != texts.len() {
                 return Err(format!("it gives tokens of {} sequences for {}", answer.tokens.len(), texts.len()));
             }
@@ -254,7 +252,7 @@ impl Exec {
             Vec::new()
         } else {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut process = idle.map_or_else(|| Process::start(&self.words), Ok)?;
+            let mut process = idle.map_or_else(|| self.start(), Ok)?;
             // A process that failed is not used again.
             let found = self.ask(&mut process, &stretches)?;
             self.put_back(process);
@@ -291,19 +289,29 @@ impl Tokenizer for Exec {
     fn encode(&self, bases: &[u8], out: &mut Vec<Token>) {
         out.clear();
         if let Err(reason) = self.tokens(bases, out) {
-            std::panic::resume_unwind(Box::new(refused(&self.words, reason)));
+            std::panic::resume_unwind(Box::new(refused(&self.command, reason)));
         }
     }
 
     /// The command that starts it.
     fn save(&self) -> Option<Vec<u8>> {
-        Some(self.located().into_bytes())
+        Some(self.command.located().into_bytes())
     }
 }
 
-fn refused(words: &[String], reason: String) -> Error {
-    let remedy = "mend the program; docs/adding/tokenizer.md describes what it must answer".to_owned();
-    Error::File { path: format!("{PREFIX}{}", words.join(" ")), reason, remedy }
+fn refused(command: &Command, reason: String) -> Error {
+    let remedy = if reason.starts_with("there is no program") {
+        "check the name; a script in this folder is \"./NAME\", or \"python3 NAME\" with its interpreter".to_owned()
+    } else if reason.contains("cannot be started") {
+        "make it executable (chmod +x), or name its interpreter: \"exec:python3 NAME\"".to_owned()
+    } else if reason.starts_with("no answer in") {
+        format!("let the program flush its standard output after each answer, or set {VARIABLE} to more seconds")
+    } else if reason.starts_with(VARIABLE) || reason.starts_with("there is no folder") {
+        "change it".to_owned()
+    } else {
+        "mend the program; docs/adding/tokenizer.md describes what it must answer".to_owned()
+    };
+    Error::File { path: command.shown(), reason, remedy }
 }
 
 fn wrong_vocabulary(entries: &[String]) -> Option<String> {
@@ -318,13 +326,6 @@ fn wrong_vocabulary(entries: &[String]) -> Option<String> {
     sorted.sort_unstable();
     let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]);
     twice.map(|pair| format!("entry {:?} is twice in its vocabulary", pair[0]))
-}
-
-/// The file name of the first word that is a file, else of the program.
-fn stem_of_command(words: &[String]) -> String {
-    let file = words.iter().find(|word| Path::new(word.as_str()).is_file()).unwrap_or(&words[0]);
-    let stem = Path::new(file.as_str()).file_stem().unwrap_or_default().to_string_lossy();
-    stem.chars().map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' }).collect()
 }
 
 /// A sequence in a message: quoted, its beginning if it is long.

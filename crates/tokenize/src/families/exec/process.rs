@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::command::Command as Words;
+
 /// The environment variable with the longest time for an answer, in seconds.
-const VARIABLE: &str = "TOKBENCH_EXEC_TIMEOUT";
+pub(super) const VARIABLE: &str = "TOKBENCH_EXEC_TIMEOUT";
 /// Longest time for an answer, if the variable is not set.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Time in which a program that ends is waited for.
@@ -21,6 +24,33 @@ const LONGEST: u64 = 256 << 20;
 /// Lines of standard error that are kept, and their longest in bytes.
 const LINES: usize = 12;
 const LINE: u64 = 400;
+
+/// Running programs by process id.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Kills a program and what it started: its process group.
+fn kill(id: u32) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = id;
+}
+
+/// Kills all running programs, for a process that ends without dropping what it has.
+pub(super) fn kill_all() {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(kill);
+}
+
+/// The longest time for an answer.
+fn limit() -> Result<Duration, String> {
+    let Ok(text) = std::env::var(VARIABLE) else { return Ok(TIMEOUT) };
+    let seconds = text.trim().parse::<u64>().ok().filter(|&seconds| seconds > 0);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{VARIABLE} is {text:?}, expected a whole number of seconds above 0"))
+}
 
 /// A running program. It is killed when this is dropped.
 #[derive(Debug)]
@@ -33,18 +63,28 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(words: &[String]) -> Result<Process, String> {
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(super) fn start(words: &Words) -> Result<Process, String> {
+        let limit = limit()?;
+        let mut command = Command::new(words.program());
+        command
+            .current_dir(words.folder())
+            .args(words.arguments())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         // An interrupt from the terminal is for this program, which saves its work before it ends.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no program {:?}", words[0]),
-            _ => format!("{:?} cannot be started: {error}", words[0]),
+            std::io::ErrorKind::NotFound if !words.folder().is_dir() => {
+                format!("there is no folder {}", words.folder().display())
+            }
+            std::io::ErrorKind::NotFound => format!("there is no program {:?}", words.program()),
+            _ => format!("{:?} cannot be started: {error}", words.program()),
         })?;
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
         let (requests, wanted) = channel::<Vec<u8>>();
-        let (found, answers) = channel();
+        let (found, answers) = sync_channel(1);
         let errors: Arc<Mutex<VecDeque<String>>> = Arc::default();
         if let (Some(mut stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -73,33 +113,37 @@ impl Process {
                 }
             });
         }
-        let seconds = std::env::var(VARIABLE).ok().and_then(|text| text.trim().parse().ok());
-        Ok(Process { child, requests, answers, errors, limit: seconds.map_or(TIMEOUT, Duration::from_secs) })
+        Ok(Process { child, requests, answers, errors, limit })
     }
 
     /// The answer to a request. After an error the program must not be asked again.
-    pub(super) fn ask(&mut self, request: &Value) -> Result<Value, String> {
+    pub(super) fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, String> {
         let mut line = request.to_string().into_bytes();
         line.push(b'\n');
         // If the program has ended, there is no answer either.
         let _ = self.requests.send(line);
         let reason = match self.answers.recv_timeout(self.limit) {
-            Ok(Ok(line)) if line.len() as u64 >= LONGEST => format!("its answer is longer than {LONGEST} bytes"),
-            Ok(Ok(line)) => match serde_json::from_slice::<Value>(&line) {
-                Ok(answer) => match answer.get("error").and_then(Value::as_str) {
-                    None => return Ok(answer),
-                    Some(error) => format!("it refuses: {error}"),
+            Ok(Ok(line)) if line.len() as u64 >= LONGEST => {
+                format!("its answer is longer than {} MiB: divide long sequences into records", LONGEST >> 20)
+            }
+            Ok(Ok(line)) => match serde_json::from_slice::<T>(&line) {
+                Ok(answer) => return Ok(answer),
+                Err(wrong) => match serde_json::from_slice::<Value>(&line) {
+                    Ok(answer) => match answer.get("error").and_then(Value::as_str) {
+                        None => format!("its answer to the request {} is wrong: {wrong}", request["request"]),
+                        Some(error) => format!("it refuses: {error}"),
+                    },
+                    Err(error) => {
+                        let text: String = String::from_utf8_lossy(&line).trim_end().chars().take(80).collect();
+                        format!("its answer {text:?} is not JSON: {error}")
+                    }
                 },
-                Err(error) => {
-                    let text: String = String::from_utf8_lossy(&line).trim_end().chars().take(80).collect();
-                    format!("its answer {text:?} is not JSON: {error}")
-                }
             },
             Ok(Err(error)) => format!("its answer cannot be read: {error}"),
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = self.limit.as_secs();
-                let _ = self.child.kill();
-                format!("no answer in {seconds} seconds (the limit is set by {VARIABLE})")
+                kill(self.child.id());
+                format!("no answer in {seconds} seconds")
             }
             Err(RecvTimeoutError::Disconnected) => match self.ended() {
                 Some(status) => format!("it ended without an answer ({status})"),
@@ -132,6 +176,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let id = self.child.id();
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != id);
+        kill(id);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
