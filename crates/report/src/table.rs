@@ -282,6 +282,7 @@ fn gains(group: &Group) -> Vec<Grid> {
 mod tests {
     use super::*;
     use crate::Options;
+    use crate::comparison::Estimate;
     use crate::example::{Shape, records};
 
     fn large() -> Shape {
@@ -313,7 +314,9 @@ mod tests {
         let (with, without) = (score("base"), score("base (not pretrained)"));
         let expected: Vec<f64> = with.iter().zip(without).map(|(with, without)| with - without).collect();
         assert_eq!(gain.difference.seeds, expected);
-        assert!(gain.difference.low > 0.05 && gain.difference.high < 0.6, "{gain:?}");
+        let Estimate { mean, low, high, .. } = gain.difference;
+        assert!((mean - expected.iter().sum::<f64>() / 3.0).abs() < 1e-12 && low < mean && mean < high, "{gain:?}");
+        assert!(mean > 0.05, "{gain:?}");
         assert!(table(&comparison, false).contains("pretraining: score with it minus score without it"));
     }
 

