@@ -6,6 +6,8 @@
 
 pub mod deformable;
 pub mod experts;
+pub mod gbst;
+pub mod hnet;
 pub mod learned;
 pub mod lookup;
 pub mod pool;
@@ -17,10 +19,12 @@ pub mod upsampling;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
+pub use gbst::Gbst;
+pub use hnet::HNet;
 pub use learned::{MxDna, Unpooled};
 pub use lookup::Lookup;
 pub use pool::Pool;
-pub use route::{Embedded, Route, Unit};
+pub use route::{Embedded, Route, Skip, Unit};
 
 use upsampling::UpsamplingDecoder;
 
@@ -39,6 +43,10 @@ pub enum Frontend {
     Lookup(Lookup),
     /// MxDNA's learned tokenization.
     MxDna(MxDna),
+    /// Dynamic chunking.
+    HNet(HNet),
+    /// Soft blocks of several sizes.
+    Gbst(Gbst),
     /// Fixed pooling between the same layers.
     Pool(Pool),
     /// The same layers without pooling.
@@ -55,6 +63,12 @@ impl Frontend {
             }
             tokenize::FrontendConfig::MxDna(mxdna) => {
                 Frontend::MxDna(MxDna::new(init, config.vocabulary, mxdna, &config.encoder))
+            }
+            tokenize::FrontendConfig::HNet(hnet) => {
+                Frontend::HNet(HNet::new(init, config.vocabulary, hnet, &config.encoder))
+            }
+            tokenize::FrontendConfig::Gbst(gbst) => {
+                Frontend::Gbst(Gbst::new(init, config.vocabulary, gbst, &config.encoder))
             }
             tokenize::FrontendConfig::Pool(pool) => {
                 Frontend::Pool(Pool::new(init, config.vocabulary, pool, &config.encoder))
@@ -79,17 +93,31 @@ impl Frontend {
                 auxiliary: None,
             },
             Frontend::MxDna(front) => front.embed(ids, rows, noise),
+            Frontend::HNet(front) => front.embed(ids, rows, noise),
+            Frontend::Gbst(front) => front.embed(ids, rows, noise),
             Frontend::Pool(front) => front.embed(ids, rows, noise),
             Frontend::Unpooled(front) => front.embed(ids, rows, noise),
         }
     }
 
     /// Upsamples token states `[batch, tokens, hidden]` to positions `[batch, positions, hidden]`, zero at padding. `route` and
-    /// `skip` are those of [`Embedded`]; `lengths[row]` is the number of positions of a row.
+    /// `skip` are those of [`Embedded`]; `rows` are those of the positions.
     #[must_use]
-    pub fn restore(&self, states: Tensor<3>, route: &Route, skip: Option<Tensor<3>>, lengths: &[usize]) -> Tensor<3> {
-        match (self.decoder(), skip) {
-            (Some(decoder), Some(skip)) => decoder.restore(skip, states, &route.centers(lengths), lengths),
+    pub fn restore(
+        &self,
+        states: Tensor<3>,
+        route: &Route,
+        skip: Option<Skip>,
+        rows: Rows<'_>,
+        noise: Option<&Noise>,
+    ) -> Tensor<3> {
+        match (self, self.decoder(), skip, route) {
+            (Frontend::HNet(front), _, Some(skip), Route::Units(units)) => {
+                front.restore(states, units, skip, rows, noise)
+            }
+            (_, Some(decoder), Some(skip), _) => {
+                decoder.restore(skip.states, states, &route.centers(rows.lengths), rows.lengths)
+            }
             _ => states,
         }
     }
@@ -100,26 +128,28 @@ impl Frontend {
         &self,
         states: Tensor<3>,
         route: &Route,
-        skip: Tensor<3>,
-        lengths: &[usize],
+        skip: Skip,
+        rows: Rows<'_>,
         places: &[Vec<usize>],
     ) -> Tensor<2> {
         let Some(decoder) = self.decoder().filter(|_| fused::on(&states.device())) else {
-            return at(self.restore(states, route, Some(skip), lengths), places);
+            return at(self.restore(states, route, Some(skip), rows, None), places);
         };
+        let skip = skip.states;
         let [_, _, hidden] = skip.dims();
         let padded = fused::padded(places);
         let most = padded.first().map_or(0, Vec::len);
         let skip = at(skip, &padded).reshape([places.len(), most, hidden]);
-        let restored = decoder.forward_at(skip, states, &route.centers(lengths), &padded);
+        let restored = decoder.forward_at(skip, states, &route.centers(rows.lengths), &padded);
         let own: Vec<Vec<usize>> = places.iter().map(|row| (0..row.len()).collect()).collect();
         at(restored, &own)
     }
 
     fn decoder(&self) -> Option<&UpsamplingDecoder> {
         match self {
-            Frontend::Lookup(_) => None,
+            Frontend::Lookup(_) | Frontend::HNet(_) => None,
             Frontend::MxDna(front) => Some(&front.way_back),
+            Frontend::Gbst(front) => Some(&front.way_back),
             Frontend::Pool(front) => Some(&front.way_back),
             Frontend::Unpooled(front) => Some(&front.way_back),
         }
@@ -131,6 +161,8 @@ impl Frontend {
         let lookup = match self {
             Frontend::Lookup(lookup) => lookup,
             Frontend::MxDna(front) => &front.nucleotides.lookup,
+            Frontend::HNet(front) => &front.nucleotides.lookup,
+            Frontend::Gbst(front) => &front.nucleotides.lookup,
             Frontend::Pool(front) => &front.nucleotides.lookup,
             Frontend::Unpooled(front) => &front.nucleotides.lookup,
         };
@@ -145,6 +177,8 @@ impl Frontend {
         match self {
             Frontend::Lookup(_) => 0,
             Frontend::MxDna(front) => front.macs(positions, tokens),
+            Frontend::HNet(front) => front.macs(positions, tokens),
+            Frontend::Gbst(front) => front.macs(positions, tokens),
             Frontend::Pool(front) => front.macs(positions, tokens),
             Frontend::Unpooled(front) => front.macs(positions),
         }

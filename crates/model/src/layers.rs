@@ -50,6 +50,12 @@ impl Init {
         self.parameter(name, Tensor::full(shape, value, &self.device))
     }
 
+    /// The identity matrix `[size, size]`.
+    #[must_use]
+    pub fn identity(&self, name: &str, size: usize) -> Param<Tensor<2>> {
+        self.parameter(name, Tensor::eye(size, &self.device))
+    }
+
     fn parameter<const D: usize>(&self, name: &str, value: Tensor<D>) -> Param<Tensor<D>> {
         let mut parameter = Param::from_tensor(value);
         parameter.id = identity(name);

@@ -59,7 +59,7 @@ impl Model {
         let Embedded { tokens, lengths, route, skip, auxiliary } = self.frontend.embed(ids, rows, noise);
         let centers = rows.centers.map(|centers| route.token_centers(centers));
         let states = self.encoder.forward(tokens, Rows { lengths: &lengths, centers: centers.as_deref() }, noise);
-        let positions = self.frontend.restore(states, &route, skip, rows.lengths);
+        let positions = self.frontend.restore(states, &route, skip, rows, noise);
         States { positions, auxiliary, route }
     }
 
@@ -75,7 +75,7 @@ impl Model {
             None => self.encoder.forward_at(tokens, tokens_of, places),
             Some(skip) => {
                 let states = self.encoder.forward(tokens, tokens_of, None);
-                self.frontend.restore_at(states, &route, skip, rows.lengths, places)
+                self.frontend.restore_at(states, &route, skip, rows, places)
             }
         }
     }

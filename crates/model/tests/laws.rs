@@ -25,9 +25,12 @@ fn frontends() -> Vec<tokenize::FrontendConfig> {
     let sizes = tokenize::MxDnaConfig { kernel_sizes: vec![1, 2, 3, 5], ..tokenize::MxDnaConfig::default() };
     let pool = tokenize::PoolConfig { bases: 3.4, inner: 11, ..tokenize::PoolConfig::default() };
     let unpooled = tokenize::UnpooledConfig::default();
+    let hnet = tokenize::HNetConfig { floor: 3, ..tokenize::HNetConfig::default() };
     vec![
         tokenize::FrontendConfig::Lookup,
         tokenize::FrontendConfig::MxDna(sizes),
+        tokenize::FrontendConfig::HNet(hnet),
+        tokenize::FrontendConfig::Gbst(tokenize::GbstConfig::default()),
         tokenize::FrontendConfig::Pool(pool),
         tokenize::FrontendConfig::Unpooled(unpooled),
     ]

@@ -41,7 +41,7 @@ fn trained(name: &str, position: Position) -> Trained {
 
 #[test]
 fn states_do_not_depend_on_the_other_sequences() {
-    for name in ["base", "kmer6", "kmer6-nonoverlap", "bpe64", "mxdna"] {
+    for name in ["base", "kmer6", "kmer6-nonoverlap", "bpe64", "mxdna", "hnet"] {
         let trained = trained(name, Position::EQUAL_REACH);
         let all = text(900);
         let sequences: Vec<&[u8]> = [0..5, 0..300, 7..60, 100..101, 20..310, 2..299].map(|range| &all[range]).to_vec();

@@ -3,6 +3,8 @@
 pub mod bpe;
 pub mod exec;
 pub mod file;
+pub mod gbst;
+pub mod hnet;
 pub mod kmer;
 pub mod mxdna;
 pub mod pool;

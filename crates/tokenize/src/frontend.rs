@@ -12,6 +12,11 @@ pub enum FrontendConfig {
     Lookup,
     /// MxDNA: nucleotide layers, the learned tokenization module, and an upsampling decoder.
     MxDna(MxDnaConfig),
+    /// Dynamic chunking: nucleotide layers, routing, and a way back by smoothing and decoder layers.
+    #[serde(rename = "hnet")]
+    HNet(HNetConfig),
+    /// Soft blocks of several sizes at a fixed rate, and an upsampling decoder.
+    Gbst(GbstConfig),
     /// Fixed pooling between the same nucleotide layers and decoder.
     Pool(PoolConfig),
     /// The same nucleotide layers and decoder without pooling.
@@ -21,12 +26,13 @@ pub enum FrontendConfig {
 impl FrontendConfig {
     // No wildcard arms: a new front end must answer each question.
 
-    /// Whether the units that the encoder sees are learned by the model, so that only its weights determine their boundaries.
+    /// Whether the units that the encoder sees are learned by the model, so that only its weights determine their boundaries, or what they
+    /// are made of.
     #[must_use]
     pub fn learns_units(&self) -> bool {
         match self {
             FrontendConfig::Lookup | FrontendConfig::Pool(_) | FrontendConfig::Unpooled(_) => false,
-            FrontendConfig::MxDna(_) => true,
+            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) => true,
         }
     }
 
@@ -36,6 +42,8 @@ impl FrontendConfig {
         match self {
             FrontendConfig::Lookup => 0,
             FrontendConfig::MxDna(config) => config.nucleotide_layers + 1,
+            FrontendConfig::HNet(config) => config.nucleotide_layers + config.decoder_layers,
+            FrontendConfig::Gbst(config) => config.nucleotide_layers + 1,
             FrontendConfig::Pool(config) => config.nucleotide_layers + 1,
             FrontendConfig::Unpooled(config) => config.nucleotide_layers + 1,
         }
@@ -49,6 +57,14 @@ impl FrontendConfig {
             FrontendConfig::MxDna(config) => Some(format!(
                 "{} nucleotide layer(s), tokenization module, upsampling decoder",
                 config.nucleotide_layers
+            )),
+            FrontendConfig::HNet(config) => Some(format!(
+                "{} nucleotide layer(s), routing towards units of {} bases, smoothing, {} decoder layer(s)",
+                config.nucleotide_layers, config.bases, config.decoder_layers
+            )),
+            FrontendConfig::Gbst(config) => Some(format!(
+                "{} nucleotide layer(s), soft blocks of 1 to {} bases, one unit for {} bases, upsampling decoder",
+                config.nucleotide_layers, config.sizes, config.bases
             )),
             FrontendConfig::Pool(config) => Some(match &config.equal {
                 Some(equal) => format!(
@@ -73,7 +89,9 @@ impl FrontendConfig {
     pub fn pools(&self) -> bool {
         match self {
             FrontendConfig::Lookup | FrontendConfig::Unpooled(_) => false,
-            FrontendConfig::MxDna(_) | FrontendConfig::Pool(_) => true,
+            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) | FrontendConfig::Pool(_) => {
+                true
+            }
         }
     }
 
@@ -81,7 +99,11 @@ impl FrontendConfig {
     #[must_use]
     pub fn equal(&self) -> Option<&Equal> {
         match self {
-            FrontendConfig::Lookup | FrontendConfig::MxDna(_) | FrontendConfig::Unpooled(_) => None,
+            FrontendConfig::Lookup
+            | FrontendConfig::MxDna(_)
+            | FrontendConfig::HNet(_)
+            | FrontendConfig::Gbst(_)
+            | FrontendConfig::Unpooled(_) => None,
             FrontendConfig::Pool(config) => config.equal.as_ref(),
         }
     }
@@ -113,6 +135,47 @@ impl Default for MxDnaConfig {
             jitter: 0.01,
             balance: 0.01,
         }
+    }
+}
+
+/// Hyperparameters of dynamic chunking (H-Net, 2025; bidirectional as in LDARNet, 2026).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HNetConfig {
+    /// Number of layers on single nucleotides before the routing (of the encoder's type); at least one.
+    pub nucleotide_layers: usize,
+    /// Number of such layers after the smoothing.
+    pub decoder_layers: usize,
+    /// Mean bases per unit that the ratio loss pulls towards; above 1.
+    pub bases: f64,
+    /// Weight of the ratio loss.
+    pub weight: f64,
+    /// Fewest units per sequence, or all its bases if it has fewer.
+    pub floor: usize,
+}
+
+impl Default for HNetConfig {
+    fn default() -> Self {
+        let nucleotide_layers = MxDnaConfig::default().nucleotide_layers;
+        HNetConfig { nucleotide_layers, decoder_layers: 1, bases: 4.0, weight: 0.03, floor: 4 }
+    }
+}
+
+/// Hyperparameters of soft blocks (GBST of Charformer, ICLR 2022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GbstConfig {
+    /// Number of layers on single nucleotides before the blocks (of the encoder's type); at least one.
+    pub nucleotide_layers: usize,
+    /// Largest block in bases; candidates have the sizes 1 to this.
+    pub sizes: usize,
+    /// Bases per unit that the encoder sees.
+    pub bases: usize,
+}
+
+impl Default for GbstConfig {
+    fn default() -> Self {
+        GbstConfig { nucleotide_layers: MxDnaConfig::default().nucleotide_layers, sizes: 4, bases: 4 }
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::families::{bpe, exec, file, kmer, mxdna, pool, randomcut, unigram, wordpiece};
+use crate::families::{bpe, exec, file, gbst, hnet, kmer, mxdna, pool, randomcut, unigram, wordpiece};
 use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
@@ -32,6 +32,10 @@ pub fn builtin() -> Registry {
         randomcut::RANDOMCUT,
         mxdna::MXDNA,
         mxdna::MXDNA_POOL,
+        hnet::HNET,
+        hnet::HNET_POOL,
+        gbst::GBST,
+        gbst::GBST_POOL,
         pool::POOL,
         pool::UNPOOLED,
         file::FILE,

@@ -94,7 +94,13 @@ impl MxDna {
         let made = self.tokenization.forward(skip.clone(), lengths, noise);
         let route = made.picked.iter().zip(lengths).map(|(picked, &length)| units(picked, length)).collect();
         let auxiliary = made.balance.map(|balance| balance * self.balance);
-        Embedded { tokens: made.tokens, lengths: made.lengths, route: Route::Units(route), skip: Some(skip), auxiliary }
+        Embedded {
+            tokens: made.tokens,
+            lengths: made.lengths,
+            route: Route::Units(route),
+            skip: Some(skip.into()),
+            auxiliary,
+        }
     }
 
     /// Multiply-accumulates for one sequence that is pooled to `tokens` tokens.
@@ -141,7 +147,7 @@ impl Unpooled {
             tokens: skip.clone(),
             lengths: lengths.to_vec(),
             route: Route::Same,
-            skip: Some(skip),
+            skip: Some(skip.into()),
             auxiliary: None,
         }
     }

@@ -81,7 +81,7 @@ impl Pool {
             }
         };
         let lengths = units.iter().map(Vec::len).collect();
-        Embedded { tokens, lengths, route: Route::Units(units), skip: Some(skip), auxiliary: None }
+        Embedded { tokens, lengths, route: Route::Units(units), skip: Some(skip.into()), auxiliary: None }
     }
 
     /// Multiply-accumulates for one sequence that is pooled to `tokens` tokens.
@@ -111,7 +111,7 @@ fn units(length: usize, bases: f64) -> Vec<Unit> {
 }
 
 /// Mean states of the units of each row, `[batch, positions, hidden]` to `[batch, tokens, hidden]`; zero at padding.
-fn means(states: Tensor<3>, units: &[Vec<Unit>]) -> Tensor<3> {
+pub(super) fn means(states: Tensor<3>, units: &[Vec<Unit>]) -> Tensor<3> {
     let ([batch, positions, hidden], device) = (states.dims(), states.device());
     let tokens = units.iter().map(Vec::len).max().unwrap_or(0).max(1);
     let longest = units.iter().flatten().map(|unit| unit.length).max().unwrap_or(1);
@@ -222,7 +222,7 @@ mod tests {
         for (hidden, heads, intermediate, vocabulary) in [(64, 4, 256, 9), (128, 8, 512, 9), (256, 8, 1024, 9)] {
             let encoder = EncoderConfig { hidden, heads, intermediate, ..EncoderConfig::default() };
             for bases in [2.2, 5.83, 9.41] {
-                for name in ["mxdna", "mxdna-max6"] {
+                for name in ["mxdna", "mxdna-max6", "hnet", "gbst"] {
                     let learned = tokenize::registry::builtin().parse(name).unwrap().frontend;
                     for quantity in [Quantity::Parameters, Quantity::Macs] {
                         let FixedUnits { bases, inner } =

@@ -47,6 +47,21 @@ fn of_units(units: &[Unit], centers: &[f32]) -> Vec<f32> {
     units.iter().map(|unit| (at(unit.start) + at(unit.start + unit.length.max(1) - 1)) / 2.0).collect()
 }
 
+/// What goes around the encoder to the way back.
+#[derive(Clone, Debug)]
+pub struct Skip {
+    /// States of the positions before pooling: `[batch, positions, hidden]`.
+    pub states: Tensor<3>,
+    /// Of dynamic chunking, the probability that a unit starts at each position: `[batch, positions]`.
+    pub probabilities: Option<Tensor<2>>,
+}
+
+impl From<Tensor<3>> for Skip {
+    fn from(states: Tensor<3>) -> Skip {
+        Skip { states, probabilities: None }
+    }
+}
+
 /// Output of a front end.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -56,8 +71,8 @@ pub struct Embedded {
     pub lengths: Vec<usize>,
     /// Which token covers which positions.
     pub route: Route,
-    /// States of the positions before pooling, for the upsampling decoder: `[batch, positions, hidden]`. `None` for a lookup.
-    pub skip: Option<Tensor<3>>,
+    /// What the way back to positions needs. `None` for a lookup.
+    pub skip: Option<Skip>,
     /// Auxiliary loss, already weighted: `[1]`.
     pub auxiliary: Option<Tensor<1>>,
 }

@@ -22,16 +22,28 @@ pub const MXDNA_POOL: Family = Family {
     pattern: "mxdna[-max<L>]-pool-parameters|macs",
     help: "controls of mxdna: fixed pooling to units as long as its own, as many parameters or multiply-accumulates",
     examples: &["mxdna-pool-parameters", "mxdna-pool-macs"],
-    resolve: |name| {
-        let (last, before) = name.words.split_last()?;
-        let (pool, before) = before.split_last()?;
-        if *pool != ("pool".to_owned(), None) || last.1.is_some() {
-            return None;
-        }
-        let quantity = [Quantity::Parameters, Quantity::Macs].into_iter().find(|&q| word(q) == last.0)?;
-        Some(mxdna(name, before).map(|learned| control(&learned.name, quantity)))
-    },
+    resolve: |name| pooled(name, mxdna),
 };
+
+/// From a name and some of its words to a recipe.
+type Resolve = fn(&Name, &[(String, Option<u64>)]) -> Result<Recipe, Error>;
+
+/// The control that a name with the last words `pool-parameters` or `pool-macs` is; the other words name the `learned` tokenizer.
+pub(super) fn pooled(name: &Name, learned: Resolve) -> Option<Result<Recipe, Error>> {
+    let (last, before) = name.words.split_last()?;
+    let (pool, before) = before.split_last()?;
+    if *pool != ("pool".to_owned(), None) || last.1.is_some() {
+        return None;
+    }
+    let quantity = [Quantity::Parameters, Quantity::Macs].into_iter().find(|&q| word(q) == last.0)?;
+    Some(learned(name, before).map(|learned| control(&learned.name, quantity)))
+}
+
+/// A learned tokenizer with its two controls.
+pub(super) fn with_controls(canonical: String, frontend: FrontendConfig) -> Recipe {
+    let controls = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity)).to_vec();
+    Recipe { controls, ..recipe(canonical, frontend, 1, 1) }
+}
 
 fn word(quantity: Quantity) -> &'static str {
     match quantity {
@@ -70,6 +82,5 @@ fn mxdna(name: &Name, words: &[(String, Option<u64>)]) -> Result<Recipe, Error> 
     }
     let canonical = if longest == 10 { "mxdna".to_owned() } else { format!("mxdna-max{longest}") };
     let config = MxDnaConfig { kernel_sizes: (1..=longest as usize).collect(), ..MxDnaConfig::default() };
-    let controls = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity)).to_vec();
-    Ok(Recipe { controls, ..recipe(canonical, FrontendConfig::MxDna(config), 1, 1) })
+    Ok(with_controls(canonical, FrontendConfig::MxDna(config)))
 }
