@@ -44,7 +44,7 @@ pub struct Gain {
 pub struct TaskScore {
     /// Name of the tokenizer or control.
     pub name: String,
-    /// Index of its tokenizer in [`Comparison::order`]; None for controls without a tokenizer.
+    /// Index of its tokenizer in [`super::Comparison::order`]; None for controls without a tokenizer.
     pub index: Option<usize>,
     /// True for controls: shown, never ranked.
     pub control: bool,
