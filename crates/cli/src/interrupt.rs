@@ -11,6 +11,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::failure::{INTERRUPTED, code};
+
 /// Whether the program was requested to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
@@ -45,6 +47,13 @@ impl Interrupt {
     }
 }
 
+/// Ends the process at once, without partial files and without programs that it started.
+pub(crate) fn end() -> ! {
+    experiment::files::abandon();
+    tokenize::families::exec::end_all();
+    std::process::exit(i32::from(code(INTERRUPTED)))
+}
+
 impl Drop for Saving {
     fn drop(&mut self) {
         self.0.at_once.store(true, Ordering::SeqCst);
@@ -62,7 +71,7 @@ mod unix {
     use signal_hook::iterator::Signals;
 
     use crate::failure::{INTERRUPTED, code};
-    use crate::interrupt::Interrupt;
+    use crate::interrupt::{Interrupt, end};
     use crate::stdout::errln;
 
     /// The signals that end the program.
@@ -115,12 +124,6 @@ mod unix {
             std::thread::sleep(Duration::from_secs(5));
         }
         end();
-    }
-
-    fn end() -> ! {
-        experiment::files::abandon();
-        tokenize::families::exec::end_all();
-        std::process::exit(i32::from(code(INTERRUPTED)))
     }
 
     /// The same with flags alone; a file that is being written stays behind under its temporary name.

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData, activation, module, s};
+use burn::tensor::{Device, Tensor, TensorData, activation, module, s};
 use experiment::config::EncoderConfig as Config;
 
 use crate::fused::{self, AttentionMask};
@@ -139,10 +139,14 @@ pub fn zero_padding(states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
     if lengths.iter().all(|&length| length == tokens) {
         return states;
     }
-    let real = lengths.iter().flat_map(|&length| (0..tokens).map(move |token| if token < length { 1.0 } else { 0.0 }));
-    let real = TensorData::new(real.collect::<Vec<f32>>(), [batch, tokens, 1]);
-    let device = states.device();
-    states * Tensor::from_data(real, &device)
+    let real = mask(batch, tokens, &states.device(), |row, token| token < lengths[row]);
+    states * real.reshape([batch, tokens, 1])
+}
+
+/// One where `keep(row, token)`, else zero: `[batch * tokens, 1]`.
+pub(crate) fn mask(batch: usize, tokens: usize, device: &Device, keep: impl Fn(usize, usize) -> bool) -> Tensor<2> {
+    let ones = (0..batch * tokens).map(|index| if keep(index / tokens, index % tokens) { 1.0 } else { 0.0 });
+    Tensor::from_data(TensorData::new(ones.collect::<Vec<f32>>(), [batch * tokens, 1]), device)
 }
 
 /// One layer: self-attention and gated feed-forward block, each followed by its LayerNorm.

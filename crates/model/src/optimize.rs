@@ -87,7 +87,7 @@ impl Optimizer for Fused {
             betas: self.betas,
             corrections: self.betas.map(|beta| 1.0 - beta.powi(time as i32)),
             epsilon: self.epsilon,
-            keep: (decay != 0.0).then_some((1.0 - decay) as f32),
+            keep: (1.0 - decay) as f32,
             rate: rate as f32,
         };
         let (parameter, [first, second]) = fused::adamw(parameter, gradient, [state.moment_1, state.moment_2], step);

@@ -5,7 +5,6 @@ use std::path::Path;
 use dataset::Corpus;
 use experiment::store::{Found, Store};
 use protocol::{Fitted, PriorKind};
-use tokenize::families::{exec, file};
 use tokenize::{Recipe, Registry};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -20,11 +19,8 @@ pub(crate) fn recipe(tokenizers: &Registry, canonical: &str, location: Option<&P
     let Some(path) = location else {
         return Ok(tokenizers.parse(canonical)?);
     };
-    let path_text = path.to_string_lossy();
-    let recipe = match exec::command_in(&path_text) {
-        Some(command) => exec::open(command)?,
-        None => file::open(&path_text)?,
-    };
+    // Absolute, or with a prefix: never the name of a family.
+    let recipe = tokenizers.parse(&path.to_string_lossy())?;
     if recipe.name != canonical {
         return Err(Error::new(
             ErrorKind::Data,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tokenize::families::{exec, file};
+use tokenize::families;
 
 /// A color as red, green and blue (0 to 255).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ fn turned(outline: &[(f64, f64)]) -> Vec<(f64, f64)> {
 /// ```
 #[must_use]
 pub fn labels(names: &[String]) -> Vec<String> {
-    let stem = |name: &String| file::stem_of(name).or_else(|| exec::stem_of(name)).unwrap_or(name).to_owned();
+    let stem = |name: &String| families::stem_of(name).unwrap_or(name).to_owned();
     let short: Vec<String> = names.iter().map(stem).collect();
     let only = |label: &String| short.iter().filter(|other| *other == label).count() == 1;
     names.iter().zip(&short).map(|(name, short)| if only(short) { short } else { name }).cloned().collect()

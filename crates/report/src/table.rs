@@ -19,7 +19,7 @@ mod views;
 use experiment::record::Metric;
 use protocol::score::{self, COMPONENTS, FLOOR};
 
-use crate::comparison::{Arm, Bits, Comparison, Group, Subject, Test};
+use crate::comparison::{Arm, Bits, Comparison, Group, Subject, TaskComparison, Test};
 pub(crate) use cells::name;
 use cells::{shown, title};
 use experiment::Noise;
@@ -237,13 +237,7 @@ fn tasks_by(group: &Group, metric: Metric) -> Vec<Grid> {
     if tasks.is_empty() {
         return Vec::new();
     }
-    let mut headings: Vec<String> = Vec::new();
-    for score in tasks.iter().flat_map(|t| &t.scores) {
-        if !headings.contains(&score.name) {
-            headings.push(score.name.clone());
-        }
-    }
-    let cell = |task: &crate::comparison::TaskComparison, heading: &String| {
+    let cell = |task: &TaskComparison, heading: &String| {
         let Some(score) = task.scores.iter().find(|s| s.name == *heading) else { return "-".to_owned() };
         let Some(shown) = score.score() else { return "failed".to_owned() };
         let star = if task.tests.iter().any(|t| t.left == *heading && t.decisive && group.reference.is_some()) {
@@ -254,28 +248,37 @@ fn tasks_by(group: &Group, metric: Metric) -> Vec<Grid> {
         let collapsed = if score.collapsed > 0 { format!(" ({} collapsed)", score.collapsed) } else { String::new() };
         format!("{}{star}{collapsed}", plus_minus(shown.mean, shown.half_width))
     };
-    let body: Vec<_> = tasks.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
-    let short: Vec<String> = headings.iter().map(|h| name(h)).collect();
     let title = format!("tasks: {} on the test split (higher is better)", metric.title());
-    grid::chunked(&title, "task", &short, &body)
+    by_task(&title, &tasks, tasks.iter().flat_map(|t| &t.scores).map(|score| &score.name), cell)
 }
 
 /// Tasks in rows, tokenizers in columns: what pretraining brings, by the metric of each task.
 fn gains(group: &Group) -> Vec<Grid> {
     let with: Vec<_> = group.tasks.iter().filter(|task| !task.pretraining.is_empty()).collect();
-    let mut headings: Vec<String> = Vec::new();
-    for gain in with.iter().flat_map(|task| &task.pretraining) {
-        if !headings.contains(&gain.name) {
-            headings.push(gain.name.clone());
-        }
-    }
-    let cell = |task: &crate::comparison::TaskComparison, heading: &String| {
+    let cell = |task: &TaskComparison, heading: &String| {
         let gain = task.pretraining.iter().find(|gain| gain.name == *heading);
         gain.map_or_else(|| "-".to_owned(), |gain| signed(gain.difference.mean, gain.difference.half_width))
     };
-    let body: Vec<_> = with.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
+    let title = "pretraining: score with it minus score without it, same seeds and test rows";
+    by_task(title, &with, with.iter().flat_map(|task| &task.pretraining).map(|gain| &gain.name), cell)
+}
+
+/// Tasks in rows, the names that occur in columns.
+fn by_task<'a>(
+    title: &str,
+    tasks: &[&TaskComparison],
+    names: impl Iterator<Item = &'a String>,
+    cell: impl Fn(&TaskComparison, &String) -> String,
+) -> Vec<Grid> {
+    let mut headings: Vec<&String> = Vec::new();
+    for name in names {
+        if !headings.contains(&name) {
+            headings.push(name);
+        }
+    }
+    let body: Vec<_> = tasks.iter().map(|t| (name(&t.name), headings.iter().map(|h| cell(t, h)).collect())).collect();
     let short: Vec<String> = headings.iter().map(|h| name(h)).collect();
-    grid::chunked("pretraining: score with it minus score without it, same seeds and test rows", "task", &short, &body)
+    grid::chunked(title, "task", &short, &body)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::families::{bpe, exec, file, gbst, hnet, kmer, mxdna, pool, randomcut, unigram, wordpiece};
+use crate::families::{self, bpe, exec, file, gbst, hnet, kmer, mxdna, pool, randomcut, unigram, wordpiece};
 use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
@@ -106,7 +106,7 @@ impl Registry {
     /// name, need not exist.
     #[must_use]
     pub fn reading(&self, canonical: &str) -> Option<Reading> {
-        match file::stem_of(canonical).or_else(|| exec::stem_of(canonical)) {
+        match families::stem_of(canonical) {
             Some(_) => Some(Reading::Tiling(None)),
             None => self.parse(canonical).ok().map(|recipe| recipe.reading),
         }

@@ -13,8 +13,8 @@ use pipeline::Builtin;
 use pipeline::run::{Prepared, finished};
 
 use crate::args;
-use crate::failure::{FAILED, Failure, INTERRUPTED, code};
-use crate::interrupt::Interrupt;
+use crate::failure::{FAILED, Failure};
+use crate::interrupt::{self, Interrupt};
 use crate::progress::Bar;
 use crate::stdout::errln;
 use crate::workspace::workspace;
@@ -61,9 +61,7 @@ fn end_with_parent(stop: &Arc<AtomicBool>) {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_secs(8));
-        experiment::files::abandon();
-        tokenize::families::exec::end_all();
-        std::process::exit(i32::from(code(INTERRUPTED)));
+        interrupt::end();
     };
     if let Err(error) = std::thread::Builder::new().spawn(wait) {
         // The run then ends when it is finished, or when it is killed.

@@ -13,6 +13,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData, activation, s};
 
 use super::experts::EPSILON;
+use crate::encoder::mask;
 use crate::layers::{Init, LayerNorm};
 
 /// The deformable convolution.
@@ -117,10 +118,4 @@ impl Deformable {
         let taps = self.taps();
         hidden * (2 * taps * taps + rows + 2 * taps)
     }
-}
-
-/// One where `keep(row, token)`, else zero: `[batch * tokens, 1]`.
-fn mask(batch: usize, tokens: usize, device: &burn::tensor::Device, keep: impl Fn(usize, usize) -> bool) -> Tensor<2> {
-    let ones = (0..batch * tokens).map(|index| if keep(index / tokens, index % tokens) { 1.0 } else { 0.0 });
-    Tensor::from_data(TensorData::new(ones.collect::<Vec<f32>>(), [batch * tokens, 1]), device)
 }

@@ -8,15 +8,15 @@
 //! of Charformer is left out.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, activation};
 use experiment::config::EncoderConfig;
 use tokenize::GbstConfig;
 
 use super::learned::Nucleotides;
 use super::pool::means;
-use super::route::{Embedded, Route, Unit};
+use super::route::{Embedded, Route, Unit, framed, token_of};
 use super::upsampling::UpsamplingDecoder;
-use crate::encoder::select;
+use crate::encoder::{select, zero_padding};
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::position::Rows;
@@ -72,10 +72,8 @@ impl Gbst {
     fn convolved(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
         let [batch, positions, hidden] = states.dims();
         let device = states.device();
-        let real = (0..batch * positions).map(|at| f32::from(u8::from(at % positions < lengths[at / positions])));
-        let real = Tensor::<3>::from_data(TensorData::new(real.collect::<Vec<f32>>(), [batch, positions, 1]), &device);
         let behind = Tensor::zeros([batch, self.sizes - 1, hidden], &device);
-        let padded = Tensor::cat(vec![states * real, behind], 1);
+        let padded = Tensor::cat(vec![zero_padding(states, lengths), behind], 1);
         let tap = |tap: usize| {
             padded.clone().narrow(1, tap, positions) * self.depthwise.val().narrow(0, tap, 1).reshape([1, 1, hidden])
         };
@@ -91,13 +89,7 @@ impl Gbst {
                 let route: Vec<Vec<Unit>> = lengths.iter().map(|&length| blocks(length, size)).collect();
                 let means = means(states.clone(), &route);
                 let tokens = means.dims()[1];
-                let mut block_of = vec![0; batch * positions];
-                for (row, units) in route.iter().enumerate() {
-                    for (number, unit) in units.iter().enumerate() {
-                        block_of[row * positions + unit.start..][..unit.length].fill(row * tokens + number);
-                    }
-                }
-                select(means.reshape([batch * tokens, hidden]), block_of)
+                select(means.reshape([batch * tokens, hidden]), token_of(&route, positions, tokens))
             })
             .collect();
         let scores = candidates.iter().map(|candidate| self.score.forward(candidate.clone())).collect();
@@ -119,18 +111,18 @@ impl Gbst {
 
 /// \[CLS\], blocks of `size` bases from the first base on, the last maybe shorter, \[SEP\].
 fn blocks(length: usize, size: usize) -> Vec<Unit> {
-    let unit = |start: usize, length: usize| Unit { center: start + length / 2, start, length };
     let end = length.saturating_sub(1);
-    let blocks = (1..end).step_by(size).map(|start| unit(start, size.min(end - start)));
-    let cls = (length > 0).then(|| unit(0, 1)).map(|cls| Unit { center: 0, ..cls });
-    let sep = (length > 1).then_some(Unit { center: end, start: end, length: 1 });
-    cls.into_iter().chain(blocks).chain(sep).collect()
+    let block = |start: usize| {
+        let bases = size.min(end - start);
+        Unit { center: start + bases / 2, start, length: bases }
+    };
+    framed(length, (1..end).step_by(size).map(block))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     fn tensor<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
         let draws = crate::noise::normal(&mut dataset::stream(3, name), shape.iter().product());

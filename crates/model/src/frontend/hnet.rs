@@ -29,8 +29,8 @@ use experiment::config::EncoderConfig;
 use tokenize::HNetConfig;
 
 use super::learned::Nucleotides;
-use super::route::{Embedded, Route, Skip, Unit};
-use crate::encoder::{Layer, run, select, zero_padding};
+use super::route::{Embedded, Route, Skip, Unit, framed, token_of};
+use crate::encoder::{Layer, mask, run, select, zero_padding};
 use crate::layers::{Init, Linear};
 use crate::noise::Noise;
 use crate::position::{PositionBias, Rows};
@@ -126,13 +126,11 @@ impl HNet {
         let dots = dots.reshape([batch, positions.saturating_sub(1)]) * 0.5;
         let free = (-dots + 1.0) * 0.5;
         let free = Tensor::cat(vec![Tensor::ones([batch, 1], &device), free.clamp(0.0, 1.0)], 1);
-        let mask = |wanted: &dyn Fn(usize, usize) -> bool| {
-            let ones =
-                (0..batch * positions).map(|at| f32::from(u8::from(wanted(at % positions, lengths[at / positions]))));
-            Tensor::<2>::from_data(TensorData::new(ones.collect::<Vec<f32>>(), [batch, positions]), &device)
+        let at = |keep: &dyn Fn(usize, usize) -> bool| {
+            mask(batch, positions, &device, |row, at| keep(at, lengths[row])).reshape([batch, positions])
         };
-        let certain = mask(&|at, length| at < length && (at <= 1 || at + 1 == length));
-        free * mask(&|at, length| at > 1 && at + 1 < length) + certain
+        let certain = at(&|at, length| at < length && (at <= 1 || at + 1 == length));
+        free * at(&|at, length| at > 1 && at + 1 < length) + certain
     }
 
     /// States of the units `[batch, units, hidden]` to states of the positions `[batch, positions, hidden]`, zero at padding.
@@ -152,18 +150,13 @@ impl HNet {
         let probabilities = probabilities.unwrap_or_else(|| self.probabilities(states.clone(), rows.lengths));
         let flat = probabilities.reshape([batch * positions, 1]);
         let of_units = select(flat.clone(), starts(route, positions).concat()).reshape([batch, tokens]);
-        let real = (0..batch * tokens).map(|at| f32::from(u8::from(at % tokens < route[at / tokens].len())));
-        let real = Tensor::<2>::from_data(TensorData::new(real.collect::<Vec<f32>>(), [batch, tokens]), &device);
-        let smoothed = smoothing(of_units, real).matmul(units).reshape([batch * tokens, hidden]);
+        let real = mask(batch, tokens, &device, |row, token| token < route[row].len());
+        let smoothed =
+            smoothing(of_units, real.reshape([batch, tokens])).matmul(units).reshape([batch * tokens, hidden]);
 
-        // The unit of each position, and whether the position starts it.
-        let mut unit_of = vec![0; batch * positions];
         let mut sign = vec![-1.0_f32; batch * positions];
         for (row, units) in route.iter().enumerate() {
-            for (number, unit) in units.iter().enumerate() {
-                unit_of[row * positions + unit.start..][..unit.length].fill(row * tokens + number);
-                sign[row * positions + unit.start] = 1.0;
-            }
+            units.iter().for_each(|unit| sign[row * positions + unit.start] = 1.0);
         }
         // p where a unit starts, else 1 - p; its value is replaced by 1, its gradient is kept.
         let offset: Vec<f32> = sign.iter().map(|sign| (1.0 - sign) / 2.0).collect();
@@ -172,7 +165,8 @@ impl HNet {
         let chosen = flat * column(sign) + column(offset);
         let through = chosen.clone() - chosen.detach() + 1.0;
         let skipped = self.residual.forward(states.reshape([batch * positions, hidden]));
-        let out = (select(smoothed, unit_of) * through + skipped).reshape([batch, positions, hidden]);
+        let out = (select(smoothed, token_of(route, positions, tokens)) * through + skipped)
+            .reshape([batch, positions, hidden]);
         zero_padding(run(&self.decoder, &self.bias, out, rows, noise), rows.lengths)
     }
 
@@ -189,24 +183,18 @@ impl HNet {
 
 /// \[CLS\], the units of a row of `length` positions with these probabilities, \[SEP\].
 fn units(probabilities: &[f32], length: usize, floor: usize) -> Vec<Unit> {
-    let special = |at: usize| Unit { center: at, start: at, length: 1 };
-    let mut out: Vec<Unit> = (length > 0).then(|| special(0)).into_iter().collect();
-    if length > 2 {
-        let (first, end) = (1, length - 1);
-        let mut starts: Vec<usize> = (first..end).filter(|&at| at == first || probabilities[at] > 0.5).collect();
-        let least = floor.min(end - first);
-        if starts.len() < least {
-            let mut others: Vec<usize> = (first..end).filter(|at| starts.binary_search(at).is_err()).collect();
-            // Stable: of equal ones, the first.
-            others.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-            starts.extend(others.into_iter().take(least - starts.len()));
-            starts.sort_unstable();
-        }
-        let ends = starts.iter().skip(1).copied().chain([end]);
-        out.extend(starts.iter().zip(ends).map(|(&start, end)| Unit { center: start, start, length: end - start }));
+    let bases = 1..length.saturating_sub(1);
+    let mut starts: Vec<usize> = bases.clone().filter(|&at| at == bases.start || probabilities[at] > 0.5).collect();
+    let least = floor.min(bases.len());
+    if starts.len() < least {
+        let mut others: Vec<usize> = bases.clone().filter(|at| starts.binary_search(at).is_err()).collect();
+        // Stable: of equal ones, the first.
+        others.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        starts.extend(others.into_iter().take(least - starts.len()));
+        starts.sort_unstable();
     }
-    out.extend((length > 1).then(|| special(length - 1)));
-    out
+    let ends = starts.iter().skip(1).copied().chain([bases.end]);
+    framed(length, starts.iter().zip(ends).map(|(&start, end)| Unit { center: start, start, length: end - start }))
 }
 
 /// Flat position where each unit of each row starts, padded to the longest row with the first position.
@@ -226,12 +214,8 @@ fn ratio(probabilities: &Tensor<2>, route: &[Vec<Unit>], lengths: &[usize], targ
     if bases == 0 {
         return None;
     }
-    let inside = (0..batch * positions).map(|at| {
-        let (at, length) = (at % positions, lengths[at / positions]);
-        f32::from(u8::from(at > 0 && at + 1 < length))
-    });
-    let inside = TensorData::new(inside.collect::<Vec<f32>>(), [1, batch * positions]);
-    let inside = Tensor::<2>::from_data(inside, &probabilities.device());
+    let inside = mask(batch, positions, &probabilities.device(), |row, at| at > 0 && at + 1 < lengths[row]);
+    let inside = inside.reshape([1, batch * positions]);
     let started: usize = route.iter().map(|units| units.len().saturating_sub(2)).sum();
     let share = started as f64 / bases as f64;
     let mean = (probabilities.clone().reshape([1, batch * positions]) * inside).sum_dim(1).reshape([1]) / bases as f64;
@@ -246,8 +230,7 @@ fn smoothing(probabilities: Tensor<2>, real: Tensor<2>) -> Tensor<3> {
     let p = probabilities.clamp(CLAMP.0, CLAMP.1) * real;
     // Sums of ln(1 - p) up to and with each unit: products of 1 - p are exponentials of differences.
     let logs = (-p.clone() + 1.0).log();
-    let upto = (0..tokens * tokens).map(|at| f32::from(u8::from(at / tokens <= at % tokens)));
-    let upto = Tensor::<2>::from_data(TensorData::new(upto.collect::<Vec<f32>>(), [tokens, tokens]), &device);
+    let upto = mask(tokens, tokens, &device, |before, unit| before <= unit).reshape([tokens, tokens]);
     let sums = logs.clone().matmul(upto.clone());
     let before = sums.clone() - logs;
     // From the left: product over j < i <= u. From the right: over u <= i < j.

@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor};
 use experiment::config::EncoderConfig;
 
 use super::lookup::Lookup;
-use super::route::{Embedded, Route, Unit};
+use super::route::{Embedded, Route, Unit, framed};
 use super::suppression::Picked;
 use super::tokenization::Tokenization;
 use super::upsampling::UpsamplingDecoder;
@@ -114,10 +114,7 @@ impl MxDna {
 
 /// The tokens of a row: \[CLS\], its units, \[SEP\].
 fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
-    let special = |center: usize| Unit { center, start: center, length: 1 };
-    let cls = (length > 0).then(|| special(0));
-    let sep = (length > 1).then(|| special(length - 1));
-    cls.into_iter().chain(picked.iter().map(|picked| picked.unit)).chain(sep).collect()
+    framed(length, picked.iter().map(|picked| picked.unit))
 }
 
 /// MxDNA without its tokenization module, so that every nucleotide is a token.

@@ -12,7 +12,7 @@ use tokenize::{FrontendConfig, PoolConfig, Quantity};
 use super::Frontend;
 use super::experts::EPSILON;
 use super::learned::Nucleotides;
-use super::route::{Embedded, Route, Unit};
+use super::route::{Embedded, Route, Unit, framed};
 use super::upsampling::UpsamplingDecoder;
 use crate::config::ModelConfig;
 use crate::encoder::select;
@@ -97,7 +97,6 @@ impl Pool {
 
 /// \[CLS\], the units of a row of `length` positions, \[SEP\].
 fn units(length: usize, bases: f64) -> Vec<Unit> {
-    let special = |at: usize| Unit { center: at, start: at, length: 1 };
     let inner = length.saturating_sub(2);
     let number = if inner == 0 { 0 } else { ((inner as f64 / bases).round() as usize).clamp(1, inner) };
     let edge = |unit: usize| 1 + unit * inner / number;
@@ -105,9 +104,7 @@ fn units(length: usize, bases: f64) -> Vec<Unit> {
         let (start, end) = (edge(unit), edge(unit + 1));
         Unit { center: start + (end - start) / 2, start, length: end - start }
     });
-    let cls = (length > 0).then(|| special(0));
-    let sep = (length > 1).then(|| special(length - 1));
-    cls.into_iter().chain(units).chain(sep).collect()
+    framed(length, units)
 }
 
 /// Mean states of the units of each row, `[batch, positions, hidden]` to `[batch, tokens, hidden]`; zero at padding.

@@ -13,6 +13,25 @@ pub struct Unit {
     pub length: usize,
 }
 
+/// The tokens of a row of `length` positions: \[CLS\], its units, \[SEP\].
+pub(super) fn framed(length: usize, units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
+    let special = |at: usize| Unit { center: at, start: at, length: 1 };
+    let cls = (length > 0).then(|| special(0));
+    let sep = (length > 1).then(|| special(length - 1));
+    cls.into_iter().chain(units).chain(sep).collect()
+}
+
+/// The token of each position, as a row of `[batch * tokens, hidden]`; 0 outside all units.
+pub(super) fn token_of(route: &[Vec<Unit>], positions: usize, tokens: usize) -> Vec<usize> {
+    let mut token_of = vec![0; route.len() * positions];
+    for (row, units) in route.iter().enumerate() {
+        for (number, unit) in units.iter().enumerate() {
+            token_of[row * positions + unit.start..][..unit.length].fill(row * tokens + number);
+        }
+    }
+    token_of
+}
+
 /// Which token covers which positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {

@@ -20,8 +20,8 @@ pub struct AdamStep {
     pub corrections: [f32; 2],
     /// Added to the square root of the second moment.
     pub epsilon: f32,
-    /// Factor of the parameter by decoupled weight decay; `None` without decay.
-    pub keep: Option<f32>,
+    /// Factor of the parameter by decoupled weight decay; 1 without decay, an exact product.
+    pub keep: f32,
     /// Learning rate.
     pub rate: f32,
 }
@@ -51,7 +51,6 @@ impl Kernel for Update<'_> {
     fn run<S: Simd, const FMA: bool>(self, _: S) {
         let AdamStep { betas, corrections, epsilon, keep, rate } = self.step;
         let news = betas.map(|beta| 1.0 - beta);
-        let keep = keep.unwrap_or(1.0); // a product with 1 is exact
         let moments = self.first.iter_mut().zip(self.second);
         for ((value, &gradient), (first, second)) in self.parameter.iter_mut().zip(self.gradient).zip(moments) {
             *first = *first * betas[0] + gradient * news[0];

@@ -2,8 +2,6 @@
 //!
 //! A title is the message of its figure. It is written here from the numbers alone; None where there is no simple one.
 
-use std::collections::BTreeSet;
-
 use experiment::config::{Position, Slopes};
 use statistics::text::count;
 
@@ -206,14 +204,7 @@ pub(super) fn tasks(comparison: &Comparison) -> Option<String> {
         let scores = task.scores.iter().filter(|s| s.control == control);
         scores.filter_map(|s| Some((s.name.clone(), s.score()?.mean))).max_by(|a, b| a.1.total_cmp(&b.1))
     };
-    let compared: BTreeSet<&str> = group
-        .tasks
-        .iter()
-        .flat_map(|t| &t.scores)
-        .filter(|s| !s.control && s.score().is_some())
-        .map(|s| s.name.as_str())
-        .collect();
-    if compared.len() < 2 {
+    if group.tasked().count() < 2 {
         return gained(&group.tasks);
     }
     let winners: Vec<String> =

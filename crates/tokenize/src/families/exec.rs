@@ -130,18 +130,24 @@ struct Encoded {
     tokens: Vec<Vec<[u64; 3]>>,
 }
 
+/// A started program, and its answer to the request `vocabulary`, which is the first of every process.
+fn started(command: &Command) -> Result<(Process, Described), String> {
+    let mut process = Process::start(command)?;
+    let described = process.ask(&json!({"request": "vocabulary"}))?;
+    Ok((process, described))
+}
+
 impl Exec {
     fn open(command: &str) -> Result<Exec, Error> {
         let command = Command::parse(command)?;
         let refuse = |reason: String| refused(&command, reason);
-        let mut process = Process::start(&command).map_err(refuse)?;
-        let described: Described = process.ask(&json!({"request": "vocabulary"})).map_err(refuse)?;
+        let (mut process, described) = started(&command).map_err(refuse)?;
         let bad = |process: &mut Process, reason: String| Err(refused(&command, process.with_stderr(reason)));
         if let Some(reason) = wrong_vocabulary(&described.vocabulary) {
             return bad(&mut process, reason);
         }
         let stem = described.name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| command.stem());
-        if !stem.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+        if !stem.chars().all(command::plain) {
             let reason = format!("its name {stem:?} has other characters than letters, digits, \"_\", \"-\" and \".\"");
             return bad(&mut process, reason);
         }
@@ -184,10 +190,9 @@ impl Exec {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
-    /// Starts the program once more; every process is asked for its vocabulary first.
+    /// Starts the program once more.
     fn start(&self) -> Result<Process, String> {
-        let mut process = Process::start(&self.command)?;
-        let described: Described = process.ask(&json!({"request": "vocabulary"}))?;
+        let (mut process, described) = started(&self.command)?;
         if described == self.described { Ok(process) } else { Err(process.with_stderr(CHANGED.to_owned())) }
     }
 

@@ -74,6 +74,11 @@ impl Command {
 }
 
 fn stem(word: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
-    Path::new(word).file_stem().unwrap_or_default().to_string_lossy().chars().map(plain).collect()
+    let stem = Path::new(word).file_stem().unwrap_or_default().to_string_lossy();
+    stem.chars().map(|c| if plain(c) { c } else { '_' }).collect()
+}
+
+/// Whether the name of a program may have this character.
+pub(super) fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
 }
