@@ -140,6 +140,77 @@ fn a_model_is_fine_tuned_and_predicts() {
     dir.run(&["embed", "-m", "named", "new.fa"]).failed(2, &["named is a fine-tuned model", "tokbench predict"]);
 }
 
+/// A fine-tuned model leaves as a published checkpoint with a sequence classifier, in both layouts, and predicts the same when it comes back.
+#[test]
+fn a_fine_tuned_model_is_exported_with_its_classifier() {
+    let dir = TestDir::new();
+    let spec = small("'bpe32'", "order1", 2_000, 1);
+    dir.write("q.toml", spec.replace("exploratory = true", "exploratory = true\npositions = ['alibi']"));
+    dir.run(&["compare", "q.toml", "--output", "out"]).success();
+    let key = dir.records("out")[0].key.as_str().to_owned();
+    dir.write("class.csv", table(120, |_, _, motif| if motif { "motif" } else { "none" }.to_owned()));
+    dir.write("labels.csv", table(120, |_, gc, motif| if motif { "motif" } else { ["", "rich"][gc % 2] }.to_owned()));
+    dir.write("numbers.csv", table(120, |_, gc, _| format!("{}", 1000 + 50 * gc)));
+    dir.write("new.fa", ">x\nACGTACGTACGATTACACGTACGTACGTAA\n>y\nACGTN\n");
+    let tune = |labels: &str, pooling: &str, out: &str| {
+        let train = format!("{labels}.csv");
+        let common = ["finetune", "-m", &key, "--train", &train, "--labels", labels, "--epochs", "1"];
+        dir.run(&[&common[..], &["--pooling", pooling, "-o", out]].concat()).success()
+    };
+    for labels in ["class", "labels", "numbers"] {
+        tune(labels, "cls", labels);
+        let expected = dir.run(&["predict", "-m", labels, "new.fa"]).success().out;
+        for names in ["original", "multimolecule"] {
+            let out = format!("{labels}-{names}");
+            let exported = dir.run(&["model", "export", labels, &out, "--names", names]).success();
+            assert!(exported.out.contains("without masked-language-model head, a classifier of "), "{}", exported.out);
+            let found = dir.run(&["predict", "-m", &out, "new.fa"]).success().out;
+            let fields = |text: &str| text.split([',', '\n']).map(str::to_owned).collect::<Vec<_>>();
+            let same = |(one, other): (&String, &String)| match (one.parse::<f64>(), other.parse::<f64>()) {
+                // Numbers in their own units are scaled in the classifier, in f32.
+                (Ok(one), Ok(other)) => (one - other).abs() <= 1e-5 * one.abs().max(1.0),
+                _ => one == other,
+            };
+            let (one, other) = (fields(&found), fields(&expected));
+            assert!(one.len() == other.len() && one.iter().zip(&other).all(same), "{found}\n{expected}");
+        }
+        // Its encoder can be fine-tuned again, and embeds.
+        dir.run(&["embed", "-m", &format!("{labels}-original"), "new.fa"]).success();
+        let again = format!("{labels}-again");
+        let train = format!("{labels}.csv");
+        let model = format!("{labels}-multimolecule");
+        dir.run(&["finetune", "-m", &model, "--train", &train, "--labels", labels, "--epochs", "1", "-o", &again])
+            .success();
+    }
+    let export = |from: &str| dir.run(&["model", "export", from, "x", "--names", "original"]);
+    tune("class", "mean", "pooled");
+    export("pooled").failed(2, &["pooled: it pools the mean of all tokens", "--pooling cls"]);
+    dir.write("bases.csv", table(60, |bases, _, _| bases.replace(['G', 'C'], "S").replace(['A', 'T'], "W")));
+    tune("bases", "cls", "bases");
+    export("bases").failed(2, &["bases: it predicts bases or contacts"]);
+    assert!(!dir.path("x").exists());
+    dir.run(&["model", "export", &key, "plain", "--names", "original"]).success();
+    dir.run(&["predict", "-m", "plain", "new.fa"])
+        .failed(2, &["plain has no sequence classifier", "tokbench finetune"]);
+    // Windows: of whole sequences a row each, of bases each base once.
+    dir.write("long.fa", format!(">x\n{}\n", "ACGGATTACA".repeat(10)));
+    let windowed = ["--window", "40", "--overlap", "20"];
+    let predicted = dir.run(&[&["predict", "-m", "class", "long.fa"], &windowed[..]].concat()).success();
+    let places: Vec<String> =
+        predicted.out.lines().skip(1).map(|line| line.split(',').take(3).collect::<Vec<_>>().join(",")).collect();
+    assert_eq!(places, ["x,0,40", "x,20,60", "x,40,80", "x,60,100"]);
+    let predicted = dir.run(&[&["predict", "-m", "bases", "long.fa"], &windowed[..]].concat()).success();
+    let starts: Vec<usize> =
+        predicted.out.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect();
+    assert_eq!(starts, (0..100).collect::<Vec<_>>());
+    dir.write("contacts.csv", table(60, |_, _, _| "11-16".to_owned()));
+    tune("contacts", "cls", "contacts");
+    dir.run(&[&["predict", "-m", "contacts", "long.fa"], &windowed[..]].concat())
+        .failed(2, &["contacts of bases in different windows", "omit --window"]);
+    dir.run(&["predict", "-m", "class", "long.fa", "--window", "40", "--overlap", "40"])
+        .failed(2, &["windows of 40 bases cannot overlap by 40"]);
+}
+
 #[test]
 fn wrong_tables_and_folders_are_refused() {
     let (dir, key) = pretrained("kmer3");
@@ -173,5 +244,6 @@ fn wrong_tables_and_folders_are_refused() {
     dir.run(&["finetune", "-m", &key, "--train", "c.csv", "-o", "done"])
         .failed(2, &["done has a fine-tuned model already"]);
     dir.run(&["predict", "-m", "done", "c.csv"]).failed(3, &["version 99 of the folder, and this program reads 1"]);
-    dir.run(&["predict", "-m", "full", "c.csv"]).failed(2, &["full has no finetuned.json", "tokbench finetune"]);
+    dir.run(&["predict", "-m", "full", "c.csv"])
+        .failed(2, &["full has neither finetuned.json nor config.json", "tokbench finetune"]);
 }

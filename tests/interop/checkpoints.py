@@ -9,7 +9,9 @@ tests is used. The multimolecule layout is loaded by the package multimolecule i
 """
 import argparse
 import json
+import math
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -80,6 +82,8 @@ seeds = [1]
 exploratory = true
 corpus = "order1"
 positions = ["alibi"]
+# A base then has the weight 1/4 in the prior, and a token 4^-length.
+prior = "uniform"
 
 [training]
 bases = 20_000
@@ -127,7 +131,8 @@ def check_trained(program):
             ones = torch.ones_like(ids)
             with torch.no_grad():
                 logits = twin(ids, ones)
-                probabilities = logits[0, at, 5:].softmax(-1)
+                lengths = torch.tensor([len(tokenizer.id_to_token(token)) for token in range(5, config["vocab_size"])])
+                probabilities = (logits[0, at, 5:] - lengths * math.log(4)).softmax(-1)
                 off = max(abs(probabilities[token - 5].item() - value) for token, value in ours.items())
             report(off < PRINTED and len(ours) == config["vocab_size"] - 5,
                    f"{name}: a trained model, exported, plain PyTorch: probabilities of {len(ours)} tokens differ by at most {off:.1e}")
@@ -147,6 +152,55 @@ def check_trained(program):
             report(off < TOLERANCE, f"{name}: hidden states of {len(states)} tokens in multimolecule and from embed differ by at most {off:.1e}")
 
 
+def check_classifier(program):
+    """A fine-tuned model, exported with its classifier: probabilities as the program prints them, and in Python."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "spec.toml").write_text(SPEC.replace('"base", "bpe64", "kmer3-nonoverlap"', '"bpe64"'))
+
+        def run(*command):
+            command = [str(program), *map(str, command)]
+            return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout
+
+        run("compare", "spec.toml", "--output", "out", "--store", "store")
+        key = json.loads((folder / "out" / "records.jsonl").read_text().splitlines()[0])["key"]
+        rows = ["sequence,label"]
+        draw = random.Random(1)
+        for number in range(120):
+            bases = "".join(draw.choice("ACGT") for _ in range(30))
+            rows.append(f"{bases},{['none', 'many', 'some'][bases.count('G') % 3]}")
+        (folder / "train.csv").write_text("\n".join(rows) + "\n")
+        run("finetune", "-m", key, "--store", "store", "--train", "train.csv", "--pooling", "cls", "--epochs", 1, "-o", "tuned")
+        printed = run("predict", "-m", "tuned", write_fasta(folder)).splitlines()
+        expected = torch.tensor([float(value) for value in printed[1].split(",")[4:]])
+        for names in ["original", "multimolecule"]:
+            run("model", "export", "tuned", names, "--names", names)
+        from tokenizers import Tokenizer
+        original = folder / "original"
+        tokens = Tokenizer.from_file(str(original / "tokenizer.json")).encode(SEQUENCE, add_special_tokens=False).ids
+        ids = torch.tensor([[1, *tokens, 2]])
+        twin = Twin(json.loads((original / "config.json").read_text()), True, classes=3).eval()
+        twin.load_state_dict(load_file(original / "model.safetensors"), strict=True)
+        with torch.no_grad():
+            off = (twin(ids, torch.ones_like(ids)).softmax(-1)[0] - expected).abs().max().item()
+        report(off < PRINTED, f"a classifier, exported, plain PyTorch: probabilities differ by at most {off:.1e}")
+        try:
+            import multimolecule
+        except ImportError:
+            print("skipped", "a classifier in the multimolecule layout (the package is not installed)")
+            return
+        load = multimolecule.DnaBert2ForSequencePrediction.from_pretrained
+        model, info = load(folder / "multimolecule", output_loading_info=True)
+        keys = {kind: sorted(info[kind]) for kind in ["missing_keys", "unexpected_keys"] if info[kind]}
+        report(not keys, f"a classifier in the multimolecule layout, no missing and no unexpected key {keys or ''}")
+        with torch.no_grad():
+            logits = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids))["logits"]
+        off = (logits.softmax(-1)[0] - expected).abs().max().item()
+        report(off < PRINTED, f"a classifier in multimolecule: probabilities differ by at most {off:.1e}")
+        names = [model.config.id2label[number] for number in range(3)]
+        report(names == printed[0].split(",")[4:], f"a classifier in multimolecule: its classes are {names}")
+
+
 def write_fasta(folder):
     (folder / "sequence.fa").write_text(f">s\n{SEQUENCE}\n")
     return "sequence.fa"
@@ -160,6 +214,7 @@ def main():
     program = pathlib.Path(arguments.tokbench).absolute()
     check(program, arguments.vectors)
     check_trained(program)
+    check_classifier(program)
     sys.exit(1 if failures else 0)
 
 

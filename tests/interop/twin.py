@@ -97,12 +97,15 @@ class Predictions(nn.Module):
 
 
 class Twin(nn.Module):
-    """DNABERT-2 with the masked-language-model head, under the names of the original release."""
+    """DNABERT-2 with the masked-language-model head, or with a sequence classifier, under the names of the original release."""
 
-    def __init__(self, c, pooler):
+    def __init__(self, c, pooler, classes=0):
         super().__init__()
-        self.bert = Bert(c, pooler)
-        self.cls = nn.ModuleDict({"predictions": Predictions(c)})
+        self.bert = Bert(c, pooler or classes > 0)
+        if classes:
+            self.classifier = nn.Linear(c["hidden_size"], classes)
+        else:
+            self.cls = nn.ModuleDict({"predictions": Predictions(c)})
         self.slopes = torch.tensor(slopes(c["num_attention_heads"]))
         self.dropout = nn.Dropout(c.get("hidden_dropout_prob", 0.0))
 
@@ -123,4 +126,7 @@ class Twin(nn.Module):
         return head.decoder(head.transform.LayerNorm(functional.gelu(head.transform.dense(x))))
 
     def forward(self, ids, mask):
-        return self.logits(self.states(ids, mask))
+        states = self.states(ids, mask)
+        if hasattr(self, "classifier"):
+            return self.classifier(torch.tanh(self.bert.pooler["dense"](states[:, 0])))
+        return self.logits(states)

@@ -20,7 +20,7 @@ use names::names;
 
 pub use apply::{
     Embed, FillMask, Finetune, LabelKind, Level, MaskUnit, PooledState, Predict, SelectionMetric, TrainedModel,
-    VectorFormat,
+    VectorFormat, Windows,
 };
 pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
 pub use model::{ConvertModel, ExportModel, Model, ModelCommand, TensorNames};

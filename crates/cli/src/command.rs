@@ -16,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod tokenizer;
 mod vectors;
+mod windows;
 
 use tokenize::Registry;
 

@@ -48,7 +48,6 @@ pub mod network;
 pub mod noise;
 pub mod position;
 pub mod published;
-pub mod weights;
 
 // Training, scoring, fine-tuning.
 pub mod batch;

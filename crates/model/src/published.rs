@@ -2,33 +2,37 @@
 //! or of multimolecule.
 //!
 //! [`Checkpoint::read`] takes either layout, whole or sharded, as safetensors or as `pytorch_model.bin`, in any float type, with or without
-//! the tied output layer, the masked-language-model head and the pooler. Every tensor is compared with the shapes that the configuration
+//! the tied output layer, the masked-language-model head, the pooler and a sequence classifier. Every tensor is compared with the shapes that the configuration
 //! gives; what is missing, unexpected, misshaped or not tied is named as the file names it. [`Checkpoint::write`] writes either layout as
 //! safetensors. Values keep their type, so that a conversion there and back restores every tensor.
 
 mod config;
 mod names;
+mod outputs;
 mod parts;
+mod place;
+mod read;
 mod tokenizer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use experiment::config::{EncoderConfig, Position};
+use experiment::config::{EncoderConfig, Pooling, Position};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use config::Architecture;
 pub use config::Config;
 pub use names::Names;
-use parts::{Part, Presence, parts};
+pub use outputs::Outputs;
+use parts::{CLASSIFIER, EMBEDDINGS, HEAD, POOLER, Part, Presence, parts};
+use place::{Taken, place};
+pub use read::Error;
+use read::read_file;
 
 use crate::config::ModelConfig;
-use crate::frontend::Frontend;
-use crate::layers::{LayerNorm, Linear};
 use crate::network::Model;
-use crate::weights::{Error, Weights, read_file};
 
 /// Files in which weights are looked for, in this order.
 const WEIGHTS: [&str; 4] =
@@ -41,6 +45,8 @@ pub struct Checkpoint {
     pub config: Config,
     /// The layout that it was read from.
     pub names: Names,
+    /// What its sequence classifier predicts, if it has one.
+    pub outputs: Option<Outputs>,
     /// Values by part of the model: name under multimolecule, with queries, keys and values in one tensor.
     tensors: BTreeMap<String, TensorData>,
     /// The content of `tokenizer.json`, with the special tokens as in the layout that it was read from.
@@ -60,7 +66,7 @@ impl Checkpoint {
         let path = folder.join("config.json");
         let text = std::fs::read(&path).map_err(|error| fail(&path, error.to_string()))?;
         let config = Config::parse(&text).map_err(|reason| fail(&path, reason))?;
-        let other = serde_json::from_slice(&text).unwrap_or_default();
+        let other: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
         let mut file = BTreeMap::new();
         for path in weight_files(folder)? {
             for (name, data) in read_file(&path)? {
@@ -69,17 +75,35 @@ impl Checkpoint {
                 }
             }
         }
-        let names = Names::of(file.keys().map(String::as_str));
-        let file = prefixed(names, file);
-        let tensors = checked(&config, names, file)?;
+        let mut checkpoint = Checkpoint::new(config, file)?;
+        let names = checkpoint.names;
+        if let Some(outputs) = &mut checkpoint.outputs {
+            let read = Outputs::parse(&other, outputs.names.len());
+            *outputs = read.map_err(|reason| fail(&folder.join("config.json"), reason))?;
+        }
         let path = folder.join("tokenizer.json");
-        let tokenizer = match std::fs::read(&path) {
+        checkpoint.tokenizer = match std::fs::read(&path) {
             Ok(text) => Some(tokenizer::parse(&text, &config, names).map_err(|reason| fail(&path, reason))?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(&path, error.to_string())),
         };
-        let origin = Some("Converted from a published checkpoint, whose licence applies.".to_owned());
-        Ok(Checkpoint { config, names, tensors, tokenizer, other, origin })
+        checkpoint.other = other;
+        checkpoint.origin = Some("Converted from a published checkpoint, whose licence applies.".to_owned());
+        Ok(checkpoint)
+    }
+
+    /// A checkpoint of named tensors in either layout, without a tokenizer.
+    ///
+    /// # Errors
+    /// If tensors are missing, unexpected, of another shape or type, or not tied.
+    pub fn new(config: Config, tensors: BTreeMap<String, TensorData>) -> Result<Checkpoint, Error> {
+        let names = Names::of(tensors.keys().map(String::as_str));
+        let file = prefixed(names, tensors);
+        let outputs = file.get(names.classifier()).and_then(|weight| weight.shape().first().copied());
+        let tensors = checked(&config, outputs, names, file)?;
+        let outputs = outputs.map(|count| Outputs::parse(&serde_json::Map::new(), count));
+        let outputs = outputs.transpose().map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
+        Ok(Checkpoint { config, names, outputs, tensors, tokenizer: None, other: Default::default(), origin: None })
     }
 
     /// A trained model with a fixed tokenizer, as a checkpoint; `tokenizer` is the content of a `tokenizer.json` with the special tokens of
@@ -89,56 +113,65 @@ impl Checkpoint {
     /// If the layouts cannot express the model: a learned front end, or another position encoding than `alibi`; if the tokenizer has more
     /// entries than the model.
     pub fn of(model: &Model, encoder: &EncoderConfig, tokenizer: &[u8]) -> Result<Checkpoint, Error> {
-        let Frontend::Lookup(lookup) = &model.frontend else { return Err(Error::Frontend) };
         if encoder.position != Position::ALIBI {
             return Err(Error::Position(encoder.position.name()));
         }
-        let [vocabulary, hidden] = lookup.embedding.weight.dims();
+        let mut taken = Taken::of(model)?;
+        taken.norm(&format!("{HEAD}.transform.layer_norm"), &model.head.norm);
+        taken.linear(&format!("{HEAD}.transform.dense"), &model.head.dense);
+        taken.put(format!("{HEAD}.bias"), model.head.bias.val().into_data());
+        Checkpoint::taken(taken, encoder, tokenizer, None)
+    }
+
+    /// A fine-tuned sequence classifier as a checkpoint, without masked-language-model head; `tokenizer` as for [`Self::of`]. Outputs
+    /// that are numbers are in their own units: value * scale + center for `scale = [center, scale]` of each output.
+    ///
+    /// # Errors
+    /// As [`Self::of`], and if the model has no classifier on \[CLS\].
+    pub fn of_classifier(
+        model: &Model,
+        encoder: &EncoderConfig,
+        tokenizer: &[u8],
+        outputs: Outputs,
+        scale: &[[f64; 2]],
+    ) -> Result<Checkpoint, Error> {
+        if encoder.position != Position::ALIBI {
+            return Err(Error::Position(encoder.position.name()));
+        }
+        let classifier = model.classifier.as_ref().filter(|classifier| classifier.pooling == Pooling::Cls);
+        let classifier = classifier.ok_or_else(|| Error::Classifier("no classifier on [CLS]".to_owned()))?;
+        let mut taken = Taken::of(model)?;
+        taken.linear(POOLER, &classifier.pooler);
+        let mut linear = classifier.linear.clone();
+        if !scale.is_empty() {
+            let device = linear.weight.device();
+            let of = |at: usize| {
+                let values: Vec<f32> = scale.iter().map(|scale| scale[at] as f32).collect();
+                Tensor::<1>::from_data(TensorData::new(values, [scale.len()]), &device)
+            };
+            let (center, spread) = (of(0), of(1));
+            linear.weight = linear.weight.map(|weight| weight * spread.clone().unsqueeze());
+            linear.bias = linear.bias.map(|bias| bias.map(|bias| bias * spread + center));
+        }
+        taken.linear(CLASSIFIER, &linear);
+        Checkpoint::taken(taken, encoder, tokenizer, Some(outputs))
+    }
+
+    fn taken(
+        taken: Taken,
+        encoder: &EncoderConfig,
+        tokenizer: &[u8],
+        outputs: Option<Outputs>,
+    ) -> Result<Checkpoint, Error> {
+        let Taken(tensors) = taken;
+        let vocabulary = tensors[&format!("{EMBEDDINGS}.word_embeddings.weight")].shape()[0];
         let config = Config::of(encoder, vocabulary);
-        let mut tensors = BTreeMap::new();
-        let mut put = |name: String, data: TensorData| drop(tensors.insert(name, data));
-        let embeddings = "model.embeddings";
-        put(format!("{embeddings}.word_embeddings.weight"), lookup.embedding.weight.val().into_data());
-        // Single sequences use the first row.
-        let device = lookup.embedding.weight.device();
-        let zero = || Tensor::<1>::zeros([hidden], &device);
-        let first = lookup.segment.as_ref().map_or_else(zero, Param::val);
-        put(
-            format!("{embeddings}.token_type_embeddings.weight"),
-            Tensor::stack::<2>(vec![first, zero()], 0).into_data(),
-        );
-        let mut norm = |name: &str, norm: &LayerNorm| {
-            put(format!("{name}.weight"), norm.gamma.val().into_data());
-            put(format!("{name}.bias"), norm.beta.val().into_data());
-        };
-        norm(&format!("{embeddings}.layer_norm"), &model.encoder.norm);
-        norm("lm_head.transform.layer_norm", &model.head.norm);
-        for (number, layer) in model.encoder.layers.iter().enumerate() {
-            let prefix = format!("model.encoder.layer.{number}");
-            norm(&format!("{prefix}.attention.output.layer_norm"), &layer.attention_norm);
-            norm(&format!("{prefix}.mlp.layer_norm"), &layer.norm);
-        }
-        // Matrices are [out, in] in files.
-        let mut linear = |name: &str, linear: &Linear| {
-            put(format!("{name}.weight"), linear.weight.val().transpose().into_data());
-            if let Some(bias) = &linear.bias {
-                put(format!("{name}.bias"), bias.val().into_data());
-            }
-        };
-        for (number, layer) in model.encoder.layers.iter().enumerate() {
-            let prefix = format!("model.encoder.layer.{number}");
-            linear(&format!("{prefix}.attention.self.qkv"), &layer.qkv);
-            linear(&format!("{prefix}.attention.output.dense"), &layer.output);
-            linear(&format!("{prefix}.mlp.up_proj"), &layer.up);
-            linear(&format!("{prefix}.mlp.down_proj"), &layer.down);
-        }
-        linear("lm_head.transform.dense", &model.head.dense);
-        put("lm_head.bias".to_owned(), model.head.bias.val().into_data());
         let tokenizer = tokenizer::parse(tokenizer, &config, Names::Original)
             .map_err(|reason| fail(Path::new("tokenizer.json"), reason))?;
         Ok(Checkpoint {
             config,
             names: Names::Original,
+            outputs,
             tensors,
             tokenizer: Some(tokenizer),
             other: serde_json::Map::new(),
@@ -146,14 +179,13 @@ impl Checkpoint {
         })
     }
 
-    /// The model in memory, on a device; without a masked-language-model head in the checkpoint, that head has initial values.
+    /// The model in memory, on a device; without a masked-language-model head or a classifier in the checkpoint, that head has initial
+    /// values.
     ///
     /// # Errors
     /// If a value cannot be converted to f32.
     pub fn model(&self, device: &Device) -> Result<Model, Error> {
-        let tensors = self.tensors(Names::Multimolecule);
-        let weights = Weights::new(tensors).map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
-        weights.load(Model::new(&self.model_config(), 0, device))
+        place(&self.tensors, Model::new(&self.model_config(), 0, device))
     }
 
     /// The sizes of the network.
@@ -163,8 +195,11 @@ impl Checkpoint {
             vocabulary: self.config.vocabulary,
             frontend: tokenize::FrontendConfig::Lookup,
             encoder: self.config.encoder(),
-            // The pooler is part of a classifier, whose output layer is drawn anew in fine-tuning.
-            classes: self.tensors.contains_key("model.pooler.dense.weight").then_some(1),
+            // A pooler alone is kept in fine-tuning, which draws the output layer.
+            classes: match &self.outputs {
+                Some(outputs) => Some(outputs.names.len()),
+                None => self.tensors.contains_key(&format!("{POOLER}.weight")).then_some(1),
+            },
         }
     }
 
@@ -183,7 +218,16 @@ impl Checkpoint {
     /// Whether it has the masked-language-model head.
     #[must_use]
     pub fn has_head(&self) -> bool {
-        self.tensors.contains_key("lm_head.bias")
+        self.tensors.contains_key(&format!("{HEAD}.bias"))
+    }
+
+    /// Which model it is.
+    fn architecture(&self) -> Architecture {
+        match (&self.outputs, self.has_head()) {
+            (Some(_), _) => Architecture::Classifier,
+            (None, true) => Architecture::MaskedLm,
+            (None, false) => Architecture::Encoder,
+        }
     }
 
     /// Whether it has a tokenizer.
@@ -196,7 +240,7 @@ impl Checkpoint {
     #[must_use]
     pub fn tensors(&self, names: Names) -> BTreeMap<String, TensorData> {
         let mut out = BTreeMap::new();
-        for part in parts(&self.config) {
+        for part in parts(&self.config, self.outputs.as_ref().map(|outputs| outputs.names.len())) {
             let source = if let Presence::Tied(of) = &part.presence { of } else { part.name() };
             let Some(data) = self.tensors.get(source) else { continue };
             // multimolecule drops tied duplicates, the original release keeps them.
@@ -228,7 +272,12 @@ impl Checkpoint {
         let weights = folder.join(WEIGHTS[0]);
         let bytes = safetensors::serialize(views, metadata).map_err(|error| fail(&weights, error.to_string()))?;
         let mut files = vec![(WEIGHTS[0], bytes)];
-        let mut config = self.config.json(names, self.has_head());
+        let mut config = self.config.json(names, self.architecture());
+        if let (Some(outputs), serde_json::Value::Object(config)) = (&self.outputs, &mut config)
+            && let serde_json::Value::Object(more) = outputs.json(names)
+        {
+            config.extend(more);
+        }
         if names == self.names
             && let serde_json::Value::Object(config) = &mut config
         {
@@ -255,11 +304,14 @@ impl Checkpoint {
         let Config { layers, hidden, heads, vocabulary, .. } = self.config;
         let tokenizer = if self.has_tokenizer() { "" } else { "There was no tokenizer.json beside the weights.\n\n" };
         let head = if self.has_head() { "with" } else { "without" };
+        let classifier = self.outputs.as_ref().map_or_else(String::new, |outputs| {
+            format!("A sequence classifier on [CLS] predicts: {}.\n\n", outputs.names.join(", "))
+        });
         format!(
             "---\ntags:\n- dna\n- dnabert2\n---\n\n# DNABERT-2 encoder, {layers} layers of width {hidden}\n\n\
              {} parameters, {heads} heads, {vocabulary} vocabulary entries, {head} masked-language-model head. Tensors have the names of {}. \
              Sequences are [CLS] tokens [SEP] with symmetric ALiBi over tokens; the padding id is 3, and an attention mask must be given.\n\n\
-             {tokenizer}Written by tokbench {}.{}\n",
+             {classifier}{tokenizer}Written by tokbench {}.{}\n",
             self.parameters(),
             names.title(),
             env!("CARGO_PKG_VERSION"),
@@ -305,11 +357,12 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 /// The tensors of a file by part, each with the shape that the configuration gives.
 fn checked(
     config: &Config,
+    outputs: Option<usize>,
     names: Names,
     mut file: BTreeMap<String, TensorData>,
 ) -> Result<BTreeMap<String, TensorData>, Error> {
     let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
-    let all = parts(config);
+    let all = parts(config, outputs);
     let given = |presence: &Presence, file: &BTreeMap<String, TensorData>| {
         let same = |part: &&Part| part.presence == *presence;
         all.iter().filter(same).any(|part| part.names(names).iter().any(|name| file.contains_key(name)))
@@ -320,7 +373,9 @@ fn checked(
         let wanted = match part.presence {
             Presence::Always => true,
             Presence::Head => head,
-            Presence::Pooler => pooler,
+            // A classifier reads the pooler.
+            Presence::Pooler => pooler || outputs.is_some(),
+            Presence::Classifier => outputs.is_some(),
             Presence::Tied(_) => own.iter().any(|name| file.contains_key(name)),
         };
         if !wanted {

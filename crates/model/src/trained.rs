@@ -15,6 +15,7 @@ use tokenize::Token;
 
 use crate::config::ModelConfig;
 use crate::network::Model;
+use crate::published::Outputs;
 
 pub use fill::{Filled, FilledBases, Masked, MaskedText};
 pub use states::{SequenceStates, batches};
@@ -30,6 +31,8 @@ pub struct Trained {
     pub published: bool,
     /// Whether it has a trained masked-language-model head.
     pub has_head: bool,
+    /// What its sequence classifier predicts, if it is a published checkpoint with one.
+    pub outputs: Option<Outputs>,
     model: Model,
     device: Device,
 }
@@ -38,7 +41,8 @@ impl Trained {
     /// A model for inference on `device`, which is without autodiff.
     #[must_use]
     pub fn new(model: &Model, fitted: Fitted, config: ModelConfig, device: &Device) -> Trained {
-        Trained { fitted, config, published: false, has_head: true, model: model.valid(), device: device.clone() }
+        let (model, device) = (model.valid(), device.clone());
+        Trained { fitted, config, published: false, has_head: true, outputs: None, model, device }
     }
 
     /// The network.

@@ -199,8 +199,11 @@ pub fn finished(workspace: &Workspace, start: &str) -> Result<Record> {
     }
 }
 
-/// A published checkpoint with its tokenizer.
-fn published(folder: &Path, device: &str) -> Result<Trained> {
+/// A published checkpoint with its tokenizer: a folder with `config.json`.
+///
+/// # Errors
+/// If it cannot be read, or has no tokenizer.
+pub fn published(folder: &Path, device: &str) -> Result<Trained> {
     let refused = |reason: String, remedy: &str| Error::new(ErrorKind::Data, reason, remedy);
     let checkpoint = Checkpoint::read(folder).map_err(|error| {
         refused(error.in_folder(folder), "name a folder with config.json and model.safetensors or pytorch_model.bin")
@@ -236,5 +239,6 @@ fn published(folder: &Path, device: &str) -> Result<Trained> {
     let model = checkpoint.model(&device).map_err(|error| refused(error.to_string(), "see the message"))?;
     let mut trained = Trained::new(&model, fitted, checkpoint.model_config(), &device);
     (trained.published, trained.has_head) = (!exported, checkpoint.has_head());
+    trained.outputs = checkpoint.outputs;
     Ok(trained)
 }

@@ -101,14 +101,9 @@ pub struct Embed {
     /// What one row of the output is.
     #[arg(long, value_name = "POOLING", default_value = "mean")]
     pub pooling: Level,
-    /// Cut longer sequences into windows of this many bases, each with rows of its own. Bases and tokens are taken from the window in
-    /// which they are farthest from an edge; as each window is tokenized on its own, tokens of two windows may overlap or leave a gap where they meet
-    /// [default: whole sequences].
-    #[arg(long, value_name = "BASES", value_parser = positive)]
-    pub window: Option<usize>,
-    /// Bases that a window shares with the window before it.
-    #[arg(long, value_name = "BASES", default_value = "0", requires = "window")]
-    pub overlap: usize,
+    /// Windows of longer sequences.
+    #[command(flatten)]
+    pub windows: Windows,
     /// Output format [default: by the extension of the output file, else csv].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<VectorFormat>,
@@ -214,10 +209,23 @@ pub struct Finetune {
     pub output: PathBuf,
 }
 
+/// Flags of commands that cut long sequences into windows.
+#[derive(Debug, Args)]
+pub struct Windows {
+    /// Cut longer sequences into windows of this many bases, each with rows of its own. Bases and tokens are taken from the window in
+    /// which they are farthest from an edge; as each window is tokenized on its own, tokens of two windows may overlap or leave a gap where they meet
+    /// [default: whole sequences].
+    #[arg(long, value_name = "BASES", value_parser = positive)]
+    pub window: Option<usize>,
+    /// Bases that a window shares with the window before it.
+    #[arg(long, value_name = "BASES", default_value = "0", requires = "window")]
+    pub overlap: usize,
+}
+
 /// Arguments of `predict`.
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Folder of a model from `tokbench finetune`.
+    /// Folder of a model from `tokbench finetune`, or of a published checkpoint with a sequence classifier.
     #[arg(long, short, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub model: PathBuf,
     /// Device: cpu, or another of `tokbench list devices`.
@@ -226,6 +234,9 @@ pub struct Predict {
     /// Sequence files: FASTA, FASTQ or a table (CSV, TSV) with a column `sequence`, plain or gzip; - is standard input.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+    /// Windows of longer sequences.
+    #[command(flatten)]
+    pub windows: Windows,
     /// Average predictions over both strands, also if the model was not fine-tuned so.
     #[arg(long)]
     pub reverse_complement: bool,

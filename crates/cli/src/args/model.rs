@@ -26,14 +26,16 @@ pub enum ModelCommand {
     /// RUN is the key of a finished pretraining run in the store, or its beginning ("tokbench plan --json" shows keys, records have them). The
     /// layouts have symmetric ALiBi over tokens, so the run must have positions = ["alibi"], and a tokenizer that a tokenizer.json can
     /// express: base, non-overlapping k-mers, BPE, Unigram, WordPiece and tokenizer files. The segmentation prior, which is added to
-    /// the logits in training and scoring, has no place in them: its settings are written beside the weights as prior.json.
+    /// the logits in training and scoring, has no place in them: its settings are written beside the weights as prior.json. RUN may also be
+    /// the folder of a model from `tokbench finetune` with --pooling cls that predicts classes, labels or numbers of sequences: it is
+    /// written with its classifier, and numbers are in their own units.
     Export(ExportModel),
 }
 
 /// Arguments of `model export`.
 #[derive(Debug, Args)]
 pub struct ExportModel {
-    /// Key of the run, or its beginning.
+    /// Key of the run, or its beginning; or the folder of a fine-tuned model.
     #[arg(value_name = "RUN")]
     pub run: String,
     /// New folder for model.safetensors, config.json, README.md (a model card), prior.json and the tokenizer files.

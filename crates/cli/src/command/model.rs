@@ -7,6 +7,7 @@ use dataset::policy::thousands;
 use experiment::config::Position;
 use experiment::run::Work;
 use model::published::{Checkpoint, Names};
+use model::tune::{self, TunedModel};
 use pipeline::Builtin;
 use pipeline::load::PRIOR;
 use tokenize::Tokenizer;
@@ -27,7 +28,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Model) -> Result<u8, Fail
 fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
     let remedy = "a checkpoint is a folder with config.json and model.safetensors or pytorch_model.bin, under the names of the original release \
                   of DNABERT-2 or of multimolecule";
-    let refused = |error: model::weights::Error| Failure::new(DATA, error.in_folder(&args.input), remedy);
+    let refused = |error: model::published::Error| Failure::new(DATA, error.in_folder(&args.input), remedy);
     if !args.input.is_dir() {
         return Err(Failure::new(DATA, format!("{} is not a folder", args.input.display()), remedy));
     }
@@ -41,6 +42,10 @@ fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
 
 fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failure> {
     empty(&args.output)?;
+    let folder = Path::new(&args.run);
+    if folder.join(tune::DESCRIPTION).is_file() {
+        return export_tuned(builtin, folder, args);
+    }
     let workspace = workspace(builtin, args.data.as_deref(), &args.store);
     let record = pipeline::load::finished(&workspace, &args.run)?;
     let Work::Pretrain(pretrain) = &record.run.work else {
@@ -51,13 +56,13 @@ fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failur
         ));
     };
     let (name, encoder, key) = (pretrain.tokenizer.clone(), pretrain.encoder.clone(), record.key.clone());
-    let refused = |error: model::weights::Error| {
+    let refused = |error: model::published::Error| {
         let remedy = "train with positions = [\"alibi\"] and a fixed tokenizer; other models stay in the store";
         Failure::new(USAGE, format!("{name} (run {}): {error}", key.short()), remedy)
     };
     // Before anything is opened that may be large.
     if encoder.position != Position::ALIBI {
-        return Err(refused(model::weights::Error::Position(encoder.position.name())));
+        return Err(refused(model::published::Error::Position(encoder.position.name())));
     }
     let loaded = pipeline::load::load(&workspace, record, "cpu")?;
     let tokenizer = tokenizer_json(&name, loaded.fitted.tokenizer.as_ref())?;
@@ -89,6 +94,24 @@ fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failur
     told(&checkpoint, &args.output, args.names, &files);
     if prior.is_some() {
         outln!("the layout has no segmentation prior: logits are those of the network alone, see {PRIOR}");
+    }
+    Ok(0)
+}
+
+/// Exports a fine-tuned model.
+fn export_tuned(builtin: &Arc<Builtin>, folder: &Path, args: &args::ExportModel) -> Result<u8, Failure> {
+    let (tuned, _) = TunedModel::load(folder, &builtin.tokenizers, &model::device::open("cpu")?)?;
+    let tokenizer = tokenizer_json(tuned.tokenizer().name(), tuned.tokenizer())?;
+    let mut checkpoint = tuned.checkpoint(&tokenizer).map_err(|error| {
+        let remedy = "fine-tune a model with positions = [\"alibi\"] and a fixed tokenizer with --pooling cls, on labels of whole sequences; \
+                      \"tokbench predict\" takes every model";
+        Failure::new(USAGE, format!("{}: {error}", folder.display()), remedy)
+    })?;
+    checkpoint.origin = Some(format!("Fine-tuned with the tokenizer {}.", tuned.tokenizer().name()));
+    let files = write(&checkpoint, &args.output, args.names)?;
+    told(&checkpoint, &args.output, args.names, &files);
+    if tuned.options.reverse_complement {
+        outln!("the layout has no average over both strands: predict both strands, and average the probabilities");
     }
     Ok(0)
 }
@@ -138,8 +161,11 @@ fn write(checkpoint: &Checkpoint, folder: &Path, names: TensorNames) -> Result<V
 }
 
 fn told(checkpoint: &Checkpoint, folder: &Path, names: TensorNames, files: &[&str]) {
+    let classifier = checkpoint.outputs.as_ref();
+    let classifier =
+        classifier.map_or_else(String::new, |outputs| format!(", a classifier of {} outputs", outputs.names.len()));
     outln!(
-        "{} parameters, {} masked-language-model head, {} tokenizer",
+        "{} parameters, {} masked-language-model head{classifier}, {} tokenizer",
         thousands(checkpoint.parameters() as u64),
         if checkpoint.has_head() { "with" } else { "without" },
         if checkpoint.has_tokenizer() { "with" } else { "without" }

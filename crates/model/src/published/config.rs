@@ -33,6 +33,17 @@ pub struct Config {
     pub alibi_starting_size: usize,
 }
 
+/// Which model a checkpoint is, for `architectures`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Architecture {
+    /// The encoder alone.
+    Encoder,
+    /// With the masked-language-model head.
+    MaskedLm,
+    /// With a sequence classifier.
+    Classifier,
+}
+
 impl Config {
     /// The published DNABERT-2 configuration with the sizes of an encoder, for a vocabulary of `vocabulary` entries.
     #[must_use]
@@ -123,7 +134,15 @@ impl Config {
     }
 
     /// The configuration as a layout writes it. The ids of the special tokens are those of the tokenizer: padding is 3.
-    pub(super) fn json(&self, names: Names, head: bool) -> Value {
+    pub(super) fn json(&self, names: Names, architecture: Architecture) -> Value {
+        let class = match (architecture, names) {
+            (Architecture::Encoder, Names::Original) => "BertModel",
+            (Architecture::MaskedLm, Names::Original) => "BertForMaskedLM",
+            (Architecture::Classifier, Names::Original) => "BertForSequenceClassification",
+            (Architecture::Encoder, Names::Multimolecule) => "DnaBert2Model",
+            (Architecture::MaskedLm, Names::Multimolecule) => "DnaBert2ForMaskedLM",
+            (Architecture::Classifier, Names::Multimolecule) => "DnaBert2ForSequencePrediction",
+        };
         let mut json = json!({
             "vocab_size": self.vocabulary,
             "type_vocab_size": self.types,
@@ -142,7 +161,7 @@ impl Config {
         let more = match names {
             Names::Original => json!({
                 "model_type": "bert",
-                "architectures": [if head { "BertForMaskedLM" } else { "BertModel" }],
+                "architectures": [class],
                 "hidden_dropout_prob": self.dropout,
                 "attention_probs_dropout_prob": 0.0,
                 "classifier_dropout": null,
@@ -150,7 +169,7 @@ impl Config {
             }),
             Names::Multimolecule => json!({
                 "model_type": "dnabert2",
-                "architectures": [if head { "DnaBert2ForMaskedLM" } else { "DnaBert2Model" }],
+                "architectures": [class],
                 "hidden_dropout": self.dropout,
                 "attention_dropout": 0.0,
                 "position_embedding_type": "alibi",
@@ -208,7 +227,7 @@ mod tests {
             alibi_starting_size: 128,
         };
         for names in [Names::Original, Names::Multimolecule] {
-            assert_eq!(Config::parse(config.json(names, true).to_string().as_bytes()), Ok(config));
+            assert_eq!(Config::parse(config.json(names, Architecture::MaskedLm).to_string().as_bytes()), Ok(config));
         }
     }
 

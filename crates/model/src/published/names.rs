@@ -29,6 +29,14 @@ impl Names {
         if tensors.into_iter().any(original) { Names::Original } else { Names::Multimolecule }
     }
 
+    /// Name of the matrix of a sequence classifier.
+    pub(super) fn classifier(self) -> &'static str {
+        match self {
+            Names::Original => "classifier.weight",
+            Names::Multimolecule => "sequence_head.decoder.weight",
+        }
+    }
+
     /// What the names of the encoder's tensors begin with in the whole model.
     pub(super) fn prefix(self) -> &'static str {
         match self {

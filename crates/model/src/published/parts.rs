@@ -2,6 +2,17 @@
 
 use super::{Config, Names};
 
+/// Prefixes of the names in a [`super::Checkpoint`].
+pub(super) const EMBEDDINGS: &str = "model.embeddings";
+pub(super) const HEAD: &str = "lm_head";
+pub(super) const POOLER: &str = "model.pooler.dense";
+pub(super) const CLASSIFIER: &str = "sequence_head.decoder";
+
+/// Prefix of the names of a layer.
+pub(super) fn layer(number: usize) -> String {
+    format!("model.encoder.layer.{number}")
+}
+
 /// When a tensor must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -11,6 +22,8 @@ pub(super) enum Presence {
     Head,
     /// With the pooler.
     Pooler,
+    /// With the sequence classifier.
+    Classifier,
     /// A duplicate of the part with this name, which may be absent.
     Tied(String),
 }
@@ -47,12 +60,12 @@ impl Config {
     #[must_use]
     pub fn parameters(&self) -> usize {
         let counted = |part: &&Part| matches!(part.presence, Presence::Always | Presence::Head);
-        parts(self).iter().filter(counted).map(|part| part.shape.iter().product::<usize>()).sum()
+        parts(self, None).iter().filter(counted).map(|part| part.shape.iter().product::<usize>()).sum()
     }
 }
 
-/// All tensors of a model; those to which others are tied come first.
-pub(super) fn parts(config: &Config) -> Vec<Part> {
+/// All tensors of a model, with a classifier if it has `outputs`; those to which others are tied come first.
+pub(super) fn parts(config: &Config, outputs: Option<usize>) -> Vec<Part> {
     let Config { vocabulary, types, hidden: h, intermediate: i, layers, .. } = *config;
     let mut all = Vec::new();
     let mut add = |presence: &Presence, original: String, multimolecule: String, shape: Vec<usize>| {
@@ -67,14 +80,14 @@ pub(super) fn parts(config: &Config) -> Vec<Part> {
     let always = Presence::Always;
     let words = ["bert", "model"].map(|root| format!("{root}.embeddings.word_embeddings.weight"));
     add(&always, words[0].clone(), words[1].clone(), vec![vocabulary, h]);
-    let (there, here) = ("bert.embeddings", "model.embeddings");
+    let (there, here) = ("bert.embeddings", EMBEDDINGS);
     let kinds = "token_type_embeddings.weight";
     add(&always, format!("{there}.{kinds}"), format!("{here}.{kinds}"), vec![types, h]);
     for end in ["weight", "bias"] {
         add(&always, format!("{there}.LayerNorm.{end}"), format!("{here}.layer_norm.{end}"), vec![h]);
     }
-    for layer in 0..layers {
-        let [there, here] = ["bert", "model"].map(|root| format!("{root}.encoder.layer.{layer}"));
+    for number in 0..layers {
+        let (there, here) = (format!("bert.encoder.layer.{number}"), layer(number));
         for (end, shape) in [("weight", vec![3 * h, h]), ("bias", vec![3 * h])] {
             let own = |part: &str| format!("{here}.attention.self.{part}.{end}");
             add(&always, format!("{there}.attention.self.Wqkv.{end}"), own("qkv"), shape);
@@ -98,7 +111,7 @@ pub(super) fn parts(config: &Config) -> Vec<Part> {
             }
         }
     }
-    let (there, here) = ("cls.predictions", "lm_head");
+    let (there, here) = ("cls.predictions", HEAD);
     for (end, shape) in [("weight", vec![h, h]), ("bias", vec![h])] {
         let dense = format!("transform.dense.{end}");
         add(&Presence::Head, format!("{there}.{dense}"), format!("{here}.{dense}"), shape);
@@ -111,8 +124,12 @@ pub(super) fn parts(config: &Config) -> Vec<Part> {
     }
     add(&Presence::Head, format!("{there}.decoder.bias"), format!("{here}.bias"), vec![vocabulary]);
     for (end, shape) in [("weight", vec![h, h]), ("bias", vec![h])] {
-        let dense = format!("pooler.dense.{end}");
-        add(&Presence::Pooler, format!("bert.{dense}"), format!("model.{dense}"), shape);
+        add(&Presence::Pooler, format!("bert.pooler.dense.{end}"), format!("{POOLER}.{end}"), shape);
+    }
+    if let Some(outputs) = outputs {
+        for (end, shape) in [("weight", vec![outputs, h]), ("bias", vec![outputs])] {
+            add(&Presence::Classifier, format!("classifier.{end}"), format!("{CLASSIFIER}.{end}"), shape);
+        }
     }
     let decoder = |end: &str| format!("{here}.decoder.{end}");
     add(&Presence::Tied(words[1].clone()), format!("{there}.decoder.weight"), decoder("weight"), vec![vocabulary, h]);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use dataset::{Metric, TargetKind};
 use dna::reverse_complement;
+use experiment::config::{Finetuning, Pooling};
 use serde::{Deserialize, Serialize};
 use tokenize::families::{exec, file};
 use tokenize::{FrontendConfig, Registry, Tokenizer};
@@ -20,6 +22,7 @@ use crate::error::Error;
 use crate::frontend::Frontend;
 use crate::layers::Init;
 use crate::network::Model;
+use crate::published::{self, Checkpoint, Outputs};
 use crate::trained::Trained;
 
 /// The description of a fine-tuned model in its folder.
@@ -87,6 +90,54 @@ impl TunedModel {
             adapters,
             base_hash: trained.hash(),
         }
+    }
+
+    /// The sequence classifier of a published checkpoint, which pools \[CLS\]; `None` if it has none.
+    #[must_use]
+    pub fn published(trained: &Trained) -> Option<TunedModel> {
+        let outputs = trained.outputs.clone()?;
+        let numbers = outputs.kind == TargetKind::Numbers;
+        let goal = Goal {
+            kind: outputs.kind,
+            scale: if numbers { vec![[0.0, 1.0]; outputs.names.len()] } else { Vec::new() },
+            names: outputs.names,
+        };
+        let options = Options {
+            labels: goal.kind,
+            settings: Finetuning { pooling: Pooling::Cls, ..Finetuning::default() },
+            seed: 0,
+            lora: None,
+            class_weights: false,
+            reverse_complement: false,
+            restarts: 0,
+            metric: Metric::Mcc,
+        };
+        let network = Network { model: trained.model().clone(), bases: None, contacts: None };
+        Some(TunedModel::of(trained, goal, &options, &network, None))
+    }
+
+    /// As a published checkpoint, with the content of its tokenizer as a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// If the published layouts cannot express it: a learned front end, another position encoding than `alibi`, another pooling than
+    /// \[CLS\], predictions of bases or contacts.
+    pub fn checkpoint(&self, tokenizer: &[u8]) -> Result<Checkpoint, published::Error> {
+        let refused = match (self.goal.kind, self.options.settings.pooling) {
+            (TargetKind::Bases | TargetKind::Contacts, _) => Some("it predicts bases or contacts"),
+            (_, Pooling::Mean) => Some("it pools the mean of all tokens (--pooling mean)"),
+            (_, Pooling::Cls) => None,
+        };
+        if let Some(reason) = refused {
+            return Err(published::Error::Classifier(reason.to_owned()));
+        }
+        let outputs = Outputs { kind: self.goal.kind, names: self.goal.names.clone() };
+        Checkpoint::of_classifier(&self.network.model, &self.config.encoder, tokenizer, outputs, &self.goal.scale)
+    }
+
+    /// Its tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &dyn Tokenizer {
+        &*self.tokenizer
     }
 
     /// Predictions of each sequence: a probability per class or label, numbers in their own units; if bases are predicted, the classes of

@@ -4,41 +4,17 @@ use std::path::Path;
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use experiment::config::{EncoderConfig, Position};
 use model::batch::{self, Batch};
-use model::config::ModelConfig;
 use model::frontend::Frontend;
 use model::network::Model;
 use model::predict::Predictor;
+use model::published::Checkpoint;
 use model::score::Predict;
-use model::weights;
 use protocol::candidates::Constraint;
 use protocol::code_length::softmax_bits;
 use protocol::layout::{Layout, Target};
 
 use crate::files::{self, File, close, close_gradient, numbers, real};
-
-/// The model that `config.json` describes.
-pub(crate) fn config(folder: &Path, classes: Option<usize>) -> ModelConfig {
-    let text = std::fs::read_to_string(&files::listed(folder, "config", ".json")[0]).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let number = |name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name}")) as usize;
-    ModelConfig {
-        vocabulary: number("vocab_size"),
-        frontend: tokenize::FrontendConfig::Lookup,
-        encoder: EncoderConfig {
-            hidden: number("hidden_size"),
-            layers: number("num_hidden_layers"),
-            heads: number("num_attention_heads"),
-            intermediate: number("intermediate_size"),
-            position: Position::ALIBI,
-            dropout: 0.0,
-            init_std: 0.02,
-            layer_norm_eps: json["layer_norm_eps"].as_f64().unwrap(),
-        },
-        classes,
-    }
-}
 
 /// The inputs of a file as layouts. Targets are the labeled positions or, if `all` (to compare logits), all positions.
 fn layouts(file: &File, all: bool) -> Vec<Layout> {
@@ -71,8 +47,9 @@ fn forward(model: &Model, file: &File, device: &Device) -> ForwardPass {
 }
 
 fn loaded(path: &Path, device: &Device) -> Model {
-    let config = config(path.parent().unwrap(), None);
-    weights::load(Model::new(&config, 1, device), path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let folder = crate::published::folder(path);
+    let read = Checkpoint::read(folder.path()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    read.model(device).unwrap()
 }
 
 fn weight_files(folder: &Path) -> Vec<std::path::PathBuf> {

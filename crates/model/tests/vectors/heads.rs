@@ -4,24 +4,27 @@ use burn::tensor::Device;
 use model::finetune::Encoded;
 use model::fit::Classify;
 use model::head::{ContactHead, TokenHead};
-use model::layers::Linear;
+use model::layers::{Init, Linear};
 use model::network::Model;
-use model::weights::Weights;
+use model::published::{Checkpoint, Config};
 
-use crate::dnabert2::config;
 use crate::files::{self, File, close, numbers, real};
 
 /// The model under `prefix`, and the tensors of its head.
 fn loaded(file: &File, prefix: &str, head: &str, folder: &std::path::Path, device: &Device) -> (Model, File) {
-    let mut encoder = file.part(&format!("{prefix}.param."));
-    let head = encoder.part(&format!("{head}."));
-    encoder.tensors.retain(|name, _| name.starts_with("model."));
-    let classes = head.shape("decoder.bias")[0];
-    let model = Model::new(&config(folder, Some(classes)), 1, device);
-    (Weights::new(encoder.tensors).unwrap().load(model).unwrap(), head)
+    let mut whole = file.part(&format!("{prefix}.param."));
+    let own = whole.part(&format!("{head}."));
+    // Only a sequence classifier is part of a checkpoint.
+    whole.tensors.retain(|name, _| name.starts_with("model.") || head == "sequence_head");
+    let text = std::fs::read(&files::listed(folder, "config", ".json")[0]).unwrap();
+    let checkpoint = Checkpoint::new(Config::parse(&text).unwrap(), whole.tensors).unwrap();
+    (checkpoint.model(device).unwrap(), own)
 }
 
-fn decoder(mut linear: Linear, head: &File, device: &Device) -> Linear {
+/// The linear layer of a head.
+fn decoder(head: &File, device: &Device) -> Linear {
+    let [outputs, hidden] = [0, 1].map(|side| head.shape("decoder.weight")[side]);
+    let mut linear = Linear::new(&Init::new(1, 1.0, device), "head", hidden, outputs, true);
     files::put(&mut linear.weight, head.transposed("decoder.weight", device));
     files::put(linear.bias.as_mut().unwrap(), head.tensor("decoder.bias", device));
     linear
@@ -36,9 +39,7 @@ fn vectors_of_downstream_heads() {
         for (name, device) in files::devices() {
             let ids = || input.ids("input_ids", &device);
 
-            let (mut model, head) = loaded(&file, "sequence", "sequence_head", folder, &device);
-            let classifier = model.classifier.as_mut().unwrap();
-            classifier.linear = decoder(classifier.linear.clone(), &head, &device);
+            let (model, _) = loaded(&file, "sequence", "sequence_head", folder, &device);
             let rows = input.rows("input_ids", "attention_mask");
             let rows: Vec<Encoded> = rows.into_iter().map(|ids| Encoded { ids, centers: Vec::new() }).collect();
             let rows: Vec<&Encoded> = rows.iter().collect();
@@ -46,7 +47,7 @@ fn vectors_of_downstream_heads() {
             let sequence = close(&format!("{name}: sequence head"), &found, &file.floats("sequence"), 2e-5);
 
             let (model, head) = loaded(&file, "token", "token_head", folder, &device);
-            let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
+            let linear = decoder(&head, &device);
             let head = TokenHead { linear: linear.clone() };
             let found = numbers(&head.forward(model.states(ids(), &lengths, None).positions));
             let classes = linear.weight.dims()[1];
@@ -54,7 +55,7 @@ fn vectors_of_downstream_heads() {
             let token = close(&format!("{name}: token head"), &real(&found, &lengths, classes), &expected, 2e-5);
 
             let (model, head) = loaded(&file, "contact", "contact_head", folder, &device);
-            let linear = decoder(model.classifier.as_ref().unwrap().linear.clone(), &head, &device);
+            let linear = decoder(&head, &device);
             let states = model.states(ids(), &lengths, None).positions;
             let found = numbers(&ContactHead { linear }.forward(&states));
             // Pairs without padding: rows and columns at padding are undefined.

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use model::published::{Checkpoint, Names};
-use model::weights;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
 use crate::files;
 
 /// A folder with the configuration of the vectors, and one of their files of weights under its usual name.
-fn folder(weights: &Path) -> tempfile::TempDir {
+pub(crate) fn folder(weights: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(
         files::listed(weights.parent().unwrap(), "config", ".json")[0].as_path(),
@@ -82,12 +81,11 @@ fn vectors_published_layouts_go_there_and_back() {
         }
         // Both are the same model.
         let device = model::device::open("cpu").unwrap();
-        let config = crate::dnabert2::config(weights.parent().unwrap(), None);
-        let load = |path: &Path| weights::load(model::network::Model::new(&config, 1, &device), path).unwrap();
+        let load = |folder: &Path| Checkpoint::read(folder).unwrap().model(&device).unwrap();
         let values = |model: &model::network::Model| files::numbers(&model.encoder.layers[1].qkv.weight.val());
-        let loaded = load(&weights);
+        let loaded = values(&load(folder.path()));
         for folder in [&there, &back] {
-            assert_eq!(values(&load(&folder.path().join("model.safetensors"))), values(&loaded));
+            assert_eq!(values(&load(folder.path())), loaded);
         }
     }
     assert!(layouts.contains(&Names::Original) && layouts.contains(&Names::Multimolecule));
@@ -118,12 +116,12 @@ fn vectors_an_encoder_alone_is_read_without_prefixes() {
 fn vectors_a_model_leaves_as_it_came() {
     let weights = weight_files().into_iter().find(|path| path.ends_with("model_original_names.safetensors")).unwrap();
     let device = model::device::open("cpu").unwrap();
-    let config = crate::dnabert2::config(weights.parent().unwrap(), None);
-    let load = |path: &Path| weights::load(model::network::Model::new(&config, 1, &device), path).unwrap();
-    let loaded = load(&weights);
+    let folder = folder(&weights);
+    let read = Checkpoint::read(folder.path()).unwrap();
+    let (loaded, encoder) = (read.model(&device).unwrap(), read.config.encoder());
     let tokenizer = br#"{"model": {"vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "[MASK]": 4, "A": 5}}}"#;
-    let left = Checkpoint::of(&loaded, &config.encoder, tokenizer).unwrap();
-    let mut expected = Checkpoint::read(folder(&weights).path()).unwrap().tensors(Names::Original);
+    let left = Checkpoint::of(&loaded, &encoder, tokenizer).unwrap();
+    let mut expected = read.tensors(Names::Original);
     let mut found = left.tensors(Names::Original);
     // Of the token types only the first is used.
     let types = "bert.embeddings.token_type_embeddings.weight";
@@ -132,12 +130,11 @@ fn vectors_a_model_leaves_as_it_came() {
     assert_eq!(found, expected);
     let out = tempfile::tempdir().unwrap();
     left.write(out.path(), Names::Multimolecule).unwrap();
-    let again = load(&out.path().join("model.safetensors"));
+    let again = Checkpoint::read(out.path()).unwrap().model(&device).unwrap();
     let ids = || burn::tensor::Tensor::from_data([[1, 5, 9, 33, 2]], &device);
     let states = |model: &model::network::Model| files::numbers(&model.states(ids(), &[5], None).positions);
     assert_eq!(states(&again), states(&loaded));
-    let directed =
-        experiment::config::EncoderConfig { position: "alibi-directed".parse().unwrap(), ..config.encoder.clone() };
+    let directed = experiment::config::EncoderConfig { position: "alibi-directed".parse().unwrap(), ..encoder };
     let refused = Checkpoint::of(&loaded, &directed, tokenizer).unwrap_err().to_string();
     assert!(refused.contains("position encoding alibi-directed"), "{refused}");
 }
@@ -312,4 +309,48 @@ fn vectors_types_are_kept() {
     let read = Checkpoint::read(out.path()).unwrap().tensors(Names::Multimolecule);
     let float: Vec<f32> = expected.2.chunks(2).map(|b| f32::from_le_bytes([0, 0, b[0], b[1]])).collect();
     assert_eq!(values(&read[name]), float);
+}
+
+/// A sequence classifier, in both layouts: the logits of the vectors, tensors that come back, and outputs as `config.json` describes them.
+#[test]
+fn vectors_a_classifier_goes_there_and_back() {
+    for path in files::found("dnabert2", "heads", ".safetensors") {
+        let source = path.parent().unwrap();
+        let text = std::fs::read(&files::listed(source, "config", ".json")[0]).unwrap();
+        let tensors = files::File::read(&path).part("sequence.param.").tensors;
+        let mut own = Checkpoint::new(model::published::Config::parse(&text).unwrap(), tensors.clone()).unwrap();
+        let outputs = own.outputs.as_mut().unwrap();
+        outputs.names.iter_mut().enumerate().for_each(|(at, name)| *name = format!("class {at}"));
+        let outputs = outputs.clone();
+        for names in [Names::Original, Names::Multimolecule] {
+            let out = tempfile::tempdir().unwrap();
+            own.write(out.path(), names).unwrap();
+            let read = Checkpoint::read(out.path()).unwrap();
+            assert_eq!((read.names, read.outputs.as_ref()), (names, Some(&outputs)));
+            assert_eq!(read.tensors(Names::Multimolecule), tensors, "{names:?}");
+            // The model, as it is after fine-tuning.
+            let model = read.model(&model::device::open("cpu").unwrap()).unwrap();
+            let tokenizer =
+                br#"{"model": {"vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "[MASK]": 4, "A": 5}}}"#;
+            let encoder = read.config.encoder();
+            let left =
+                |scale: &[[f64; 2]]| Checkpoint::of_classifier(&model, &encoder, tokenizer, outputs.clone(), scale);
+            let (plain, scaled) = (left(&[]).unwrap(), left(&vec![[3.0, 2.0]; outputs.names.len()]).unwrap());
+            let values = |read: &Checkpoint, end: &str| {
+                let tensors = read.tensors(Names::Original);
+                tensors[&format!("classifier.{end}")].clone().convert::<f32>().try_to_vec::<f32>().unwrap()
+            };
+            for end in ["weight", "bias"] {
+                let own = values(&plain, end);
+                assert_eq!(own, values(&read, end));
+                let center = if end == "bias" { 3.0 } else { 0.0 };
+                let expected: Vec<f32> = own.iter().map(|value| value * 2.0 + center).collect();
+                assert_eq!(values(&scaled, end), expected);
+            }
+            let mut pooled = model.clone();
+            pooled.classifier.as_mut().unwrap().pooling = experiment::config::Pooling::Mean;
+            let refused = Checkpoint::of_classifier(&pooled, &encoder, tokenizer, outputs.clone(), &[]).unwrap_err();
+            assert!(refused.to_string().contains("classifiers on [CLS] alone"), "{refused}");
+        }
+    }
 }

@@ -1,0 +1,120 @@
+//! The outputs of a published sequence classifier, as `config.json` describes them.
+
+use dataset::TargetKind;
+use serde_json::{Map, Value, json};
+
+use super::Names;
+
+/// What a published sequence classifier predicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// Classes, labels or numbers.
+    pub kind: TargetKind,
+    /// Name of each output.
+    pub names: Vec<String>,
+}
+
+impl Outputs {
+    /// Reads `problem_type`, `num_labels` and `id2label` for a classifier with `count` outputs. Without `problem_type`, one output is a
+    /// number and several are classes, as in transformers.
+    ///
+    /// # Errors
+    /// A sentence that names the key, if it contradicts the number of outputs or is unknown.
+    pub(super) fn parse(json: &Map<String, Value>, count: usize) -> Result<Outputs, String> {
+        if let Some(labels) = json.get("num_labels").and_then(Value::as_u64).filter(|labels| *labels != count as u64) {
+            return Err(format!("num_labels is {labels}, but the classifier has {count} outputs"));
+        }
+        let names = match json.get("id2label") {
+            None | Some(Value::Null) => (0..count).map(|label| format!("LABEL_{label}")).collect(),
+            Some(names) => {
+                let name = |label: usize| Some(names.get(label.to_string())?.as_str()?.to_owned());
+                let all: Option<Vec<String>> = (0..count).map(name).collect();
+                let complete = all.filter(|_| names.as_object().is_some_and(|names| names.len() == count));
+                complete.ok_or_else(|| format!("id2label is {names}, expected a name for each of {count} outputs"))?
+            }
+        };
+        // multimolecule keeps it in the settings of the head.
+        let kind = [json.get("problem_type"), json.get("head").and_then(|head| head.get("problem_type"))];
+        let kind = match kind.into_iter().flatten().find(|value| !value.is_null()) {
+            None if count == 1 => TargetKind::Numbers,
+            None => TargetKind::Class,
+            Some(value) => match value.as_str() {
+                Some("single_label_classification" | "multiclass") => TargetKind::Class,
+                Some("multi_label_classification" | "multilabel") => TargetKind::Labels,
+                Some("binary") if count == 1 => TargetKind::Labels,
+                Some("regression") => TargetKind::Numbers,
+                _ => return Err(format!("problem_type is {value}: unknown for a classifier with {count} outputs")),
+            },
+        };
+        Ok(Outputs { kind, names })
+    }
+
+    /// The keys of `config.json`.
+    pub(super) fn json(&self, names: Names) -> Value {
+        let count = self.names.len();
+        let label = |(number, name): (usize, &String)| (number.to_string(), json!(name));
+        let id = |(number, name): (usize, &String)| (name.clone(), json!(number));
+        let forward: Map<String, Value> = self.names.iter().enumerate().map(label).collect();
+        let back: Map<String, Value> = self.names.iter().enumerate().map(id).collect();
+        let kind = match (self.kind, names) {
+            (TargetKind::Numbers, _) => "regression",
+            (TargetKind::Labels, Names::Original) => "multi_label_classification",
+            (TargetKind::Labels, Names::Multimolecule) if count == 1 => "binary",
+            (TargetKind::Labels, Names::Multimolecule) => "multilabel",
+            (_, Names::Original) => "single_label_classification",
+            (_, Names::Multimolecule) => "multiclass",
+        };
+        let mut json = json!({"id2label": forward, "label2id": back});
+        match names {
+            Names::Original => json["problem_type"] = json!(kind),
+            Names::Multimolecule => {
+                json["num_labels"] = json!(count);
+                json["head"] = json!({"num_labels": count, "problem_type": kind});
+            }
+        }
+        json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: Value, count: usize) -> Result<Outputs, String> {
+        let Value::Object(json) = json else { panic!("an object") };
+        Outputs::parse(&json, count)
+    }
+
+    #[test]
+    fn outputs_are_read_back_from_both_layouts() {
+        for kind in [TargetKind::Class, TargetKind::Labels, TargetKind::Numbers] {
+            for names in [Names::Original, Names::Multimolecule] {
+                for count in [1, 3] {
+                    let outputs = Outputs { kind, names: (0..count).map(|label| format!("label {label}")).collect() };
+                    assert_eq!(parsed(outputs.json(names), count), Ok(outputs));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_config_json_leaves_open_is_as_in_transformers() {
+        let names = |count: usize| (0..count).map(|label| format!("LABEL_{label}")).collect::<Vec<_>>();
+        assert_eq!(parsed(json!({}), 2), Ok(Outputs { kind: TargetKind::Class, names: names(2) }));
+        assert_eq!(parsed(json!({"id2label": null}), 1), Ok(Outputs { kind: TargetKind::Numbers, names: names(1) }));
+    }
+
+    #[test]
+    fn contradictions_are_refused_by_their_key() {
+        for (json, told) in [
+            (json!({"num_labels": 3}), "num_labels is 3, but the classifier has 2 outputs"),
+            (json!({"id2label": {"0": "a"}}), "expected a name for each of 2 outputs"),
+            (json!({"id2label": {"0": "a", "2": "b"}}), "expected a name for each of 2 outputs"),
+            (json!({"problem_type": "ranking"}), "problem_type is \"ranking\""),
+            (json!({"problem_type": "binary"}), "problem_type is \"binary\""),
+        ] {
+            let error = parsed(json, 2).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}
