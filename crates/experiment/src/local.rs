@@ -31,7 +31,9 @@ pub struct Local {
     pub leading_args: Vec<String>,
     /// Arguments after `run KEY --store S --threads T`.
     pub extra_args: Vec<OsString>,
-    /// Number of concurrent runs.
+    /// Devices, of which each run gets the one with the fewest active runs, as `--device`. None: the argument is not given.
+    pub devices: Vec<String>,
+    /// Number of concurrent runs on all devices together.
     pub workers: usize,
     /// Total number of threads, divided among the workers; each gets at least one.
     pub threads: usize,
@@ -45,6 +47,8 @@ pub struct Local {
 #[derive(Debug)]
 struct Running {
     key: Key,
+    /// Which of the devices it has.
+    device: usize,
     child: Child,
     tail: Tail,
 }
@@ -58,6 +62,7 @@ impl Local {
             program: program.into(),
             leading_args: Vec::new(),
             extra_args: Vec::new(),
+            devices: Vec::new(),
             workers: 1,
             threads,
             grace: Duration::from_secs(10),
@@ -70,12 +75,16 @@ impl Local {
     fn spawn(&self, job: &Job, context: &Context<'_>) -> Result<Running> {
         let count = (self.threads / context.at_once).max(1).to_string();
         let failed = |cause| Error::Spawn { program: self.program.clone(), cause };
+        let active = |device: &usize| self.children.iter().filter(|running| running.device == *device).count();
+        let device = (0..self.devices.len()).min_by_key(active).unwrap_or(0);
+        let device_args = self.devices.get(device).into_iter().flat_map(|name| ["--device", name.as_str()]);
         let mut child = Command::new(&self.program)
             .args(&self.leading_args)
             .args(["run", job.key.as_str(), "--store"])
             .arg(context.store.root())
             .args(["--threads", &count])
             .args(&self.extra_args)
+            .args(device_args)
             .env("RAYON_NUM_THREADS", &count)
             .env("OMP_NUM_THREADS", &count)
             .env("OMP_WAIT_POLICY", "passive")
@@ -99,7 +108,7 @@ impl Local {
             return Err(failed(cause));
         }
         // `child.stdin` stays open in `child` until this process ends, in whatever way.
-        Ok(Running { key: job.key.clone(), child, tail })
+        Ok(Running { key: job.key.clone(), device, child, tail })
     }
 
     /// Asks all children to save and exit, waits for the grace period, and kills the remaining ones.

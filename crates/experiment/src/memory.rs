@@ -61,6 +61,18 @@ impl Memory {
     }
 }
 
+/// Memory in MiB that a process takes of a GPU before any tensor: the CUDA context and LibTorch's kernels. A round number on the safe side.
+const CUDA_CONTEXT_MIB: f64 = 1024.0;
+
+/// Number of runs that share GPUs with so much free memory (MiB, `None` if unknown), if a run needs `most` MiB for its tensors: on each as
+/// many as fit into the fullest, one if its memory is unknown or it fits nowhere; at most one per thread, but one on each.
+#[must_use]
+pub fn sharing(most: f64, threads: usize, free: &[Option<f64>]) -> usize {
+    let fitting = |free: &Option<f64>| free.map_or(1, |free| (free / (most + CUDA_CONTEXT_MIB)) as usize);
+    let each = free.iter().map(fitting).min().unwrap_or(1).max(1);
+    (each * free.len()).min(threads.max(free.len())).max(1)
+}
+
 /// Bytes of the line `MemTotal:  16384000 kB`.
 fn physical(meminfo: &str) -> Option<f64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -107,6 +119,21 @@ mod tests {
         let line = "Max address space         6144000000           unlimited            bytes     \n";
         assert_eq!(limit(line), Some(6_144_000_000.0));
         assert_eq!(limit("Max address space         unlimited            unlimited            bytes\n"), None);
+    }
+
+    #[test]
+    fn runs_share_gpus_as_far_as_they_fit() {
+        let free = Some(10_000.0);
+        // A run takes 2,000 MiB with its context.
+        assert_eq!(sharing(976.0, 16, &[free]), 5);
+        assert_eq!(sharing(976.0, 4, &[free]), 4);
+        assert_eq!(sharing(976.0, 16, &[free, free]), 10);
+        // The fullest decides, because runs are spread evenly.
+        assert_eq!(sharing(976.0, 16, &[free, Some(4_000.0)]), 4);
+        assert_eq!(sharing(976.0, 16, &[free, None]), 2);
+        assert_eq!(sharing(99_999.0, 16, &[free, free]), 2);
+        assert_eq!(sharing(976.0, 1, &[free; 4]), 4);
+        assert_eq!(sharing(976.0, 3, &[]), 1);
     }
 
     #[test]

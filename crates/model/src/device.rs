@@ -91,9 +91,27 @@ pub fn kind(name: &str) -> Result<String, Error> {
 #[must_use]
 pub fn hardware(name: &str) -> String {
     match parse(name) {
-        Ok(Name::TchCuda(index)) => graphics(index).unwrap_or_else(|| format!("CUDA device {index}")),
+        Ok(Name::TchCuda(index)) => graphics(index, "name").unwrap_or_else(|| format!("CUDA device {index}")),
         _ => processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
     }
+}
+
+/// The devices that a name stands for: all GPUs of this machine for `tch:cuda`, else the device itself.
+#[must_use]
+pub fn all(name: &str) -> Vec<String> {
+    match parse(name) {
+        Ok(Name::TchCuda(_)) if name == "tch:cuda" => {
+            (0..gpus().max(1)).map(|index| format!("{name}:{index}")).collect()
+        }
+        _ => vec![name.to_owned()],
+    }
+}
+
+/// Free memory of a GPU in MiB, as its driver says; `None` if unknown, or no GPU.
+#[must_use]
+pub fn free_memory(name: &str) -> Option<f64> {
+    let Ok(Name::TchCuda(index)) = parse(name) else { return None };
+    graphics(index, "memory.free")?.parse().ok()
 }
 
 fn processor() -> Option<String> {
@@ -102,15 +120,17 @@ fn processor() -> Option<String> {
     text.lines().find_map(model)
 }
 
-fn graphics(index: usize) -> Option<String> {
-    let index = format!("--id={index}");
+/// What the driver says of a GPU: its `name`, or `memory.free` in MiB.
+fn graphics(index: usize, what: &str) -> Option<String> {
+    let arguments =
+        [format!("--id={index}"), format!("--query-gpu={what}"), "--format=csv,noheader,nounits".to_owned()];
     let output = std::process::Command::new("nvidia-smi")
-        .args([&index, "--query-gpu=name", "--format=csv,noheader"])
+        .args(arguments)
         .output()
         .ok()
         .filter(|output| output.status.success())?;
-    let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (!name.is_empty()).then_some(name)
+    let value = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
 }
 
 /// Vector instructions of this processor that the fused operations of the device `cpu` use.
@@ -133,12 +153,22 @@ pub fn threads(number: usize) {
 
 #[cfg(feature = "tch")]
 fn libtorch(name: &str, cuda: Option<usize>) -> Result<Device, Error> {
-    use burn::tensor::DeviceType;
     let Some(index) = cuda else { return Ok(Device::libtorch()) };
-    // LibTorch also lists its CPU; count only CUDA devices.
-    let devices = Device::enumerate(DeviceType::LibTorch).into_iter();
-    let found = devices.filter(|device| format!("{device:?}").contains("Cuda")).count();
+    let found = gpus();
     if index < found { Ok(Device::libtorch_cuda(index)) } else { Err(Error::Absent { device: name.to_owned(), found }) }
+}
+
+/// Number of GPUs that LibTorch finds.
+#[cfg(feature = "tch")]
+fn gpus() -> usize {
+    // It also lists the CPU.
+    let devices = Device::enumerate(burn::tensor::DeviceType::LibTorch).into_iter();
+    devices.filter(|device| format!("{device:?}").contains("Cuda")).count()
+}
+
+#[cfg(not(feature = "tch"))]
+fn gpus() -> usize {
+    0
 }
 
 #[cfg(not(feature = "tch"))]
@@ -160,5 +190,9 @@ mod tests {
         assert!(available().contains(&"cpu"));
         assert!(!hardware("cpu").is_empty());
         assert!(!hardware("tch:cuda:99").is_empty());
+        assert_eq!(all("cpu"), ["cpu"]);
+        assert_eq!(all("tch:cuda:3"), ["tch:cuda:3"]);
+        assert_eq!(all("tch:cuda")[0], "tch:cuda:0");
+        assert_eq!(free_memory("cpu"), None);
     }
 }

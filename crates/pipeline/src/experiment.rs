@@ -285,6 +285,13 @@ impl Planned {
         (fitting.clamp(1, threads), note)
     }
 
+    /// Number of unfinished runs that share GPUs with so much free memory, see [`experiment::memory::sharing`].
+    #[must_use]
+    pub fn workers_on_gpus(&self, threads: usize, free: &[Option<f64>]) -> usize {
+        let most = self.unfinished().map(|job| job.estimate.mib).fold(0.0, f64::max);
+        experiment::memory::sharing(most, threads, free)
+    }
+
     /// Learns the vocabularies of unfinished runs once, before concurrent runs need them. Called by [`Planned::execute`] if needed.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub struct ExperimentArgs {
     /// tasks a k-mer regression, a small CNN and the encoder without pretraining.
     #[arg(long)]
     pub controls: bool,
-    /// Device: cpu, tch:cpu, tch:cuda, tch:cuda:N. `tokbench list` shows those of this build.
+    /// Device: cpu, tch:cpu, tch:cuda (runs are spread over all GPUs), tch:cuda:N. `tokbench list` shows those of this build.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Data folder: paths in corpus and task files are relative to it [default: the current folder].
@@ -92,7 +92,8 @@ pub struct Compare {
     /// without repeating them. May be given several times.
     #[arg(long, value_name = "RECORDS.jsonl", value_hint = ValueHint::FilePath)]
     pub records: Vec<PathBuf>,
-    /// Number of concurrent runs [default: one per thread, fewer if memory is short].
+    /// Number of concurrent runs [default: one per thread, fewer if memory is short; on GPUs as many as fit into the free memory of
+    /// each, at most one per thread].
     #[arg(long, value_name = "N", value_parser = threads)]
     pub workers: Option<usize>,
     /// Number of threads for all runs together [default: all processors].

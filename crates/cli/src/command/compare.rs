@@ -137,7 +137,13 @@ fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Pla
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
     let mut local = Local::new(program, threads);
     // A second concurrent run speeds up small models more than a second thread does.
+    let devices = model::device::all(&spec.device);
+    let on_gpus = model::device::kind(&spec.device)?.ends_with("cuda");
     let fitting = || {
+        if on_gpus {
+            let free: Vec<Option<f64>> = devices.iter().map(|device| model::device::free_memory(device)).collect();
+            return planned.workers_on_gpus(threads, &free);
+        }
         let (workers, note) = planned.workers(threads, spec::memory(&args.experiment).as_ref());
         if let Some(note) = note {
             errln!("{note}");
@@ -145,8 +151,9 @@ fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Pla
         workers
     };
     local.workers = args.workers.unwrap_or_else(fitting).max(1);
-    local.extra_args = vec!["--attached".into(), "--device".into(), spec.device.clone().into()];
-    local.extra_args.extend(["--checkpoint-seconds".into(), args.checkpoint_seconds.to_string().into()]);
+    local.devices = devices;
+    local.extra_args =
+        vec!["--attached".into(), "--checkpoint-seconds".into(), args.checkpoint_seconds.to_string().into()];
     let root: PathBuf = std::path::absolute(&workspace.data).unwrap_or_else(|_| workspace.data.clone());
     local.extra_args.extend(["--data".into(), root.into_os_string()]);
     Ok(local)

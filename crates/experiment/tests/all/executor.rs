@@ -113,6 +113,25 @@ fn workers_run_in_parallel() {
     assert_eq!(summary.done.len(), 4, "{summary:?}");
 }
 
+/// Runs that are active together are spread over the devices.
+#[test]
+fn concurrent_runs_are_spread_over_devices() {
+    let bench = Bench::new(pretraining());
+    // Each waits for all four; `$8` is `--device`, `$9` its name.
+    let script = format!(
+        "touch $7/here-$2; n=0; while [ $(ls $7 | grep -c here-) -lt 4 ]; do \
+         n=$((n+1)); [ $n -gt 500 ] && exit 9; sleep 0.02; done; echo $8 $9 >> $7/devices; {WRITE_RECORD}"
+    );
+    let mut local = bench.local(&script, 4);
+    local.devices = vec!["gpu:0".to_owned(), "gpu:1".to_owned()];
+    let (summary, _) = bench.run(&mut local);
+    assert_eq!(summary.done.len(), 4, "{summary:?}");
+    let devices = fs::read_to_string(bench.path("devices")).unwrap();
+    let mut lines: Vec<&str> = devices.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["--device gpu:0", "--device gpu:0", "--device gpu:1", "--device gpu:1"]);
+}
+
 #[test]
 fn one_worker_runs_sequentially() {
     let bench = Bench::new(pretraining());
