@@ -1,5 +1,6 @@
 //! Tests of the whole program: each runs commands in a fresh folder.
 
+mod accumulation;
 mod audit;
 mod checkpoints;
 mod choices;

@@ -122,6 +122,16 @@ pub struct Scoring {
     pub last_windows: usize,
 }
 
+/// Whether a count is 1 and is left out, as before the field existed.
+pub(crate) fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
+/// The size of the parts into which `items` are divided so that there are at most `parts`.
+fn part_size(items: usize, parts: usize) -> usize {
+    items.div_ceil(parts.max(1)).max(1)
+}
+
 /// Whether a field has its default and is left out, as before the field existed.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -143,6 +153,10 @@ pub struct Training {
     pub window: usize,
     /// Windows per optimizer step.
     pub batch: usize,
+    /// Gradient accumulation: the number of parts into which a batch is divided. Their gradients are summed, so that one part at a time is
+    /// in memory; the loss is that of the whole batch.
+    #[serde(skip_serializing_if = "is_one")]
+    pub gradient_accumulation: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Fraction of the steps with linear warmup.
@@ -159,12 +173,21 @@ pub struct Training {
     pub clip: f64,
 }
 
+impl Training {
+    /// Windows of a batch that are in memory together.
+    #[must_use]
+    pub fn part(&self) -> usize {
+        part_size(self.batch, self.gradient_accumulation)
+    }
+}
+
 impl Default for Training {
     fn default() -> Self {
         Training {
             bases: 500_000,
             window: 252,
             batch: 4,
+            gradient_accumulation: 1,
             learning_rate: 1e-3,
             warmup: 0.06,
             beta1: 0.9,
@@ -197,6 +220,9 @@ pub struct Finetuning {
     pub steps: u64,
     /// Rows per optimizer step.
     pub batch: usize,
+    /// Gradient accumulation: the number of parts into which a batch is divided, see [`Training::gradient_accumulation`].
+    #[serde(skip_serializing_if = "is_one")]
+    pub gradient_accumulation: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Fraction of the steps with linear warmup.
@@ -216,6 +242,12 @@ pub struct Finetuning {
 }
 
 impl Finetuning {
+    /// Rows of a batch that are in memory together.
+    #[must_use]
+    pub fn part(&self) -> usize {
+        part_size(self.batch, self.gradient_accumulation)
+    }
+
     /// Number of optimizer steps for a task with `rows` training rows.
     #[must_use]
     pub fn steps_for(&self, rows: usize) -> u64 {
@@ -230,6 +262,7 @@ impl Default for Finetuning {
             epochs: 3.0,
             steps: 0,
             batch: 32,
+            gradient_accumulation: 1,
             learning_rate: 5e-4,
             warmup: 0.1,
             weight_decay: 0.01,

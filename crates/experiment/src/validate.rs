@@ -120,6 +120,7 @@ impl Spec {
         }
         count("training.window", t.window as u64)?;
         count("training.batch", t.batch as u64)?;
+        parts("training", t.gradient_accumulation, t.batch)?;
         positive("training.learning_rate", t.learning_rate)?;
         for &rate in &self.learning_rates {
             positive("learning_rates", rate)?;
@@ -208,6 +209,7 @@ impl Spec {
         let f = &self.finetuning;
         positive("finetuning.epochs", f.epochs)?;
         count("finetuning.batch", f.batch as u64)?;
+        parts("finetuning", f.gradient_accumulation, f.batch)?;
         positive("finetuning.learning_rate", f.learning_rate)?;
         fraction("finetuning.warmup", f.warmup)?;
         not_negative("finetuning.weight_decay", f.weight_decay)?;
@@ -265,6 +267,13 @@ fn at_most(key: &str, value: usize, most: usize, why: &str) -> Result<()> {
         return Err(Error::invalid(key, format!("{value} is too large: {why}"), format!("use at most {most}")));
     }
     Ok(())
+}
+
+/// Gradient accumulation divides a batch into parts of at least one item.
+fn parts(section: &str, parts: usize, batch: usize) -> Result<()> {
+    let key = format!("{section}.gradient_accumulation");
+    count(&key, parts as u64)?;
+    at_most(&key, parts, batch, &format!("a batch has {batch} (see {section}.batch)"))
 }
 
 fn count(key: &str, value: u64) -> Result<()> {

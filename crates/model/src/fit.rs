@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::network::count;
 use crate::noise::Noise;
-use crate::optimize::{self, Settings};
+use crate::optimize::{self, Gradients, Settings};
 use crate::read_back;
 use crate::watch::{Stopwatch, Watch};
 use order::EpochOrder;
@@ -232,11 +232,17 @@ pub(crate) fn optimize<M: Module>(
             return Err(Error::Interrupted { step: state.step, steps });
         }
         let picked = order.batch(state.step, settings.batch);
-        let noise = Noise { seed, step: state.step };
-        let loss = objective.loss(&model, &picked, &noise);
-        let loss = loss.map_err(|loss| Error::Diverged { step: state.step, steps, loss })?;
+        let mut gradients = Gradients::new();
+        for (number, part) in picked.chunks(settings.part()).enumerate() {
+            // With one part, the noise of the step.
+            let noise = Noise { seed, step: state.step * settings.gradient_accumulation as u64 + number as u64 };
+            let loss = objective.loss(&model, part, &noise);
+            let loss = loss.map_err(|loss| Error::Diverged { step: state.step, steps, loss })?;
+            let share = part.len() as f64 / picked.len() as f64;
+            gradients.add(&model, &if share < 1.0 { loss * share } else { loss });
+        }
         let rate = optimize::rate(settings.learning_rate, settings.warmup, state.step, steps);
-        model = optimize::descend(model, &mut optimizer, &loss, settings.clip, rate);
+        model = gradients.descend(model, &mut optimizer, settings.clip, rate);
         state.step += 1;
         watch.report("finetune", state.step * settings.batch as u64, steps * settings.batch as u64);
         if state.step % every == 0 || state.step == steps {

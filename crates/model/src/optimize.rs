@@ -4,7 +4,8 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{
-    AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, LearningRate, ModuleOptimizer, Optimizer,
+    AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsAccumulator, GradientsParams, LearningRate,
+    ModuleOptimizer, Optimizer,
 };
 use burn::tensor::{Device, Tensor};
 use experiment::config::Training;
@@ -112,11 +113,47 @@ pub fn rate(peak: f64, warmup: f64, step: u64, steps: u64) -> f64 {
     }
 }
 
+/// The gradients of a batch, of which one part after the other is in memory (gradient accumulation).
+pub struct Gradients<M> {
+    sum: GradientsAccumulator<M>,
+    empty: bool,
+}
+
+impl<M: Module> Gradients<M> {
+    /// No gradients.
+    #[must_use]
+    pub fn new() -> Gradients<M> {
+        Gradients { sum: GradientsAccumulator::new(), empty: true }
+    }
+
+    /// Adds the gradients of the loss of a part. The losses of the parts sum to that of the batch.
+    pub fn add(&mut self, model: &M, loss: &Tensor<1>) {
+        self.sum.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        self.empty = false;
+    }
+
+    /// One optimizer step on the sum, whose global L2 norm is clipped at `clip`; none if nothing was added.
+    pub fn descend(mut self, model: M, optimizer: &mut ModuleOptimizer, clip: f64, rate: f64) -> M {
+        if self.empty {
+            return model;
+        }
+        let mut gradients = self.sum.grads();
+        self::clip(&model, &mut gradients, clip);
+        optimizer.step(rate, model, gradients)
+    }
+}
+
+impl<M: Module> Default for Gradients<M> {
+    fn default() -> Gradients<M> {
+        Gradients::new()
+    }
+}
+
 /// One optimizer step on the gradients of `loss`, whose global L2 norm is clipped at `clip`.
 pub fn descend<M: Module>(model: M, optimizer: &mut ModuleOptimizer, loss: &Tensor<1>, clip: f64, rate: f64) -> M {
-    let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
-    self::clip(&model, &mut gradients, clip);
-    optimizer.step(rate, model, gradients)
+    let mut gradients = Gradients::new();
+    gradients.add(&model, loss);
+    gradients.descend(model, optimizer, clip, rate)
 }
 
 /// Scales all gradients so that their global L2 norm is at most `largest`; returns the norm before clipping.

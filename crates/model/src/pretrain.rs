@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::load;
 use crate::network::Model;
 use crate::noise::Noise;
-use crate::optimize::{self, Settings};
+use crate::optimize::{self, Gradients, Settings};
 use crate::predict::Predictor;
 use crate::score::Scorer;
 use crate::watch::{Stopwatch, Watch};
@@ -195,41 +195,67 @@ impl<'a> Steps<'a> {
     ) -> Result<Model, Error> {
         let (seed, step, steps, training) = (self.seed, state.step, self.number, &self.pretrain.training);
         let (layouts, seen, planned) = step_layouts(seed, step, self.pretrain, self.corpus, self.fitted)?;
-        let batch = Batch::new(&layouts, &self.tape);
+        let masked: usize = layouts.iter().map(|layout| layout.masked).sum();
         state.bases += seen;
         state.planned += planned;
-        state.masked += batch.masked as u64;
+        state.masked += masked as u64;
         state.step += 1;
-        if batch.rows.is_empty() {
+        if layouts.iter().all(|layout| layout.targets.is_empty()) {
             return Ok(model);
         }
-        let prior = batch::log_prior(&layouts, &self.ids, &mut self.sets, &self.tape);
-        let (loss, value) = batch_loss(&model, &batch, &self.ids, prior, &Noise { seed, step });
-        if !value.is_finite() {
-            return Err(Error::Diverged { step, steps, loss: value });
+        let (mut gradients, mut value) = (Gradients::new(), 0.0);
+        for (number, part) in layouts.chunks(training.part()).enumerate() {
+            let batch = Batch::new(part, &self.tape);
+            let prior = batch::log_prior(part, &self.ids, &mut self.sets, &self.tape);
+            let share = Share { masked: masked.max(1), windows: part.len() as f64 / layouts.len() as f64 };
+            // With one part, the noise of the step.
+            let noise = Noise { seed, step: step * training.gradient_accumulation as u64 + number as u64 };
+            let (loss, own) = batch_loss(&model, &batch, &self.ids, prior, share, &noise);
+            value += own;
+            if !value.is_finite() {
+                return Err(Error::Diverged { step, steps, loss: value });
+            }
+            if let Some(loss) = loss {
+                gradients.add(&model, &loss);
+            }
         }
         state.loss += value;
         state.loss_steps += 1;
         let rate = optimize::rate(training.learning_rate, training.warmup, step, steps);
-        Ok(optimize::descend(model, optimizer, &loss, training.clip, rate))
+        Ok(gradients.descend(model, optimizer, training.clip, rate))
     }
 }
 
-/// Loss of a batch in nats per masked base: with the auxiliary loss, to be minimized; and without it, to be reported.
+/// What a part is of its batch.
+#[derive(Clone, Copy)]
+struct Share {
+    /// Masked bases of the batch.
+    masked: usize,
+    /// Fraction of the windows of the batch.
+    windows: f64,
+}
+
+/// What a part adds to the loss of its batch in nats per masked base: with the auxiliary loss, to be minimized (`None`: nothing is masked in
+/// it); and without it, to be reported. The auxiliary loss of a batch is the mean of those of its parts.
 fn batch_loss(
     model: &Model,
     batch: &Batch,
     ids: &Range<usize>,
     prior: Option<Tensor<2>>,
+    share: Share,
     noise: &Noise,
-) -> (Tensor<1>, f64) {
+) -> (Option<Tensor<1>>, f64) {
     let states = model.states(batch.ids.clone(), batch.rows(), Some(noise));
+    let auxiliary = states.auxiliary.map(|loss| if share.windows < 1.0 { loss * share.windows } else { loss });
+    if batch.rows.is_empty() {
+        return (auxiliary, 0.0);
+    }
     let logits = model.logits(batch.gather(states.positions), ids.clone());
-    let loss = batch::loss(logits, &batch.tokens, ids, prior) / batch.masked.max(1) as f64;
+    let loss = batch::loss(logits, &batch.tokens, ids, prior) / share.masked as f64;
     let value = f64::from(loss.clone().into_scalar::<f32>());
-    match states.auxiliary {
-        Some(auxiliary) if value.is_finite() => (loss + auxiliary, value),
-        _ => (loss, value),
+    match auxiliary {
+        Some(auxiliary) if value.is_finite() => (Some(loss + auxiliary), value),
+        _ => (Some(loss), value),
     }
 }
 

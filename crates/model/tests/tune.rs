@@ -67,10 +67,14 @@ fn data(kind: TargetKind, rows: u64) -> Data {
 }
 
 fn trained(name: &str) -> Trained {
+    trained_with(name, 0.1)
+}
+
+fn trained_with(name: &str, dropout: f64) -> Trained {
     let recipe = registry::builtin().parse(name).unwrap();
     let text: Vec<u8> = (0..300).flat_map(|number| sequence(number, number % 2 == 0)).collect();
     let fitted = Fitted::fit(&recipe, &[&text], 12, Some(PriorKind::Order1)).unwrap();
-    let encoder = EncoderConfig { hidden: 24, layers: 2, intermediate: 48, dropout: 0.1, ..EncoderConfig::default() };
+    let encoder = EncoderConfig { hidden: 24, layers: 2, intermediate: 48, dropout, ..EncoderConfig::default() };
     let vocabulary = fitted.tokenizer.vocabulary().len();
     let config = ModelConfig { vocabulary, frontend: fitted.frontend.clone(), encoder, classes: None };
     let device = model::device::open("cpu").unwrap();
@@ -192,6 +196,25 @@ fn low_rank_adapters_of_the_attention() {
         data.test.iter().map(|row| if let Target::Class(class) = row.target { class } else { panic!() }).collect();
     let table = statistics::classes::Confusion::new(&truth, &predicted, 2).unwrap();
     assert!((table.mcc() - report.test["mcc"]).abs() < 1e-9);
+}
+
+/// A batch in parts is the same step: without dropout, whose draws differ, only the order of sums does.
+#[test]
+fn a_batch_in_parts_is_the_same_fine_tuning() {
+    let (trained, data) = (trained_with("kmer3", 0.0), data(TargetKind::Numbers, 100));
+    let losses = |gradient_accumulation: usize| {
+        let mut options = options(TargetKind::Numbers, 2.0);
+        options.settings.gradient_accumulation = gradient_accumulation;
+        let (_, report, _) = run(&trained, &data, &options);
+        report.attempts[0].dev_losses.iter().map(|loss| loss.unwrap()).collect::<Vec<f64>>()
+    };
+    let whole = losses(1);
+    for parts in [2, 3] {
+        let found = losses(parts);
+        assert!(found != whole, "the parts were not used");
+        let close = |(one, other): (&f64, &f64)| (one - other).abs() < 1e-4 * other;
+        assert!(found.len() == whole.len() && found.iter().zip(&whole).all(close), "{parts}: {found:?} {whole:?}");
+    }
 }
 
 /// Batches without anything to predict are steps without a loss, not a failure.

@@ -58,6 +58,7 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
         settings: Finetuning {
             epochs: args.epochs,
             batch: args.batch,
+            gradient_accumulation: args.gradient_accumulation,
             learning_rate: args.learning_rate.unwrap_or(rate),
             evaluations: args.evaluations,
             patience: args.patience.unwrap_or(0),
@@ -115,6 +116,10 @@ fn line(metrics: &BTreeMap<String, f64>) -> String {
 
 /// Refuses flags that would change nothing.
 fn without_effect(args: &args::Finetune, kind: TargetKind) -> Result<(), Failure> {
+    if args.gradient_accumulation > args.batch {
+        let cause = format!("a batch of {} rows has no {} parts", args.batch, args.gradient_accumulation);
+        return Err(Failure::new(USAGE, cause, "use a --gradient-accumulation of at most --batch"));
+    }
     let refuse = |flag: &str| {
         let labels = args.labels.to_possible_value();
         let labels = labels.as_ref().map_or("", |value| value.get_name());

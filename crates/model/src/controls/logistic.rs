@@ -53,6 +53,7 @@ fn settings(models: Option<&Finetuning>, rows: usize) -> Finetuning {
         epochs: 20.0,
         steps: 0,
         batch: 64,
+        gradient_accumulation: 1,
         learning_rate: 2e-3,
         warmup: 0.05,
         weight_decay: 1.0,

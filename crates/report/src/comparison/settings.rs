@@ -143,8 +143,11 @@ impl Settings {
             put("scoring", &[("last_windows", last_windows.to_string())]);
         }
         // Without the learning rate, which is selected for each tokenizer.
-        let Training { bases, window, batch, learning_rate: _, warmup, beta1, beta2, epsilon, weight_decay, clip } =
-            &self.training;
+        let Training { bases, window, batch, gradient_accumulation, .. } = &self.training;
+        let Training { warmup, beta1, beta2, epsilon, weight_decay, clip, learning_rate: _, .. } = &self.training;
+        if *gradient_accumulation > 1 {
+            put("training", &[("gradient_accumulation", gradient_accumulation.to_string())]);
+        }
         match &self.compute {
             None => put("training", &[("bases", bases.to_string())]),
             Some(tokenizer) => {
