@@ -22,7 +22,7 @@ pub use apply::{
     Embed, FillMask, Finetune, LabelKind, Level, MaskUnit, PooledState, Predict, SelectionMetric, TrainedModel,
     VectorFormat, Windows,
 };
-pub use experiment::{Compare, ExperimentArgs, Plan, Report, Run};
+pub use experiment::{Compare, ExperimentArgs, NumberFormat, Plan, Report, Run};
 pub use model::{ConvertModel, ExportModel, Model, ModelCommand, TensorNames};
 pub use text::{Audit, Look, TokenizerSelection};
 pub use tokenizer::{

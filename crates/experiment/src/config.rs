@@ -7,6 +7,28 @@ use serde::{Deserialize, Serialize};
 pub use crate::position::{Position, Slopes};
 pub use protocol::PriorKind;
 
+/// Number format of the matrix products of a model. Parameters, their gradients and the optimizer are in f32 in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtype {
+    /// float32.
+    #[default]
+    F32,
+    /// bfloat16 (mixed precision), on the devices of LibTorch.
+    Bf16,
+}
+
+impl Dtype {
+    /// The name used in TOML and in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::Bf16 => "bf16",
+        }
+    }
+}
+
 /// Hyperparameters of the shared DNABERT-2 encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +49,9 @@ pub struct EncoderConfig {
     pub init_std: f64,
     /// Epsilon of every LayerNorm.
     pub layer_norm_eps: f64,
+    /// Number format of matrix products.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dtype: Dtype,
 }
 
 impl Default for EncoderConfig {
@@ -40,6 +65,7 @@ impl Default for EncoderConfig {
             dropout: 0.0,
             init_std: 0.1,
             layer_norm_eps: 1e-12,
+            dtype: Dtype::F32,
         }
     }
 }

@@ -170,7 +170,7 @@ impl<'a> ResolvedSpec<'a> {
             protocol: PROTOCOL,
             engine: ENGINE,
             device: self.spec.device.clone(),
-            dtype: "f32".to_owned(),
+            dtype: self.spec.dtype.name().to_owned(),
             seed,
             work,
         }

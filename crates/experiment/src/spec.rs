@@ -17,7 +17,7 @@ use dataset::explain::TomlError;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EncoderConfig, Finetuning, Masking, Position, PriorKind, Scoring, Training};
+use crate::config::{Dtype, EncoderConfig, Finetuning, Masking, Position, PriorKind, Scoring, Training};
 use crate::encoder::{EncoderChoice, Encoders, choices};
 use crate::error::{Error, Result};
 
@@ -44,6 +44,8 @@ pub struct Spec {
     pub seeds_planned: Option<usize>,
     /// Device, e.g. `cpu`.
     pub device: String,
+    /// Number format of matrix products.
+    pub dtype: Dtype,
     /// Position encodings; each is combined with every tokenizer.
     pub positions: Vec<Position>,
     /// Weights of the segmentation prior.
@@ -97,6 +99,7 @@ impl Default for Spec {
             seeds: Vec::new(),
             seeds_planned: None,
             device: "cpu".to_owned(),
+            dtype: Dtype::F32,
             positions: vec![Position::EQUAL_REACH],
             prior: PriorKind::default(),
             budgets: Vec::new(),
@@ -185,12 +188,12 @@ impl Spec {
         Ok(())
     }
 
-    /// The encoder with a position encoding.
+    /// The encoder with a position encoding, in the number format of the spec.
     ///
     /// # Errors
     /// If the built-in encoder is unknown.
     pub fn encoder(&self, position: Position, encoders: &Encoders) -> Result<EncoderConfig> {
-        Ok(EncoderConfig { position, ..self.encoder.resolve(encoders)? })
+        Ok(EncoderConfig { position, dtype: self.dtype, ..self.encoder.resolve(encoders)? })
     }
 
     /// The grid of learning rates, or the one of `[training]`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{EncoderConfig, MaskingUnit, Prefixes};
+use crate::config::{Dtype, EncoderConfig, MaskingUnit, Prefixes};
 use crate::encoder::{EncoderChoice, Encoders};
 use crate::error::{Error, Result};
 use crate::spec::{MAX_SEEDS, Spec, too_many};
@@ -58,6 +58,14 @@ impl Spec {
         }
         if self.device.trim().is_empty() {
             return Err(Error::invalid("device", "no device", "set device = \"cpu\""));
+        }
+        if self.dtype == Dtype::Bf16 && self.device == "cpu" {
+            let cause = "the device cpu computes in f32 alone";
+            return Err(Error::invalid(
+                "dtype",
+                cause,
+                "use a device of LibTorch (tch:cpu, tch:cuda), or dtype = \"f32\"",
+            ));
         }
         let unique = |key: &str, items: Vec<String>| {
             let mut seen = BTreeSet::new();

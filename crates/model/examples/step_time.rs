@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `--size small` has 4 layers of width 256, `base` is DNABERT-2 (12 layers of width 768), `comparison` has 2 layers of 64 as `tokbench compare` by
-//! default. `--what forward` is a forward pass
+//! default. `--dtype bf16` computes products in bfloat16, on the devices of LibTorch. `--what forward` is a forward pass
 //! without autodiff; `mlm` adds the masked-language-model loss on 15 % of the positions, the backward pass and AdamW; `classify` is such a step
 //! with the sequence head on \[CLS\] and two classes. `--products true` computes nothing but the matrix products of the linear layers in such a
 //! step, on matrices of their own: what a step would take if all else were free. Input
@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation, s};
-use experiment::config::{EncoderConfig, Position};
+use experiment::config::{Dtype, EncoderConfig, Position};
 use model::config::ModelConfig;
 use model::network::Model;
 use model::noise::Noise;
@@ -63,6 +63,11 @@ fn measure(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         "comparison" => (2, 64, 4, 256),
         _ => return Err(format!("invalid --size {size}: must be small, base or comparison").into()),
     };
+    let dtype = match text("dtype", "f32").as_str() {
+        "f32" => Dtype::F32,
+        "bf16" => Dtype::Bf16,
+        other => return Err(format!("invalid --dtype {other}: must be f32 or bf16").into()),
+    };
     let only_products: bool = text("products", "false").parse()?;
     if !["forward", "mlm", "classify"].contains(&what.as_str()) {
         return Err(format!("invalid --what {what}: must be forward, mlm or classify").into());
@@ -76,6 +81,7 @@ fn measure(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         intermediate,
         dropout,
         position: Position::ALIBI,
+        dtype,
         ..EncoderConfig::default()
     };
     let frontend = tokenize::FrontendConfig::Lookup;

@@ -1,8 +1,8 @@
 //! Devices: parses `--device cpu | tch | tch:cpu | tch:cuda[:N]` to a burn [`Device`].
 //!
-//! The only file with `cfg(feature)`. In burn 0.22 a device is a value, not a generic parameter, so the rest of this crate is
+//! With [`crate::fused`], which has LibTorch's attention, the only place with `cfg(feature)`. In burn 0.22 a device is a value, not a generic parameter, so the rest of this crate is
 //! independent of the backend. `cpu` is pure Rust (burn-flex); `tch` is LibTorch, which supports GPUs (deprecated by burn,
-//! therefore confined to this file).
+//! therefore confined to these).
 //!
 //! ```
 //! let device = model::device::open("cpu").unwrap();

@@ -20,11 +20,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, activation, module, s};
+use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
 use experiment::config::EncoderConfig as Config;
 
 use crate::fused::{self, AttentionMask};
-use crate::layers::{Init, LayerNorm, Linear};
+use crate::layers::{HALF, Init, LayerNorm, Linear, in_half};
 use crate::noise::{Noise, dropout};
 use crate::position::{AttentionBias, PositionBias, Rows};
 
@@ -225,7 +225,8 @@ impl Layer {
         self.norm.forward(states + forward)
     }
 
-    /// Softmax attention composed from burn's operations: `[batch * tokens, 3 hidden]` to `[batch * tokens, hidden]`.
+    /// Softmax attention of the devices without the fused operations of this crate: by LibTorch's kernel, or composed from burn's operations;
+    /// `[batch * tokens, 3 hidden]` to `[batch * tokens, hidden]`.
     fn attend(&self, qkv: &Tensor<2>, batch: usize, bias: Tensor<4>) -> Tensor<2> {
         let [rows, tripled] = qkv.dims();
         let hidden = tripled / 3;
@@ -234,9 +235,14 @@ impl Layer {
             let part = qkv.clone().slice(s![.., third * hidden..(third + 1) * hidden]);
             part.reshape([batch, tokens, self.heads, size]).swap_dims(1, 2)
         };
-        let query = split(0) * (1.0 / (size as f64).sqrt());
-        let scores = query.matmul(split(1).swap_dims(2, 3)) + bias;
-        let context = activation::softmax(scores, 3).matmul(split(2));
+        let context = if fused::on_libtorch(&qkv.device()) {
+            let half = in_half(self.qkv.dtype, &qkv.device());
+            let cast = |x: Tensor<4>| if half { x.cast(HALF) } else { x };
+            let context = fused::attend_with_bias(cast(split(0)), cast(split(1)), cast(split(2)), cast(bias));
+            if half { context.cast(DType::F32) } else { context }
+        } else {
+            fused::composed_attention(split(0), split(1), split(2), bias)
+        };
         context.swap_dims(1, 2).reshape([rows, hidden])
     }
 

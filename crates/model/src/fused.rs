@@ -10,7 +10,10 @@ mod adamw;
 mod arithmetic;
 mod attention;
 mod autodiff;
+mod composed;
 mod flex;
+#[cfg(feature = "tch")]
+mod libtorch;
 mod rows;
 
 use std::sync::Arc;
@@ -22,11 +25,35 @@ use burn::tensor::{Device, Tensor};
 pub use adamw::AdamStep;
 pub use arithmetic::instructions;
 pub use attention::{AttentionMask, HeadBias, padded};
+pub use composed::composed_attention;
 
 /// Whether `device` supports the fused operations.
 #[must_use]
 pub fn on(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
+}
+
+/// Whether attention on `device` is computed by LibTorch's own kernel, which keeps no scores for the backward pass: on its devices, if a
+/// comparison with composed operations succeeds there, which is made once per process.
+#[must_use]
+pub fn on_libtorch(device: &Device) -> bool {
+    #[cfg(feature = "tch")]
+    return !on(device) && libtorch::is_right_on(device);
+    #[cfg(not(feature = "tch"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
+/// Softmax attention by LibTorch's kernel, see [`on_libtorch`]: queries, keys and values `[batch, heads, tokens, size]` and a bias
+/// `[batch or 1, heads, tokens, tokens]`, which has no gradient, to `[batch, heads, tokens, size]`; all in one number format.
+#[must_use]
+pub fn attend_with_bias(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "tch")]
+    return libtorch::attend(query, key, value, bias);
+    #[cfg(not(feature = "tch"))]
+    composed_attention(query, key, value, bias)
 }
 
 /// The operations on raw tensors; `*_backward` return the gradients of the inputs. Second-order gradients are not supported.

@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData, activation, s};
+use burn::tensor::{DType, Tensor, TensorData, activation, s};
 use experiment::config::Pooling;
 
-use crate::layers::{Init, LayerNorm, Linear};
+use crate::layers::{HALF, Init, LayerNorm, Linear, in_half};
 use crate::noise::{Noise, dropout};
 
 /// The masked-language-model head of DNABERT-2: dense, GELU, LayerNorm, then an output layer tied to the embedding matrix.
@@ -38,7 +38,12 @@ impl MlmHead {
     pub fn forward(&self, states: Tensor<2>, embedding: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
         let states = self.norm.forward(activation::gelu(self.dense.forward(states)));
         let rows = embedding.slice([ids.clone()]);
-        states.matmul(rows.transpose()) + self.bias.val().slice([ids]).unsqueeze()
+        let products = if in_half(self.dense.dtype, &states.device()) {
+            states.cast(HALF).matmul(rows.cast(HALF).transpose()).cast(DType::F32)
+        } else {
+            states.matmul(rows.transpose())
+        };
+        products + self.bias.val().slice([ids]).unsqueeze()
     }
 }
 

@@ -13,7 +13,8 @@
 //! ```
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData, activation, module};
+use experiment::config::Dtype;
 
 use crate::fused;
 
@@ -26,13 +27,21 @@ pub struct Init {
     pub std: f64,
     /// Device of the parameters.
     pub device: Device,
+    /// Number format of the products of linear layers.
+    pub dtype: Dtype,
 }
 
 impl Init {
     /// Initial values on `device` from `seed`, weights with standard deviation `std`.
     #[must_use]
     pub fn new(seed: u64, std: f64, device: &Device) -> Init {
-        Init { seed, std, device: device.clone() }
+        Init { seed, std, device: device.clone(), dtype: Dtype::F32 }
+    }
+
+    /// The same initial values, for layers whose products are in another number format.
+    #[must_use]
+    pub fn in_format(self, dtype: Dtype) -> Init {
+        Init { dtype, ..self }
     }
 
     /// A parameter drawn from N(0, std²).
@@ -63,6 +72,16 @@ impl Init {
     }
 }
 
+/// The number format of products in mixed precision.
+pub const HALF: DType = DType::BF16;
+
+/// Whether products are in [`HALF`]: as the format says, but never on the pure-Rust device, which has no such kernels. The gradients flow back
+/// through the conversions in f32.
+#[must_use]
+pub fn in_half(dtype: Dtype, device: &Device) -> bool {
+    dtype == Dtype::Bf16 && !fused::on(device)
+}
+
 /// SiLU of the first half of the columns times the second half: `[rows, 2 inner]` to `[rows, inner]`, in one operation on the CPU.
 #[must_use]
 pub fn swiglu(up: Tensor<2>) -> Tensor<2> {
@@ -87,6 +106,9 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
+    /// Number format of the product.
+    #[module(skip)]
+    pub dtype: Dtype,
 }
 
 impl Linear {
@@ -95,13 +117,17 @@ impl Linear {
     pub fn new(init: &Init, name: &str, inputs: usize, outputs: usize, bias: bool) -> Linear {
         let weight = init.normal(&format!("{name}.weight"), [inputs, outputs]);
         let bias = bias.then(|| init.constant(&format!("{name}.bias"), [outputs], 0.0));
-        Linear { weight, bias }
+        Linear { weight, bias, dtype: init.dtype }
     }
 
     /// `[..., in]` to `[..., out]`.
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+        let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
+        if !in_half(self.dtype, &x.device()) {
+            return module::linear(x, weight, bias);
+        }
+        module::linear(x.cast(HALF), weight.cast(HALF), bias.map(|bias| bias.cast(HALF))).cast(DType::F32)
     }
 }
 

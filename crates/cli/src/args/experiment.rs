@@ -2,9 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::values::{count, seconds, threads};
+
+/// Number formats of matrix products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NumberFormat {
+    /// float32.
+    F32,
+    /// bfloat16 (mixed precision), on the devices of LibTorch; part of the key of a run.
+    Bf16,
+}
 
 /// An experiment: a file, and flags that override its settings.
 #[derive(Debug, Clone, Default, Args)]
@@ -64,6 +73,9 @@ pub struct ExperimentArgs {
     /// Device: cpu, tch:cpu, tch:cuda (runs are spread over all GPUs), tch:cuda:N. `tokbench list` shows those of this build.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// Number format of matrix products [default: f32]. Parameters, their gradients and the optimizer are in f32 in any case.
+    #[arg(long, value_name = "FORMAT")]
+    pub dtype: Option<NumberFormat>,
     /// Data folder: paths in corpus and task files are relative to it [default: the current folder].
     #[arg(long, env = "TOKBENCH_DATA", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,

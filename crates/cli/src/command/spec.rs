@@ -1,12 +1,12 @@
 //! The spec of an experiment, from a file and from flags that override its settings.
 
-use experiment::config::Position;
+use experiment::config::{Dtype, Position};
 use experiment::{EncoderChoice, Memory, Spec};
 use pipeline::Builtin;
 use pipeline::workspace::refuse_pipe;
 use tokenize::families::file;
 
-use crate::args::ExperimentArgs;
+use crate::args::{ExperimentArgs, NumberFormat};
 use crate::failure::{Failure, USAGE};
 
 /// The spec that file and flags describe, validated.
@@ -58,6 +58,12 @@ pub(crate) fn read(builtin: &Builtin, args: &ExperimentArgs) -> Result<Spec, Fai
     spec.controls |= args.controls;
     if let Some(device) = &args.device {
         spec.device.clone_from(device);
+    }
+    if let Some(dtype) = args.dtype {
+        spec.dtype = match dtype {
+            NumberFormat::F32 => Dtype::F32,
+            NumberFormat::Bf16 => Dtype::Bf16,
+        };
     }
     spec.validate(&builtin.encoders)?;
     Ok(spec)

@@ -40,8 +40,8 @@ fn fails(text: &str, cause: &str, remedy: &str) {
 
 #[test]
 fn syntax_errors_name_key_and_line() {
-    let known = "available: \"bases\", \"window\", \"batch\", \"learning_rate\", \"warmup\", \"beta1\", \"beta2\", \
-                 \"epsilon\", \"weight_decay\", \"clip\"";
+    let known = "available: \"bases\", \"window\", \"batch\", \"gradient_accumulation\", \"learning_rate\", \"warmup\", \
+                 \"beta1\", \"beta2\", \"epsilon\", \"weight_decay\", \"clip\"";
     fails(
         "corpus = 'x'\n\n[training]\nbatch = 4\nwindows = 252\n",
         "q.toml:5: training.windows: unknown field `windows`",

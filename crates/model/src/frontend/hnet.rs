@@ -25,7 +25,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use experiment::config::EncoderConfig;
+use experiment::config::{Dtype, EncoderConfig};
 use tokenize::HNetConfig;
 
 use super::learned::Nucleotides;
@@ -68,14 +68,21 @@ impl HNet {
     #[must_use]
     pub fn new(init: &Init, vocabulary: usize, config: &HNetConfig, encoder: &EncoderConfig) -> HNet {
         let hidden = encoder.hidden;
-        let identity =
-            |name: &str| Linear { weight: init.identity(&format!("frontend.{name}.weight"), hidden), bias: None };
+        let identity = |name: &str| Linear {
+            weight: init.identity(&format!("frontend.{name}.weight"), hidden),
+            bias: None,
+            dtype: Dtype::F32,
+        };
         let layer = |number| Layer::new(init, &format!("frontend.decoder.{number}"), encoder);
         HNet {
             nucleotides: Nucleotides::new(init, vocabulary, config.nucleotide_layers, encoder),
             query: identity("query"),
             key: identity("key"),
-            residual: Linear { weight: init.constant("frontend.residual.weight", [hidden, hidden], 0.0), bias: None },
+            residual: Linear {
+                weight: init.constant("frontend.residual.weight", [hidden, hidden], 0.0),
+                bias: None,
+                dtype: init.dtype,
+            },
             decoder: (0..config.decoder_layers).map(layer).collect(),
             bias: PositionBias::new(encoder.position, encoder.heads),
             bases: config.bases,

@@ -1,6 +1,6 @@
 //! `config.json` of both layouts.
 
-use experiment::config::{EncoderConfig, Position};
+use experiment::config::{Dtype, EncoderConfig, Position};
 use serde_json::{Map, Value, json};
 
 use super::Names;
@@ -74,6 +74,7 @@ impl Config {
             dropout: self.dropout,
             init_std: self.init_std,
             layer_norm_eps: self.layer_norm_eps,
+            dtype: Dtype::F32,
         }
     }
 

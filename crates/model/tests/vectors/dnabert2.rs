@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use experiment::config::Dtype;
 use model::batch::{self, Batch};
 use model::frontend::Frontend;
 use model::network::Model;
@@ -111,6 +112,8 @@ fn vectors_gradients_of_every_parameter() {
     for path in files::found("dnabert2", "masked_lm", ".safetensors") {
         let file = File::read(&path);
         for (name, device) in files::devices() {
+            // LibTorch's attention is right, and so it is used.
+            assert_eq!(model::fused::on_libtorch(&device), name != "cpu");
             let device = device.autodiff();
             let model = loaded(&weight_files(path.parent().unwrap())[0], &device);
             let gradients = forward(&model, &file, &device).loss.backward();
@@ -189,6 +192,39 @@ fn vectors_eight_adamw_steps() {
             }
             let worst = close(&format!("{name}: AdamW losses"), &losses, &expected, 1e-4);
             println!("{name}: AdamW losses off by {worst:e}");
+        }
+    }
+}
+
+/// Mixed precision: products in bfloat16, whose unit roundoff is 2^-8, on the devices that have them.
+#[test]
+fn vectors_eight_adamw_steps_in_bf16() {
+    for path in files::found("dnabert2", "masked_lm", ".safetensors") {
+        let file = File::read(&path);
+        for (name, device) in files::devices() {
+            let device = device.autodiff();
+            let mut model = loaded(&weight_files(path.parent().unwrap())[0], &device);
+            for layer in &mut model.encoder.layers {
+                for linear in [&mut layer.qkv, &mut layer.output, &mut layer.up, &mut layer.down] {
+                    linear.dtype = Dtype::Bf16;
+                }
+            }
+            model.head.dense.dtype = Dtype::Bf16;
+            let settings =
+                AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
+            let (mut optimizer, mut losses) = (settings.init(), Vec::new());
+            let expected = file.floats("adamw_losses");
+            for _ in &expected {
+                let loss = forward(&model, &file, &device).loss;
+                losses.extend(numbers(&loss));
+                let gradients = GradientsParams::from_grads(loss.backward(), &model);
+                model = optimizer.step(1e-3, model, gradients);
+            }
+            let worst = close(&format!("{name}: AdamW losses in bf16"), &losses, &expected, 5e-3);
+            // The pure-Rust device has no such products, and computes in f32.
+            assert_eq!(worst < 1e-4, name == "cpu", "{name}: {worst:e}");
+            assert_eq!(model.encoder.layers[0].qkv.weight.val().dtype(), burn::tensor::DType::F32);
+            println!("{name}: AdamW losses in bf16 off by {worst:e}");
         }
     }
 }

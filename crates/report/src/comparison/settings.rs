@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use experiment::Noise;
-use experiment::config::{EncoderConfig, Masking, MaskingUnit, Prefixes, PriorKind, Scoring, Training};
+use experiment::config::{Dtype, EncoderConfig, Masking, MaskingUnit, Prefixes, PriorKind, Scoring, Training};
 use experiment::record::Record;
 use experiment::run::{DataRef, Pretrain, ScoredText, Work};
 
@@ -105,8 +105,11 @@ impl Settings {
         };
         let DataRef { name, hash } = &self.corpus;
         put("corpus", &[("hash", hash.clone()), ("name", name.clone())]);
-        let EncoderConfig { hidden, layers, heads, intermediate, position: _, dropout, init_std, layer_norm_eps } =
-            &self.encoder;
+        let EncoderConfig { hidden, layers, heads, intermediate, position: _, .. } = &self.encoder;
+        let EncoderConfig { dropout, init_std, layer_norm_eps, dtype, .. } = &self.encoder;
+        if *dtype != Dtype::F32 {
+            put("encoder", &[("dtype", dtype.name().to_owned())]);
+        }
         put(
             "encoder",
             &[
