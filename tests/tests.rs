@@ -19,6 +19,7 @@ mod laws;
 mod learned;
 mod letters;
 mod masking;
+mod pooling;
 mod programs;
 mod reading;
 mod report;
