@@ -109,6 +109,18 @@ impl FrontendConfig {
     }
 }
 
+/// Where the tokens of MxDNA stand when they are assembled. Both were published, and they are not equivalent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// Side by side: the deformable convolution moves along tokens. As in the paper's text.
+    #[default]
+    Compact,
+    /// At the nucleotide that is the centre of their unit, with everything else set to zero: the deformable convolution moves along
+    /// nucleotides. As in the code of the released weights.
+    InPlace,
+}
+
 /// Hyperparameters of the MxDNA module (Qiao et al., NeurIPS 2024).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -124,6 +136,14 @@ pub struct MxDnaConfig {
     pub jitter: f64,
     /// Weight of the load-balancing loss.
     pub balance: f64,
+    /// Where tokens stand when they are assembled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub layout: Layout,
+}
+
+/// Whether a field has its default and is left out, as before the field existed.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for MxDnaConfig {
@@ -134,6 +154,7 @@ impl Default for MxDnaConfig {
             deformable: 3,
             jitter: 0.01,
             balance: 0.01,
+            layout: Layout::Compact,
         }
     }
 }

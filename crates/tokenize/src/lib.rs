@@ -40,7 +40,9 @@ pub use bpe::{HuggingFace, Token, Vocabulary, huggingface, vocabulary};
 pub use error::Error;
 pub use families::kmer;
 pub use family::Family;
-pub use frontend::{Equal, FrontendConfig, GbstConfig, HNetConfig, MxDnaConfig, PoolConfig, Quantity, UnpooledConfig};
+pub use frontend::{
+    Equal, FrontendConfig, GbstConfig, HNetConfig, Layout, MxDnaConfig, PoolConfig, Quantity, UnpooledConfig,
+};
 pub use recipe::{MAX_K_OF_MODELS, Recipe};
 pub use registry::Registry;
 pub use token::{Reading, Tokenizer, decode, normalize};

@@ -6,6 +6,8 @@
 //! module is initially a plain convolution. Implemented by `select` and interpolation, because burn's `deform_conv2d` is not
 //! available for LibTorch.
 //!
+//! In the in-place layout the sequence is that of all nucleotides, of which only the centres of units count, and offsets are in nucleotides.
+//!
 //! In the published code the two small convolutions read the padding of the batch, so that the last token of a sequence
 //! depends on the other sequences. Here padding is set to zero first, unless `faithful` is set.
 
@@ -56,8 +58,42 @@ impl Deformable {
     #[must_use]
     pub fn forward(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
         let [batch, tokens, hidden] = states.dims();
-        let (taps, device) = (self.taps(), states.device());
         let normed = self.norm.forward(states.clone().reshape([batch * tokens, hidden]));
+        let inner = mask(batch, tokens, &states.device(), |row, token| token > 0 && token + 1 < lengths[row]);
+        let read = self.read(normed, inner, lengths, None);
+        states + read.reshape([batch, tokens, hidden])
+    }
+
+    /// The in-place layout: tokens stand among nucleotides, at the positions `tokens` of each row, ascending, the first and last of them
+    /// \[CLS\] and \[SEP\]. States `[batch, positions, hidden]`, of which the first `lengths[row]` are not padding, to the tokens alone
+    /// `[batch, most tokens, hidden]`; values at padding are undefined. Offsets are in nucleotides.
+    #[must_use]
+    pub fn forward_in_place(&self, states: Tensor<3>, lengths: &[usize], tokens: &[Vec<usize>]) -> Tensor<3> {
+        let [batch, positions, hidden] = states.dims();
+        let device = states.device();
+        let flat = states.reshape([batch * positions, hidden]);
+        let mut inner = vec![0.0_f32; batch * positions];
+        for (row, tokens) in tokens.iter().enumerate() {
+            for token in tokens.iter().skip(1).take(tokens.len().saturating_sub(2)) {
+                inner[row * positions + token] = 1.0;
+            }
+        }
+        let inner = Tensor::from_data(TensorData::new(inner, [batch * positions, 1]), &device);
+        let most = tokens.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let rows = tokens.iter().enumerate().flat_map(|(row, tokens)| {
+            let padded = tokens.iter().copied().chain(std::iter::repeat(0)).take(most);
+            padded.map(move |token| (row * positions + token) as i64)
+        });
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows.collect::<Vec<i64>>(), [batch * most]), &device);
+        let read = self.read(self.norm.forward(flat.clone()), inner, lengths, Some(&rows));
+        (flat.select(0, rows) + read).reshape([batch, most, hidden])
+    }
+
+    /// What the taps read at each of the `rows` (all, if `None`): from normed states `[batch * tokens, hidden]`, which count where `inner`
+    /// `[batch * tokens, 1]` is 1, to `[rows, hidden]`.
+    fn read(&self, normed: Tensor<2>, inner: Tensor<2>, lengths: &[usize], rows: Option<&Tensor<1, Int>>) -> Tensor<2> {
+        let ([all, hidden], batch) = (normed.dims(), lengths.len().max(1));
+        let (tokens, taps, device) = (all / batch, self.taps(), normed.device());
         let (offset, factor) = self.offsets(normed.clone(), batch, lengths);
 
         // Position that each tap reads, and the interpolation weights of the indices below and above it.
@@ -74,15 +110,20 @@ impl Deformable {
         let above = below.clone() + 1.0;
         let lower = factor.clone() * (-fraction.clone() + 1.0) * inside(&below);
         let upper = factor * fraction * inside(&above);
-        let weights = Tensor::stack::<4>(vec![lower, upper], 3).reshape([batch * tokens * taps * 2, 1]);
+        let weights = Tensor::stack::<4>(vec![lower, upper], 3);
         let first = (0..batch).map(|row| (row * tokens) as i64).collect::<Vec<_>>();
         let first: Tensor<4, Int> = Tensor::from_data(TensorData::new(first, [batch, 1, 1, 1]), &device);
         let indices = Tensor::stack::<4>(vec![below, above], 3).clamp(0.0, end - 1.0).int() + first;
 
-        let values = self.values(normed, batch, lengths);
-        let read = values.select(0, indices.reshape([batch * tokens * taps * 2])) * weights;
-        let read = read.reshape([batch * tokens * taps, 2, hidden]).sum_dim(1).reshape([batch * tokens, taps * hidden]);
-        states + read.matmul(self.weight.val()).reshape([batch, tokens, hidden])
+        let (mut weights, mut indices) = (weights.reshape([all, taps * 2]), indices.reshape([all, taps * 2]));
+        if let Some(rows) = rows {
+            (weights, indices) = (weights.select(0, rows.clone()), indices.select(0, rows.clone()));
+        }
+        let count = weights.dims()[0];
+        let values = normed * inner;
+        let read = values.select(0, indices.reshape([count * taps * 2])) * weights.reshape([count * taps * 2, 1]);
+        let read = read.reshape([count * taps, 2, hidden]).sum_dim(1).reshape([count, taps * hidden]);
+        read.matmul(self.weight.val())
     }
 
     /// Offsets and factors `[batch, tokens, taps]` of normed tokens `[batch * tokens, hidden]`.
@@ -104,18 +145,11 @@ impl Deformable {
         (sum.slice(s![.., .., ..taps]), factor)
     }
 
-    /// Input of the taps: normed tokens with \[CLS\], \[SEP\] and padding set to zero.
-    fn values(&self, normed: Tensor<2>, batch: usize, lengths: &[usize]) -> Tensor<2> {
-        let tokens = normed.dims()[0] / batch;
-        let device = normed.device();
-        normed * mask(batch, tokens, &device, |row, token| token > 0 && token + 1 < lengths[row])
-    }
-
-    /// Multiply-accumulates for one token.
+    /// Multiply-accumulates for `tokens` tokens in a sequence of `positions`.
     #[must_use]
-    pub fn macs(&self) -> usize {
+    pub fn macs(&self, positions: usize, tokens: usize) -> usize {
         let [rows, hidden] = self.weight.dims();
         let taps = self.taps();
-        hidden * (2 * taps * taps + rows + 2 * taps)
+        hidden * (positions * 2 * taps * taps + tokens * (rows + 2 * taps))
     }
 }

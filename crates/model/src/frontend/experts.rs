@@ -10,6 +10,8 @@ use crate::layers::{Init, LayerNorm, Linear};
 
 /// Epsilon of the LayerNorms in the published module.
 pub const EPSILON: f64 = 1e-5;
+/// Epsilon of the LayerNorms of experts in the in-place layout.
+pub const EPSILON_IN_PLACE: f64 = 1e-6;
 
 /// One convolution expert.
 #[derive(Module, Debug)]

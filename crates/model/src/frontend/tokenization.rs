@@ -1,13 +1,15 @@
-//! MxDNA's learned tokenization module (Qiao et al., NeurIPS 2024), in the compact form of its paper: score the positions, select
-//! units, map each unit to a vector by the expert of its size, assemble the tokens by a deformable convolution.
+//! MxDNA's learned tokenization module (Qiao et al., NeurIPS 2024): score the positions, select units, map each unit to a vector by the expert
+//! of its size, assemble the tokens by a deformable convolution, side by side as in the paper's text, or in place as in the code of the released
+//! weights ([`Layout`]). Either way the encoder gets the tokens side by side.
 //!
 //! Nucleotides outside all units belong to no token; with an expert of size 1 there are none.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData, activation};
+use tokenize::Layout;
 
 use super::deformable::Deformable;
-use super::experts::{EPSILON, Expert};
+use super::experts::{EPSILON, EPSILON_IN_PLACE, Expert};
 use super::suppression::{Picked, suppress};
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::Noise;
@@ -27,6 +29,8 @@ pub struct Tokenization {
     sizes: Vec<usize>,
     #[module(skip)]
     jitter: f64,
+    #[module(skip)]
+    layout: Layout,
 }
 
 /// Output of the module for a batch.
@@ -42,20 +46,34 @@ pub struct Tokenized {
     pub balance: Option<Tensor<1>>,
 }
 
+impl Tokenized {
+    /// Positions of the tokens of each row: \[CLS\], the centres of units, \[SEP\]; `lengths` are positions per row without padding.
+    #[must_use]
+    pub fn places(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+        places(&self.picked, lengths)
+    }
+}
+
 impl Tokenization {
     /// A module with the given hyperparameters; parameters `frontend.*`.
     #[must_use]
     pub fn new(init: &Init, hidden: usize, config: &tokenize::MxDnaConfig) -> Tokenization {
         let sizes = config.kernel_sizes.iter().enumerate();
+        let expert = |(j, &size): (usize, &usize)| {
+            let mut expert = Expert::new(init, &format!("frontend.module.experts.{j}"), hidden, size);
+            if config.layout == Layout::InPlace {
+                expert.norm.epsilon = EPSILON_IN_PLACE;
+            }
+            expert
+        };
         Tokenization {
             norm: LayerNorm::new(init, "frontend.module.norm", hidden, EPSILON),
             gate: Linear::new(init, "frontend.module.gate", hidden, config.kernel_sizes.len(), false),
-            experts: sizes
-                .map(|(j, &size)| Expert::new(init, &format!("frontend.module.experts.{j}"), hidden, size))
-                .collect(),
+            experts: sizes.map(expert).collect(),
             deformable: Deformable::new(init, "frontend.module.deformable", hidden, config.deformable),
             sizes: config.kernel_sizes.clone(),
             jitter: config.jitter,
+            layout: config.layout,
         }
     }
 
@@ -110,8 +128,11 @@ impl Tokenization {
         let vectors = busy.map(|(expert, covered)| expert.forward(normed.clone().select(0, indices(covered))));
         let vectors: Vec<Tensor<2>> = vectors.collect();
         let units = sorted.centers.len();
-        let TokenRows { residual, vector, real, lengths: token_lengths, tokens } =
-            TokenRows::new(&picked, &sorted.order, lengths, positions, units);
+        let rows = match self.layout {
+            Layout::Compact => TokenRows::new(&picked, &sorted.order, lengths, positions, units),
+            Layout::InPlace => TokenRows::in_place(&picked, &sorted.order, lengths, positions, units),
+        };
+        let TokenRows { residual, vector, real, lengths: token_lengths, tokens } = rows;
 
         let mut out = states.select(0, indices(residual));
         if token_lengths.iter().any(|&length| length < tokens) {
@@ -130,7 +151,11 @@ impl Tokenization {
             let used = Tensor::<2>::from_data(TensorData::new(used, [1, sorted.counts.len()]), &device);
             balance = Some((probabilities.sum_dim(0) * used).sum_dim(1).reshape([1]));
         }
-        let tokens = self.deformable.forward(out.reshape([batch, tokens, hidden]), &token_lengths);
+        let out = out.reshape([batch, tokens, hidden]);
+        let tokens = match self.layout {
+            Layout::Compact => self.deformable.forward(out, &token_lengths),
+            Layout::InPlace => self.deformable.forward_in_place(out, lengths, &places(&picked, lengths)),
+        };
         Tokenized { tokens, lengths: token_lengths, picked, balance }
     }
 
@@ -141,8 +166,19 @@ impl Tokenization {
         let nearest = |size: &usize| (size * units).abs_diff(positions);
         let expert = self.experts.iter().zip(&self.sizes).min_by_key(|(_, size)| nearest(size));
         let experts_macs = expert.map_or(0, |(expert, _)| expert.macs() * units);
-        (positions * hidden * experts + experts_macs + units * self.deformable.macs()) as u64
+        // In place, the small convolutions see all nucleotides.
+        let seen = if self.layout == Layout::InPlace { positions } else { units };
+        (positions * hidden * experts + experts_macs + self.deformable.macs(seen, units)) as u64
     }
+}
+
+/// Positions of the tokens of each row: \[CLS\], the centres of units, \[SEP\].
+fn places(picked: &[Vec<Picked>], lengths: &[usize]) -> Vec<Vec<usize>> {
+    let row = |(picked, &length): (&Vec<Picked>, &usize)| {
+        let (cls, sep) = ((length > 0).then_some(0), (length > 1).then(|| length - 1));
+        cls.into_iter().chain(picked.iter().map(|picked| picked.unit.center)).chain(sep).collect()
+    };
+    picked.iter().zip(lengths).map(row).collect()
 }
 
 /// The units of a batch, grouped by expert. Positions index the concatenated rows.
@@ -185,6 +221,11 @@ impl UnitsByExpert {
     }
 }
 
+/// Tokens of each row: its units, \[CLS\] and \[SEP\].
+fn token_lengths(picked: &[Vec<Picked>], positions_of_rows: &[usize]) -> Vec<usize> {
+    picked.iter().zip(positions_of_rows).map(|(row, &length)| row.len() + length.min(2)).collect()
+}
+
 /// Sources of each token, `[batch * tokens]`: \[CLS\], units, \[SEP\], padding.
 struct TokenRows {
     /// Position of the residual state.
@@ -200,6 +241,25 @@ struct TokenRows {
 }
 
 impl TokenRows {
+    /// As [`Self::new`] for the in-place layout: sources of each position, `[batch * positions]`, where tokens stay.
+    fn in_place(
+        picked: &[Vec<Picked>],
+        order: &[Vec<usize>],
+        positions_of_rows: &[usize],
+        positions: usize,
+        units: usize,
+    ) -> TokenRows {
+        let all = picked.len() * positions;
+        let mut vector = vec![units as i64; all];
+        for (row, (picked, order)) in picked.iter().zip(order).enumerate() {
+            for (picked, &at) in picked.iter().zip(order) {
+                vector[row * positions + picked.unit.center] = at as i64;
+            }
+        }
+        let lengths = token_lengths(picked, positions_of_rows);
+        TokenRows { residual: (0..all as i64).collect(), vector, real: vec![1.0; all], lengths, tokens: positions }
+    }
+
     fn new(
         picked: &[Vec<Picked>],
         order: &[Vec<usize>],
@@ -207,8 +267,7 @@ impl TokenRows {
         positions: usize,
         units: usize,
     ) -> TokenRows {
-        let lengths = picked.iter().zip(positions_of_rows).map(|(row, &length)| row.len() + length.min(2));
-        let lengths: Vec<usize> = lengths.collect();
+        let lengths = token_lengths(picked, positions_of_rows);
         let tokens = lengths.iter().copied().max().unwrap_or(0).max(1);
         let (mut residual, mut vector, mut real) = (Vec::new(), Vec::new(), Vec::new());
         for (row, (row_units, &length)) in picked.iter().zip(positions_of_rows).enumerate() {

@@ -79,32 +79,11 @@ impl UpsamplingDecoder {
         places: &[Vec<usize>],
     ) -> Tensor<3> {
         let ([batch, positions, hidden], [_, keys, _]) = (nucleotides.dims(), tokens.dims());
-        let (size, device) = (hidden / self.heads, nucleotides.device());
         let flat = nucleotides.reshape([batch * positions, hidden]);
         let query = self.query.forward(self.norm.forward(flat.clone()));
         let key_value = self.key_value.forward(self.norm.forward(tokens.reshape([batch * keys, hidden])));
 
-        let indices = if places.iter().all(|row| *row == places[0]) { &places[..places.len().min(1)] } else { places };
-        let turned = angles(&indices.concat(), size, indices.len(), &device);
-        let query = rotate(query.reshape([batch, positions, self.heads, size]), &turned);
-        let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect::<Vec<_>>();
-        let coordinates_padded: Vec<usize> = coordinates.iter().flat_map(padded).collect();
-        let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, self.heads, size]);
-        let key = rotate(key, &angles(&coordinates_padded, size, batch, &device));
-        let value = key_value.slice(s![.., hidden..]);
-
-        let context = if fused::on(&device) {
-            let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
-            let unbiased = HeadBias { values: Arc::default(), slope: 0.0, left: true, right: true };
-            let heads = vec![unbiased; self.heads];
-            let mask =
-                Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads, centers: None, queries: None });
-            let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
-            fused::cross_attend(query.reshape([batch * positions, hidden]), key_value, &mask)
-        } else {
-            let value = value.reshape([batch, keys, self.heads, size]).swap_dims(1, 2);
-            attend(query.swap_dims(1, 2), key.permute([0, 2, 3, 1]), value, coordinates)
-        };
+        let context = rotary_attention(query, key_value, self.heads, places, coordinates);
         let states = flat + self.output.forward(context);
         let up = self.up.forward(self.inner_norm.forward(states.clone()));
         self.last_norm.forward(states + self.down.forward(swiglu(up))).reshape([batch, positions, hidden])
@@ -129,6 +108,37 @@ impl UpsamplingDecoder {
         let linear = positions * (2 * hidden * hidden + 3 * hidden * inner) + tokens * 2 * hidden * hidden;
         (linear + 2 * positions * tokens * hidden) as u64
     }
+}
+
+/// Softmax attention with rotary position embedding: queries `[batch * positions, hidden]` at the coordinates `places`, as many in each row, and
+/// keys and values `[batch * keys, 2 hidden]` at `coordinates`, of which further ones are padding, to `[batch * positions, hidden]`.
+pub(crate) fn rotary_attention(
+    query: Tensor<2>,
+    key_value: Tensor<2>,
+    heads: usize,
+    places: &[Vec<usize>],
+    coordinates: &[Vec<usize>],
+) -> Tensor<2> {
+    let ([rows, hidden], batch, device) = (query.dims(), places.len(), query.device());
+    let (positions, keys, size) = (rows / batch, key_value.dims()[0] / batch, hidden / heads);
+    let indices = if places.iter().all(|row| *row == places[0]) { &places[..places.len().min(1)] } else { places };
+    let turned = angles(&indices.concat(), size, indices.len(), &device);
+    let query = rotate(query.reshape([batch, positions, heads, size]), &turned);
+    let padded = |row: &Vec<usize>| row.iter().copied().chain(std::iter::repeat(0)).take(keys).collect::<Vec<_>>();
+    let coordinates_padded: Vec<usize> = coordinates.iter().flat_map(padded).collect();
+    let key = key_value.clone().slice(s![.., ..hidden]).reshape([batch, keys, heads, size]);
+    let key = rotate(key, &angles(&coordinates_padded, size, batch, &device));
+    let value = key_value.slice(s![.., hidden..]);
+    if !fused::on(&device) {
+        let value = value.reshape([batch, keys, heads, size]).swap_dims(1, 2);
+        return attend(query.swap_dims(1, 2), key.permute([0, 2, 3, 1]), value, coordinates);
+    }
+    let lengths = [vec![positions; batch], coordinates.iter().map(Vec::len).collect()];
+    let unbiased = HeadBias { values: Arc::default(), slope: 0.0, left: true, right: true };
+    let heads = vec![unbiased; heads];
+    let mask = Arc::new(AttentionMask { tokens: [positions, keys], lengths, heads, centers: None, queries: None });
+    let key_value = Tensor::cat(vec![key.reshape([batch * keys, hidden]), value], 1);
+    fused::cross_attend(query.reshape([batch * positions, hidden]), key_value, &mask)
 }
 
 /// Attention composed from burn's operations: queries `[batch, heads, positions, size]`, keys `[batch, heads, size, keys]`

@@ -5,6 +5,7 @@ use model::frontend::experts::{self, Expert};
 use model::frontend::suppression::{Picked, suppress};
 use model::frontend::tokenization::Tokenization;
 use model::layers::Init;
+use tokenize::Layout;
 
 use crate::deformable;
 use crate::files::{self, File, close, close_gradient, numbers};
@@ -87,22 +88,56 @@ fn vectors_of_the_experts() {
 }
 
 /// The module whose parameters are in `file` (`input_layernorm`, `gate`, `conv_moe.experts.N`, `deform_conv`).
-fn module(file: &File, device: &Device) -> Tokenization {
+fn module(file: &File, layout: Layout, device: &Device) -> Tokenization {
     let part = |number: usize| file.part(&format!("conv_moe.experts.{number}."));
     let count = file.shape("gate.weight")[0];
     let sizes = (0..count).map(|number| part(number).shape("grouped_conv.weight")[2]);
     let config = tokenize::MxDnaConfig {
         kernel_sizes: sizes.collect(),
         deformable: file.shape("deform_conv.regular_conv.weight")[2],
+        layout,
         ..tokenize::MxDnaConfig::default()
     };
     let mut module = Tokenization::new(&Init::new(1, 0.02, device), file.shape("gate.weight")[1], &config);
     files::put(&mut module.norm.gamma, file.tensor("input_layernorm.weight", device));
     files::put(&mut module.norm.beta, file.tensor("input_layernorm.bias", device));
     files::put(&mut module.gate.weight, file.transposed("gate.weight", device));
-    module.experts = (0..count).map(|number| expert(&part(number), device)).collect();
+    for (number, own) in module.experts.iter_mut().enumerate() {
+        let epsilon = own.norm.epsilon;
+        *own = expert(&part(number), device);
+        own.norm.epsilon = epsilon;
+    }
     module.deformable = deformable::loaded(&file.part("deform_conv."), device);
     module
+}
+
+/// The gradients of a module by their names in the files.
+fn gradients(module: &Tokenization, grads: &burn::tensor::Gradients) -> Vec<(String, Option<Vec<f32>>)> {
+    let vector = |tensor: Tensor<1>| Some(numbers(&tensor.grad(grads)?));
+    let matrix = |tensor: Tensor<2>| Some(numbers(&tensor.grad(grads)?.transpose()));
+    let mut all = vec![
+        ("gate.weight".to_owned(), matrix(module.gate.weight.val())),
+        ("input_layernorm.weight".to_owned(), vector(module.norm.gamma.val())),
+        ("input_layernorm.bias".to_owned(), vector(module.norm.beta.val())),
+    ];
+    for (parameter, found) in deformable::gradients(&module.deformable, grads) {
+        all.push((format!("deform_conv.{parameter}"), Some(found)));
+    }
+    for (number, expert) in module.experts.iter().enumerate() {
+        let prefix = format!("conv_moe.experts.{number}");
+        let [groups, rows, width] = expert.grouped.dims();
+        let grouped = expert
+            .grouped
+            .val()
+            .grad(grads)
+            .map(|grouped| numbers(&grouped.reshape([groups, rows / width, width, width]).permute([0, 3, 2, 1])));
+        all.push((format!("{prefix}.grouped_conv.weight"), grouped));
+        all.push((format!("{prefix}.pointwise_conv_pre.weight"), matrix(expert.pre.weight.val())));
+        all.push((format!("{prefix}.pointwise_conv_post.weight"), matrix(expert.post.weight.val())));
+        all.push((format!("{prefix}.norm.weight"), vector(expert.norm.gamma.val())));
+        all.push((format!("{prefix}.norm.bias"), vector(expert.norm.beta.val())));
+    }
+    all
 }
 
 #[test]
@@ -112,7 +147,7 @@ fn vectors_of_the_whole_module() {
         let lengths = file.lengths("attention_mask");
         for (name, device) in files::devices() {
             let device = device.autodiff();
-            let module = module(&file.part("param."), &device);
+            let module = module(&file.part("param."), Layout::Compact, &device);
             let x = file.tensor::<3>("x", &device).require_grad();
             let [batch, positions, hidden] = x.dims();
             let flat = x.clone().reshape([batch * positions, hidden]);
@@ -153,33 +188,83 @@ fn vectors_of_the_whole_module() {
             let mut check = |name: &str, found: Vec<f32>| {
                 worst = worst.max(close_gradient(name, &found, &stored.floats(name), 1e-4));
             };
-            let vector = |tensor: Tensor<1>| numbers(&tensor.grad(&grads).unwrap());
-            check("gate.weight", numbers(&module.gate.weight.val().grad(&grads).unwrap().transpose()));
             check("x", numbers(&x.grad(&grads).unwrap()));
-            check("input_layernorm.weight", vector(module.norm.gamma.val()));
-            check("input_layernorm.bias", vector(module.norm.beta.val()));
-            for (parameter, found) in deformable::gradients(&module.deformable, &grads) {
-                check(&format!("deform_conv.{parameter}"), found);
-            }
-            for (number, expert) in module.experts.iter().enumerate() {
-                let prefix = format!("conv_moe.experts.{number}");
-                let [groups, rows, width] = expert.grouped.dims();
+            for (parameter, found) in gradients(&module, &grads) {
                 // An expert without units is not part of the graph; its gradient is zero.
-                let Some(grouped) = expert.grouped.val().grad(&grads) else {
-                    assert!(stored.floats(&format!("{prefix}.grouped_conv.weight")).iter().all(|&value| value == 0.0));
-                    continue;
-                };
-                let grouped = grouped.reshape([groups, rows / width, width, width]).permute([0, 3, 2, 1]);
-                check(&format!("{prefix}.grouped_conv.weight"), numbers(&grouped));
-                let matrix = |tensor: Tensor<2>| numbers(&tensor.grad(&grads).unwrap().transpose());
-                check(&format!("{prefix}.pointwise_conv_pre.weight"), matrix(expert.pre.weight.val()));
-                check(&format!("{prefix}.pointwise_conv_post.weight"), matrix(expert.post.weight.val()));
-                check(&format!("{prefix}.norm.weight"), vector(expert.norm.gamma.val()));
-                check(&format!("{prefix}.norm.bias"), vector(expert.norm.beta.val()));
+                let found = found.unwrap_or_else(|| vec![0.0; stored.floats(&parameter).len()]);
+                check(&parameter, found);
             }
             println!(
                 "{name}: tokens off by {off:e}, balancing loss by {loss:e}, gradients by {worst:e} of the largest entry"
             );
+        }
+    }
+}
+
+/// The in-place layout: inputs and weights are those of the compact file of the same folder.
+#[test]
+fn vectors_of_the_whole_module_in_place() {
+    for path in files::found("mxdna", "inplace_module_vectors", ".safetensors") {
+        let stored = File::read(&path);
+        let inputs = File::read(&files::listed(path.parent().unwrap(), "module_vectors", ".safetensors")[0]);
+        let lengths = inputs.lengths("attention_mask");
+        for (name, device) in files::devices() {
+            let device = device.autodiff();
+            let module = module(&inputs.part("param."), Layout::InPlace, &device);
+            let x = inputs.tensor::<3>("x", &device).require_grad();
+            let [batch, positions, hidden] = x.dims();
+            let flat = x.clone().reshape([batch * positions, hidden]);
+            let normed = module.norm.forward(flat.clone());
+            let scores = module.scores(normed.clone(), None);
+            let logits = stored.floats("router_logits");
+            let experts = logits.len() / batch / positions;
+            let sizes: Vec<usize> = (0..experts)
+                .map(|number| inputs.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2])
+                .collect();
+            let rows = logits.chunks_exact(positions * experts).zip(&lengths);
+            let picked: Vec<Vec<Picked>> = rows.map(|(row, &length)| suppress(row, &sizes, length)).collect();
+            let centers: Vec<i64> = picked.iter().flat_map(|row| marks(row, positions).0).collect();
+            assert_eq!(centers, stored.ints("center"));
+            let made = module.assemble(flat, &normed, scores, &lengths, picked);
+            // Tokens side by side, where the file has them among nucleotides.
+            let places = made.places(&lengths);
+            let mask = stored.ints("token_mask");
+            let at_tokens = |values: &[f32]| -> Vec<f32> {
+                let rows = values.chunks_exact(hidden).zip(&mask);
+                rows.filter(|(_, token)| **token == 1).flat_map(|(values, _)| values.to_vec()).collect()
+            };
+            let found_mask: Vec<i64> =
+                places.iter().flat_map(|row| (0..positions).map(move |at| i64::from(row.contains(&at)))).collect();
+            assert_eq!(found_mask, mask);
+            let most = made.tokens.dims()[1];
+            let found: Vec<f32> = numbers(&made.tokens)
+                .chunks_exact(hidden)
+                .enumerate()
+                .filter(|(row, _)| row % most < places[row / most].len())
+                .flat_map(|(_, values)| values.to_vec())
+                .collect();
+            let off = close("tokens", &found, &at_tokens(&stored.floats("tokens_in_place")), 2e-4);
+
+            // The probe at the tokens, side by side.
+            let probe = at_tokens(&stored.floats("probe"));
+            let mut rows = probe.chunks_exact(hidden);
+            let mut values = vec![0.0_f32; batch * most * hidden];
+            for (row, tokens) in places.iter().enumerate() {
+                for token in 0..tokens.len() {
+                    values[(row * most + token) * hidden..][..hidden].copy_from_slice(rows.next().unwrap());
+                }
+            }
+            let probe = burn::tensor::TensorData::new(values, [batch, most, hidden]);
+            // This file has no balancing loss, neither as a number nor in its gradients.
+            let grads = (made.tokens * Tensor::from_data(probe, &device)).sum().backward();
+            let expected = stored.part("grad.");
+            let mut worst = close_gradient("x", &numbers(&x.grad(&grads).unwrap()), &expected.floats("x"), 1e-4);
+            for (parameter, found) in gradients(&module, &grads) {
+                let other = expected.floats(&parameter);
+                let found = found.unwrap_or_else(|| vec![0.0; other.len()]);
+                worst = worst.max(close_gradient(&parameter, &found, &other, 1e-4));
+            }
+            println!("{name}, in place: tokens off by {off:e}, gradients by {worst:e} of the largest entry");
         }
     }
 }
