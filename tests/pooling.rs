@@ -19,7 +19,8 @@ fn the_table_is_what_the_records_give() {
     for record in experiment::read_jsonl(folder.join("records.jsonl")).unwrap() {
         let Work::Finetune(run) = &record.run.work else { continue };
         let Outcome::Finetuned(done) = &record.outcome else { panic!("{}", record.key) };
-        let row = [run.task.name.clone(), run.model.tokenizer.clone(), format!("`{}`", run.model.encoder.position.name())];
+        let row =
+            [run.task.name.clone(), run.model.tokenizer.clone(), format!("`{}`", run.model.encoder.position.name())];
         let pair = found.entry(row).or_default().entry(record.run.seed).or_default();
         pair[usize::from(run.finetuning.pooling == Pooling::Mean)] = done.mcc;
     }

@@ -82,7 +82,7 @@ impl Error {
 ///
 /// # Errors
 /// A file that cannot be read, or a tensor that is not of floats.
-pub(super) fn read_file(path: &Path) -> Result<Vec<(String, TensorData)>, Error> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, TensorData)>, Error> {
     let safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
     let raw = if safetensors { read_safetensors(path) } else { read_pytorch(path) };
     raw.map_err(|reason| Error::File { path: path.to_owned(), reason })

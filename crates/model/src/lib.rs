@@ -40,10 +40,12 @@
 pub mod config;
 pub mod device;
 pub mod encoder;
+pub mod files;
 pub mod frontend;
 pub mod fused;
 pub mod head;
 pub mod layers;
+pub mod native;
 pub mod network;
 pub mod noise;
 pub mod position;

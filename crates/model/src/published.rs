@@ -11,7 +11,6 @@ mod names;
 mod outputs;
 mod parts;
 mod place;
-mod read;
 mod tokenizer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,10 +27,10 @@ pub use names::Names;
 pub use outputs::Outputs;
 use parts::{CLASSIFIER, EMBEDDINGS, HEAD, POOLER, Part, Presence, parts};
 use place::{Taken, place};
-pub use read::Error;
-use read::read_file;
 
 use crate::config::ModelConfig;
+pub use crate::files::Error;
+use crate::files::read_file;
 use crate::network::Model;
 
 /// Files in which weights are looked for, in this order.

@@ -13,6 +13,8 @@ mod files;
 mod heads;
 #[path = "vectors/mxdna.rs"]
 mod mxdna;
+#[path = "vectors/native.rs"]
+mod native;
 #[path = "vectors/published.rs"]
 mod published;
 #[path = "vectors/upsampling.rs"]

@@ -22,7 +22,7 @@ use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 
 use super::parts::{CLASSIFIER, EMBEDDINGS, HEAD, POOLER, layer};
-use super::read::Error;
+use crate::files::Error;
 use crate::frontend::Frontend;
 use crate::layers::{LayerNorm, Linear};
 use crate::network::Model;
