@@ -8,9 +8,6 @@ use experiment::run::Work;
 
 use crate::dir::root;
 
-/// Quantile 0.975 of the t distribution with 5 degrees of freedom.
-const T: f64 = 2.571;
-
 #[test]
 fn the_table_is_what_the_records_give() {
     let folder = root().join("experiments/pooling");
@@ -32,7 +29,8 @@ fn the_table_is_what_the_records_give() {
         let column = |of: fn(&[f64; 2]) -> f64| seeds.values().map(of).collect::<Vec<f64>>();
         let [cls, mean] = [column(|pair| pair[0]), column(|pair| pair[1])].map(|values| statistics::mean(&values));
         let differences = column(|pair| pair[0] - pair[1]);
-        let half = T * statistics::deviation(&differences) / (differences.len() as f64).sqrt();
+        let quantile = statistics::power::t_quantile(differences.len() - 1, 0.05);
+        let half = quantile * statistics::deviation(&differences) / (differences.len() as f64).sqrt();
         let difference = format!("{:+.3}", statistics::mean(&differences)).replace('-', "\u{2212}");
         let expected = format!("| {} | {cls:.3} | {mean:.3} | {difference} ± {half:.3} |", row.join(" | "));
         assert_eq!(*line, expected);

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::position::{Position, Slopes};
 pub use protocol::PriorKind;
 
-/// Number format of the matrix products of a model. Parameters, their gradients and the optimizer are in f32 in any case.
+/// Number format of the matrix products of encoder, front end and masked-language-model head, and of those of their gradients. Parameters, the
+/// gradients that are summed up and the optimizer are in f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dtype {
@@ -153,8 +154,8 @@ pub(crate) fn is_one(value: &usize) -> bool {
     *value == 1
 }
 
-/// The size of the parts into which `items` are divided so that there are at most `parts`.
-fn part_size(items: usize, parts: usize) -> usize {
+/// The size of the micro-batches into which `items` are divided so that there are at most `parts`.
+fn micro_batch_size(items: usize, parts: usize) -> usize {
     items.div_ceil(parts.max(1)).max(1)
 }
 
@@ -179,8 +180,8 @@ pub struct Training {
     pub window: usize,
     /// Windows per optimizer step.
     pub batch: usize,
-    /// Gradient accumulation: the number of parts into which a batch is divided. Their gradients are summed, so that one part at a time is
-    /// in memory; the loss is that of the whole batch.
+    /// Gradient accumulation: the number of micro-batches into which a batch is divided, of equal size but for the last; fewer, where the sizes
+    /// do not divide. Their gradients are summed, so that one at a time is in memory; the loss is that of the whole batch.
     #[serde(skip_serializing_if = "is_one")]
     pub gradient_accumulation: usize,
     /// Peak learning rate.
@@ -200,10 +201,10 @@ pub struct Training {
 }
 
 impl Training {
-    /// Windows of a batch that are in memory together.
+    /// Size of a micro-batch: windows that are in memory together.
     #[must_use]
-    pub fn part(&self) -> usize {
-        part_size(self.batch, self.gradient_accumulation)
+    pub fn micro_batch(&self) -> usize {
+        micro_batch_size(self.batch, self.gradient_accumulation)
     }
 }
 
@@ -246,7 +247,8 @@ pub struct Finetuning {
     pub steps: u64,
     /// Rows per optimizer step.
     pub batch: usize,
-    /// Gradient accumulation: the number of parts into which a batch is divided, see [`Training::gradient_accumulation`].
+    /// Gradient accumulation: the number of micro-batches into which a batch is divided, see [`Training::gradient_accumulation`]. The loss is the
+    /// mean of theirs, weighed by rows.
     #[serde(skip_serializing_if = "is_one")]
     pub gradient_accumulation: usize,
     /// Peak learning rate.
@@ -268,10 +270,10 @@ pub struct Finetuning {
 }
 
 impl Finetuning {
-    /// Rows of a batch that are in memory together.
+    /// Size of a micro-batch: rows that are in memory together.
     #[must_use]
-    pub fn part(&self) -> usize {
-        part_size(self.batch, self.gradient_accumulation)
+    pub fn micro_batch(&self) -> usize {
+        micro_batch_size(self.batch, self.gradient_accumulation)
     }
 
     /// Number of optimizer steps for a task with `rows` training rows.

@@ -146,7 +146,7 @@ pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, corpus: &CorpusInfo, 
     let last = if last_windows > 0 { last_windows } else { curve_windows };
     let windows = curve_points.saturating_sub(1) * curve_windows + last * usize::from(curve_points > 0);
     let curve = (windows * species) as f64 * tokens_per_span;
-    let batch = p.training.part() as f64;
+    let batch = p.training.micro_batch() as f64;
     let targets = batch * (p.masking.share * cells).ceil() * tokens_per_span;
     let load = PeakLoad { rows: [batch, SCORING_ROWS], tokens, bases, targets, fused: fused(device) };
     Macs {
@@ -162,14 +162,14 @@ pub(crate) fn finetune(f: &Finetune, info: &TokenizerInfo, task: &TaskInfo, devi
     let (row, _) = window(encoder, info, task.bases as f64, 0.0);
     let longest = task.longest as f64;
     let (_, tokens) = window(encoder, info, longest, 0.0);
-    let rows = [f.finetuning.part().min(task.rows.max(1)) as f64, EVALUATION_ROWS.min(task.held_out as f64)];
+    let rows = [f.finetuning.micro_batch().min(task.rows.max(1)) as f64, EVALUATION_ROWS.min(task.held_out as f64)];
     let load = PeakLoad { rows, tokens, bases: longest, targets: 0.0, fused: fused(device) };
     Macs { mib: mib(encoder, info, &load), ..labeled(row, task, &f.finetuning) }
 }
 
 pub(crate) fn cnn(task: &TaskInfo, f: &Finetuning) -> Macs {
     // Two layers of 64 channels, kernel width 8; about 600 numbers per base are in memory.
-    let rows = (f.part().min(task.rows) as f64).max(EVALUATION_ROWS.min(task.held_out as f64) / 2.0);
+    let rows = (f.micro_batch().min(task.rows) as f64).max(EVALUATION_ROWS.min(task.held_out as f64) / 2.0);
     let mib = PROGRAM_MIB + 4.0 * 600.0 * rows * task.longest as f64 / f64::from(1 << 20);
     Macs { mib, ..labeled(task.bases as f64 * (4.0 * 64.0 + 64.0 * 64.0) * 8.0, task, f) }
 }

@@ -31,7 +31,7 @@ pub struct Local {
     pub leading_args: Vec<String>,
     /// Arguments after `run KEY --store S --threads T`.
     pub extra_args: Vec<OsString>,
-    /// Devices, of which each run gets the one with the fewest active runs, as `--device`. None: the argument is not given.
+    /// Devices, of which each run gets the one with the fewest active runs, as `--device`. Empty: the argument is not given.
     pub devices: Vec<String>,
     /// Number of concurrent runs on all devices together.
     pub workers: usize,

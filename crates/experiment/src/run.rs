@@ -43,7 +43,7 @@ pub struct Run {
     pub engine: u32,
     /// Device kind: `cpu`, `tch-cpu`, `tch-cuda` ... without an ordinal, which does not change the result.
     pub device: String,
-    /// Number format of the tensors, `f32`.
+    /// Number format of matrix products, `f32` or `bf16`.
     pub dtype: String,
     /// Seed of all named random streams of the run.
     pub seed: u64,

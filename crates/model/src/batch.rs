@@ -26,8 +26,6 @@ pub struct Batch {
     pub rows: Vec<i64>,
     /// True tokens at the targets.
     pub tokens: Vec<u32>,
-    /// Masked bases in the batch.
-    pub masked: usize,
 }
 
 impl Batch {
@@ -51,7 +49,6 @@ impl Batch {
             centers: layouts.iter().map(|layout| layout.centers.clone()).collect(),
             rows,
             tokens,
-            masked: layouts.iter().map(|layout| layout.masked).sum(),
         }
     }
 

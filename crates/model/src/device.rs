@@ -120,10 +120,20 @@ fn processor() -> Option<String> {
     text.lines().find_map(model)
 }
 
+/// What the driver calls the GPU with an index among those that `CUDA_VISIBLE_DEVICES` lists, if it is set.
+fn physical(index: usize, visible: Option<&str>) -> Option<String> {
+    match visible {
+        None => Some(index.to_string()),
+        Some(list) => list.split(',').map(str::trim).nth(index).filter(|id| !id.is_empty()).map(str::to_owned),
+    }
+}
+
 /// What the driver says of a GPU: its `name`, or `memory.free` in MiB.
 fn graphics(index: usize, what: &str) -> Option<String> {
-    let arguments =
-        [format!("--id={index}"), format!("--query-gpu={what}"), "--format=csv,noheader,nounits".to_owned()];
+    // LibTorch counts the GPUs that are visible to it, the driver all.
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let id = physical(index, visible.as_deref())?;
+    let arguments = [format!("--id={id}"), format!("--query-gpu={what}"), "--format=csv,noheader,nounits".to_owned()];
     let output = std::process::Command::new("nvidia-smi")
         .args(arguments)
         .output()
@@ -194,5 +204,8 @@ mod tests {
         assert_eq!(all("tch:cuda:3"), ["tch:cuda:3"]);
         assert_eq!(all("tch:cuda")[0], "tch:cuda:0");
         assert_eq!(free_memory("cpu"), None);
+        assert_eq!(physical(1, None).as_deref(), Some("1"));
+        assert_eq!(physical(1, Some("3, GPU-8932f937")).as_deref(), Some("GPU-8932f937"));
+        assert_eq!(physical(2, Some("3,5")), None);
     }
 }

@@ -24,7 +24,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
 use experiment::config::EncoderConfig as Config;
 
 use crate::fused::{self, AttentionMask};
-use crate::layers::{HALF, Init, LayerNorm, Linear, in_half};
+use crate::layers::{BF16, Init, LayerNorm, Linear, in_bf16};
 use crate::noise::{Noise, dropout};
 use crate::position::{AttentionBias, PositionBias, Rows};
 
@@ -126,7 +126,13 @@ pub fn run(
     if layers.is_empty() {
         return states;
     }
-    let attention_bias = bias.attention_bias(tokens, rows, &states.device());
+    let attention_bias = match bias.attention_bias(tokens, rows, &states.device()) {
+        // Once for all layers.
+        AttentionBias::Tensor(bias) if in_bf16(layers[0].qkv.dtype, &states.device()) => {
+            AttentionBias::Tensor(Box::new(bias.cast(BF16)))
+        }
+        bias => bias,
+    };
     let flat = states.reshape([batch * tokens, hidden]);
     let flat = layers.iter().fold(flat, |flat, layer| layer.forward(flat, batch, &attention_bias, noise));
     flat.reshape([batch, tokens, hidden])
@@ -235,13 +241,11 @@ impl Layer {
             let part = qkv.clone().slice(s![.., third * hidden..(third + 1) * hidden]);
             part.reshape([batch, tokens, self.heads, size]).swap_dims(1, 2)
         };
-        let context = if fused::on_libtorch(&qkv.device()) {
-            let half = in_half(self.qkv.dtype, &qkv.device());
-            let cast = |x: Tensor<4>| if half { x.cast(HALF) } else { x };
-            let context = fused::attend_with_bias(cast(split(0)), cast(split(1)), cast(split(2)), cast(bias));
-            if half { context.cast(DType::F32) } else { context }
+        let context = if in_bf16(self.qkv.dtype, &qkv.device()) {
+            let [query, key, value] = [0, 1, 2].map(|third| split(third).cast(BF16));
+            fused::biased_attention(query, key, value, bias.cast(BF16)).cast(DType::F32)
         } else {
-            fused::composed_attention(split(0), split(1), split(2), bias)
+            fused::biased_attention(split(0), split(1), split(2), bias)
         };
         context.swap_dims(1, 2).reshape([rows, hidden])
     }

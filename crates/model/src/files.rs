@@ -8,7 +8,7 @@ use burn_store::pytorch_reader::{PickleValue, PytorchReader};
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
-/// Errors of loading weights; each names the file or the tensor.
+/// Errors of reading and writing weights; each names the file or the tensor, or what the layout cannot express.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The file cannot be read or has an unknown format.
@@ -28,7 +28,7 @@ pub enum Error {
     /// A tensor has another shape than the model's.
     #[error("tensor {name}: expected shape {expected:?}, found {found:?}")]
     Shape {
-        /// Name of the tensor in multimolecule's convention.
+        /// Name of the tensor.
         name: String,
         /// Shape in the model.
         expected: Vec<usize>,

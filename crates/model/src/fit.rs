@@ -233,8 +233,8 @@ pub(crate) fn optimize<M: Module>(
         }
         let picked = order.batch(state.step, settings.batch);
         let mut gradients = Gradients::new();
-        for (number, part) in picked.chunks(settings.part()).enumerate() {
-            // With one part, the noise of the step.
+        for (number, part) in picked.chunks(settings.micro_batch()).enumerate() {
+            // With one micro-batch, the noise of the step.
             let noise = Noise { seed, step: state.step * settings.gradient_accumulation as u64 + number as u64 };
             let loss = objective.loss(&model, part, &noise);
             let loss = loss.map_err(|loss| Error::Diverged { step: state.step, steps, loss })?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 pub use adamw::AdamStep;
 pub use arithmetic::instructions;
@@ -33,27 +33,30 @@ pub fn on(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
-/// Whether attention on `device` is computed by LibTorch's own kernel, which keeps no scores for the backward pass: on its devices, if a
-/// comparison with composed operations succeeds there, which is made once per process.
+/// Softmax attention with an additive bias on the devices without the fused operations of this crate: queries, keys and values
+/// `[batch, heads, tokens, size]` and a bias `[batch or 1, heads, tokens, tokens]`, which has no gradient, to
+/// `[batch, heads, tokens, size]`; all in one number format. By LibTorch's kernel, which keeps no scores for the backward pass, where
+/// [`is_libtorch_attention`]; else composed from burn's operations.
 #[must_use]
-pub fn on_libtorch(device: &Device) -> bool {
+pub fn biased_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "tch")]
-    return !on(device) && libtorch::is_right_on(device);
-    #[cfg(not(feature = "tch"))]
-    {
-        let _ = device;
-        false
+    if is_libtorch_attention(&query.device(), query.dtype(), query.dims()[3]) {
+        return libtorch::attend(query, key, value, bias);
     }
+    composed_attention(query, key, value, bias)
 }
 
-/// Softmax attention by LibTorch's kernel, see [`on_libtorch`]: queries, keys and values `[batch, heads, tokens, size]` and a bias
-/// `[batch or 1, heads, tokens, tokens]`, which has no gradient, to `[batch, heads, tokens, size]`; all in one number format.
+/// Whether [`biased_attention`] is LibTorch's kernel for heads of `size` in a number format: on its devices, if a comparison with composed
+/// operations succeeds there, which is made once per process.
 #[must_use]
-pub fn attend_with_bias(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Tensor<4>) -> Tensor<4> {
+pub fn is_libtorch_attention(device: &Device, dtype: DType, size: usize) -> bool {
     #[cfg(feature = "tch")]
-    return libtorch::attend(query, key, value, bias);
+    return !on(device) && libtorch::is_right_on(device, dtype, size);
     #[cfg(not(feature = "tch"))]
-    composed_attention(query, key, value, bias)
+    {
+        let _ = (device, dtype, size);
+        false
+    }
 }
 
 /// The operations on raw tensors; `*_backward` return the gradients of the inputs. Second-order gradients are not supported.

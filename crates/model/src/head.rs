@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData, activation, s};
 use experiment::config::Pooling;
 
-use crate::layers::{HALF, Init, LayerNorm, Linear, in_half};
+use crate::layers::{BF16, Init, LayerNorm, Linear, in_bf16};
 use crate::noise::{Noise, dropout};
 
 /// The masked-language-model head of DNABERT-2: dense, GELU, LayerNorm, then an output layer tied to the embedding matrix.
@@ -38,8 +38,8 @@ impl MlmHead {
     pub fn forward(&self, states: Tensor<2>, embedding: Tensor<2>, ids: Range<usize>) -> Tensor<2> {
         let states = self.norm.forward(activation::gelu(self.dense.forward(states)));
         let rows = embedding.slice([ids.clone()]);
-        let products = if in_half(self.dense.dtype, &states.device()) {
-            states.cast(HALF).matmul(rows.cast(HALF).transpose()).cast(DType::F32)
+        let products = if in_bf16(self.dense.dtype, &states.device()) {
+            states.cast(BF16).matmul(rows.cast(BF16).transpose()).cast(DType::F32)
         } else {
             states.matmul(rows.transpose())
         };

@@ -40,7 +40,7 @@ impl Init {
 
     /// The same initial values, for layers whose products are in another number format.
     #[must_use]
-    pub fn in_format(self, dtype: Dtype) -> Init {
+    pub fn with_dtype(self, dtype: Dtype) -> Init {
         Init { dtype, ..self }
     }
 
@@ -72,13 +72,13 @@ impl Init {
     }
 }
 
-/// The number format of products in mixed precision.
-pub const HALF: DType = DType::BF16;
+/// The number format of products in mixed precision, and of those of their gradients.
+pub const BF16: DType = DType::BF16;
 
-/// Whether products are in [`HALF`]: as the format says, but never on the pure-Rust device, which has no such kernels. The gradients flow back
-/// through the conversions in f32.
+/// Whether products are in [`BF16`]: as the format says, but never on the pure-Rust device, which has no such kernels. What flows back to
+/// parameters and states is f32.
 #[must_use]
-pub fn in_half(dtype: Dtype, device: &Device) -> bool {
+pub fn in_bf16(dtype: Dtype, device: &Device) -> bool {
     dtype == Dtype::Bf16 && !fused::on(device)
 }
 
@@ -124,10 +124,10 @@ impl Linear {
     #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
-        if !in_half(self.dtype, &x.device()) {
+        if !in_bf16(self.dtype, &x.device()) {
             return module::linear(x, weight, bias);
         }
-        module::linear(x.cast(HALF), weight.cast(HALF), bias.map(|bias| bias.cast(HALF))).cast(DType::F32)
+        module::linear(x.cast(BF16), weight.cast(BF16), bias.map(|bias| bias.cast(BF16))).cast(DType::F32)
     }
 }
 

@@ -42,7 +42,7 @@ impl Model {
     #[must_use]
     pub fn new(config: &ModelConfig, seed: u64, device: &Device) -> Model {
         let encoder = &config.encoder;
-        let init = Init::new(seed, encoder.init_std, device).in_format(encoder.dtype);
+        let init = Init::new(seed, encoder.init_std, device).with_dtype(encoder.dtype);
         Model {
             frontend: Frontend::new(&init, config),
             encoder: Encoder::new(&init, encoder),

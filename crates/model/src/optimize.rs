@@ -149,13 +149,6 @@ impl<M: Module> Default for Gradients<M> {
     }
 }
 
-/// One optimizer step on the gradients of `loss`, whose global L2 norm is clipped at `clip`.
-pub fn descend<M: Module>(model: M, optimizer: &mut ModuleOptimizer, loss: &Tensor<1>, clip: f64, rate: f64) -> M {
-    let mut gradients = Gradients::new();
-    gradients.add(&model, loss);
-    gradients.descend(model, optimizer, clip, rate)
-}
-
 /// Scales all gradients so that their global L2 norm is at most `largest`; returns the norm before clipping.
 pub fn clip<M: Module>(module: &M, gradients: &mut GradientsParams, largest: f64) -> f64 {
     let mut squares = Squares { gradients, sum: None };

@@ -204,11 +204,11 @@ impl<'a> Steps<'a> {
             return Ok(model);
         }
         let (mut gradients, mut value) = (Gradients::new(), 0.0);
-        for (number, part) in layouts.chunks(training.part()).enumerate() {
+        for (number, part) in layouts.chunks(training.micro_batch()).enumerate() {
             let batch = Batch::new(part, &self.tape);
             let prior = batch::log_prior(part, &self.ids, &mut self.sets, &self.tape);
             let share = Share { masked: masked.max(1), windows: part.len() as f64 / layouts.len() as f64 };
-            // With one part, the noise of the step.
+            // With one micro-batch, the noise of the step.
             let noise = Noise { seed, step: step * training.gradient_accumulation as u64 + number as u64 };
             let (loss, own) = batch_loss(&model, &batch, &self.ids, prior, share, &noise);
             value += own;
@@ -226,7 +226,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What a part is of its batch.
+/// What a micro-batch is of its batch.
 #[derive(Clone, Copy)]
 struct Share {
     /// Masked bases of the batch.
@@ -235,8 +235,8 @@ struct Share {
     windows: f64,
 }
 
-/// What a part adds to the loss of its batch in nats per masked base: with the auxiliary loss, to be minimized (`None`: nothing is masked in
-/// it); and without it, to be reported. The auxiliary loss of a batch is the mean of those of its parts.
+/// What a micro-batch adds to the loss of its batch in nats per masked base: with the auxiliary loss, to be minimized (`None`: nothing is masked
+/// in it, and there is no auxiliary loss); and without it, to be reported. The auxiliary loss of a batch is the mean of those of its micro-batches.
 fn batch_loss(
     model: &Model,
     batch: &Batch,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use experiment::config::{EncoderConfig, Pooling, Position};
+use experiment::config::{EncoderConfig, Pooling};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -100,8 +100,7 @@ impl Checkpoint {
         let file = prefixed(names, tensors);
         let outputs = file.get(names.classifier()).and_then(|weight| weight.shape().first().copied());
         let tensors = checked(&config, outputs, names, file)?;
-        let outputs = outputs.map(|count| Outputs::parse(&serde_json::Map::new(), count));
-        let outputs = outputs.transpose().map_err(|reason| fail(Path::new(WEIGHTS[0]), reason))?;
+        let outputs = outputs.map(Outputs::unnamed);
         Ok(Checkpoint { config, names, outputs, tensors, tokenizer: None, other: Default::default(), origin: None })
     }
 
@@ -112,10 +111,7 @@ impl Checkpoint {
     /// If the layouts cannot express the model: a learned front end, or another position encoding than `alibi`; if the tokenizer has more
     /// entries than the model.
     pub fn of(model: &Model, encoder: &EncoderConfig, tokenizer: &[u8]) -> Result<Checkpoint, Error> {
-        if encoder.position != Position::ALIBI {
-            return Err(Error::Position(encoder.position.name()));
-        }
-        let mut taken = Taken::of(model)?;
+        let mut taken = Taken::of(model, encoder)?;
         taken.norm(&format!("{HEAD}.transform.layer_norm"), &model.head.norm);
         taken.linear(&format!("{HEAD}.transform.dense"), &model.head.dense);
         taken.put(format!("{HEAD}.bias"), model.head.bias.val().into_data());
@@ -134,12 +130,9 @@ impl Checkpoint {
         outputs: Outputs,
         scale: &[[f64; 2]],
     ) -> Result<Checkpoint, Error> {
-        if encoder.position != Position::ALIBI {
-            return Err(Error::Position(encoder.position.name()));
-        }
         let classifier = model.classifier.as_ref().filter(|classifier| classifier.pooling == Pooling::Cls);
         let classifier = classifier.ok_or_else(|| Error::Classifier("no classifier on [CLS]".to_owned()))?;
-        let mut taken = Taken::of(model)?;
+        let mut taken = Taken::of(model, encoder)?;
         taken.linear(POOLER, &classifier.pooler);
         let mut linear = classifier.linear.clone();
         if !scale.is_empty() {

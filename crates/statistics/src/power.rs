@@ -241,8 +241,9 @@ fn threshold(z: &[f64], most: usize, subsets: &mut Vec<f64>) -> f64 {
     *means.select_nth_unstable_by(place, f64::total_cmp).1
 }
 
-/// Quantile t(1 - level / 2).
-fn t_quantile(freedom: usize, level: f64) -> f64 {
+/// Quantile t(1 - level / 2) with so many degrees of freedom: half the width of a two-sided interval of that error, in standard errors.
+#[must_use]
+pub fn t_quantile(freedom: usize, level: f64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64).map_or(f64::INFINITY, |t| t.inverse_cdf(1.0 - level / 2.0))
 }
 

@@ -180,7 +180,7 @@ pub struct Finetune {
     /// Rows per optimizer step.
     #[arg(long, value_name = "N", default_value = "32", value_parser = positive)]
     pub batch: usize,
-    /// Gradient accumulation: parts of a batch that are in memory one after another.
+    /// Gradient accumulation: micro-batches of a batch, which are in memory one after another.
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
     pub gradient_accumulation: usize,
     /// Peak learning rate [default: 3e-5 for a published checkpoint, as published, 5e-4 for a model of tokbench].

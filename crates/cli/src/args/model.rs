@@ -38,7 +38,7 @@ pub struct ExportModel {
     /// Key of the run, or its beginning; or the folder of a fine-tuned model.
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// New folder for model.safetensors, config.json, README.md (a model card), prior.json and the tokenizer files.
+    /// New folder for model.safetensors, config.json, README.md (a model card), the tokenizer files and, for a pretraining run, prior.json.
     #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
     /// Names of the tensors in OUT.

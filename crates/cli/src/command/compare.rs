@@ -136,14 +136,19 @@ fn local(args: &args::Compare, spec: &Spec, workspace: &Workspace, planned: &Pla
     let threads = args.threads.unwrap_or_else(threads::processors);
     let program = std::env::current_exe().map_err(|error| Failure::file(Path::new("tokbench"), &error))?;
     let mut local = Local::new(program, threads);
-    // A second concurrent run speeds up small models more than a second thread does.
     let devices = model::device::all(&spec.device);
     let on_gpus = model::device::kind(&spec.device)?.ends_with("cuda");
     let fitting = || {
         if on_gpus {
             let free: Vec<Option<f64>> = devices.iter().map(|device| model::device::free_memory(device)).collect();
-            return planned.workers_on_gpus(threads, &free);
+            let workers = planned.workers_on_gpus(threads, &free);
+            errln!(
+                "{workers} concurrent runs on {} GPU(s), by their free memory (override with --workers)",
+                free.len()
+            );
+            return workers;
         }
+        // A second concurrent run speeds up small models more than a second thread does.
         let (workers, note) = planned.workers(threads, spec::memory(&args.experiment).as_ref());
         if let Some(note) = note {
             errln!("{note}");

@@ -107,7 +107,12 @@ fn export_tuned(builtin: &Arc<Builtin>, folder: &Path, args: &args::ExportModel)
                       \"tokbench predict\" takes every model";
         Failure::new(USAGE, format!("{}: {error}", folder.display()), remedy)
     })?;
-    checkpoint.origin = Some(format!("Fine-tuned with the tokenizer {}.", tuned.tokenizer().name()));
+    let both = "Predictions were averaged over both strands, which the layout does not say.";
+    checkpoint.origin = Some(format!(
+        "Fine-tuned with the tokenizer {}; if it began with a published checkpoint, whose licence applies.{}",
+        tuned.tokenizer().name(),
+        if tuned.options.reverse_complement { format!(" {both}") } else { String::new() }
+    ));
     let files = write(&checkpoint, &args.output, args.names)?;
     told(&checkpoint, &args.output, args.names, &files);
     if tuned.options.reverse_complement {

@@ -68,6 +68,7 @@ impl HNet {
     #[must_use]
     pub fn new(init: &Init, vocabulary: usize, config: &HNetConfig, encoder: &EncoderConfig) -> HNet {
         let hidden = encoder.hidden;
+        // In f32 in any case: whether a unit starts is a threshold.
         let identity = |name: &str| Linear {
             weight: init.identity(&format!("frontend.{name}.weight"), hidden),
             bias: None,

@@ -15,17 +15,28 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Outputs of which `config.json` says nothing, as in transformers: one is a number, and several are classes.
+    pub(super) fn unnamed(count: usize) -> Outputs {
+        Outputs {
+            kind: if count == 1 { TargetKind::Numbers } else { TargetKind::Class },
+            names: (0..count).map(|label| format!("LABEL_{label}")).collect(),
+        }
+    }
+
     /// Reads `problem_type`, `num_labels` and `id2label` for a classifier with `count` outputs. Without `problem_type`, one output is a
     /// number and several are classes, as in transformers.
     ///
     /// # Errors
     /// A sentence that names the key, if it contradicts the number of outputs or is unknown.
     pub(super) fn parse(json: &Map<String, Value>, count: usize) -> Result<Outputs, String> {
+        if count == 0 {
+            return Err("the classifier has no outputs".to_owned());
+        }
         if let Some(labels) = json.get("num_labels").and_then(Value::as_u64).filter(|labels| *labels != count as u64) {
             return Err(format!("num_labels is {labels}, but the classifier has {count} outputs"));
         }
         let names = match json.get("id2label") {
-            None | Some(Value::Null) => (0..count).map(|label| format!("LABEL_{label}")).collect(),
+            None | Some(Value::Null) => Outputs::unnamed(count).names,
             Some(names) => {
                 let name = |label: usize| Some(names.get(label.to_string())?.as_str()?.to_owned());
                 let all: Option<Vec<String>> = (0..count).map(name).collect();
@@ -36,8 +47,7 @@ impl Outputs {
         // multimolecule keeps it in the settings of the head.
         let kind = [json.get("problem_type"), json.get("head").and_then(|head| head.get("problem_type"))];
         let kind = match kind.into_iter().flatten().find(|value| !value.is_null()) {
-            None if count == 1 => TargetKind::Numbers,
-            None => TargetKind::Class,
+            None => Outputs::unnamed(count).kind,
             Some(value) => match value.as_str() {
                 Some("single_label_classification" | "multiclass") => TargetKind::Class,
                 Some("multi_label_classification" | "multilabel") => TargetKind::Labels,
@@ -101,6 +111,7 @@ mod tests {
     fn what_config_json_leaves_open_is_as_in_transformers() {
         let names = |count: usize| (0..count).map(|label| format!("LABEL_{label}")).collect::<Vec<_>>();
         assert_eq!(parsed(json!({}), 2), Ok(Outputs { kind: TargetKind::Class, names: names(2) }));
+        assert_eq!(parsed(json!({}), 0), Err("the classifier has no outputs".to_owned()));
         assert_eq!(parsed(json!({"id2label": null}), 1), Ok(Outputs { kind: TargetKind::Numbers, names: names(1) }));
     }
 

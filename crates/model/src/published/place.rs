@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
+use experiment::config::{EncoderConfig, Position};
 
 use super::parts::{CLASSIFIER, EMBEDDINGS, HEAD, POOLER, layer};
 use crate::files::Error;
@@ -69,8 +70,14 @@ pub(super) fn place(tensors: &BTreeMap<String, TensorData>, mut model: Model) ->
 pub(super) struct Taken(pub(super) BTreeMap<String, TensorData>);
 
 impl Taken {
-    /// The tensors of a network with a lookup front end, in f32; of its classifier without the pooler's if `head` alone is wanted.
-    pub(super) fn of(model: &Model) -> Result<Taken, Error> {
+    /// The tensors of embeddings and encoder, in f32.
+    ///
+    /// # Errors
+    /// If the layouts cannot express them: a learned front end, or another position encoding than `alibi`.
+    pub(super) fn of(model: &Model, encoder: &EncoderConfig) -> Result<Taken, Error> {
+        if encoder.position != Position::ALIBI {
+            return Err(Error::Position(encoder.position.name()));
+        }
         let Frontend::Lookup(lookup) = &model.frontend else { return Err(Error::Frontend) };
         let mut taken = Taken::default();
         let hidden = lookup.embedding.weight.dims()[1];

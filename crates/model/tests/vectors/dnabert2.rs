@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use experiment::config::Dtype;
 use model::batch::{self, Batch};
 use model::frontend::Frontend;
@@ -113,7 +113,8 @@ fn vectors_gradients_of_every_parameter() {
         let file = File::read(&path);
         for (name, device) in files::devices() {
             // LibTorch's attention is right, and so it is used.
-            assert_eq!(model::fused::on_libtorch(&device), name != "cpu");
+            let is_used = |dtype| model::fused::is_libtorch_attention(&device, dtype, 4);
+            assert_eq!([is_used(DType::F32), is_used(DType::BF16)], [name != "cpu"; 2]);
             let device = device.autodiff();
             let model = loaded(&weight_files(path.parent().unwrap())[0], &device);
             let gradients = forward(&model, &file, &device).loss.backward();
@@ -223,7 +224,7 @@ fn vectors_eight_adamw_steps_in_bf16() {
             let worst = close(&format!("{name}: AdamW losses in bf16"), &losses, &expected, 5e-3);
             // The pure-Rust device has no such products, and computes in f32.
             assert_eq!(worst < 1e-4, name == "cpu", "{name}: {worst:e}");
-            assert_eq!(model.encoder.layers[0].qkv.weight.val().dtype(), burn::tensor::DType::F32);
+            assert_eq!(model.encoder.layers[0].qkv.weight.val().dtype(), DType::F32);
             println!("{name}: AdamW losses in bf16 off by {worst:e}");
         }
     }

@@ -105,8 +105,17 @@ impl Settings {
         };
         let DataRef { name, hash } = &self.corpus;
         put("corpus", &[("hash", hash.clone()), ("name", name.clone())]);
-        let EncoderConfig { hidden, layers, heads, intermediate, position: _, .. } = &self.encoder;
-        let EncoderConfig { dropout, init_std, layer_norm_eps, dtype, .. } = &self.encoder;
+        let EncoderConfig {
+            hidden,
+            layers,
+            heads,
+            intermediate,
+            position: _,
+            dropout,
+            init_std,
+            layer_norm_eps,
+            dtype,
+        } = &self.encoder;
         if *dtype != Dtype::F32 {
             put("encoder", &[("dtype", dtype.name().to_owned())]);
         }
@@ -146,8 +155,19 @@ impl Settings {
             put("scoring", &[("last_windows", last_windows.to_string())]);
         }
         // Without the learning rate, which is selected for each tokenizer.
-        let Training { bases, window, batch, gradient_accumulation, .. } = &self.training;
-        let Training { warmup, beta1, beta2, epsilon, weight_decay, clip, learning_rate: _, .. } = &self.training;
+        let Training {
+            bases,
+            window,
+            batch,
+            gradient_accumulation,
+            learning_rate: _,
+            warmup,
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            clip,
+        } = &self.training;
         if *gradient_accumulation > 1 {
             put("training", &[("gradient_accumulation", gradient_accumulation.to_string())]);
         }
