@@ -83,6 +83,10 @@ fn a_trained_model_is_exported_with_its_tokenizer() {
         dir.run(&["model", "convert", &mm, &original, "--names", "original"]).success();
         dir.run(&["model", "convert", &original, &again, "--names", "multimolecule"]).success();
         let bytes = |folder: &str| std::fs::read(dir.path(&format!("{folder}/model.safetensors"))).unwrap();
+        for folder in [&original, &again] {
+            let prior = |folder: &str| std::fs::read(dir.path(&format!("{folder}/prior.json"))).unwrap();
+            assert_eq!(prior(folder), prior(&mm), "a conversion keeps the prior");
+        }
         assert!(bytes(&mm) == bytes(&again), "{name}");
         let prior: serde_json::Value =
             serde_json::from_slice(&std::fs::read(dir.path(&format!("{mm}/prior.json"))).unwrap()).unwrap();

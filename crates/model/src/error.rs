@@ -72,7 +72,11 @@ impl Error {
             Error::ReadBack { .. } => {
                 Some("re-run; if the error persists, suspect the device or its driver and try --device cpu".to_owned())
             }
-            Error::Diverged { .. } => Some("decrease training.learning_rate or increase training.warmup".to_owned()),
+            Error::Diverged { .. } => Some(
+                "decrease the learning rate or increase the warm-up (training.learning_rate and training.warmup of an experiment, \
+                 --learning-rate of \"tokbench finetune\")"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

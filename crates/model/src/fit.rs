@@ -220,6 +220,7 @@ pub(crate) fn optimize<M: Module>(
         (model, optimizer, best, state) = (found.model, found.optimizer, found.best, found.state);
         state.resumed += 1;
     }
+    let saved_step = state.step;
     let (mut clock, mut saved) = (Stopwatch::start(), Instant::now());
     while state.step < steps && !state.is_exhausted(settings.patience) {
         let stopped = watch.stopped();
@@ -256,6 +257,10 @@ pub(crate) fn optimize<M: Module>(
         }
     }
     state.seconds += clock.lap();
+    // A later attempt can be interrupted too: then this one is not trained again.
+    if state.step != saved_step {
+        checkpoint::save(folder, &model, &optimizer, best.as_ref(), &state)?;
+    }
     let model = best.ok_or_else(|| Error::Missing("no evaluation was performed".to_owned()))?;
     Ok((model, state, notes))
 }

@@ -145,6 +145,7 @@ pub struct Native {
 
 /// What the model predicts.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // one value per model
 pub enum NativeHead {
     /// Masked nucleotides.
     MaskedLm(MaskedLm),

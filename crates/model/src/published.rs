@@ -77,7 +77,7 @@ impl Checkpoint {
         let mut checkpoint = Checkpoint::new(config, file)?;
         let names = checkpoint.names;
         if let Some(outputs) = &mut checkpoint.outputs {
-            let read = Outputs::parse(&other, outputs.names.len());
+            let read = Outputs::parse(&other, outputs.names.len(), names);
             *outputs = read.map_err(|reason| fail(&folder.join("config.json"), reason))?;
         }
         let path = folder.join("tokenizer.json");
@@ -274,7 +274,15 @@ impl Checkpoint {
             && let serde_json::Value::Object(config) = &mut config
         {
             for (key, value) in &self.other {
-                config.entry(key.clone()).or_insert_with(|| value.clone());
+                match (config.get_mut(key), value) {
+                    (Some(serde_json::Value::Object(own)), serde_json::Value::Object(other)) if key == "head" => {
+                        for (key, value) in other {
+                            own.entry(key.clone()).or_insert_with(|| value.clone());
+                        }
+                    }
+                    (Some(_), _) => {}
+                    (None, _) => drop(config.insert(key.clone(), value.clone())),
+                }
             }
         }
         files.push(("config.json", pretty(&config)));

@@ -120,11 +120,20 @@ pub fn tune(
         let adapters = network.adapters();
         let network = network.materialize();
         let model = TunedModel::of(trained, goal, options, &network, adapters);
-        for number in 0..report.attempts.len() {
-            checkpoint::clear(&folder.join(format!("attempt-{number}")));
-            let _ = std::fs::remove_dir(folder.join(format!("attempt-{number}")));
-        }
+        clear(folder);
         return Ok((model, report, notes));
+    }
+}
+
+/// Removes the progress of a fine-tuning from its folder.
+pub fn clear(folder: &Path) {
+    for number in 0.. {
+        let own = folder.join(format!("attempt-{number}"));
+        if !own.is_dir() {
+            return;
+        }
+        checkpoint::clear(&own);
+        let _ = std::fs::remove_dir(own);
     }
 }
 

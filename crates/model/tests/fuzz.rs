@@ -11,7 +11,7 @@ use std::time::Instant;
 use experiment::config::{EncoderConfig, Position};
 use model::config::ModelConfig;
 use model::network::Model;
-use model::published::{Checkpoint, Names};
+use model::published::{Checkpoint, Names, Outputs};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
@@ -46,6 +46,9 @@ struct Seeds {
     /// A published `pytorch_model.bin` with its configuration.
     pickle: Vec<u8>,
     pickle_config: Vec<u8>,
+    /// A sequence classifier, with its configuration.
+    classifier: Vec<u8>,
+    classifier_config: Vec<u8>,
 }
 
 impl Seeds {
@@ -72,6 +75,13 @@ impl Seeds {
         let checkpoint = Checkpoint::of(&model, &encoder, tokenizer.as_bytes()).unwrap();
         checkpoint.write(folder.path(), Names::Original).unwrap();
         let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        let classes = ModelConfig { classes: Some(2), ..config };
+        let classifier = Model::new(&classes, 1, &model::device::open("cpu").unwrap());
+        let outputs = Outputs { kind: dataset::TargetKind::Class, names: vec!["no".to_owned(), "yes".to_owned()] };
+        let classifier = Checkpoint::of_classifier(&classifier, &encoder, tokenizer.as_bytes(), outputs, &[]).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        classifier.write(other.path(), Names::Multimolecule).unwrap();
+        let written = |name: &str| std::fs::read(other.path().join(name)).unwrap();
         let names: Vec<String> = checkpoint.tensors(Names::Original).into_keys().collect();
         let map: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"a.safetensors\"")).collect();
         let index = format!("{{\"metadata\":{{\"total_size\":1}},\"weight_map\":{{{}}}}}", map.join(","));
@@ -84,6 +94,8 @@ impl Seeds {
             index: index.into_bytes(),
             pickle: vector("pytorch_model.bin"),
             pickle_config: vector("config.json"),
+            classifier: written("model.safetensors"),
+            classifier_config: written("config.json"),
         }
     }
 }
@@ -146,6 +158,7 @@ fn read(seeds: &Seeds, number: u64, folder: &Path) -> bool {
             ("a.safetensors", seeds.safetensors.clone()),
             ("model.safetensors.index.json", seeds.index.clone()),
         ],
+        3..6 => vec![("config.json", seeds.classifier_config.clone()), ("model.safetensors", seeds.classifier.clone())],
         _ => vec![
             ("config.json", seeds.config.clone()),
             ("model.safetensors", seeds.safetensors.clone()),
@@ -163,7 +176,11 @@ fn read(seeds: &Seeds, number: u64, folder: &Path) -> bool {
     for (name, bytes) in &files {
         std::fs::write(folder.join(name), bytes).unwrap();
     }
-    Checkpoint::read(folder).is_ok()
+    let Ok(read) = Checkpoint::read(folder) else { return false };
+    // What is accepted is a model, and a classifier has outputs.
+    let model = read.model(&model::device::open("cpu").unwrap()).unwrap();
+    assert!(read.outputs.as_ref().is_none_or(|outputs| !outputs.names.is_empty() && model.classifier.is_some()));
+    true
 }
 
 /// Peak resident memory of this process in MiB; 0 where it is not known.

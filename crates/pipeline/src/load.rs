@@ -234,6 +234,10 @@ pub fn published(folder: &Path, device: &str) -> Result<Trained> {
     };
     let exported = prior.is_some();
     let Prior { span, weights } = prior.unwrap_or_default();
+    if !weights.is_valid() {
+        let reason = format!("{}: weights must be finite and not negative, and not all 0", path.display());
+        return Err(refused(reason, "export the run again, or remove the file for a model without a prior"));
+    }
     let fitted = Fitted::without_text(&Recipe::fixed(Arc::new(tokenizer)), span.clamp(1, MOST_SPAN), weights)?;
     let device = model::device::open(device)?;
     let model = checkpoint.model(&device).map_err(|error| refused(error.to_string(), "see the message"))?;

@@ -73,6 +73,13 @@ impl Weights {
         Weights { kind, bases: shares(single), transitions: pairs.map(shares) }
     }
 
+    /// Whether they are weights at all: finite and not negative, with some base behind each.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let mut rows = std::iter::once(&self.bases).chain(&self.transitions);
+        rows.all(|row| row.iter().all(|weight| weight.is_finite() && *weight >= 0.0) && row.iter().sum::<f64>() > 0.0)
+    }
+
     /// Which kind of weights these are.
     #[must_use]
     pub fn kind(&self) -> PriorKind {

@@ -85,8 +85,14 @@ pub(crate) fn run(builtin: &Arc<Builtin>, args: &args::Finetune, interrupt: &Int
     let _saving = interrupt.saving();
     let mut watch =
         Watch::new(|progress| bar.update(progress.stage, progress.done, progress.of), Arc::clone(interrupt.stop()));
-    let (model, report, notes) = tune::tune(&trained, &data, &options, folder, &mut watch)?;
+    let tuned = tune::tune(&trained, &data, &options, folder, &mut watch);
     drop(watch);
+    if let Err(model::Error::Diverged { .. }) = &tuned {
+        // Other settings must be free to begin here.
+        tune::clear(folder);
+        let _ = std::fs::remove_file(folder.join(REQUEST));
+    }
+    let (model, report, notes) = tuned?;
     model.save(folder, &args.trained.model, &report)?;
     let _ = std::fs::remove_file(folder.join(REQUEST));
     for note in notes {

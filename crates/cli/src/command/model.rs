@@ -33,8 +33,23 @@ fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
         return Err(Failure::new(DATA, format!("{} is not a folder", args.input.display()), remedy));
     }
     empty(&args.output)?;
-    let checkpoint = Checkpoint::read(&args.input).map_err(refused)?;
-    let files = write(&checkpoint, &args.output, args.names)?;
+    let mut checkpoint = Checkpoint::read(&args.input).map_err(refused)?;
+    // An exported model has the settings of its prior beside it, without which its logits mean something else.
+    let prior = args.input.join(PRIOR);
+    let prior = if prior.exists() {
+        checkpoint.origin = Some(
+            "Converted from a model that tokbench exported; its settings of the prior are in prior.json.".to_owned(),
+        );
+        Some(std::fs::read(&prior).map_err(|error| Failure::file(&prior, &error))?)
+    } else {
+        None
+    };
+    let mut files = write(&checkpoint, &args.output, args.names)?;
+    if let Some(prior) = prior {
+        let path = args.output.join(PRIOR);
+        experiment::files::write(&path, prior).map_err(|error| Failure::file(&path, &error))?;
+        files.push(PRIOR);
+    }
     outln!("read: {}, names of {}", args.input.display(), checkpoint.names.title());
     told(&checkpoint, &args.output, args.names, &files);
     Ok(0)

@@ -23,16 +23,24 @@ impl Outputs {
         }
     }
 
-    /// Reads `problem_type`, `num_labels` and `id2label` for a classifier with `count` outputs. Without `problem_type`, one output is a
-    /// number and several are classes, as in transformers.
+    /// Reads `problem_type`, `num_labels` and `id2label` for a classifier with `count` outputs; under multimolecule, where the settings of the
+    /// head come first, those. Without `problem_type`, one output is a number and several are classes, as in transformers.
     ///
     /// # Errors
-    /// A sentence that names the key, if it contradicts the number of outputs or is unknown.
-    pub(super) fn parse(json: &Map<String, Value>, count: usize) -> Result<Outputs, String> {
+    /// A sentence that names the key, if it contradicts the number of outputs or is unknown, or if the head has an activation.
+    pub(super) fn parse(json: &Map<String, Value>, count: usize, layout: Names) -> Result<Outputs, String> {
         if count == 0 {
             return Err("the classifier has no outputs".to_owned());
         }
-        if let Some(labels) = json.get("num_labels").and_then(Value::as_u64).filter(|labels| *labels != count as u64) {
+        let head = json.get("head").filter(|_| layout == Names::Multimolecule);
+        if let Some(act) = head.and_then(|head| head.get("act")).filter(|act| !act.is_null()) {
+            return Err(format!("head.act is {act}: only heads without an activation are supported"));
+        }
+        let given = |key: &str| {
+            let both = [head.and_then(|head| head.get(key)), json.get(key)];
+            both.into_iter().flatten().find(|value| !value.is_null())
+        };
+        if let Some(labels) = given("num_labels").and_then(Value::as_u64).filter(|labels| *labels != count as u64) {
             return Err(format!("num_labels is {labels}, but the classifier has {count} outputs"));
         }
         let names = match json.get("id2label") {
@@ -44,9 +52,7 @@ impl Outputs {
                 complete.ok_or_else(|| format!("id2label is {names}, expected a name for each of {count} outputs"))?
             }
         };
-        // multimolecule keeps it in the settings of the head.
-        let kind = [json.get("problem_type"), json.get("head").and_then(|head| head.get("problem_type"))];
-        let kind = match kind.into_iter().flatten().find(|value| !value.is_null()) {
+        let kind = match given("problem_type") {
             None => Outputs::unnamed(count).kind,
             Some(value) => match value.as_str() {
                 Some("single_label_classification" | "multiclass") => TargetKind::Class,
@@ -92,7 +98,7 @@ mod tests {
 
     fn parsed(json: Value, count: usize) -> Result<Outputs, String> {
         let Value::Object(json) = json else { panic!("an object") };
-        Outputs::parse(&json, count)
+        Outputs::parse(&json, count, Names::Multimolecule)
     }
 
     #[test]
@@ -115,12 +121,22 @@ mod tests {
         assert_eq!(parsed(json!({"id2label": null}), 1), Ok(Outputs { kind: TargetKind::Numbers, names: names(1) }));
     }
 
+    /// `save_pretrained` of multimolecule writes the number of outputs in the settings of the head, and 1 beside them.
+    #[test]
+    fn the_settings_of_the_head_come_first() {
+        let json = json!({"num_labels": 1, "problem_type": "regression", "head": {"num_labels": 3, "problem_type": "multilabel"}});
+        assert_eq!(parsed(json.clone(), 3).unwrap().kind, TargetKind::Labels);
+        let Value::Object(json) = json else { panic!("an object") };
+        assert!(Outputs::parse(&json, 3, Names::Original).unwrap_err().contains("num_labels is 1"));
+    }
+
     #[test]
     fn contradictions_are_refused_by_their_key() {
         for (json, told) in [
             (json!({"num_labels": 3}), "num_labels is 3, but the classifier has 2 outputs"),
             (json!({"id2label": {"0": "a"}}), "expected a name for each of 2 outputs"),
             (json!({"id2label": {"0": "a", "2": "b"}}), "expected a name for each of 2 outputs"),
+            (json!({"head": {"act": "sigmoid"}}), "head.act is \"sigmoid\""),
             (json!({"problem_type": "ranking"}), "problem_type is \"ranking\""),
             (json!({"problem_type": "binary"}), "problem_type is \"binary\""),
         ] {

@@ -11,6 +11,8 @@ use statistics::{deviation, mean};
 
 /// Least probability in a logarithm.
 const LEAST: f64 = 1e-30;
+/// Predictions that vary less over the rows are the same: standard deviation of probabilities, or of numbers in those of the training split.
+const LEAST_DEVIATION: f64 = 1e-3;
 
 /// What a fine-tuned model predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,8 +161,9 @@ impl Loss {
             _ if !weighted => 1.0,
             // A class that does not occur in training has no weight to be given.
             TargetKind::Class | TargetKind::Bases if *count > 0.0 => all / (outputs as f64 * count),
-            TargetKind::Labels if *count > 0.0 => (train.len() as f64 - count) / count,
-            TargetKind::Contacts if *count > 0.0 => (pairs - count) / count,
+            // Nor does what every row has: its weight would be 0.
+            TargetKind::Labels if *count > 0.0 && *count < train.len() as f64 => (train.len() as f64 - count) / count,
+            TargetKind::Contacts if *count > 0.0 && *count < pairs => (pairs - count) / count,
             _ => 1.0,
         };
         let weights = counts.iter().map(|count| weight(count) as f32).collect();
@@ -305,7 +308,8 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
                 .collect();
             let mut nats = 0.0;
             let (mut mcc, mut f1, mut areas, mut right) = (Vec::new(), Vec::new(), Vec::new(), 0);
-            let mut collapsed = true;
+            // Of labels that vary: rare ones may rightly be predicted for no row, but not with equal probabilities.
+            let mut varied: Vec<bool> = Vec::new();
             for label in 0..outputs {
                 let scores: Vec<f64> = found.iter().map(|row| row[label]).collect();
                 let positive: Vec<bool> = truth.iter().map(|row| row[label]).collect();
@@ -316,7 +320,9 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
                 let number = |is: bool| u32::from(is);
                 let labels: Vec<u32> = positive.iter().map(|is| number(*is)).collect();
                 let predicted: Vec<u32> = scores.iter().map(|score| number(*score > 0.5)).collect();
-                collapsed &= predicted.windows(2).all(|pair| pair[0] == pair[1]);
+                if positive.windows(2).any(|pair| pair[0] != pair[1]) {
+                    varied.push(deviation(&scores) >= LEAST_DEVIATION);
+                }
                 if let Ok(table) = Confusion::new(&labels, &predicted, 2) {
                     mcc.push(table.mcc());
                     f1.push(table.f1());
@@ -330,11 +336,11 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
             if !areas.is_empty() {
                 metrics.insert("auroc".to_owned(), mean(&areas));
             }
-            (nats / decisions, metrics, collapsed)
+            (nats / decisions, metrics, !varied.is_empty() && varied.iter().all(|varied| !varied))
         }
         TargetKind::Numbers => {
             let (mut errors, mut scaled, mut linear, mut ranked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            let mut collapsed = true;
+            let mut varied: Vec<bool> = Vec::new();
             for (number, [_, spread]) in goal.scale.iter().enumerate() {
                 let predicted: Vec<f64> = found.iter().map(|row| row[number]).collect();
                 let truth: Vec<f64> = targets
@@ -348,121 +354,17 @@ pub(super) fn evaluate(goal: &Goal, found: &[Vec<f64>], targets: &[&Target]) -> 
                 scaled.push(error / spread.powi(2));
                 linear.push(pearson(&predicted, &truth));
                 ranked.push(spearman(&predicted, &truth));
-                collapsed &= deviation(&predicted) < 1e-3 * spread;
+                if deviation(&truth) > 0.0 {
+                    varied.push(deviation(&predicted) >= LEAST_DEVIATION * spread);
+                }
             }
             metrics.insert("mse".to_owned(), mean(&errors));
             metrics.insert("pearson".to_owned(), mean(&linear));
             metrics.insert("spearman".to_owned(), mean(&ranked));
-            (mean(&scaled), metrics, collapsed)
+            (mean(&scaled), metrics, !varied.is_empty() && varied.iter().all(|varied| !varied))
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn goal(kind: TargetKind, names: &[&str], train: &[Row]) -> Goal {
-        Goal::new(kind, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), train)
-    }
-
-    fn row(target: Target) -> Row {
-        Row { sequence: b"ACGT".to_vec(), target }
-    }
-
-    /// The loss on the device and that on the host are the same number.
-    #[test]
-    fn losses_agree_with_probabilities() {
-        let device = crate::device::open("cpu").unwrap();
-        for (kind, targets) in [
-            (TargetKind::Class, vec![Target::Class(0), Target::Class(2), Target::Class(1)]),
-            (
-                TargetKind::Labels,
-                vec![
-                    Target::Labels(vec![true, false, true]),
-                    Target::Labels(vec![false, false, false]),
-                    Target::Labels(vec![true, true, true]),
-                ],
-            ),
-            (
-                TargetKind::Numbers,
-                vec![
-                    Target::Numbers(vec![1.0, -3.0, 0.0]),
-                    Target::Numbers(vec![2.0, 4.0, 0.0]),
-                    Target::Numbers(vec![9.0, 5.0, 1.0]),
-                ],
-            ),
-        ] {
-            let train: Vec<Row> = targets.iter().cloned().map(row).collect();
-            let goal = goal(kind, &["a", "b", "c"], &train);
-            let values = [0.5_f32, -1.0, 2.0, 0.1, 0.2, 0.3, -4.0, 1.0, 3.0];
-            let outputs = Tensor::<2>::from_data(TensorData::new(values.to_vec(), [3, 3]), &device);
-            let targets: Vec<&Target> = targets.iter().collect();
-            let loss = Loss::new(&goal, &train, false, &device).mean(outputs, &targets, &[4; 3]).into_scalar::<f32>();
-            let mut found: Vec<Vec<f64>> =
-                values.chunks(3).map(|row| row.iter().map(|value| f64::from(*value)).collect()).collect();
-            found.iter_mut().for_each(|row| goal.activate(row));
-            let (expected, ..) = evaluate(&goal, &found, &targets);
-            assert!((f64::from(loss) - expected).abs() < 1e-5, "{kind:?} {loss} {expected}");
-        }
-    }
-
-    /// Class weights are those of scikit-learn's "balanced": rows / (classes x count).
-    #[test]
-    fn class_weights_balance_the_classes() {
-        let train: Vec<Row> = [0, 0, 0, 1].map(|class| row(Target::Class(class))).to_vec();
-        let goal = goal(TargetKind::Class, &["a", "b"], &train);
-        let device = crate::device::open("cpu").unwrap();
-        let loss = Loss::new(&goal, &train, true, &device);
-        assert_eq!(loss.weights, [4.0 / 6.0, 2.0]);
-        // All rows together: half of the loss is of each class.
-        let outputs = Tensor::<2>::from_data([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], &device);
-        let targets: Vec<&Target> = train.iter().map(|row| &row.target).collect();
-        let nats = |wrong: bool| (1.0 + if wrong { 1.0_f64 } else { -1.0 }.exp()).ln();
-        let found = f64::from(loss.mean(outputs, &targets, &[4; 4]).into_scalar::<f32>());
-        assert!((found - (nats(false) + nats(true)) / 2.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn pairs_are_counted_in_order() {
-        for bases in 0..9 {
-            let all: Vec<usize> =
-                (0..bases).flat_map(|one| (one + 1..bases).map(move |other| pair(bases, one, other))).collect();
-            assert_eq!(all, (0..all.len()).collect::<Vec<_>>());
-            assert!(bases < 2 || bases_of(all.len()) == bases);
-        }
-        let goal = goal(TargetKind::Contacts, &["contact"], &[]);
-        // (0, 1) and (2, 3) are each other's mirror images, (0, 2) and (1, 3) too.
-        let mut own = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        goal.average(&mut own, &[10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
-        assert_eq!(own, [30.5, 26.0, 16.5, 22.0, 12.5, 8.0]);
-        let targets = [Target::Contacts(vec![(0, 3)])];
-        let (loss, metrics, collapsed) =
-            evaluate(&goal, &[vec![0.1, 0.1, 0.9, 0.1, 0.1, 0.1]], &targets.iter().collect::<Vec<_>>());
-        assert!((loss + 0.9_f64.ln()).abs() < 1e-12 && !collapsed);
-        assert_eq!((metrics["mcc"], metrics["precision_at_length"]), (1.0, 0.25));
-    }
-
-    #[test]
-    fn strands_are_averaged() {
-        let sequence = goal(TargetKind::Class, &["a", "b"], &[]);
-        let mut own = vec![0.2, 0.8];
-        sequence.average(&mut own, &[0.4, 0.6]);
-        assert!((own[0] - 0.3).abs() < 1e-12);
-        // Base by base, from the other end.
-        let bases = goal(TargetKind::Bases, &["a", "b"], &[]);
-        let mut own = vec![1.0, 0.0, 0.0, 1.0];
-        bases.average(&mut own, &[1.0, 0.0, 0.0, 1.0]);
-        assert_eq!(own, [0.5, 0.5, 0.5, 0.5]);
-    }
-
-    #[test]
-    fn equal_predictions_are_a_collapse() {
-        let goal = goal(TargetKind::Class, &["a", "b"], &[]);
-        let targets = [Target::Class(0), Target::Class(1)];
-        let targets: Vec<&Target> = targets.iter().collect();
-        assert!(evaluate(&goal, &[vec![0.9, 0.1], vec![0.8, 0.2]], &targets).2);
-        let (_, metrics, collapsed) = evaluate(&goal, &[vec![0.9, 0.1], vec![0.2, 0.8]], &targets);
-        assert!(!collapsed && metrics["auroc"] == 1.0 && metrics["mcc"] == 1.0);
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ pub(super) fn draw(comparison: &Comparison, title: &'static str) -> Result<Optio
         let mut facets = Vec::new();
         // The species of noise are alike.
         if several && group.noise.is_none() {
-            let held_out = group.held_out.iter().map(|species| format!("{species} (held out of training)"));
+            let held_out = group.held_out.iter().map(|species| format!("{species} (held out)"));
             for (at, species) in group.species.iter().cloned().chain(held_out).enumerate() {
                 let markov = group
                     .markov
