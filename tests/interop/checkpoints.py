@@ -35,6 +35,22 @@ def report(good, what):
     print("ok    " if good else "FAILED", what, flush=True)
 
 
+def load(kind, folder, what):
+    """A model of a package, for inference; what is missing or unexpected in its file is reported."""
+    model, info = kind.from_pretrained(folder, output_loading_info=True)
+    keys = {kind: sorted(info[kind]) for kind in ["missing_keys", "unexpected_keys"] if info[kind]}
+    report(not keys, f"{what}, no missing and no unexpected key {keys or ''}")
+    return model.eval()
+
+
+def runner(program, folder):
+    """Runs commands of the program in a folder, and returns what they print."""
+    def run(*command):
+        command = [str(program), *map(str, command)]
+        return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout
+    return run
+
+
 def check(program, vectors):
     expected = load_file(vectors / "masked_lm.safetensors")
     ids, mask = expected["input_ids"], expected["attention_mask"]
@@ -66,12 +82,9 @@ def check(program, vectors):
             except ImportError:
                 print("skipped", f"{source.name}: multimolecule layout (the package is not installed)")
                 continue
-            load = multimolecule.DnaBert2ForMaskedLM.from_pretrained
-            model, info = load(folder / "multimolecule", output_loading_info=True)
-            keys = {kind: sorted(info[kind]) for kind in ["missing_keys", "unexpected_keys"] if info[kind]}
-            report(not keys, f"{source.name}: multimolecule layout, no missing and no unexpected key {keys or ''}")
+            model = load(multimolecule.DnaBert2ForMaskedLM, folder / "multimolecule", f"{source.name}: multimolecule layout")
             with torch.no_grad():
-                off = distance(model.eval()(input_ids=ids, attention_mask=mask)["logits"])
+                off = distance(model(input_ids=ids, attention_mask=mask)["logits"])
             report(off < TOLERANCE, f"{source.name}: multimolecule layout, its package: logits differ by at most {off:.1e}")
 
 
@@ -99,10 +112,7 @@ def check_trained(program):
         folder = pathlib.Path(folder)
         (folder / "spec.toml").write_text(SPEC)
 
-        def run(*command):
-            command = [str(program), *map(str, command)]
-            return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout
-
+        run = runner(program, folder)
         run("compare", "spec.toml", "--output", "out", "--store", "store")
         records = [json.loads(line) for line in (folder / "out" / "records.jsonl").read_text().splitlines()]
         for record in records:
@@ -158,10 +168,7 @@ def check_classifier(program):
         folder = pathlib.Path(folder)
         (folder / "spec.toml").write_text(SPEC.replace('"base", "bpe64", "kmer3-nonoverlap"', '"bpe64"'))
 
-        def run(*command):
-            command = [str(program), *map(str, command)]
-            return subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True).stdout
-
+        run = runner(program, folder)
         run("compare", "spec.toml", "--output", "out", "--store", "store")
         key = json.loads((folder / "out" / "records.jsonl").read_text().splitlines()[0])["key"]
         rows = ["sequence,label"]
@@ -189,12 +196,9 @@ def check_classifier(program):
         except ImportError:
             print("skipped", "a classifier in the multimolecule layout (the package is not installed)")
             return
-        load = multimolecule.DnaBert2ForSequencePrediction.from_pretrained
-        model, info = load(folder / "multimolecule", output_loading_info=True)
-        keys = {kind: sorted(info[kind]) for kind in ["missing_keys", "unexpected_keys"] if info[kind]}
-        report(not keys, f"a classifier in the multimolecule layout, no missing and no unexpected key {keys or ''}")
+        model = load(multimolecule.DnaBert2ForSequencePrediction, folder / "multimolecule", "a classifier in the multimolecule layout")
         with torch.no_grad():
-            logits = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids))["logits"]
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids))["logits"]
         off = (logits.softmax(-1)[0] - expected).abs().max().item()
         report(off < PRINTED, f"a classifier in multimolecule: probabilities differ by at most {off:.1e}")
         names = [model.config.id2label[number] for number in range(3)]

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, TensorData};
+use burn::module::Param;
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_store::pytorch_reader::{PickleValue, PytorchReader};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
@@ -146,4 +148,42 @@ fn read_pytorch(path: &Path) -> Result<Vec<(String, TensorData)>, String> {
         tensors.push((name, TensorData::from_bytes_vec(bytes, tensor.shape().to_vec(), kind)));
     }
     Ok(tensors)
+}
+
+/// Tensors as the bytes of a safetensors file, in their own types; `metadata` as PyTorch's libraries expect it in files of weights, if wanted.
+///
+/// # Errors
+/// If the names or shapes cannot be written.
+pub(crate) fn to_safetensors<'a>(
+    tensors: impl IntoIterator<Item = (&'a String, &'a TensorData)>,
+    metadata: bool,
+) -> Result<Vec<u8>, String> {
+    let views = tensors.into_iter().map(|(name, data)| {
+        let kind = match data.dtype() {
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            DType::F64 => Dtype::F64,
+            _ => Dtype::F32,
+        };
+        let view = TensorView::new(kind, data.shape().to_vec(), data.as_bytes());
+        (name.as_str(), view.expect("a tensor has as many bytes as its shape and type say"))
+    });
+    let metadata = metadata.then(|| [("format".to_owned(), "pt".to_owned())].into_iter().collect());
+    safetensors::serialize(views, metadata).map_err(|error| error.to_string())
+}
+
+/// The values of a tensor of a file in f32.
+///
+/// # Errors
+/// If they cannot be converted; names the tensor.
+pub(crate) fn values(name: &str, data: TensorData) -> Result<Vec<f32>, Error> {
+    let values = data.convert::<f32>().try_to_vec::<f32>();
+    values.map_err(|error| Error::Values { name: name.to_owned(), reason: format!("{error:?}") })
+}
+
+/// Sets the values of a parameter; it stays on its device, and as trainable as it was.
+pub(crate) fn set<const D: usize>(parameter: &mut Param<Tensor<D>>, values: Vec<f32>) {
+    let data = TensorData::new(values, parameter.dims());
+    let value = Tensor::from_data(data, &parameter.device()).set_require_grad(parameter.is_require_grad());
+    *parameter = parameter.clone().map(|_| value);
 }

@@ -233,7 +233,7 @@ pub(crate) fn optimize<M: Module>(
             return Err(Error::Interrupted { step: state.step, steps });
         }
         let picked = order.batch(state.step, settings.batch);
-        let mut gradients = Gradients::new();
+        let mut gradients = Gradients::default();
         for (number, part) in picked.chunks(settings.micro_batch()).enumerate() {
             // With one micro-batch, the noise of the step.
             let noise = Noise { seed, step: state.step * settings.gradient_accumulation as u64 + number as u64 };

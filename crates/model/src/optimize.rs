@@ -113,39 +113,26 @@ pub fn rate(peak: f64, warmup: f64, step: u64, steps: u64) -> f64 {
     }
 }
 
-/// The gradients of a batch, of which one part after the other is in memory (gradient accumulation).
-pub struct Gradients<M> {
-    sum: GradientsAccumulator<M>,
-    empty: bool,
+/// The gradients of a batch, of which one micro-batch after the other is in memory (gradient accumulation).
+pub struct Gradients<M>(GradientsAccumulator<M>);
+
+impl<M> Default for Gradients<M> {
+    fn default() -> Gradients<M> {
+        Gradients(GradientsAccumulator::new())
+    }
 }
 
 impl<M: Module> Gradients<M> {
-    /// No gradients.
-    #[must_use]
-    pub fn new() -> Gradients<M> {
-        Gradients { sum: GradientsAccumulator::new(), empty: true }
-    }
-
-    /// Adds the gradients of the loss of a part. The losses of the parts sum to that of the batch.
+    /// Adds the gradients of the loss of a micro-batch. Their losses sum to that of the batch.
     pub fn add(&mut self, model: &M, loss: &Tensor<1>) {
-        self.sum.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-        self.empty = false;
+        self.0.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
     }
 
-    /// One optimizer step on the sum, whose global L2 norm is clipped at `clip`; none if nothing was added.
+    /// One optimizer step on the sum, whose global L2 norm is clipped at `clip`.
     pub fn descend(mut self, model: M, optimizer: &mut ModuleOptimizer, clip: f64, rate: f64) -> M {
-        if self.empty {
-            return model;
-        }
-        let mut gradients = self.sum.grads();
+        let mut gradients = self.0.grads();
         self::clip(&model, &mut gradients, clip);
         optimizer.step(rate, model, gradients)
-    }
-}
-
-impl<M: Module> Default for Gradients<M> {
-    fn default() -> Gradients<M> {
-        Gradients::new()
     }
 }
 

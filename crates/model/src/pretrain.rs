@@ -203,7 +203,7 @@ impl<'a> Steps<'a> {
         if layouts.iter().all(|layout| layout.targets.is_empty()) {
             return Ok(model);
         }
-        let (mut gradients, mut value) = (Gradients::new(), 0.0);
+        let (mut gradients, mut value) = (Gradients::default(), 0.0);
         for (number, part) in layouts.chunks(training.micro_batch()).enumerate() {
             let batch = Batch::new(part, &self.tape);
             let prior = batch::log_prior(part, &self.ids, &mut self.sets, &self.tape);

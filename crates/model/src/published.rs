@@ -16,10 +16,8 @@ mod tokenizer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use experiment::config::{EncoderConfig, Pooling};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use config::Architecture;
 pub use config::Config;
@@ -30,7 +28,7 @@ use place::{Taken, place};
 
 use crate::config::ModelConfig;
 pub use crate::files::Error;
-use crate::files::read_file;
+use crate::files::{read_file, to_safetensors};
 use crate::network::Model;
 
 /// Files in which weights are looked for, in this order.
@@ -256,13 +254,7 @@ impl Checkpoint {
     /// If a file cannot be written.
     pub fn write(&self, folder: &Path, names: Names) -> Result<Vec<&'static str>, Error> {
         let tensors = self.tensors(names);
-        let views = tensors.iter().map(|(name, data)| {
-            let view = TensorView::new(kind(data), data.shape().to_vec(), data.as_bytes());
-            (name.as_str(), view.expect("a tensor has as many bytes as its shape and type say"))
-        });
-        let metadata = Some([("format".to_owned(), "pt".to_owned())].into_iter().collect());
-        let weights = folder.join(WEIGHTS[0]);
-        let bytes = safetensors::serialize(views, metadata).map_err(|error| fail(&weights, error.to_string()))?;
+        let bytes = to_safetensors(&tensors, true).map_err(|reason| fail(&folder.join(WEIGHTS[0]), reason))?;
         let mut files = vec![(WEIGHTS[0], bytes)];
         let mut config = self.config.json(names, self.architecture());
         if let (Some(outputs), serde_json::Value::Object(config)) = (&self.outputs, &mut config)
@@ -420,15 +412,6 @@ fn split(data: &TensorData, parts: usize) -> Vec<TensorData> {
     let size = data.as_bytes().len() / parts;
     let part = |at: usize| data.as_bytes()[at * size..(at + 1) * size].to_vec();
     (0..parts).map(|at| TensorData::from_bytes_vec(part(at), shape.clone(), data.dtype())).collect()
-}
-
-fn kind(data: &TensorData) -> Dtype {
-    match data.dtype() {
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::F64 => Dtype::F64,
-        _ => Dtype::F32,
-    }
 }
 
 fn pretty(value: &serde_json::Value) -> Vec<u8> {

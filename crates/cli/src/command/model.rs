@@ -46,9 +46,7 @@ fn convert(args: &args::ConvertModel) -> Result<u8, Failure> {
     };
     let mut files = write(&checkpoint, &args.output, args.names)?;
     if let Some(prior) = prior {
-        let path = args.output.join(PRIOR);
-        experiment::files::write(&path, prior).map_err(|error| Failure::file(&path, &error))?;
-        files.push(PRIOR);
+        files.push(write_prior(&args.output, &prior)?);
     }
     outln!("read: {}, names of {}", args.input.display(), checkpoint.names.title());
     told(&checkpoint, &args.output, args.names, &files);
@@ -101,16 +99,21 @@ fn export(builtin: &Arc<Builtin>, args: &args::ExportModel) -> Result<u8, Failur
             "total": prior.total(),
             "meaning": "log prior(v) is added to the logits of every masked token in training and scoring: docs/protocol.md, Segmentation prior",
         });
-        let path = args.output.join(PRIOR);
         let text = serde_json::to_string_pretty(&json).unwrap_or_default() + "\n";
-        experiment::files::write(&path, text).map_err(|error| Failure::file(&path, &error))?;
-        files.push(PRIOR);
+        files.push(write_prior(&args.output, text.as_bytes())?);
     }
     told(&checkpoint, &args.output, args.names, &files);
     if prior.is_some() {
         outln!("the layout has no segmentation prior: logits are those of the network alone, see {PRIOR}");
     }
     Ok(0)
+}
+
+/// Writes the settings of a prior beside the weights; returns the name of the file.
+fn write_prior(folder: &Path, bytes: &[u8]) -> Result<&'static str, Failure> {
+    let path = folder.join(PRIOR);
+    experiment::files::write(&path, bytes).map_err(|error| Failure::file(&path, &error))?;
+    Ok(PRIOR)
 }
 
 /// Exports a fine-tuned model.

@@ -11,8 +11,7 @@ use burn::tensor::{Int, Tensor};
 use experiment::config::EncoderConfig;
 
 use super::lookup::Lookup;
-use super::route::{Embedded, Route, Unit, framed};
-use super::suppression::Picked;
+use super::route::{Embedded, Route};
 use super::tokenization::Tokenization;
 use super::upsampling::UpsamplingDecoder;
 use crate::encoder::{Layer, run};
@@ -92,7 +91,7 @@ impl MxDna {
     pub fn embed(&self, ids: Tensor<2, Int>, rows: Rows<'_>, noise: Option<&Noise>) -> Embedded {
         let (skip, lengths) = (self.nucleotides.forward(ids, rows, noise), rows.lengths);
         let made = self.tokenization.forward(skip.clone(), lengths, noise);
-        let route = made.picked.iter().zip(lengths).map(|(picked, &length)| units(picked, length)).collect();
+        let route = made.units(lengths);
         let auxiliary = made.balance.map(|balance| balance * self.balance);
         Embedded {
             tokens: made.tokens,
@@ -110,11 +109,6 @@ impl MxDna {
         let module = self.tokenization.macs(positions.saturating_sub(2), units);
         self.nucleotides.macs(positions) + module + self.way_back.macs(positions, tokens)
     }
-}
-
-/// The tokens of a row: \[CLS\], its units, \[SEP\].
-fn units(picked: &[Picked], length: usize) -> Vec<Unit> {
-    framed(length, picked.iter().map(|picked| picked.unit))
 }
 
 /// MxDNA without its tokenization module, so that every nucleotide is a token.

@@ -10,6 +10,7 @@ use tokenize::Layout;
 
 use super::deformable::Deformable;
 use super::experts::{EPSILON, EPSILON_IN_PLACE, Expert};
+use super::route::{Unit, framed};
 use super::suppression::{Picked, suppress};
 use crate::layers::{Init, LayerNorm, Linear};
 use crate::noise::Noise;
@@ -47,6 +48,12 @@ pub struct Tokenized {
 }
 
 impl Tokenized {
+    /// The tokens of each row: \[CLS\], its units, \[SEP\]; `lengths` are positions per row without padding.
+    #[must_use]
+    pub fn units(&self, lengths: &[usize]) -> Vec<Vec<Unit>> {
+        units(&self.picked, lengths)
+    }
+
     /// Positions of the tokens of each row: \[CLS\], the centres of units, \[SEP\]; `lengths` are positions per row without padding.
     #[must_use]
     pub fn places(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
@@ -172,13 +179,15 @@ impl Tokenization {
     }
 }
 
-/// Positions of the tokens of each row: \[CLS\], the centres of units, \[SEP\].
-fn places(picked: &[Vec<Picked>], lengths: &[usize]) -> Vec<Vec<usize>> {
-    let row = |(picked, &length): (&Vec<Picked>, &usize)| {
-        let (cls, sep) = ((length > 0).then_some(0), (length > 1).then(|| length - 1));
-        cls.into_iter().chain(picked.iter().map(|picked| picked.unit.center)).chain(sep).collect()
-    };
+/// The tokens of each row: \[CLS\], its units, \[SEP\]; `lengths` are positions per row without padding.
+fn units(picked: &[Vec<Picked>], lengths: &[usize]) -> Vec<Vec<Unit>> {
+    let row = |(picked, &length): (&Vec<Picked>, &usize)| framed(length, picked.iter().map(|picked| picked.unit));
     picked.iter().zip(lengths).map(row).collect()
+}
+
+/// Positions of the tokens of each row: the centres of [`units`].
+fn places(picked: &[Vec<Picked>], lengths: &[usize]) -> Vec<Vec<usize>> {
+    units(picked, lengths).iter().map(|row| row.iter().map(|unit| unit.center).collect()).collect()
 }
 
 /// The units of a batch, grouped by expert. Positions index the concatenated rows.

@@ -1,9 +1,10 @@
 //! Where each tensor of a file stands in the model.
 
 use burn::module::Param;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::{Classes, MaskedLm, Native, NativeHead, NativeLayer};
+use crate::files::set;
 use crate::frontend::experts::Expert;
 use crate::frontend::upsampling::UpsamplingDecoder;
 use crate::layers::{LayerNorm, Linear};
@@ -28,15 +29,10 @@ impl Parameter<'_> {
 
     /// Sets its values, row-major.
     pub(super) fn set(&mut self, values: Vec<f32>) {
-        fn put<const D: usize>(parameter: &mut Param<Tensor<D>>, values: Vec<f32>) {
-            let data = TensorData::new(values, parameter.dims());
-            let value = Tensor::from_data(data, &parameter.device()).set_require_grad(parameter.is_require_grad());
-            *parameter = parameter.clone().map(|_| value);
-        }
         match self {
-            Parameter::Vector(parameter) => put(parameter, values),
-            Parameter::Matrix(parameter) => put(parameter, values),
-            Parameter::Cube(parameter) => put(parameter, values),
+            Parameter::Vector(parameter) => set(parameter, values),
+            Parameter::Matrix(parameter) => set(parameter, values),
+            Parameter::Cube(parameter) => set(parameter, values),
         }
     }
 }

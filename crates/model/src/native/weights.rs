@@ -5,12 +5,10 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use super::Native;
 use super::slots::visit;
-use crate::files::{Error, read_file};
+use crate::files::{Error, read_file, to_safetensors, values};
 
 impl Native {
     /// Sets all parameters to tensors under the names of the released weights, in any float type.
@@ -24,11 +22,10 @@ impl Native {
                 let found = data.shape().to_vec();
                 return Err(Error::Shape { name: slot.name, expected: slot.shape, found });
             }
-            let read = data.convert::<f32>().try_to_vec::<f32>();
-            let read = read.map_err(|error| Error::Values { name: slot.name, reason: format!("{error:?}") })?;
-            let mut values = slot.parameter.values();
-            read.into_iter().enumerate().for_each(|(at, value)| values[(slot.index)(at)] = value);
-            slot.parameter.set(values);
+            let mut own = slot.parameter.values();
+            let read = values(&slot.name, data)?;
+            read.into_iter().enumerate().for_each(|(at, value)| own[(slot.index)(at)] = value);
+            slot.parameter.set(own);
             Ok(())
         })?;
         if tensors.is_empty() { Ok(self) } else { Err(Error::Unexpected(tensors.into_keys().collect())) }
@@ -61,14 +58,8 @@ impl Native {
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let tensors = self.tensors();
-        let views = tensors.iter().map(|(name, data)| {
-            let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes());
-            (name.as_str(), view.expect("a tensor has as many bytes as its shape says"))
-        });
-        let metadata = Some([("format".to_owned(), "pt".to_owned())].into_iter().collect());
         let failed = |reason: String| Error::File { path: path.to_owned(), reason };
-        let bytes = safetensors::serialize(views, metadata).map_err(|error| failed(error.to_string()))?;
+        let bytes = to_safetensors(&self.tensors(), true).map_err(failed)?;
         experiment::files::write(path, &bytes).map_err(|error| failed(error.to_string()))
     }
 }

@@ -23,7 +23,7 @@ use burn::tensor::{Tensor, TensorData};
 use experiment::config::{EncoderConfig, Position};
 
 use super::parts::{CLASSIFIER, EMBEDDINGS, HEAD, POOLER, layer};
-use crate::files::Error;
+use crate::files::{Error, set, values};
 use crate::frontend::Frontend;
 use crate::layers::{LayerNorm, Linear};
 use crate::network::Model;
@@ -124,12 +124,11 @@ struct Source<'a>(&'a BTreeMap<String, TensorData>);
 impl Source<'_> {
     fn values(&self, name: &str) -> Result<Vec<f32>, Error> {
         let data = self.0.get(name).ok_or_else(|| Error::Missing(name.to_owned()))?;
-        let values = data.clone().convert::<f32>().try_to_vec::<f32>();
-        values.map_err(|error| Error::Values { name: name.to_owned(), reason: format!("{error:?}") })
+        values(name, data.clone())
     }
 
     fn parameter<const D: usize>(&self, parameter: &mut Param<Tensor<D>>, name: &str) -> Result<(), Error> {
-        set(parameter, TensorData::new(self.values(name)?, parameter.dims()));
+        set(parameter, self.values(name)?);
         Ok(())
     }
 
@@ -137,7 +136,7 @@ impl Source<'_> {
         let values = self.values(&format!("{name}.weight"))?;
         let [inputs, outputs] = linear.weight.dims();
         let transposed = (0..inputs * outputs).map(|index| values[(index % outputs) * inputs + index / outputs]);
-        set(&mut linear.weight, TensorData::new(transposed.collect::<Vec<f32>>(), [inputs, outputs]));
+        set(&mut linear.weight, transposed.collect());
         match &mut linear.bias {
             Some(bias) => self.parameter(bias, &format!("{name}.bias")),
             None => Ok(()),
@@ -148,10 +147,4 @@ impl Source<'_> {
         self.parameter(&mut norm.gamma, &format!("{name}.weight"))?;
         self.parameter(&mut norm.beta, &format!("{name}.bias"))
     }
-}
-
-fn set<const D: usize>(parameter: &mut Param<Tensor<D>>, data: TensorData) {
-    let device = parameter.device();
-    let value = Tensor::from_data(data, &device).set_require_grad(parameter.is_require_grad());
-    *parameter = parameter.clone().map(|_| value);
 }

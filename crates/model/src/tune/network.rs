@@ -1,14 +1,16 @@
 //! The network that is fine-tuned: a model with a head, and low-rank adapters.
 
+use std::collections::BTreeMap;
+
 use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::targets::TargetKind;
-use safetensors::tensor::TensorView;
 use tokenize::{Token, Tokenizer};
 
 use super::goal::Goal;
 use super::options::{LoraOptions, Options};
 use crate::error::Error;
+use crate::files::to_safetensors;
 use crate::finetune::{Encoded, Padded, encode};
 use crate::fit::Classify;
 use crate::head::{Classifier, ContactHead, TokenHead};
@@ -173,20 +175,16 @@ impl Network {
 
     /// The low-rank adapters as a safetensors file under the names of Hugging Face's PEFT; `None` without adapters.
     pub(super) fn adapters(&self) -> Option<Vec<u8>> {
-        let mut tensors: Vec<(String, TensorData)> = Vec::new();
+        let mut tensors: BTreeMap<String, TensorData> = BTreeMap::new();
         for (number, layer) in self.model.encoder.layers.iter().enumerate() {
             let adapter = layer.qkv.weight.adapter()?;
             let name = format!("base_model.model.bert.encoder.layer.{number}.attention.self.Wqkv");
             // [out, in] in files.
             for (part, factor) in [("lora_A", &adapter.a), ("lora_B", &adapter.b)] {
-                tensors.push((format!("{name}.{part}.weight"), factor.val().transpose().into_data()));
+                tensors.insert(format!("{name}.{part}.weight"), factor.val().transpose().into_data());
             }
         }
-        let views = tensors.iter().map(|(name, data)| {
-            let view = TensorView::new(safetensors::Dtype::F32, data.shape().to_vec(), data.as_bytes());
-            (name.as_str(), view.expect("a tensor has as many bytes as its shape says"))
-        });
-        safetensors::serialize(views, None).ok()
+        to_safetensors(&tensors, false).ok()
     }
 }
 

@@ -172,25 +172,28 @@ fn vectors_gradients_of_every_parameter() {
     }
 }
 
+/// The loss before each of some AdamW steps, with the hyperparameters from the README of the vectors, and the model after them.
+fn adamw_losses(mut model: Model, file: &File, steps: usize, device: &Device) -> (Vec<f32>, Model) {
+    let settings = AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
+    let (mut optimizer, mut losses) = (settings.init(), Vec::new());
+    for _ in 0..steps {
+        let loss = forward(&model, file, device).loss;
+        losses.extend(numbers(&loss));
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(1e-3, model, gradients);
+    }
+    (losses, model)
+}
+
 #[test]
 fn vectors_eight_adamw_steps() {
     for path in files::found("dnabert2", "masked_lm", ".safetensors") {
         let file = File::read(&path);
         for (name, device) in files::devices() {
             let device = device.autodiff();
-            let mut model = loaded(&weight_files(path.parent().unwrap())[0], &device);
-            // Hyperparameters from the README of the vectors.
-            let settings =
-                AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
-            let mut optimizer = settings.init();
-            let mut losses = Vec::new();
+            let model = loaded(&weight_files(path.parent().unwrap())[0], &device);
             let expected = file.floats("adamw_losses");
-            for _ in &expected {
-                let loss = forward(&model, &file, &device).loss;
-                losses.extend(numbers(&loss));
-                let gradients = GradientsParams::from_grads(loss.backward(), &model);
-                model = optimizer.step(1e-3, model, gradients);
-            }
+            let (losses, _) = adamw_losses(model, &file, expected.len(), &device);
             let worst = close(&format!("{name}: AdamW losses"), &losses, &expected, 1e-4);
             println!("{name}: AdamW losses off by {worst:e}");
         }
@@ -211,16 +214,8 @@ fn vectors_eight_adamw_steps_in_bf16() {
                 }
             }
             model.head.dense.dtype = Dtype::Bf16;
-            let settings =
-                AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-6).with_weight_decay(1e-2);
-            let (mut optimizer, mut losses) = (settings.init(), Vec::new());
             let expected = file.floats("adamw_losses");
-            for _ in &expected {
-                let loss = forward(&model, &file, &device).loss;
-                losses.extend(numbers(&loss));
-                let gradients = GradientsParams::from_grads(loss.backward(), &model);
-                model = optimizer.step(1e-3, model, gradients);
-            }
+            let (losses, model) = adamw_losses(model, &file, expected.len(), &device);
             let worst = close(&format!("{name}: AdamW losses in bf16"), &losses, &expected, 5e-3);
             // The pure-Rust device has no such products, and computes in f32.
             assert_eq!(worst < 1e-4, name == "cpu", "{name}: {worst:e}");

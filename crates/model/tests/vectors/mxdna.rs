@@ -111,6 +111,15 @@ fn module(file: &File, layout: Layout, device: &Device) -> Tokenization {
     module
 }
 
+/// The units that stored scores select, with the kernel sizes of the experts in `file`.
+fn selected(file: &File, scores: &[f32], lengths: &[usize]) -> Vec<Vec<Picked>> {
+    let experts = file.shape("param.gate.weight")[0];
+    let size = |number| file.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2];
+    let sizes: Vec<usize> = (0..experts).map(size).collect();
+    let rows = scores.chunks_exact(scores.len() / lengths.len()).zip(lengths);
+    rows.map(|(row, &length)| suppress(row, &sizes, length)).collect()
+}
+
 /// The gradients of a module by their names in the files.
 fn gradients(module: &Tokenization, grads: &burn::tensor::Gradients) -> Vec<(String, Option<Vec<f32>>)> {
     let vector = |tensor: Tensor<1>| Some(numbers(&tensor.grad(grads)?));
@@ -164,11 +173,7 @@ fn vectors_of_the_whole_module() {
             close("scores", &bases(&found), &bases(&stored), 2e-5);
 
             // Select units by the stored scores, because recomputed scores may differ in the last digits.
-            let sizes = (0..experts)
-                .map(|number| file.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2]);
-            let sizes: Vec<usize> = sizes.collect();
-            let rows = stored.chunks_exact(positions * experts).zip(&lengths);
-            let picked: Vec<Vec<Picked>> = rows.map(|(row, &length)| suppress(row, &sizes, length)).collect();
+            let picked = selected(&file, &stored, &lengths);
             let (center, cover): (Vec<_>, Vec<_>) = picked.iter().map(|row| marks(row, positions)).unzip();
             assert_eq!(center.concat(), file.ints("center"));
             assert_eq!(cover.concat(), file.ints("all"));
@@ -216,13 +221,7 @@ fn vectors_of_the_whole_module_in_place() {
             let flat = x.clone().reshape([batch * positions, hidden]);
             let normed = module.norm.forward(flat.clone());
             let scores = module.scores(normed.clone(), None);
-            let logits = stored.floats("router_logits");
-            let experts = logits.len() / batch / positions;
-            let sizes: Vec<usize> = (0..experts)
-                .map(|number| inputs.shape(&format!("param.conv_moe.experts.{number}.grouped_conv.weight"))[2])
-                .collect();
-            let rows = logits.chunks_exact(positions * experts).zip(&lengths);
-            let picked: Vec<Vec<Picked>> = rows.map(|(row, &length)| suppress(row, &sizes, length)).collect();
+            let picked = selected(&inputs, &stored.floats("router_logits"), &lengths);
             let centers: Vec<i64> = picked.iter().flat_map(|row| marks(row, positions).0).collect();
             assert_eq!(centers, stored.ints("center"));
             let made = module.assemble(flat, &normed, scores, &lengths, picked);
