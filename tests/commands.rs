@@ -70,15 +70,31 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
         "{}",
         output.err
     );
-    assert!(output.err.contains("4 runs"), "the cost of the grid is counted: {}", output.err);
-    // All runs are published; the table shows the chosen ones and the cost of the others.
-    assert_eq!(dir.records("out").len(), 4);
+    assert!(output.err.contains("6 runs"), "the cost of the grid is counted: {}", output.err);
+    // All runs are published, 4 trials and 2 scored runs; the table shows the selected ones and the cost of the others.
+    let grid = dir.records("out");
+    assert_eq!(grid.len(), 6);
     let table = std::fs::read_to_string(dir.path("out/table.txt")).unwrap();
     for word in ["Learning rates 0.000001 and 0.001 were tried for every tokenizer", "2 runs at other rates took"] {
         assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "{word}: {table}");
     }
     let again = dir.run(&["report", "out/records.jsonl"]).success();
     assert!(again.out.contains("were tried"), "{}", again.out);
+
+    // Each run of its own, which trains and scores at once, gives the same records.
+    for rate in ["1e-3", "1e-6"] {
+        dir.run(&["compare", "q.toml", "--learning-rates", rate, "--store", "other", "--output", rate]).success();
+    }
+    let all = ["compare", "q.toml", "--learning-rates", "1e-3,1e-6", "--store", "other", "--output", "all"];
+    let output = dir.run(&all).success();
+    assert!(output.err.contains("6 runs, 6 already finished") && !output.err.contains("started"), "{}", output.err);
+    let results = |records: &[experiment::Record]| records.iter().map(experiment::Record::result).collect::<Vec<_>>();
+    assert_eq!(results(&dir.records("all")), results(&grid));
+    // And a file of scored runs alone stands for the trials.
+    let files = ["--records", "1e-3/records.jsonl", "--records", "1e-6/records.jsonl", "--store", "third"];
+    let output = dir.run(&[&all[..4], &files, &["--output", "third-out"]].concat()).success();
+    assert!(output.err.contains("6 runs, 6 already finished"), "{}", output.err);
+    assert_eq!(results(&dir.records("third-out")), results(&grid));
 }
 
 #[test]
@@ -99,7 +115,7 @@ fn published_records_are_reused() {
 fn plan_estimates_cost_and_power() {
     let dir = TestDir::new();
     let output = dir.run(&["plan", "--tokenizers", "kmer6,bpe4096,mxdna"]).success();
-    for word in ["30 runs", "14 more runs will be added", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
+    for word in ["44 runs", "* 14 runs follow from others", "0.0313 (2 comparisons with kmer6, 7 seeds)", "MiB"] {
         assert!(output.out.contains(word), "{word}: {}", output.out);
     }
     let six = ["plan", "--tokenizers", "kmer6,bpe4096,mxdna", "--seeds", "6"];

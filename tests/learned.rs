@@ -26,7 +26,7 @@ fn controls_follow_each_run_of_a_learned_tokenizer() {
     let spec = small("'base', 'mxdna'", "order1", 2_000, 2);
     dir.write("q.toml", spec.replace("exploratory = true", "exploratory = true\ncontrols = true"));
     let plan = dir.run(&["plan", "q.toml"]).success();
-    assert!(plan.out.contains("6 runs") && plan.out.contains("4 more runs will be added"), "{}", plan.out);
+    assert!(plan.out.contains("10 runs") && plan.out.contains("* 4 runs follow from others"), "{}", plan.out);
     let first = dir.run(&["compare", "q.toml", "--output", "out"]).success();
     let records = dir.records("out");
     assert_eq!(records.len(), 6 + 4);

@@ -22,6 +22,10 @@ pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
 pub(crate) fn name(run: &Run) -> String {
     let task = run.task().map_or_else(String::new, |task| format!("{} ", task.name));
     let position = match &run.work {
+        // Trials of one seed differ in their learning rate.
+        Work::Pretrain(p) if p.is_trial() => {
+            format!(" {} rate {}", p.encoder.position.name(), p.training.learning_rate)
+        }
         Work::Pretrain(p) => format!(" {}", p.encoder.position.name()),
         _ => String::new(),
     };
@@ -73,7 +77,7 @@ pub(crate) struct Board {
     bar: ProgressBar,
     terminal: bool,
     names: HashMap<Key, String>,
-    /// Estimated seconds of each run, and their sums over all, finished and skipped runs.
+    /// Estimated seconds of each run, and their sums over all (deferred ones included), finished and skipped runs.
     cost: HashMap<Key, f64>,
     all: f64,
     finished: f64,
@@ -100,13 +104,13 @@ impl Board {
             bar,
             terminal,
             names: plan.jobs.iter().map(|job| (job.key.clone(), name(&job.run))).collect(),
-            all: cost.values().sum(),
+            all: cost.values().sum::<f64>() + plan.deferred.iter().map(|job| job.estimate.seconds).sum::<f64>(),
             cost,
             finished: 0.0,
             skipped: 0.0,
             running: HashMap::new(),
             count: 0,
-            of: plan.jobs.len(),
+            of: plan.all_jobs().count(),
             began: Instant::now(),
             last_line: Instant::now(),
         }

@@ -138,7 +138,8 @@ impl Default for Masking {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scoring {
-    /// Held-out bases that are scored, over all species; rounded down to whole windows per species.
+    /// Held-out bases that are scored, over all species; rounded down to whole windows per species. 0: none, in a trial of a learning rate
+    /// ([`Pretrain::is_trial`](crate::run::Pretrain::is_trial)).
     pub bases: usize,
     /// Number of points of the validation curve; the last one is the end of training.
     pub curve_points: usize,

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::run::Work;
 
 struct Row {
-    kind: &'static str,
+    kind: String,
     subject: String,
     place: String,
     runs: usize,
@@ -34,11 +34,12 @@ impl Plan {
         out
     }
 
-    /// One row for all runs that differ only in seed or learning rate.
+    /// One row for all runs that differ only in seed, learning rate or budget; those of deferred runs are marked.
     fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
-        for job in &self.jobs {
-            let (kind, place) = (kind(job), place(job));
+        for (at, job) in self.all_jobs().enumerate() {
+            let mark = if at < self.jobs.len() { "" } else { "*" };
+            let (kind, place) = (format!("{}{mark}", kind(job)), place(job));
             let subject = job.run.subject();
             let index = rows.iter().position(|r| r.kind == kind && r.subject == subject && r.place == place);
             let index = index.unwrap_or_else(|| {
@@ -65,12 +66,15 @@ impl Plan {
         writeln!(
             out,
             "\n{} runs, {} in sequence ({source}), up to {most:.0} MiB each",
-            self.jobs.len(),
+            self.all_jobs().count(),
             duration(self.seconds())
         )?;
-        if self.deferred > 0 {
-            let s = plural(self.deferred);
-            writeln!(out, "{} more run{s} will be added once the runs above are finished", self.deferred)?;
+        if !self.deferred.is_empty() {
+            let (runs, s) = (self.deferred.len(), plural(self.deferred.len()));
+            writeln!(
+                out,
+                "* {runs} run{s} follow from others: the learning rate, the budget or the size is not known yet, and the estimate is rough"
+            )?;
         }
         Ok(())
     }
@@ -157,6 +161,7 @@ fn plural(n: usize) -> &'static str {
 
 fn kind(job: &Job) -> &'static str {
     match job.run.work {
+        Work::Pretrain(_) if job.run.is_trial() => "trial",
         Work::Pretrain(_) => "pretrain",
         Work::Finetune(_) => "finetune",
         Work::Control(_) => "control",

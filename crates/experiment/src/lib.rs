@@ -14,7 +14,7 @@
 //!   call.
 //!
 //! With a grid of learning rates, fine-tuning runs have no key before pretraining is finished, because the selected learning
-//! rate is part of the key. [`Plan::deferred`] counts them; [`choose`](rates::choose) the rates and plan again.
+//! rate is part of the key. [`Plan::deferred`] holds them; [`choose`](rates::choose) the rates and plan again.
 //!
 //! # Example
 //!

@@ -1,8 +1,8 @@
 //! The plan: a spec expanded into jobs in execution order, each run once, with dependencies and estimated cost.
 //!
 //! Everything that depends on tokenizers or data comes from a [`Resolver`], so a plan can be tested without either. With
-//! several learning rates, fine-tuning runs are deferred until a rate is selected ([`Resolver::chosen`],
-//! [`choose`](crate::rates::choose)): `plan.deferred` counts them; plan again when pretraining is finished.
+//! several learning rates, each is tried at the smallest budget without a score on the test split (a trial), and all other runs are deferred
+//! until a rate is selected ([`Resolver::chosen`], [`choose`](crate::rates::choose)): plan again when the trials are finished.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -37,8 +37,9 @@ pub struct Plan {
     pub seeds: Vec<u64>,
     /// The jobs; dependencies come first.
     pub jobs: Vec<Job>,
-    /// Number of runs that have no key until others are finished: their learning rate, budget or size follows from those.
-    pub deferred: usize,
+    /// Runs that have no key until others are finished, because their learning rate, budget or size follows from those: as they would be with the
+    /// first learning rate of the grid, for their estimates.
+    pub deferred: Vec<Job>,
     /// Number of comparisons with the reference, for Holm's correction.
     pub comparisons: usize,
     /// Minimum attainable Holm-adjusted p-value with these seeds.
@@ -66,7 +67,8 @@ impl Plan {
         let resolved = ResolvedSpec::new(spec, resolver)?;
         spec.validate_seeds()?;
         let mut runs = Runs::default();
-        let deferred = resolved.pretraining(&mut runs)? + resolved.finetuning(&mut runs)?;
+        resolved.pretraining(&mut runs)?;
+        resolved.finetuning(&mut runs)?;
         if spec.controls {
             resolved.controls(&mut runs);
         }
@@ -80,7 +82,7 @@ impl Plan {
             controls: names(controls),
             seeds: spec.seeds.clone(),
             jobs: runs.jobs,
-            deferred,
+            deferred: runs.deferred,
             comparisons: spec.comparisons(),
             smallest_p: statistics::holm::minimum_attainable_p(planned, spec.comparisons()),
             fewest_seeds: spec.fewest_seeds().filter(|_| spec.comparisons() > 0),
@@ -90,10 +92,15 @@ impl Plan {
         })
     }
 
-    /// Estimated seconds of all runs in sequence.
+    /// Estimated seconds of all runs in sequence, deferred ones included.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.jobs.iter().map(|job| job.estimate.seconds).sum()
+        self.all_jobs().map(|job| job.estimate.seconds).sum()
+    }
+
+    /// The jobs, then the deferred ones.
+    pub fn all_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().chain(&self.deferred)
     }
 }
 
@@ -101,18 +108,27 @@ impl Plan {
 #[derive(Default)]
 struct Runs {
     jobs: Vec<Job>,
+    deferred: Vec<Job>,
     seen: HashSet<Key>,
 }
 
 impl Runs {
     fn add(&mut self, run: Run, data: Sources, macs: cost::Macs) {
-        let key = run.key();
-        if self.seen.insert(key.clone()) {
-            let after = run.parent().map(|parent| parent.key()).into_iter().collect();
-            let estimate = cost::estimate(&run, macs);
-            self.jobs.push(Job { key, run, after, data, estimate });
+        let job = job(run, data, macs);
+        if self.seen.insert(job.key.clone()) {
+            self.jobs.push(job);
         }
     }
+
+    /// Adds a run if its settings are `known`, and otherwise keeps what is assumed of it.
+    fn add_or_defer(&mut self, known: bool, run: Run, data: Sources, macs: cost::Macs) {
+        if known { self.add(run, data, macs) } else { self.deferred.push(job(run, data, macs)) }
+    }
+}
+
+fn job(run: Run, data: Sources, macs: cost::Macs) -> Job {
+    let after = run.parent().map(|parent| parent.key()).into_iter().collect();
+    Job { key: run.key(), estimate: cost::estimate(&run, macs), run, after, data }
 }
 
 /// What runs are compared within.
@@ -176,9 +192,11 @@ impl<'a> ResolvedSpec<'a> {
         }
     }
 
-    /// The pretraining run of a tokenizer; `None` until the runs on which it depends are finished.
-    fn model(&self, info: &TokenizerInfo, arm: Arm<'_>, bases: u64, rate: f64) -> Result<Option<Pretrain>> {
+    /// The pretraining run of a tokenizer, and whether the runs on which it depends are finished; without a `rate` it is that with the first one
+    /// of the grid.
+    fn model(&self, info: &TokenizerInfo, arm: Arm<'_>, bases: u64, rate: Option<f64>) -> Result<(Pretrain, bool)> {
         let Arm { corpus, position, seed } = arm;
+        let mut known = rate.is_some();
         let fixed_units = match &info.equal {
             None => None,
             Some(equal) => {
@@ -187,19 +205,19 @@ impl<'a> ResolvedSpec<'a> {
                 let budgets = self.spec.budgets();
                 let most = budgets.iter().copied().max().unwrap_or(bases);
                 let of = if budgets.contains(&bases) { bases } else { most };
-                let learned = match learned.and_then(|info| Some((info, self.rate(info, arm)?))) {
-                    Some((learned, rate)) => self.model(learned, arm, of, rate)?,
-                    None => None,
-                };
-                let Some(learned) = learned else { return Ok(None) };
-                let key = self.run(seed, Work::Pretrain(learned)).key();
-                let Some(units) = self.resolver.fixed_units(&key, equal.quantity) else { return Ok(None) };
-                Some(units)
+                let learned = learned.map(|info| self.model(info, arm, of, self.rate(info, arm))).transpose()?;
+                let units = learned.filter(|(_, known)| *known).and_then(|(learned, _)| {
+                    let key = self.run(seed, Work::Pretrain(learned)).key();
+                    self.resolver.fixed_units(&key, equal.quantity)
+                });
+                known &= units.is_some();
+                units
             }
         };
+        let rate = rate.unwrap_or(self.spec.grid()[0]);
         let training = Training { learning_rate: rate, bases, ..self.spec.training.clone() };
         let masking = self.spec.masking.clone();
-        Ok(Some(Pretrain {
+        let pretrain = Pretrain {
             tokenizer: info.canonical.clone(),
             corpus: corpus.data.clone(),
             encoder: self.spec.encoder(position, self.resolver.encoders())?,
@@ -208,14 +226,15 @@ impl<'a> ResolvedSpec<'a> {
             masking,
             training,
             scoring: self.spec.scoring.clone(),
-        }))
+        };
+        Ok((pretrain, known))
     }
 
-    /// Every tokenizer with every learning rate at the smallest budget, with the selected rate at the others. Seeds are the outer loop, so
-    /// that partial results are paired across tokenizers. Returns the number of runs that are deferred until a rate is selected, or until
-    /// the cost or the units of another tokenizer are known.
-    fn pretraining(&self, runs: &mut Runs) -> Result<usize> {
-        let (grid, budgets, mut deferred) = (self.spec.grid(), self.spec.budgets(), 0);
+    /// Every tokenizer: a trial of every learning rate of a grid at the smallest budget, then the selected rate at all budgets. Seeds are the
+    /// outer loop, so that partial results are paired across tokenizers. Runs are deferred until a rate is selected, or until the cost or the
+    /// units of another tokenizer are known.
+    fn pretraining(&self, runs: &mut Runs) -> Result<()> {
+        let (grid, budgets) = (self.spec.grid(), self.spec.budgets());
         for &seed in &self.spec.seeds {
             for corpus in &self.corpora {
                 // Controls are for the text in question; noise arms have only what is compared.
@@ -227,78 +246,89 @@ impl<'a> ResolvedSpec<'a> {
                 for &position in &self.spec.positions {
                     let arm = Arm { corpus, position, seed };
                     for info in subjects {
-                        let mut add = |bases, rate| -> Result<usize> {
-                            let Some(pretrain) = self.model(info, arm, bases, rate)? else { return Ok(1) };
-                            let macs = cost::pretrain(&pretrain, info, corpus, &self.spec.device);
+                        let mut add = |bases: (u64, bool), rate: Option<f64>, trial: bool| -> Result<()> {
+                            let (mut pretrain, known) = self.model(info, arm, bases.0, rate)?;
+                            if trial {
+                                pretrain = pretrain.trial();
+                            }
+                            let mut macs = cost::pretrain(&pretrain, info, corpus, &self.spec.device);
+                            if grid.len() > 1 && !trial && bases.0 == budgets[0] {
+                                // The trained model is that of the trial.
+                                macs.train = 0.0;
+                            }
                             let data = located(Some(info), Some(corpus), None);
-                            runs.add(self.run(seed, Work::Pretrain(pretrain)), data, macs);
-                            Ok(0)
+                            runs.add_or_defer(known && bases.1, self.run(seed, Work::Pretrain(pretrain)), data, macs);
+                            Ok(())
                         };
-                        for &rate in &grid {
-                            deferred += add(budgets[0], rate)?;
+                        if grid.len() > 1 {
+                            for &rate in &grid {
+                                add((budgets[0], true), Some(rate), true)?;
+                            }
                         }
-                        let larger = budgets[1..].iter().map(|&bases| Some(bases));
-                        let compute = self.equal_compute.iter().filter(|(_, of)| *of == info.canonical);
-                        let compute = compute.map(|(reference, _)| self.equal_compute(reference, info, position));
-                        for bases in larger.chain(compute) {
-                            deferred += match (bases, self.rate(info, arm)) {
-                                (Some(bases), Some(rate)) => add(bases, rate)?,
-                                _ => 1,
-                            };
+                        let rate = self.rate(info, arm);
+                        for &bases in &budgets {
+                            add((bases, true), rate, false)?;
+                        }
+                        for (reference, _) in self.equal_compute.iter().filter(|(_, of)| *of == info.canonical) {
+                            add(self.equal_compute(reference, info, arm)?, rate, false)?;
                         }
                     }
                 }
             }
         }
-        Ok(deferred)
+        Ok(())
     }
 
     fn corpus(&self) -> &CorpusInfo {
         &self.corpora[0]
     }
 
-    /// The bases for which `info` takes as many multiply-accumulates as the reference of equal compute at the largest budget; `None` until the
-    /// cost of both is known.
-    fn equal_compute(&self, reference: &str, info: &TokenizerInfo, position: Position) -> Option<u64> {
-        let reference = self.resolver.macs_per_base(reference, position)?;
-        let own = self.resolver.macs_per_base(&info.canonical, position)?;
-        let largest = *self.spec.budgets().last()?;
+    /// The bases for which `info` takes as many multiply-accumulates as the reference of equal compute at the largest budget, and whether the cost
+    /// of both is measured; it is estimated until then.
+    fn equal_compute(&self, reference: &str, info: &TokenizerInfo, arm: Arm<'_>) -> Result<(u64, bool)> {
+        let largest = self.spec.budgets().last().copied().unwrap_or_default();
+        let measured = |name: &str| self.resolver.macs_per_base(name, arm.position);
+        let (ratio, known) = match (measured(reference), measured(&info.canonical)) {
+            (Some(reference), Some(own)) => (reference / own, true),
+            _ => {
+                let estimated = |info: &TokenizerInfo| -> Result<f64> {
+                    let (pretrain, _) = self.model(info, arm, largest, None)?;
+                    Ok(cost::pretrain(&pretrain, info, arm.corpus, &self.spec.device).train)
+                };
+                let reference = self.subjects.iter().find(|info| info.canonical == reference).unwrap_or(info);
+                (estimated(reference)? / estimated(info)?, false)
+            }
+        };
         // Rounded to three digits, so that the budget does not depend on details of the scored text.
-        let bases = largest as f64 * reference / own;
+        let bases = largest as f64 * ratio;
         let unit = 10f64.powf(bases.log10().floor() - 2.0);
-        Some(((bases / unit).round() * unit) as u64)
+        Ok((((bases / unit).round() * unit) as u64, known))
     }
 
-    /// Every tokenizer on every task. Returns the number of runs that are deferred until a learning rate is selected.
-    fn finetuning(&self, runs: &mut Runs) -> Result<usize> {
-        let mut deferred = 0;
+    /// Every tokenizer on every task. Runs are deferred until a learning rate is selected.
+    fn finetuning(&self, runs: &mut Runs) -> Result<()> {
+        let bases = self.spec.budgets().last().copied().unwrap_or_default();
         for &seed in &self.spec.seeds {
             for &position in &self.spec.positions {
                 let arm = Arm { corpus: self.corpus(), position, seed };
                 for task in &self.tasks {
                     for (i, info) in self.subjects.iter().enumerate() {
-                        let rate = self.rate(info, arm);
-                        deferred += usize::from(rate.is_none());
                         // Control without pretraining, for the reference tokenizer only.
                         let untrained = self.spec.controls && i == self.reference;
-                        let untrained = untrained.then_some((self.spec.training.learning_rate, false));
-                        for (rate, pretrained) in rate.map(|r| (r, true)).into_iter().chain(untrained) {
-                            let bases = self.spec.budgets().last().copied().unwrap_or_default();
-                            let Some(model) = self.model(info, arm, bases, rate)? else {
-                                deferred += 1;
-                                continue;
-                            };
+                        let untrained = untrained.then_some((Some(self.spec.training.learning_rate), false));
+                        for (rate, pretrained) in std::iter::once((self.rate(info, arm), true)).chain(untrained) {
+                            let (model, known) = self.model(info, arm, bases, rate)?;
                             let finetuning = self.spec.finetuning.clone();
                             let finetune = Finetune { model, pretrained, task: task.data.clone(), finetuning };
                             let macs = cost::finetune(&finetune, info, task, &self.spec.device);
                             let data = located(Some(info), Some(self.corpus()), Some(task));
-                            runs.add(self.run(seed, Work::Finetune(finetune)), data, macs);
+                            runs.add_or_defer(known, self.run(seed, Work::Finetune(finetune)), data, macs);
                         }
                     }
                 }
             }
         }
-        Ok(deferred)
+        Ok(())
     }
 
     /// The learning rate of the pretrained model, if it is known.

@@ -19,14 +19,15 @@ pub(crate) fn detectable(plan: &Plan, records: &[&Record]) -> Option<f64> {
     let mut known: BTreeMap<Key, BySeed<'_>> = BTreeMap::new();
     for record in records {
         let (Work::Pretrain(_), Outcome::Pretrained(done)) = (&record.run.work, &record.outcome) else { continue };
-        if !done.collapsed && done.blocks.iter().all(|block| block.total().is_finite()) {
+        if !done.collapsed && !record.run.is_trial() && done.blocks.iter().all(|block| block.total().is_finite()) {
             let run = Run { seed: 0, ..record.run.clone() };
             known.entry(run.key()).or_default().insert(record.run.seed, done);
         }
     }
-    let runs: Vec<Run> = plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).collect();
+    let runs: BTreeMap<Key, Run> =
+        plan.jobs.iter().map(|job| Run { seed: 0, ..job.run.clone() }).map(|run| (run.key(), run)).collect();
     let mut largest: Option<f64> = None;
-    for run in &runs {
+    for run in runs.values().filter(|run| !run.is_trial()) {
         let Work::Pretrain(p) = &run.work else { continue };
         if p.tokenizer == plan.reference || !plan.tokenizers.contains(&p.tokenizer) {
             continue;
@@ -51,11 +52,13 @@ fn spread(left: &BySeed<'_>, right: &BySeed<'_>) -> Option<Spread> {
     }
     // Bits, or bases, of each block by species.
     let table = |done: &Pretrained, bits: bool| -> Vec<Vec<f64>> {
-        let value = |species: &str, at: u32| -> f64 {
-            let found = done.blocks.iter().filter(|b| b.species == species && b.block == at);
-            found.map(|b| if bits { b.total() } else { b.score.bases as f64 }).sum()
-        };
-        places.iter().map(|(species, blocks)| blocks.iter().map(|at| value(species, *at)).collect()).collect()
+        let mut values: BTreeMap<(&str, u32), f64> = BTreeMap::new();
+        for block in &done.blocks {
+            let value = if bits { block.total() } else { block.score.bases as f64 };
+            *values.entry((&block.species, block.block)).or_default() += value;
+        }
+        let value = |species, at| values.get(&(species, at)).copied().unwrap_or_default();
+        places.iter().map(|(species, blocks)| blocks.iter().map(|at| value(*species, *at)).collect()).collect()
     };
     let bases = table(first, false);
     let alike =

@@ -74,6 +74,10 @@ pub fn macs_per_base(records: &[Record]) -> BTreeMap<(String, String), f64> {
     let mut known: BTreeMap<(String, String), f64> = BTreeMap::new();
     for record in records {
         if let (Work::Pretrain(p), Outcome::Pretrained(r)) = (&record.run.work, &record.outcome) {
+            // A trial scores no text, so its cost is not known.
+            if p.is_trial() {
+                continue;
+            }
             let key = (p.tokenizer.clone(), p.encoder.position.name());
             known.entry(key).or_insert(r.cost.macs_per_base);
         }

@@ -36,6 +36,16 @@ impl Record {
         serde_json::json!({ "key": self.key, "run": self.run, "outcome": self.outcome })
     }
 
+    /// What the trial of this run gives: the training and its validation curve, which the record contains. `None` for other records.
+    #[must_use]
+    pub fn trial(&self) -> Option<Record> {
+        let run = self.run.trial()?;
+        let Outcome::Pretrained(scored) = &self.outcome else { return None };
+        let outcome = Outcome::Pretrained(Box::new(scored.trial()));
+        let timing = Timing { score_seconds: 0.0, ..self.timing.clone() };
+        Some(Record { key: run.key(), run, outcome, timing, provenance: self.provenance.clone() })
+    }
+
     /// The record as JSON, after checking that it can be read back: its key matches its run and its sums are finite.
     pub(crate) fn to_stored(&self) -> Result<Value> {
         if self.run.key() != self.key {
@@ -167,7 +177,23 @@ pub struct Pretrained {
     pub unit_bases: Option<f64>,
 }
 
-/// Exact cost of a model.
+impl Pretrained {
+    /// The result without everything that rests on the test split: no scores, no mean number of tokens or operations.
+    #[must_use]
+    pub fn trial(&self) -> Pretrained {
+        Pretrained {
+            blocks: Vec::new(),
+            cost: Cost { bases_per_token: 0.0, macs_per_base: 0.0, passes: 0.0, ..self.cost.clone() },
+            lengths: Vec::new(),
+            collapsed: false,
+            offsets: Vec::new(),
+            regions: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Exact cost of a model. What depends on the scored text is 0 in trials.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cost {

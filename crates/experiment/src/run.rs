@@ -87,6 +87,21 @@ pub struct Pretrain {
     pub scoring: Scoring,
 }
 
+impl Pretrain {
+    /// The trial of a learning rate: the same training with its validation curve, but no score on the test split. Of the rates of a grid only
+    /// the selected one is scored there.
+    #[must_use]
+    pub fn trial(&self) -> Pretrain {
+        Pretrain { scoring: Scoring { bases: 0, ..self.scoring.clone() }, ..self.clone() }
+    }
+
+    /// Whether the run is a trial.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.scoring.bases == 0
+    }
+}
+
 /// Fine-tuning of one model on one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +274,21 @@ impl Run {
             Work::Finetune(f) if f.pretrained => Some(Run { work: Work::Pretrain(f.model.clone()), ..self.clone() }),
             _ => None,
         }
+    }
+
+    /// The trial of a pretraining run, whose trained model the run can take over; `None` for other runs and for trials.
+    #[must_use]
+    pub fn trial(&self) -> Option<Run> {
+        match &self.work {
+            Work::Pretrain(p) if !p.is_trial() => Some(Run { work: Work::Pretrain(p.trial()), ..self.clone() }),
+            _ => None,
+        }
+    }
+
+    /// Whether the run is a trial of a learning rate.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        matches!(&self.work, Work::Pretrain(p) if p.is_trial())
     }
 
     /// Name of the tokenizer or control.

@@ -71,7 +71,11 @@ pub fn record(run: &Run) -> Record {
             let base = 1.90 + 0.06 * Noise::of(&p.tokenizer).next();
             let reading = tokenize::registry::builtin().reading(&p.tokenizer);
             let variable = reading.is_some_and(|reading| reading.fixed().is_none());
-            pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise)
+            let outcome = pretrained(base, windows * p.training.window as u64, variable, p.training.bases, &mut noise);
+            match outcome {
+                Outcome::Pretrained(result) if p.is_trial() => Outcome::Pretrained(Box::new(result.trial())),
+                outcome => outcome,
+            }
         }
         Work::Finetune(f) => {
             let skill = 0.8 + 0.1 * Noise::of(&f.model.tokenizer).next();

@@ -124,8 +124,12 @@ impl From<FitResult> for Executed {
 
 fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
     let (corpus, fitted) = (inputs.corpus()?, inputs.fitted()?);
-    let Trained { model, state, steps, notes } =
-        pretrain::train(seed, run, corpus, fitted, inputs.device, inputs.folder, watch)?;
+    let (taken, warning) = pretrain::take_over(run, fitted, inputs);
+    let Trained { model, state, steps, mut notes } = match taken {
+        Some(trained) => trained,
+        None => pretrain::train(seed, run, corpus, fitted, inputs.device, inputs.folder, watch)?,
+    };
+    notes.extend(warning);
     let mut clock = Stopwatch::start();
     let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
     let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
@@ -177,7 +181,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         ..Timing::default()
     };
     let collapsed = collapsed(&blocks, &state.curve);
-    let outcome = Outcome::Pretrained(Box::new(Pretrained {
+    let result = Pretrained {
         blocks,
         curve: state.curve,
         cost,
@@ -190,7 +194,8 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         prior_total: fitted.prior.as_ref().map(|prior| prior.total()),
         selected: None,
         unit_bases,
-    }));
+    };
+    let outcome = Outcome::Pretrained(Box::new(if run.is_trial() { result.trial() } else { result }));
     Ok(Executed { outcome, timing, resumed: state.resumed, notes })
 }
 

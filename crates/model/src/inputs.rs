@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use dataset::{Corpus, Task};
+use experiment::Record;
 use protocol::Fitted;
 
 use crate::error::Error;
@@ -21,6 +22,8 @@ pub struct Inputs<'a> {
     pub folder: &'a Path,
     /// Folder of the pretraining run that fine-tuning starts from.
     pub parent: Option<&'a Path>,
+    /// The finished trial of a pretraining run: its folder and its record. The trained model is taken over.
+    pub trial: Option<(&'a Path, &'a Record)>,
     /// Device of the computation, without autodiff.
     pub device: &'a Device,
 }

@@ -11,7 +11,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 use dataset::{Corpus, ScoringWindow, Split, stream};
 use experiment::config::{MaskingUnit, Prefixes, Scoring};
-use experiment::record::CurvePoint;
+use experiment::record::{CurvePoint, Outcome};
 use experiment::run::Pretrain;
 use protocol::Fitted;
 use protocol::candidates::CandidateSets;
@@ -25,6 +25,7 @@ use crate::checkpoint::{self, TrainingState};
 use crate::config::ModelConfig;
 use crate::controls::text::ranges;
 use crate::error::Error;
+use crate::inputs::Inputs;
 use crate::load;
 use crate::network::Model;
 use crate::noise::Noise;
@@ -297,6 +298,33 @@ pub(crate) fn last_windows(pretrain: &Pretrain, corpus: &Corpus) -> Result<Vec<S
 fn validation_windows(pretrain: &Pretrain, corpus: &Corpus, each: usize) -> Result<Vec<ScoringWindow>, Error> {
     let bases = each * pretrain.training.window * corpus.trained().count();
     Ok(corpus.scoring_windows(Split::Valid, pretrain.training.window, bases)?)
+}
+
+/// The trained model of the finished trial of a run, if there is one; with a warning if its weights cannot be read.
+pub(crate) fn take_over(
+    pretrain: &Pretrain,
+    fitted: &Fitted,
+    inputs: &Inputs<'_>,
+) -> (Option<Trained>, Option<String>) {
+    let Some((folder, record)) = inputs.trial else { return (None, None) };
+    let Outcome::Pretrained(trial) = &record.outcome else { return (None, None) };
+    match load::pretrained(pretrain, folder, fitted, inputs.device) {
+        Ok(model) => {
+            let seen = trial.curve.last().map_or(0, |point| point.bases);
+            let state = TrainingState {
+                step: trial.cost.steps,
+                bases: seen,
+                planned: trial.planned_bases,
+                masked: trial.hidden_bases,
+                curve: trial.curve.clone(),
+                seconds: record.timing.train_seconds,
+                resumed: record.provenance.resumed,
+                ..TrainingState::default()
+            };
+            (Some(Trained { model, state, steps: trial.cost.steps, notes: Vec::new() }), None)
+        }
+        Err(error) => (None, Some(format!("{error}; the model is trained again"))),
+    }
 }
 
 /// Trains again for the weights alone, where a fine-tuning needs them and they are gone.

@@ -1,12 +1,12 @@
 //! An experiment from specification to conclusion: [`Experiment::open`], [`plan`](Experiment::plan),
 //! [`execute`](Planned::execute), [`conclude`](Executed::conclude).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use experiment::memory::{Memory, Source};
 use experiment::rates::{Choice, choose};
-use experiment::record::{Outcome, Record};
+use experiment::record::Record;
 use experiment::run::{Key, Work};
 use experiment::store::Found;
 use experiment::{Encoders, Event, Executor, Job, Plan, Scheduler, Spec, Store, Summary, write_jsonl};
@@ -14,6 +14,7 @@ use experiment::{Encoders, Event, Executor, Job, Plan, Scheduler, Spec, Store, S
 use crate::conclude::{Conclusion, published};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fitting;
+use crate::follow::{Known, finished_grids, keys, usable};
 use crate::inputs::Inputs;
 use crate::workspace::{OpenCorpus, Workspace};
 
@@ -83,10 +84,20 @@ impl Experiment {
         let plan = self.expand()?;
         self.inputs.check_windows(&self.spec)?;
         self.inputs.check_vocabularies(&self.spec)?;
-        let (finished, damaged, memory, store, files) = (HashSet::new(), Vec::new(), None, None, Vec::new());
+        let (finished, contained, damaged, memory, store, published) = Default::default();
         let scheduler = Scheduler::default();
-        let mut planned =
-            Planned { experiment: self, store, plan, finished, damaged, memory, files, fitted: false, scheduler };
+        let mut planned = Planned {
+            experiment: self,
+            store,
+            plan,
+            finished,
+            contained,
+            damaged,
+            memory,
+            published,
+            fitted: false,
+            scheduler,
+        };
         if planned.experiment.workspace.store.exists() {
             let store = planned.open_store()?;
             planned.load_records(&store)?;
@@ -109,10 +120,12 @@ pub struct Planned {
     store: Option<Store>,
     plan: Plan,
     finished: HashSet<Key>,
+    /// Trials that are in the store as a part of scored runs, to be stored as records of their own.
+    contained: Vec<Record>,
     damaged: Vec<String>,
     memory: Option<Memory>,
-    /// Files of records that were adopted.
-    files: Vec<PathBuf>,
+    /// Published records by file.
+    published: Vec<Vec<Record>>,
     /// Whether the vocabularies are learned.
     fitted: bool,
     /// Scheduler, with the retry option and the interrupt flag.
@@ -155,36 +168,39 @@ impl Planned {
         self.plan.jobs.iter().filter(|job| !self.finished.contains(&job.key))
     }
 
-    /// Copies finished runs of the plan from a file of published records to the store, so that they are not computed again; also those that
-    /// follow from others of the file, as the controls of a learned tokenizer do. Returns the numbers of imported runs and of other
-    /// records.
+    /// Copies finished runs of the plan from files of published records to the store, so that they are not computed again; also those that
+    /// follow from others of the files, as the controls of a learned tokenizer do. Returns for each file the numbers of records that are used
+    /// and of others.
     ///
     /// # Errors
-    /// If the file is invalid or the store cannot be written.
-    pub fn adopt(&mut self, file: &Path) -> Result<(usize, usize)> {
-        let records = published(file)?;
-        if !self.files.iter().any(|known| known == file) {
-            self.files.push(file.to_owned());
-        }
+    /// If a file is invalid or the store cannot be written.
+    pub fn adopt(&mut self, files: &[PathBuf]) -> Result<Vec<(usize, usize)>> {
+        self.published = files.iter().map(|file| published(file)).collect::<Result<_>>()?;
+        let planned = self.import()?;
+        let used = |record: &Record| usable(record) && keys(record).any(|key| planned.contains(&key));
+        let counts = self.published.iter().map(|records| {
+            let used = records.iter().filter(|record| used(record)).count();
+            (used, records.len() - used)
+        });
+        Ok(counts.collect())
+    }
+
+    /// Copies planned runs from the published records to the store, until no more are planned; returns the keys of the plan.
+    fn import(&mut self) -> Result<HashSet<Key>> {
         let store = self.open_store()?;
-        let mut imported = 0;
         loop {
-            let planned: HashSet<&Key> = self.plan.jobs.iter().map(|job| &job.key).collect();
-            let (mut new, mut others) = (0, 0);
-            for record in &records {
-                let usable = !record.is_simulated() && !matches!(record.outcome, Outcome::Failed { .. });
-                if !usable || !planned.contains(&record.key) {
-                    others += 1;
-                } else if !matches!(store.record(&record.key)?, Found::Done(_)) {
-                    store.put_record(record)?;
-                    new += 1;
+            let planned: HashSet<Key> = self.plan.jobs.iter().map(|job| job.key.clone()).collect();
+            for record in self.published.iter().flatten().filter(|record| usable(record)) {
+                let trial = record.trial();
+                for record in std::iter::once(record).chain(&trial).filter(|record| planned.contains(&record.key)) {
+                    if !matches!(store.record(&record.key)?, Found::Done(_)) {
+                        store.put_record(record)?;
+                    }
                 }
             }
-            imported += new;
-            let jobs = self.plan.jobs.len();
             self.load_records(&store)?;
-            if new == 0 && self.plan.jobs.len() == jobs {
-                return Ok((imported, others));
+            if self.plan.jobs.len() == planned.len() {
+                return Ok(planned);
             }
         }
     }
@@ -193,7 +209,9 @@ impl Planned {
     fn load_records(&mut self, store: &Store) -> Result<()> {
         let (records, damaged) = store.records()?;
         self.damaged = damaged;
-        self.advance(&records)?;
+        let known = self.advance(records)?;
+        self.contained = known.contained().cloned().collect();
+        let records = known.into_records();
         self.plan.calibrate(&records);
         let real = records.into_iter().filter(|record| !record.is_simulated());
         self.finished = real.map(|record| record.key).collect();
@@ -201,20 +219,20 @@ impl Planned {
     }
 
     /// Plans the runs whose learning rate, budget or size follows from finished runs, until there are no more.
-    fn advance(&mut self, records: &[Record]) -> Result<()> {
-        let known: HashMap<&Key, &Record> = records.iter().map(|record| (&record.key, record)).collect();
+    fn advance(&mut self, records: Vec<Record>) -> Result<Known> {
+        let mut known = Known::new(records);
         loop {
-            let records = self.plan.jobs.iter().filter_map(|job| known.get(&job.key).map(|record| (*record).clone()));
-            let records: Vec<Record> = records.collect();
-            let chosen = choose(&finished_grids(&records, &self.plan.jobs));
-            if self.plan.deferred == 0 {
-                return Ok(());
+            known.add_contained(&self.plan.jobs, &self.experiment.spec.scoring);
+            if self.plan.deferred.is_empty() {
+                return Ok(known);
             }
+            let records = known.of(&self.plan.jobs);
+            let chosen = choose(&finished_grids(&records, &self.plan.jobs));
             self.experiment.inputs.follow(&records, chosen);
-            let before = self.plan.deferred;
+            let before = self.plan.jobs.len();
             self.plan = self.experiment.expand()?;
-            if self.plan.deferred == before {
-                return Ok(());
+            if self.plan.jobs.len() == before {
+                return Ok(known);
             }
         }
     }
@@ -322,7 +340,7 @@ impl Planned {
     }
 
     /// Executes unfinished runs and collects all records; vocabularies are learned first. With several learning rates, the best is
-    /// selected after pretraining, and then fine-tuning is planned and executed. An interrupted experiment is resumed by calling
+    /// selected after their trials, and then everything else is planned and executed. An interrupted experiment is resumed by calling
     /// this again.
     ///
     /// # Errors
@@ -334,12 +352,9 @@ impl Planned {
         let store = self.open_store()?;
         let mut summary = self.pass(executor, &store, observer)?;
         // Runs that follow from other runs are planned as soon as those are finished.
-        while self.plan.deferred > 0 && !summary.interrupted {
+        while !self.plan.deferred.is_empty() && !summary.interrupted {
             let jobs = self.plan.jobs.len();
-            self.advance(&store.records()?.0)?;
-            for file in self.files.clone() {
-                self.adopt(&file)?;
-            }
+            self.import()?;
             if self.plan.jobs.len() == jobs {
                 break;
             }
@@ -348,11 +363,11 @@ impl Planned {
             }
             summary = self.pass(executor, &store, observer)?;
         }
-        if self.plan.deferred > 0 && !summary.interrupted {
+        if !self.plan.deferred.is_empty() && !summary.interrupted {
             observer.note(format!(
                 "warning: {} planned runs are missing, because a run that they follow failed, or its record is of an older version without \
                  unit_bases; remove that run from the store to execute it again",
-                self.plan.deferred
+                self.plan.deferred.len()
             ));
         }
         let records = collect(&store, &self.plan.jobs)?;
@@ -376,24 +391,14 @@ impl Planned {
     }
 
     fn pass(&self, executor: &mut dyn Executor, store: &Store, observer: &mut dyn Observer) -> Result<Summary> {
+        for trial in &self.contained {
+            store.put_record(trial)?;
+        }
         observer.begin(&self.plan);
         let summary = self.scheduler.execute(&self.plan.jobs, store, executor, &mut |event| observer.event(event));
         observer.end();
         Ok(summary?)
     }
-}
-
-/// The records of runs whose tokenizer, corpus and seed have no unfinished run at the smallest budget: of half a grid no rate is selected.
-fn finished_grids(records: &[Record], jobs: &[Job]) -> Vec<Record> {
-    let group = |job: &Job| match &job.run.work {
-        Work::Pretrain(p) => Some((p.tokenizer.clone(), p.corpus.clone(), p.encoder.position.name(), job.run.seed)),
-        _ => None,
-    };
-    let known: HashSet<&Key> = records.iter().map(|record| &record.key).collect();
-    let open: HashSet<_> = jobs.iter().filter(|job| !known.contains(&job.key)).filter_map(group).collect();
-    let open_keys: HashSet<&Key> =
-        jobs.iter().filter(|job| group(job).is_some_and(|g| open.contains(&g))).map(|job| &job.key).collect();
-    records.iter().filter(|record| !open_keys.contains(&record.key)).cloned().collect()
 }
 
 /// The available records of a plan.
@@ -453,7 +458,7 @@ impl Executed {
     /// # Errors
     /// If no run has a record, or the records are not comparable.
     pub fn conclude(self) -> Result<Conclusion> {
-        if self.records.is_empty() {
+        if self.records.iter().all(|record| record.run.is_trial()) {
             return Err(Error::new(ErrorKind::SomeFailed, "no run has a result", "see the messages above"));
         }
         // Of controls that could not be planned there is no record, which was told.

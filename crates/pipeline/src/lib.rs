@@ -28,6 +28,7 @@ pub mod conclude;
 mod error;
 pub mod experiment;
 pub mod fitting;
+mod follow;
 mod in_process;
 mod inputs;
 pub mod load;

@@ -48,7 +48,7 @@ pub fn find(workspace: &Workspace, tokenizer: &str, corpus: &Corpus) -> Result<O
     if !workspace.store.exists() {
         return Ok(None);
     }
-    let of = |p: &Pretrain| p.tokenizer == tokenizer && p.corpus.hash == corpus.hash();
+    let of = |p: &Pretrain| !p.is_trial() && p.tokenizer == tokenizer && p.corpus.hash == corpus.hash();
     Ok(workspace.store()?.records()?.0.into_iter().find(|record| pretraining(record).is_some_and(of)))
 }
 

@@ -118,12 +118,18 @@ impl Prepared {
         let device = model::device::open(&self.device)?;
         let folder = self.store.folder(&self.key);
         let parent = self.run.parent().map(|parent| self.store.folder(&parent.key()));
+        let trial = self.run.trial().and_then(|trial| {
+            let key = trial.key();
+            let record = self.store.record(&key).ok()?.done()?;
+            Some((self.store.folder(&key), record))
+        });
         let inputs = Inputs {
             corpus: self.corpus.as_ref(),
             task: self.task.as_ref(),
             fitted: self.fitted.as_ref(),
             folder: &folder,
             parent: parent.as_deref(),
+            trial: trial.as_ref().map(|(folder, record)| (folder.as_path(), record)),
             device: &device,
         };
         let executed = model::execute::execute(&self.run, &inputs, watch)?;

@@ -31,7 +31,7 @@ fn plan(records: &[Record], seeds: u64) -> Plan {
         controls: Vec::new(),
         seeds: (0..seeds).collect(),
         jobs: records.iter().map(job).collect(),
-        deferred: 0,
+        deferred: Vec::new(),
         comparisons: 1,
         smallest_p: statistics::holm::minimum_attainable_p(seeds as usize, 1),
         fewest_seeds: statistics::holm::minimum_seeds(1),

@@ -55,8 +55,8 @@ fn results() -> Vec<String> {
 
 /// Takes over published records, and prints damaged records and remarks on the data.
 fn reuse_records(args: &args::Compare, planned: &mut Planned) -> Result<(), Failure> {
-    for file in &args.records {
-        let (taken, others) = planned.adopt(file)?;
+    let counts = if args.records.is_empty() { Vec::new() } else { planned.adopt(&args.records)? };
+    for (file, (taken, others)) in args.records.iter().zip(counts) {
         errln!("{}: {taken} finished runs reused, {others} records of other runs ignored", file.display());
     }
     for sentence in planned.damaged() {
@@ -75,7 +75,7 @@ fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(),
         planned.limit_memory(&memory, args.retry_failed)?;
     }
     // Finished runs need no device.
-    if args.retry_failed || planned.plan().deferred > 0 || planned.unfinished().next().is_some() {
+    if args.retry_failed || !planned.plan().deferred.is_empty() || planned.unfinished().next().is_some() {
         let _ = model::device::open(&spec.device)?;
     }
     Ok(())
@@ -84,13 +84,16 @@ fn check(args: &args::Compare, spec: &Spec, planned: &mut Planned) -> Result<(),
 /// Prints what is about to be executed.
 fn announce(planned: &Planned) {
     let plan = planned.plan();
-    let (left, seconds) =
-        planned.unfinished().fold((0, 0.0), |(count, seconds), job| (count + 1, seconds + job.estimate.seconds));
+    let (left, seconds) = planned
+        .unfinished()
+        .chain(&plan.deferred)
+        .fold((0, 0.0), |(count, seconds), job| (count + 1, seconds + job.estimate.seconds));
+    let runs = plan.all_jobs().count();
     errln!(
         "{}: {} runs, {} already finished; minimum attainable p-value with {} {}: {}",
         plan.name,
-        plan.jobs.len(),
-        plan.jobs.len() - left,
+        runs,
+        runs - left,
         plan.seeds.len(),
         if plan.seeds.len() == 1 { "seed" } else { "seeds" },
         experiment::describe::p_value(plan.smallest_p)

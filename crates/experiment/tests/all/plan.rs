@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use experiment::Plan;
 use experiment::rates::choose;
+use experiment::record::Outcome;
 use experiment::run::Work;
 
 use crate::common::{self, Known, jobs, plan, spec};
@@ -23,7 +24,7 @@ fn dependencies_come_first_and_runs_are_unique() {
     assert_eq!(plan.tokenizers, ["mxdna", "bpe4096", "base", "kmer6"]);
     assert_eq!(plan.controls, ["mxdna-pool-macs", "randomcut4096", "unpooled"]);
     // The control that is as large as mxdna waits for its units: 3 seeds, 2 positions; each on 2 tasks.
-    assert_eq!(plan.deferred, 6 + 12);
+    assert_eq!(plan.deferred.len(), 6 + 12);
     // 6 other subjects, 3 seeds, 2 positions; each fine-tuned on 2 tasks, the reference also without pretraining;
     // Markov on as much text as the models see and on all, logistic regression once and a CNN per seed for each task.
     assert_eq!(plan.jobs.len(), 36 + 72 + 12 + 2 + 2 + 6);
@@ -59,10 +60,10 @@ fn a_control_of_equal_size_follows_its_learned_tokenizer() {
          learning_rates = [1e-3, 3e-3]",
     );
     let before = Plan::new(&both, &Known::default()).unwrap();
-    // mxdna at the larger budget; the control at two rates, and at the larger budget.
-    assert_eq!((before.jobs.len(), before.deferred), (4, 2 + 2 * 3));
+    // mxdna is scored at two budgets; the control is tried at two rates, and scored at two budgets.
+    assert_eq!((before.jobs.len(), before.deferred.len()), (4, 2 * 2 + 2 * 4));
     let after = Plan::new(&both, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
-    assert_eq!((after.jobs.len(), after.deferred), (2 * 2 * 3, 0));
+    assert_eq!((after.jobs.len(), after.deferred.len()), (2 * 2 * 4, 0));
     for job in &after.jobs {
         let Work::Pretrain(run) = &job.run.work else { panic!() };
         let units = run.fixed_units.map(|units| (units.bases, units.inner));
@@ -126,15 +127,19 @@ fn fine_tuning_is_deferred_until_a_learning_rate_is_selected() {
         "tokenizers = ['base', 'kmer6']\nseeds = 2\nexploratory = true\ntasks = ['a']\nlearning_rates = [1e-3, 3e-3]",
     );
     let before = Plan::new(&spec, &Known::default()).unwrap();
-    assert_eq!((before.jobs.len(), before.deferred), (8, 4));
+    // Every rate is tried; models are scored and fine-tuned when one is selected.
+    assert!(before.jobs.iter().all(|job| job.run.is_trial()));
+    assert_eq!((before.jobs.len(), before.deferred.len()), (8, 4 + 4));
     let records: Vec<_> = before.jobs.iter().map(|job| mock::record(&job.run)).collect();
     let chosen = choose(&records);
     assert_eq!(chosen.len(), 4, "two tokenizers, two seeds");
     let rate = *chosen.iter().find(|(choice, _)| choice.tokenizer == "base").unwrap().1;
     assert!([1e-3, 3e-3].contains(&rate));
     let after = Plan::new(&spec, &Known { chosen: Some(rate), ..Known::default() }).unwrap();
-    assert_eq!((after.jobs.len(), after.deferred), (12, 0));
-    assert_eq!(after.jobs[..8], before.jobs[..8]);
+    assert_eq!((after.jobs.len(), after.deferred.len()), (16, 0));
+    assert!(before.jobs.iter().all(|job| after.jobs.contains(job)));
+    let parents = after.jobs.iter().flat_map(|job| &job.after);
+    assert!(parents.clone().count() == 4 && parents.clone().all(|key| after.jobs.iter().any(|job| job.key == *key)));
 }
 
 #[test]
@@ -144,15 +149,25 @@ fn larger_budgets_and_equal_compute_wait_for_what_they_need() {
     let spec = spec(text);
     let before = Plan::new(&spec, &Known::default()).unwrap();
     // 2 seeds, 2 texts, 2 tokenizers, 2 rates at the smallest budget.
-    assert_eq!((before.jobs.len(), before.deferred), (16, 12));
+    assert_eq!((before.jobs.len(), before.deferred.len()), (16, 16 + 4));
     let after = Plan::new(&spec, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
-    assert_eq!((after.jobs.len(), after.deferred), (28, 0));
+    assert_eq!((after.jobs.len(), after.deferred.len()), (36, 0));
     let bases = |job: &experiment::Job| match &job.run.work {
         Work::Pretrain(p) => (p.training.bases, p.training.learning_rate),
         _ => (0, 0.0),
     };
+    // Deferred runs are estimated as if the rate were known.
+    let seconds = |plan: &Plan| -> f64 {
+        let budgets = plan.all_jobs().filter(|job| [100_000, 400_000].contains(&bases(job).0));
+        budgets.map(|job| job.estimate.seconds).sum()
+    };
+    assert_eq!(seconds(&before), seconds(&after));
     assert!(after.jobs.iter().any(|job| bases(job) == (1_600_000, 3e-3)), "4 times the bases at a quarter of the cost");
-    assert!(after.jobs.iter().all(|job| bases(job).0 < 400_000 || bases(job).1 == 3e-3));
+    assert!(
+        after.jobs.iter().all(|job| job.run.is_trial() || bases(job).1 == 3e-3),
+        "only the selected rate is scored"
+    );
+    assert!(after.jobs.iter().all(|job| !job.run.is_trial() || bases(job).0 == 100_000));
 }
 
 #[test]
@@ -222,6 +237,32 @@ fn times_and_deviations_come_from_records() {
     assert!(plan.jobs.iter().all(|job| job.estimate.measured && job.estimate.seconds == 60.0));
     let bits = plan.detectable.unwrap();
     assert!(bits > 0.0 && bits < 0.1, "{bits}");
+}
+
+/// Of a run that takes over the trained model of its trial only the scoring takes time.
+#[test]
+fn a_run_after_its_trial_takes_the_time_of_its_scoring() {
+    let spec = spec("tokenizers = ['base']\nseeds = 1\nexploratory = true\nlearning_rates = [1e-3, 3e-3]");
+    let mut plan = Plan::new(&spec, &Known { chosen: Some(3e-3), ..Known::default() }).unwrap();
+    assert_eq!(plan.jobs.iter().map(|job| job.run.is_trial()).collect::<Vec<_>>(), [true, true, false]);
+    let [trial, _, scored] = &plan.jobs[..] else { panic!() };
+    assert!(scored.estimate.macs < trial.estimate.macs);
+    let mut record = mock::record(&scored.run);
+    record.provenance.version = "0.1.0".to_owned();
+    (record.timing.train_seconds, record.timing.score_seconds) = (100.0, 7.0);
+    plan.calibrate(&[record]);
+    assert_eq!(plan.jobs[2].estimate.seconds, 7.0);
+}
+
+#[test]
+fn a_scored_record_contains_its_trial() {
+    let plan = plan("tokenizers = ['base']\nseeds = 1\nexploratory = true");
+    let scored = mock::record(&plan.jobs[0].run);
+    let trial = scored.trial().unwrap();
+    assert_eq!(trial.key, scored.run.trial().unwrap().key());
+    assert!(trial.run.is_trial() && trial.trial().is_none() && trial.run.trial().is_none());
+    let (Outcome::Pretrained(scored), Outcome::Pretrained(trial)) = (&scored.outcome, &trial.outcome) else { panic!() };
+    assert!(trial.blocks.is_empty() && trial.curve == scored.curve && !trial.curve.is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use experiment::rates::validation_bits;
 use experiment::record::{Outcome, Record};
 use experiment::run::Run;
 use statistics::text::{count, list};
@@ -69,9 +70,10 @@ pub(super) fn checked(records: Vec<Record>) -> Result<(Vec<Record>, Option<Strin
     Ok((runs.into_iter().filter_map(|mut group| group.pop()).collect(), Some(remark)))
 }
 
-/// Total bits per masked base, or the score on the task; None for a failed run.
+/// Total bits per masked base, of a trial those on the validation split, or the score on the task; None for a failed run.
 fn value(record: &Record) -> Option<f64> {
     match &record.outcome {
+        Outcome::Pretrained(_) if record.run.is_trial() => Some(validation_bits(record)),
         Outcome::Pretrained(done) => {
             let blocks = || done.blocks.iter().filter(|block| !block.held_out);
             let bits: f64 = blocks().map(|block| block.score.total()).sum();

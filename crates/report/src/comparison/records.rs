@@ -185,11 +185,15 @@ pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroup
     let mut controls = Vec::new();
     let (mut tunings, mut metrics) = (TaskProperty::default(), TaskProperty::default());
     let mut pretrained: BTreeMap<(Settings, String), Vec<Record>> = BTreeMap::new();
+    let mut trials: BTreeMap<(Settings, String), Vec<Record>> = BTreeMap::new();
     for record in records {
         if let (Some(task), Outcome::Finetuned(done)) = (record.run.task(), &record.outcome) {
             metrics.add(task, done.metric.name().to_owned(), &record);
         }
         match &record.run.work {
+            Work::Pretrain(p) if p.is_trial() => {
+                trials.entry((Settings::of(p), record.run.subject())).or_default().push(record);
+            }
             Work::Pretrain(p) => pretrained.entry((Settings::of(p), record.run.subject())).or_default().push(record),
             Work::Finetune(f) => {
                 tunings.add(&f.task, finetuning(f)?, &record);
@@ -200,8 +204,9 @@ pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroup
         }
     }
     for ((settings, name), records) in pretrained {
+        let trials = trials.get(&(settings.of_trials(), name.clone())).map(Vec::as_slice).unwrap_or_default();
         let group = groups.entry(Some(settings)).or_default();
-        for record in tuned(&name, records, partial, &mut group.tuning) {
+        for record in tuned(&name, records, trials, partial, &mut group.tuning) {
             group.pretrained.insert(record, "pretraining")?;
         }
     }

@@ -71,6 +71,11 @@ impl Settings {
         Settings { corpus, encoder, masking, prior, scoring, training, compute: None, position_selected: false }
     }
 
+    /// The settings of the trials of learning rates.
+    pub(super) fn of_trials(&self) -> Settings {
+        Settings { scoring: Scoring { bases: 0, ..self.scoring.clone() }, ..self.clone() }
+    }
+
     /// The same settings at the multiply-accumulates of training of a tokenizer, at the budget of these.
     pub(super) fn with_compute_of(&self, tokenizer: &str) -> Settings {
         Settings { compute: Some(tokenizer.to_owned()), ..self.clone() }

@@ -21,23 +21,34 @@ pub struct Tuning {
     pub seconds: f64,
 }
 
-/// The runs of one tokenizer at the learning rate selected on the validation split, for each seed; the others are counted in `tuning`. Rates
-/// that were not tried on the same seeds are not a grid, and all runs are kept, unless runs may be unfinished (`partial`).
-pub(super) fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mut Option<Tuning>) -> Vec<Record> {
+/// The runs of one tokenizer at the learning rate selected on the validation split, for each seed, by its `trials` and by the runs themselves;
+/// what was run at other rates is counted in `tuning`. Rates that were not tried on the same seeds are not a grid, and all runs are kept, unless
+/// runs may be unfinished (`partial`).
+pub(super) fn tuned(
+    name: &str,
+    records: Vec<Record>,
+    trials: &[Record],
+    partial: bool,
+    tuning: &mut Option<Tuning>,
+) -> Vec<Record> {
     let rate = |record: &Record| pretraining(record).map_or(0.0, |model| model.training.learning_rate);
-    let mut rates: Vec<f64> = records.iter().map(rate).collect();
+    // Without trials, all rates were scored.
+    let tried = if trials.is_empty() { &records[..] } else { trials };
+    let mut rates: Vec<f64> = tried.iter().map(rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
-    let seeds = |at: f64| records.iter().filter(|r| rate(r) == at).map(|r| r.run.seed).collect::<BTreeSet<u64>>();
+    let seeds = |at: f64| tried.iter().filter(|r| rate(r) == at).map(|r| r.run.seed).collect::<BTreeSet<u64>>();
     let grid = rates.len() > 1 && (partial || rates.iter().all(|&at| seeds(at) == seeds(rates[0])));
     if !grid {
         return records;
     }
     let chosen: BTreeMap<u64, f64> =
-        experiment::rates::choose(&records).into_iter().map(|(choice, rate)| (choice.seed, rate)).collect();
+        experiment::rates::choose(tried).into_iter().map(|(choice, rate)| (choice.seed, rate)).collect();
     let selected = |record: &Record| chosen.get(&record.run.seed).is_none_or(|chosen| *chosen == rate(record));
-    let (kept, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(selected);
-    let mut used: Vec<f64> = chosen.into_values().collect();
+    let others: Vec<&Record> = tried.iter().filter(|record| !selected(record)).collect();
+    let (runs, seconds) =
+        (others.len(), others.iter().map(|r| r.timing.train_seconds + r.timing.score_seconds).sum::<f64>());
+    let mut used: Vec<f64> = chosen.values().copied().collect();
     used.sort_by(f64::total_cmp);
     used.dedup();
     let tuning = tuning.get_or_insert_with(Tuning::default);
@@ -45,8 +56,7 @@ pub(super) fn tuned(name: &str, records: Vec<Record>, partial: bool, tuning: &mu
     tuning.rates.sort_by(f64::total_cmp);
     tuning.rates.dedup();
     tuning.chosen.push((name.to_owned(), used));
-    tuning.runs += others.len();
-    tuning.seconds +=
-        others.iter().map(|record| record.timing.train_seconds + record.timing.score_seconds).sum::<f64>();
-    kept
+    tuning.runs += runs;
+    tuning.seconds += seconds;
+    records.into_iter().filter(selected).collect()
 }
