@@ -10,6 +10,7 @@ pub mod gbst;
 pub mod hnet;
 pub mod learned;
 pub mod lookup;
+pub mod merge;
 pub mod pool;
 mod route;
 pub mod suppression;
@@ -23,6 +24,7 @@ pub use gbst::Gbst;
 pub use hnet::HNet;
 pub use learned::{MxDna, Unpooled};
 pub use lookup::Lookup;
+pub use merge::Merge;
 pub use pool::Pool;
 pub use route::{Embedded, Route, Skip, Unit};
 
@@ -47,6 +49,8 @@ pub enum Frontend {
     HNet(HNet),
     /// Soft blocks of several sizes.
     Gbst(Gbst),
+    /// Merging of similar neighbours.
+    Merge(Merge),
     /// Fixed pooling between the same layers.
     Pool(Pool),
     /// The same layers without pooling.
@@ -69,6 +73,9 @@ impl Frontend {
             }
             tokenize::FrontendConfig::Gbst(gbst) => {
                 Frontend::Gbst(Gbst::new(init, config.vocabulary, gbst, &config.encoder))
+            }
+            tokenize::FrontendConfig::Merge(merge) => {
+                Frontend::Merge(Merge::new(init, config.vocabulary, merge, &config.encoder))
             }
             tokenize::FrontendConfig::Pool(pool) => {
                 Frontend::Pool(Pool::new(init, config.vocabulary, pool, &config.encoder))
@@ -95,6 +102,7 @@ impl Frontend {
             Frontend::MxDna(front) => front.embed(ids, rows, noise),
             Frontend::HNet(front) => front.embed(ids, rows, noise),
             Frontend::Gbst(front) => front.embed(ids, rows, noise),
+            Frontend::Merge(front) => front.embed(ids, rows, noise),
             Frontend::Pool(front) => front.embed(ids, rows, noise),
             Frontend::Unpooled(front) => front.embed(ids, rows, noise),
         }
@@ -150,6 +158,7 @@ impl Frontend {
             Frontend::Lookup(_) | Frontend::HNet(_) => None,
             Frontend::MxDna(front) => Some(&front.way_back),
             Frontend::Gbst(front) => Some(&front.way_back),
+            Frontend::Merge(front) => Some(&front.way_back),
             Frontend::Pool(front) => Some(&front.way_back),
             Frontend::Unpooled(front) => Some(&front.way_back),
         }
@@ -163,6 +172,7 @@ impl Frontend {
             Frontend::MxDna(front) => &front.nucleotides.lookup,
             Frontend::HNet(front) => &front.nucleotides.lookup,
             Frontend::Gbst(front) => &front.nucleotides.lookup,
+            Frontend::Merge(front) => &front.nucleotides.lookup,
             Frontend::Pool(front) => &front.nucleotides.lookup,
             Frontend::Unpooled(front) => &front.nucleotides.lookup,
         };
@@ -179,6 +189,7 @@ impl Frontend {
             Frontend::MxDna(front) => front.macs(positions, tokens),
             Frontend::HNet(front) => front.macs(positions, tokens),
             Frontend::Gbst(front) => front.macs(positions, tokens),
+            Frontend::Merge(front) => front.macs(positions, tokens),
             Frontend::Pool(front) => front.macs(positions, tokens),
             Frontend::Unpooled(front) => front.macs(positions),
         }

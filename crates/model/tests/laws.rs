@@ -31,6 +31,7 @@ fn frontends() -> Vec<tokenize::FrontendConfig> {
         tokenize::FrontendConfig::MxDna(sizes),
         tokenize::FrontendConfig::HNet(hnet),
         tokenize::FrontendConfig::Gbst(tokenize::GbstConfig::default()),
+        tokenize::FrontendConfig::Merge(tokenize::MergeConfig::default()),
         tokenize::FrontendConfig::Pool(pool),
         tokenize::FrontendConfig::Unpooled(unpooled),
     ]

@@ -17,6 +17,8 @@ pub enum FrontendConfig {
     HNet(HNetConfig),
     /// Soft blocks of several sizes at a fixed rate, and an upsampling decoder.
     Gbst(GbstConfig),
+    /// Merging of similar neighbours in local windows, and an upsampling decoder.
+    Merge(MergeConfig),
     /// Fixed pooling between the same nucleotide layers and decoder.
     Pool(PoolConfig),
     /// The same nucleotide layers and decoder without pooling.
@@ -32,7 +34,9 @@ impl FrontendConfig {
     pub fn learns_units(&self) -> bool {
         match self {
             FrontendConfig::Lookup | FrontendConfig::Pool(_) | FrontendConfig::Unpooled(_) => false,
-            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) => true,
+            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) | FrontendConfig::Merge(_) => {
+                true
+            }
         }
     }
 
@@ -44,6 +48,7 @@ impl FrontendConfig {
             FrontendConfig::MxDna(config) => config.nucleotide_layers + 1,
             FrontendConfig::HNet(config) => config.nucleotide_layers + config.decoder_layers,
             FrontendConfig::Gbst(config) => config.nucleotide_layers + 1,
+            FrontendConfig::Merge(config) => config.nucleotide_layers + 1,
             FrontendConfig::Pool(config) => config.nucleotide_layers + 1,
             FrontendConfig::Unpooled(config) => config.nucleotide_layers + 1,
         }
@@ -65,6 +70,10 @@ impl FrontendConfig {
             FrontendConfig::Gbst(config) => Some(format!(
                 "{} nucleotide layer(s), soft blocks of 1 to {} bases, one unit for {} bases, upsampling decoder",
                 config.nucleotide_layers, config.sizes, config.bases
+            )),
+            FrontendConfig::Merge(config) => Some(format!(
+                "{} nucleotide layer(s), merging in windows of {} bases, one unit for {} bases, upsampling decoder",
+                config.nucleotide_layers, config.window, config.bases
             )),
             FrontendConfig::Pool(config) => Some(match &config.equal {
                 Some(equal) => format!(
@@ -89,9 +98,11 @@ impl FrontendConfig {
     pub fn pools(&self) -> bool {
         match self {
             FrontendConfig::Lookup | FrontendConfig::Unpooled(_) => false,
-            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) | FrontendConfig::Pool(_) => {
-                true
-            }
+            FrontendConfig::MxDna(_)
+            | FrontendConfig::HNet(_)
+            | FrontendConfig::Gbst(_)
+            | FrontendConfig::Merge(_)
+            | FrontendConfig::Pool(_) => true,
         }
     }
 
@@ -103,6 +114,7 @@ impl FrontendConfig {
             | FrontendConfig::MxDna(_)
             | FrontendConfig::HNet(_)
             | FrontendConfig::Gbst(_)
+            | FrontendConfig::Merge(_)
             | FrontendConfig::Unpooled(_) => None,
             FrontendConfig::Pool(config) => config.equal.as_ref(),
         }
@@ -197,6 +209,29 @@ pub struct GbstConfig {
 impl Default for GbstConfig {
     fn default() -> Self {
         GbstConfig { nucleotide_layers: MxDnaConfig::default().nucleotide_layers, sizes: 4, bases: 4 }
+    }
+}
+
+/// Hyperparameters of merging by similarity (local encoder of MergeDNA, 2025).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeConfig {
+    /// Number of layers on single nucleotides before the merging (of the encoder's type); at least one.
+    pub nucleotide_layers: usize,
+    /// Bases of a window; no unit is in two.
+    pub window: usize,
+    /// Bases per unit that the encoder sees.
+    pub bases: usize,
+    /// Most pairs that are merged in one round.
+    pub pairs: usize,
+    /// Width of the projection for similarities.
+    pub projection: usize,
+}
+
+impl Default for MergeConfig {
+    fn default() -> Self {
+        let nucleotide_layers = MxDnaConfig::default().nucleotide_layers;
+        MergeConfig { nucleotide_layers, window: 16, bases: 4, pairs: 2, projection: 64 }
     }
 }
 

@@ -41,7 +41,8 @@ pub use error::Error;
 pub use families::kmer;
 pub use family::Family;
 pub use frontend::{
-    Equal, FrontendConfig, GbstConfig, HNetConfig, Layout, MxDnaConfig, PoolConfig, Quantity, UnpooledConfig,
+    Equal, FrontendConfig, GbstConfig, HNetConfig, Layout, MergeConfig, MxDnaConfig, PoolConfig, Quantity,
+    UnpooledConfig,
 };
 pub use recipe::{MAX_K_OF_MODELS, Recipe};
 pub use registry::Registry;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::families::{self, bpe, exec, file, gbst, hnet, kmer, mxdna, pool, randomcut, unigram, wordpiece};
+use crate::families::{self, bpe, exec, file, gbst, hnet, kmer, merge, mxdna, pool, randomcut, unigram, wordpiece};
 use crate::family::Family;
 use crate::name::Name;
 use crate::recipe::Recipe;
@@ -36,6 +36,8 @@ pub fn builtin() -> Registry {
         hnet::HNET_POOL,
         gbst::GBST,
         gbst::GBST_POOL,
+        merge::MERGE,
+        merge::MERGE_POOL,
         pool::POOL,
         pool::UNPOOLED,
         file::FILE,

@@ -219,7 +219,7 @@ mod tests {
         for (hidden, heads, intermediate, vocabulary) in [(64, 4, 256, 9), (128, 8, 512, 9), (256, 8, 1024, 9)] {
             let encoder = EncoderConfig { hidden, heads, intermediate, ..EncoderConfig::default() };
             for bases in [2.2, 5.83, 9.41] {
-                for name in ["mxdna", "mxdna-max6", "hnet", "gbst"] {
+                for name in ["mxdna", "mxdna-max6", "hnet", "gbst", "merge"] {
                     let learned = tokenize::registry::builtin().parse(name).unwrap().frontend;
                     for quantity in [Quantity::Parameters, Quantity::Macs] {
                         let FixedUnits { bases, inner } =
