@@ -26,6 +26,7 @@ pub const CORPORA: Texts = configs! {
     "variable6" => "corpus/variable6",
     "uniform" => "corpus/uniform",
     "satellites" => "corpus/satellites",
+    "words" => "corpus/words",
     "rich" => "corpus/rich",
     "four_genomes" => "corpus/four_genomes",
     "five_genomes" => "corpus/five_genomes",

@@ -80,6 +80,7 @@ pub mod task;
 pub mod text;
 pub mod two_sided;
 mod windows;
+pub mod words;
 
 pub use catalog::Catalog;
 pub use composition::Composition;

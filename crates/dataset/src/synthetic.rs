@@ -6,6 +6,7 @@
 //! | `markov` | Markov chain of `order` 0 to 6 | exact |
 //! | `variable` | variable-order Markov chain (context tree) up to `order` | exact |
 //! | `satellites` | arrays of tandem repeats, one after the other | unknown |
+//! | `words` | words of a hidden vocabulary without separators ([`crate::words`]) | unknown |
 //! | `rich` | species with planted structure: `repeats`, `coding`, `motifs`, in turn | unknown |
 //!
 //! ```
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::fasta::SequenceRecord;
 use crate::markov::{LETTERS, MAX_ORDER, MarkovChain, draw};
 use crate::species::Species;
+use crate::words::{HiddenVocabulary, WORDS};
 use dna::reverse_complement;
 use dna::stream;
 use rand::{Rng, RngExt};
@@ -37,6 +39,8 @@ pub enum SyntheticKind {
     Variable,
     /// Arrays of tandem repeats, as in satellite DNA.
     Satellites,
+    /// Words of a hidden vocabulary, one after the other.
+    Words,
     /// Text with planted structure.
     Rich,
 }
@@ -60,6 +64,14 @@ pub struct SyntheticSpec {
     /// Entropy rate in bits per base to which the chain is adjusted; not adjusted if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
+    /// Number of words of `words`, 2 to 1,000.
+    #[serde(skip_serializing_if = "is_standard")]
+    pub words: usize,
+}
+
+/// Whether a number of words is the default and is left out, as before the field existed.
+fn is_standard(words: &usize) -> bool {
+    *words == WORDS
 }
 
 impl Default for SyntheticSpec {
@@ -72,6 +84,7 @@ impl Default for SyntheticSpec {
             seed: 0,
             concentration: 0.5,
             entropy: None,
+            words: WORDS,
         }
     }
 }
@@ -96,13 +109,16 @@ impl SyntheticSpec {
                 "use a positive number, such as 0.5",
             );
         }
+        if !(2..=1_000).contains(&self.words) {
+            return fault(format!("words must be in [2, 1000], got {}", self.words), "use 2 to 1,000 words");
+        }
         if let Some(entropy) = self.entropy.filter(|bits| !(0.05..=2.0).contains(bits)) {
             return fault(format!("entropy must be in [0.05, 2], got {entropy}"), "use 0.05 to 2 bits per base");
         }
         Ok(())
     }
 
-    /// The chain that the text is sampled from; `None` for `satellites` and `rich`.
+    /// The chain that the text is sampled from; `None` for `satellites`, `words` and `rich`.
     ///
     /// # Errors
     /// [`Error::Spec`] if the order exceeds 6, there are no bases, or a parameter is out of range.
@@ -111,7 +127,7 @@ impl SyntheticSpec {
         let mut rng = stream(self.seed, "synthetic/source");
         let chain = match self.kind {
             SyntheticKind::Uniform => return Ok(Some(MarkovChain::uniform())),
-            SyntheticKind::Satellites | SyntheticKind::Rich => return Ok(None),
+            SyntheticKind::Satellites | SyntheticKind::Words | SyntheticKind::Rich => return Ok(None),
             SyntheticKind::Markov => MarkovChain::random(self.order, self.concentration, &mut rng),
             SyntheticKind::Variable => MarkovChain::variable(self.order, self.concentration, 0.35, &mut rng),
         };
@@ -131,6 +147,9 @@ impl SyntheticSpec {
                 None if self.kind == SyntheticKind::Satellites => {
                     // All species have the same families.
                     ("satellites", satellites(self.bases, &mut stream(self.seed, "synthetic/source"), &mut rng))
+                }
+                None if self.kind == SyntheticKind::Words => {
+                    ("words", HiddenVocabulary::of_corpus(self.seed, self.words).sample(self.bases, &mut rng).0)
                 }
                 None => {
                     let (kind, generate) = RICH[i % RICH.len()];

@@ -36,7 +36,7 @@ fn data() -> PathBuf {
 #[test]
 fn every_name_resolves() {
     let catalog = catalog();
-    assert_eq!((catalog.corpora().count(), catalog.tasks().count()), (9, 16));
+    assert_eq!((catalog.corpora().count(), catalog.tasks().count()), (10, 16));
     for name in catalog.corpora() {
         assert_eq!(catalog.corpus(name).unwrap().name, name);
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Composition`] | counts of tokens and bases, vocabulary usage, lengths, entropy, Rényi efficiency, unigram bits per base |
 //! | [`Stability`] | changes of the tokenization on the reverse strand and after a shift, a substitution or a deletion |
+//! | [`Recovery`] | agreement with the words of a text whose boundaries are known |
 //! | round trip | windows that decoding restores |
 //!
 //! # Example
@@ -24,11 +25,13 @@
 mod composition;
 mod measured;
 mod metric;
+mod recovery;
 mod stability;
 
 pub use composition::Composition;
 pub use measured::Audit;
 pub use metric::{AuditMetric, Block, Column, METRICS, Panel, SpeciesTable, Unit};
+pub use recovery::Recovery;
 pub use stability::{Agreement, SHIFTS, Stability};
 
 #[cfg(test)]

@@ -45,7 +45,18 @@ impl Agreement {
         if chance < 1.0 { (self.jaccard() - chance) / (1.0 - chance) } else { f64::NAN }
     }
 
-    fn add(&mut self, first: &[bool], second: &[bool]) {
+    /// Fraction of the first boundaries that are among the second.
+    pub(super) fn of_first(&self) -> f64 {
+        self.both as f64 / self.first as f64
+    }
+
+    /// Fraction of the second boundaries that are among the first.
+    pub(super) fn of_second(&self) -> f64 {
+        self.both as f64 / self.second as f64
+    }
+
+    /// Adds two sets of boundaries, by position.
+    pub(super) fn add(&mut self, first: &[bool], second: &[bool]) {
         self.places += first.len() as u64;
         for (&first, &second) in first.iter().zip(second) {
             self.first += u64::from(first);
