@@ -11,6 +11,7 @@ pub mod hnet;
 pub mod learned;
 pub mod lookup;
 pub mod merge;
+pub mod own;
 pub mod pool;
 mod route;
 pub mod suppression;
@@ -25,8 +26,9 @@ pub use hnet::HNet;
 pub use learned::{MxDna, Unpooled};
 pub use lookup::Lookup;
 pub use merge::Merge;
+pub use own::Own;
 pub use pool::Pool;
-pub use route::{Embedded, Route, Skip, Unit};
+pub use route::{Embedded, Route, Skip, Unit, framed};
 
 use upsampling::UpsamplingDecoder;
 
@@ -51,6 +53,8 @@ pub enum Frontend {
     Gbst(Gbst),
     /// Merging of similar neighbours.
     Merge(Merge),
+    /// A pooling of another crate.
+    Own(Own),
     /// Fixed pooling between the same layers.
     Pool(Pool),
     /// The same layers without pooling.
@@ -76,6 +80,9 @@ impl Frontend {
             }
             tokenize::FrontendConfig::Merge(merge) => {
                 Frontend::Merge(Merge::new(init, config.vocabulary, merge, &config.encoder))
+            }
+            tokenize::FrontendConfig::Own(own) => {
+                Frontend::Own(Own::new(init, config.vocabulary, own, &config.encoder))
             }
             tokenize::FrontendConfig::Pool(pool) => {
                 Frontend::Pool(Pool::new(init, config.vocabulary, pool, &config.encoder))
@@ -103,6 +110,7 @@ impl Frontend {
             Frontend::HNet(front) => front.embed(ids, rows, noise),
             Frontend::Gbst(front) => front.embed(ids, rows, noise),
             Frontend::Merge(front) => front.embed(ids, rows, noise),
+            Frontend::Own(front) => front.embed(ids, rows, noise),
             Frontend::Pool(front) => front.embed(ids, rows, noise),
             Frontend::Unpooled(front) => front.embed(ids, rows, noise),
         }
@@ -159,6 +167,7 @@ impl Frontend {
             Frontend::MxDna(front) => Some(&front.way_back),
             Frontend::Gbst(front) => Some(&front.way_back),
             Frontend::Merge(front) => Some(&front.way_back),
+            Frontend::Own(front) => Some(&front.way_back),
             Frontend::Pool(front) => Some(&front.way_back),
             Frontend::Unpooled(front) => Some(&front.way_back),
         }
@@ -173,6 +182,7 @@ impl Frontend {
             Frontend::HNet(front) => &front.nucleotides.lookup,
             Frontend::Gbst(front) => &front.nucleotides.lookup,
             Frontend::Merge(front) => &front.nucleotides.lookup,
+            Frontend::Own(front) => &front.nucleotides.lookup,
             Frontend::Pool(front) => &front.nucleotides.lookup,
             Frontend::Unpooled(front) => &front.nucleotides.lookup,
         };
@@ -190,6 +200,7 @@ impl Frontend {
             Frontend::HNet(front) => front.macs(positions, tokens),
             Frontend::Gbst(front) => front.macs(positions, tokens),
             Frontend::Merge(front) => front.macs(positions, tokens),
+            Frontend::Own(front) => front.macs(positions, tokens),
             Frontend::Pool(front) => front.macs(positions, tokens),
             Frontend::Unpooled(front) => front.macs(positions),
         }

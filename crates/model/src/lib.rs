@@ -71,6 +71,7 @@ pub mod trained;
 pub mod tune;
 mod watch;
 
+pub use burn;
 pub use error::Error;
 pub use inputs::Inputs;
 pub use load::load;

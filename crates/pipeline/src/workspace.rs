@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dataset::{Corpus, CorpusSpec, Noise, Task, TaskSpec};
 use experiment::{Spec, Store};
-use tokenize::Recipe;
 use tokenize::families::file;
+use tokenize::{FrontendConfig, Recipe};
 
 use crate::builtin::Builtin;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,7 +61,13 @@ impl Workspace {
         {
             return Ok(tokenizers.parse(&format!("{}{found}", file::PREFIX))?);
         }
-        Ok(tokenizers.parse(name)?)
+        let recipe = tokenizers.parse(name)?;
+        if let FrontendConfig::Own(own) = &recipe.frontend {
+            let explain =
+                |fault| Error::new(ErrorKind::Usage, format!("{name}: {fault}"), "see docs/adding/tokenizer.md");
+            model::frontend::own::check(own).map_err(explain)?;
+        }
+        Ok(recipe)
     }
 
     /// Opens a corpus: a built-in name, a corpus file (TOML), or a sequence file.

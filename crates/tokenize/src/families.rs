@@ -6,6 +6,7 @@ pub mod file;
 pub mod gbst;
 pub mod hnet;
 pub mod kmer;
+pub mod learned;
 pub mod merge;
 pub mod mxdna;
 pub mod pool;

@@ -19,6 +19,8 @@ pub enum FrontendConfig {
     Gbst(GbstConfig),
     /// Merging of similar neighbours in local windows, and an upsampling decoder.
     Merge(MergeConfig),
+    /// A pooling of another crate between the same nucleotide layers and decoder.
+    Own(OwnConfig),
     /// Fixed pooling between the same nucleotide layers and decoder.
     Pool(PoolConfig),
     /// The same nucleotide layers and decoder without pooling.
@@ -34,9 +36,11 @@ impl FrontendConfig {
     pub fn learns_units(&self) -> bool {
         match self {
             FrontendConfig::Lookup | FrontendConfig::Pool(_) | FrontendConfig::Unpooled(_) => false,
-            FrontendConfig::MxDna(_) | FrontendConfig::HNet(_) | FrontendConfig::Gbst(_) | FrontendConfig::Merge(_) => {
-                true
-            }
+            FrontendConfig::MxDna(_)
+            | FrontendConfig::HNet(_)
+            | FrontendConfig::Gbst(_)
+            | FrontendConfig::Merge(_)
+            | FrontendConfig::Own(_) => true,
         }
     }
 
@@ -49,6 +53,7 @@ impl FrontendConfig {
             FrontendConfig::HNet(config) => config.nucleotide_layers + config.decoder_layers,
             FrontendConfig::Gbst(config) => config.nucleotide_layers + 1,
             FrontendConfig::Merge(config) => config.nucleotide_layers + 1,
+            FrontendConfig::Own(config) => config.nucleotide_layers + 1,
             FrontendConfig::Pool(config) => config.nucleotide_layers + 1,
             FrontendConfig::Unpooled(config) => config.nucleotide_layers + 1,
         }
@@ -74,6 +79,10 @@ impl FrontendConfig {
             FrontendConfig::Merge(config) => Some(format!(
                 "{} nucleotide layer(s), merging in windows of {} bases, one unit for {} bases, upsampling decoder",
                 config.nucleotide_layers, config.window, config.bases
+            )),
+            FrontendConfig::Own(config) => Some(format!(
+                "{} nucleotide layer(s), {}, upsampling decoder",
+                config.nucleotide_layers, config.summary
             )),
             FrontendConfig::Pool(config) => Some(match &config.equal {
                 Some(equal) => format!(
@@ -102,6 +111,7 @@ impl FrontendConfig {
             | FrontendConfig::HNet(_)
             | FrontendConfig::Gbst(_)
             | FrontendConfig::Merge(_)
+            | FrontendConfig::Own(_)
             | FrontendConfig::Pool(_) => true,
         }
     }
@@ -115,6 +125,7 @@ impl FrontendConfig {
             | FrontendConfig::HNet(_)
             | FrontendConfig::Gbst(_)
             | FrontendConfig::Merge(_)
+            | FrontendConfig::Own(_)
             | FrontendConfig::Unpooled(_) => None,
             FrontendConfig::Pool(config) => config.equal.as_ref(),
         }
@@ -233,6 +244,20 @@ impl Default for MergeConfig {
         let nucleotide_layers = MxDnaConfig::default().nucleotide_layers;
         MergeConfig { nucleotide_layers, window: 16, bases: 4, pairs: 2, projection: 64 }
     }
+}
+
+/// A pooling of another crate, with its hyperparameters (trait `Pooling` of the crate `model`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnConfig {
+    /// Name under which the pooling is registered in the program.
+    pub pooling: String,
+    /// Its hyperparameters. The name of the tokenizer must determine them: it is what enters the key of a run.
+    pub settings: Vec<u64>,
+    /// Number of layers on single nucleotides before it (of the encoder's type); at least one.
+    pub nucleotide_layers: usize,
+    /// What it does, in a few words, for lists.
+    pub summary: String,
 }
 
 /// Hyperparameters of fixed pooling: a unit is the mean of its nucleotides, to which a feed-forward block is added.

@@ -41,9 +41,10 @@ pub use error::Error;
 pub use families::kmer;
 pub use family::Family;
 pub use frontend::{
-    Equal, FrontendConfig, GbstConfig, HNetConfig, Layout, MergeConfig, MxDnaConfig, PoolConfig, Quantity,
+    Equal, FrontendConfig, GbstConfig, HNetConfig, Layout, MergeConfig, MxDnaConfig, OwnConfig, PoolConfig, Quantity,
     UnpooledConfig,
 };
+pub use name::Name;
 pub use recipe::{MAX_K_OF_MODELS, Recipe};
 pub use registry::Registry;
 pub use token::{Reading, Tokenizer, decode, normalize};

@@ -1,10 +1,11 @@
-//! tokbench with one more tokenizer, which every command knows:
+//! tokbench with two more tokenizers, which every command knows: a fixed one, and a learned one with layers of its own.
 //!
 //! ```text
 //! cargo run --release -p own-tokenizer -- list
-//! cargo run --release -p own-tokenizer -- compare --tokenizers base,runs
+//! cargo run --release -p own-tokenizer -- compare --tokenizers base,runs,blocks6
 //! ```
 
+mod blocks;
 mod runs;
 
 use std::process::ExitCode;
@@ -12,5 +13,6 @@ use std::process::ExitCode;
 use tokbench::registry;
 
 fn main() -> ExitCode {
-    tokbench::main(registry::builtin().with(runs::KIND))
+    model::frontend::own::register("blocks", blocks::Blocks);
+    tokbench::main(registry::builtin().with(runs::KIND).with(blocks::KIND).with(blocks::CONTROLS))
 }

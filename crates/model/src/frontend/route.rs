@@ -14,7 +14,8 @@ pub struct Unit {
 }
 
 /// The tokens of a row of `length` positions: \[CLS\], its units, \[SEP\].
-pub(super) fn framed(length: usize, units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
+#[must_use]
+pub fn framed(length: usize, units: impl IntoIterator<Item = Unit>) -> Vec<Unit> {
     let special = |at: usize| Unit { center: at, start: at, length: 1 };
     let cls = (length > 0).then(|| special(0));
     let sep = (length > 1).then(|| special(length - 1));

@@ -1,6 +1,6 @@
 //! `hnet` and its controls of equal size: tokenizers of single nucleotides; the layers are in the crate `model`.
 
-use super::mxdna::{pooled, with_controls};
+use super::learned::{pooled, with_controls};
 use crate::error::Error;
 use crate::family::Family;
 use crate::frontend::{FrontendConfig, HNetConfig};

@@ -1,9 +1,9 @@
 //! `mxdna` and its controls of equal size: tokenizers of single nucleotides; the layers are in the crate `model`.
 
-use super::kmer::recipe;
+use super::learned::{pooled, with_controls};
 use crate::error::Error;
 use crate::family::Family;
-use crate::frontend::{Equal, FrontendConfig, Layout, MxDnaConfig, PoolConfig, Quantity};
+use crate::frontend::{FrontendConfig, Layout, MxDnaConfig};
 use crate::name::Name;
 use crate::recipe::Recipe;
 
@@ -27,44 +27,6 @@ pub const MXDNA_POOL: Family = Family {
     examples: &["mxdna-pool-parameters", "mxdna-pool-macs"],
     resolve: |name| pooled(name, mxdna),
 };
-
-/// From a name and some of its words to a recipe.
-type Resolve = fn(&Name, &[(String, Option<u64>)]) -> Result<Recipe, Error>;
-
-/// The control that a name with the last words `pool-parameters` or `pool-macs` is; the other words name the `learned` tokenizer.
-pub(super) fn pooled(name: &Name, learned: Resolve) -> Option<Result<Recipe, Error>> {
-    let (last, before) = name.words.split_last()?;
-    let (pool, before) = before.split_last()?;
-    if *pool != ("pool".to_owned(), None) || last.1.is_some() {
-        return None;
-    }
-    let quantity = [Quantity::Parameters, Quantity::Macs].into_iter().find(|&q| word(q) == last.0)?;
-    Some(learned(name, before).map(|learned| control(&learned.name, quantity)))
-}
-
-/// A learned tokenizer with its two controls.
-pub(super) fn with_controls(canonical: String, frontend: FrontendConfig) -> Recipe {
-    let controls = [Quantity::Parameters, Quantity::Macs].map(|quantity| control_name(&canonical, quantity)).to_vec();
-    Recipe { controls, ..recipe(canonical, frontend, 1, 1) }
-}
-
-fn word(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::Parameters => "parameters",
-        Quantity::Macs => "macs",
-    }
-}
-
-/// The control of a learned tokenizer in which a quantity is equal.
-fn control(to: &str, quantity: Quantity) -> Recipe {
-    let equal = Some(Equal { to: to.to_owned(), quantity });
-    let config = PoolConfig { equal, ..PoolConfig::default() };
-    recipe(control_name(to, quantity), FrontendConfig::Pool(config), 1, 1)
-}
-
-fn control_name(to: &str, quantity: Quantity) -> String {
-    format!("{to}-pool-{}", word(quantity))
-}
 
 fn mxdna(name: &Name, words: &[(String, Option<u64>)]) -> Result<Recipe, Error> {
     let wrong = |reason: String| {
