@@ -366,6 +366,38 @@ fn the_learning_rate_is_selected_on_validation_and_its_cost_reported() {
     assert!(tuning.seconds > 0.0 && tuning.chosen.iter().all(|(_, rates)| *rates == tuning.rates[..1]));
 }
 
+/// Trials, which were not scored on the test split, select as scored runs do; a selected end of the grid is told.
+#[test]
+fn trials_select_the_learning_rate() {
+    let all = records(&Shape::default());
+    let mut grid = all.clone();
+    for record in all.iter().filter(|record| matches!(record.run.work, Work::Pretrain(_))) {
+        for (number, factor) in [1.0, 3.0, 10.0].into_iter().enumerate() {
+            let mut trial = record.trial().unwrap();
+            edit(&mut trial, |record| {
+                let Work::Pretrain(p) = &mut record.run.work else { unreachable!() };
+                p.training.learning_rate *= factor;
+                let Outcome::Pretrained(done) = &mut record.outcome else { unreachable!() };
+                done.curve.iter_mut().for_each(|point| point.bits *= 1.0 + 0.1 * number as f64);
+            });
+            grid.push(trial);
+        }
+    }
+    let (plain, tuned) = (Comparison::new(all.clone(), fast()).unwrap(), Comparison::new(grid, fast()).unwrap());
+    assert_eq!(plain.groups[0].tests, tuned.groups[0].tests);
+    let tuning = tuned.groups[0].tuning.as_ref().unwrap();
+    assert_eq!((tuning.runs, tuning.rates.len(), tuning.chosen.len()), (2 * 21, 3, 3));
+    let table = report::table(&tuned, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        table.contains("the lowest learning rate of the grid was selected at every seed for base, bpe4096 and kmer6"),
+        "{table}"
+    );
+    assert!(!report::table(&plain, false).contains("of the grid"));
+    // Trials alone are no result.
+    let trials: Vec<Record> = all.iter().filter_map(Record::trial).collect();
+    assert!(Comparison::new(trials, fast()).is_err());
+}
+
 #[test]
 fn later_seeds_are_excluded_with_a_remark() {
     let all = records(&Shape { seeds: 9, ..Shape::default() });

@@ -26,7 +26,8 @@ impl Comparison {
     /// are inconsistent, if a name is not in the records, or if no seed is complete (with `partial`). The message names the runs.
     pub fn new(records: Vec<Record>, options: Options) -> Result<Comparison, Error> {
         let records = distinct(records);
-        if records.is_empty() {
+        // Trials of learning rates were not scored on the test split.
+        if records.iter().all(|record| record.run.is_trial()) {
             return Err(Error::Empty);
         }
         uniform(&records)?;

@@ -57,6 +57,10 @@ impl Setting {
         match (self.part, self.name) {
             ("corpus", "hash") => None,
             ("corpus", "name") | ("encoder", "position") => Some(self.value.clone()),
+            ("training", "bases") => {
+                let bases = self.value.parse::<f64>().ok().map(statistics::text::magnitude);
+                Some(format!("{} bases", bases.as_ref().unwrap_or(&self.value)))
+            }
             (_, name) => Some(format!("{} {}", name.replace('_', " "), self.value)),
         }
     }

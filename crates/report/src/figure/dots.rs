@@ -149,9 +149,14 @@ fn background(canvas: &mut Canvas<'_>, panel: &Panel, scale: &Scale, facet: &Fac
 fn fitting_heading(group: &str, facet: &Facet, wide: f64) -> String {
     let detail = if facet.detail.is_empty() { String::new() } else { format!(" ({})", facet.detail) };
     let full = heading(group, &facet.scope);
-    let short = heading(shortened(&setting(group)), &facet.scope);
-    let all = [format!("{full}{detail}"), format!("{short}{detail}"), full, short];
-    all.iter().find(|text| width(text, TEXT) <= wide).unwrap_or(&all[3]).clone()
+    let words = shortened(&setting(group));
+    let short = heading(&words, &facet.scope);
+    // Of several settings the last, where not even their first words fit; that a panel is of all species needs no word then.
+    let last = heading(words.rsplit(", ").next().unwrap_or_default(), &facet.scope);
+    let least = if facet.scope.starts_with("all species") { words } else { last };
+    // The first panel of a line has the setting in any case.
+    let all = [format!("{full}{detail}"), format!("{short}{detail}"), full, short, least, facet.scope.clone()];
+    all.iter().find(|text| width(text, TEXT) <= wide).unwrap_or(&all[5]).clone()
 }
 
 /// Vertical lines within the axis, and the label of the reference at the first of them.

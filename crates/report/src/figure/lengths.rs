@@ -142,11 +142,11 @@ fn columned(head: &Head, looks: &Looks, columns: &[(String, Vec<Row>)]) -> Resul
         for (at, (label, rows)) in columns.iter().enumerate() {
             let panel = Panel { from: (left(at), top), to: (right(at), top + STEP * most as f64) };
             let full = heading(label, "");
-            let label = if width(&full, TEXT) > right(at) - left(at) + 40.0 { shortened(&full) } else { &full };
+            let label = if width(&full, TEXT) > right(at) - left(at) + 40.0 { shortened(&full) } else { full };
             one(
                 canvas,
                 &panel,
-                (label, rows),
+                (&label, rows),
                 looks,
                 (longest, peak),
                 (at == 0 || !alike, at + 1 == columns.len() || !alike),

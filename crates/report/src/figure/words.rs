@@ -32,10 +32,13 @@ fn noise(part: &str) -> Option<String> {
     Some(format!("{kind} noise like {}", like.replace('_', " ")))
 }
 
-/// The first words of a setting, where the whole does not fit.
-pub(super) fn shortened(setting: &str) -> &str {
-    let end = [" with ", " like "].iter().filter_map(|word| setting.find(word)).min();
-    end.map_or(setting, |end| &setting[..end])
+/// The first words of each setting of a list, where the whole does not fit.
+pub(super) fn shortened(settings: &str) -> String {
+    let one = |setting: &str| {
+        let end = [" with ", " like "].iter().filter_map(|word| setting.find(word)).min();
+        setting[..end.unwrap_or(setting.len())].to_owned()
+    };
+    settings.split(", ").map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn position_in_words(Position { directed, slopes, bases }: Position) -> String {
@@ -276,7 +279,8 @@ mod tests {
         assert_eq!(setting("alibi-directed-reach252-bases"), reach);
         assert_eq!(setting(""), "");
         let noise = setting("uniform:five_genomes");
-        assert_eq!((noise.as_str(), shortened(&noise)), ("uniform noise like five genomes", "uniform noise"));
+        assert_eq!((noise.as_str(), shortened(&noise).as_str()), ("uniform noise like five genomes", "uniform noise"));
+        assert_eq!(shortened(&setting("uniform:five_genomes, 5 million bases")), "uniform noise, 5 million bases");
         assert_eq!(predictor("markov5"), "order-5 Markov predictor");
     }
 

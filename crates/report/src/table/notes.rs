@@ -164,6 +164,19 @@ fn tuning(notes: &mut Vec<String>, group: &Group) {
             count(tuning.runs, "run"),
             rough_duration(tuning.seconds)
         ));
+        // Of two rates one is always an end.
+        let [lowest, _, .., highest] = tuning.rates[..] else { return };
+        for (end, rate) in [("lowest", lowest), ("highest", highest)] {
+            let at: Vec<String> =
+                tuning.chosen.iter().filter(|(_, rates)| *rates == [rate]).map(|(name, _)| name.clone()).collect();
+            if !at.is_empty() {
+                notes.push(format!(
+                    "WARNING: the {end} learning rate of the grid was selected at every seed for {}: a {} one may be better.",
+                    list(&at),
+                    if end == "lowest" { "lower" } else { "higher" }
+                ));
+            }
+        }
     }
 }
 
