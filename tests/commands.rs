@@ -90,6 +90,11 @@ fn a_grid_of_learning_rates_is_chosen_on_the_validation_split() {
     assert!(output.err.contains("6 runs, 6 already finished") && !output.err.contains("started"), "{}", output.err);
     let results = |records: &[experiment::Record]| records.iter().map(experiment::Record::result).collect::<Vec<_>>();
     assert_eq!(results(&dir.records("all")), results(&grid));
+    // The memory of a run is that of its training, also where another process did it.
+    for trial in grid.iter().filter(|record| record.run.is_trial()) {
+        let scored = grid.iter().find(|record| record.run.trial().is_some_and(|run| run.key() == trial.key));
+        assert!(scored.is_none_or(|scored| scored.timing.peak_mib >= trial.timing.peak_mib));
+    }
     // And a file of scored runs alone stands for the trials.
     let files = ["--records", "1e-3/records.jsonl", "--records", "1e-6/records.jsonl", "--store", "third"];
     let output = dir.run(&[&all[..4], &files, &["--output", "third-out"]].concat()).success();

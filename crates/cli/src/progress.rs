@@ -1,6 +1,6 @@
 //! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::stdout::{bars, errln};
@@ -84,6 +84,8 @@ pub(crate) struct Board {
     skipped: f64,
     /// Stage, fraction done, start of the stage, and units done at that time, of each run in progress.
     running: HashMap<Key, (String, f64, Instant, f64)>,
+    /// Runs that have reported training: others only score the model of their trial.
+    trained: HashSet<Key>,
     count: usize,
     of: usize,
     began: Instant,
@@ -109,6 +111,7 @@ impl Board {
             finished: 0.0,
             skipped: 0.0,
             running: HashMap::new(),
+            trained: HashSet::new(),
             count: 0,
             of: plan.all_jobs().count(),
             began: Instant::now(),
@@ -173,6 +176,9 @@ impl Board {
     /// Updates the progress of a run: its stage, and units done of all units of that stage.
     fn advance(&mut self, key: &Key, stage: String, done: u64, of: u64) {
         let Some(entry) = self.running.get_mut(key) else { return };
+        if stage == "train" {
+            self.trained.insert(key.clone());
+        }
         if entry.0 != stage {
             *entry = (stage, 0.0, Instant::now(), done as f64);
         }
@@ -201,8 +207,12 @@ impl Board {
             .running
             .iter()
             .map(|(key, (stage, fraction, _, _))| {
-                // Scoring counts as the last tenth of a run.
-                let fraction = if stage == "score" { 0.9 + 0.1 * fraction } else { 0.9 * fraction };
+                // Scoring counts as the last tenth of a run that trains.
+                let fraction = match stage.as_str() {
+                    "score" if self.trained.contains(key) => 0.9 + 0.1 * fraction,
+                    "score" => *fraction,
+                    _ => 0.9 * fraction,
+                };
                 self.cost.get(key).copied().unwrap_or(0.0) * fraction
             })
             .sum();

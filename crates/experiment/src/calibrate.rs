@@ -43,11 +43,12 @@ fn measure(jobs: &mut [&mut Job], planned: &HashSet<Key>, records: &[&Record]) -
     for record in records {
         speeds.entry(record.run.device.clone()).or_default().extend(speed(record));
     }
-    for job in jobs.iter().filter(|job| job.estimate.measured) {
-        // Before the first record with exact costs: by the estimated ones.
-        if speeds.get(&job.run.device).is_none_or(Vec::is_empty) {
-            speeds.entry(job.run.device.clone()).or_default().push(job.estimate.macs / job.estimate.seconds);
-        }
+    speeds.retain(|_, speeds| !speeds.is_empty());
+    // Before the first record with exact costs: by the estimated ones.
+    let exact: HashSet<String> = speeds.keys().cloned().collect();
+    let pretraining = |job: &&&mut Job| matches!(job.run.work, Work::Pretrain(_)) && job.estimate.measured;
+    for job in jobs.iter().filter(pretraining).filter(|job| !exact.contains(&job.run.device)) {
+        speeds.entry(job.run.device.clone()).or_default().push(job.estimate.macs / job.estimate.seconds);
     }
     let speeds: BTreeMap<String, f64> = speeds
         .into_iter()

@@ -153,7 +153,7 @@ pub(crate) fn pretrain(p: &Pretrain, info: &TokenizerInfo, corpus: &CorpusInfo, 
         train: 3.0 * train * p.training.bases as f64 / bases,
         score: score * (test + curve),
         mib: mib(&p.encoder, info, &load),
-        passes: passes(info.tokens_per_span),
+        passes: if p.is_trial() { 0 } else { passes(info.tokens_per_span) },
     }
 }
 

@@ -13,7 +13,7 @@
 //!   has a record with the reason. A run that ends in any other way (killed, error) has no record and is retried by the next
 //!   call.
 //!
-//! With a grid of learning rates, fine-tuning runs have no key before pretraining is finished, because the selected learning
+//! With a grid of learning rates, all runs but the trials of the rates have no key before these are finished, because the selected learning
 //! rate is part of the key. [`Plan::deferred`] holds them; [`choose`](rates::choose) the rates and plan again.
 //!
 //! # Example

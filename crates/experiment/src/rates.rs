@@ -46,7 +46,7 @@ pub fn validation_bits(record: &Record) -> f64 {
 }
 
 /// The learning rate with the lowest validation bits per base at the end of the curve, among the runs at the smallest budget. A rate that
-/// collapsed or failed is selected only if there is no other. Fine-tuning records are ignored.
+/// failed, or whose scored run is known to have collapsed, is selected only if there is no other. Fine-tuning records are ignored.
 #[must_use]
 pub fn choose(records: &[Record]) -> BTreeMap<Choice, f64> {
     let mut tried: BTreeMap<Choice, Vec<(u64, f64, f64)>> = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use dataset::{MarkovChain, ScoringWindow, Split};
+use experiment::Record;
 use experiment::record::{BlockScore, Cost, CurvePoint, Outcome, Pretrained, RegionScore, Timing};
 use experiment::run::{Control, Pretrain, Run, Work};
 use protocol::Fitted;
@@ -87,7 +88,8 @@ pub fn execute(run: &Run, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<
     }
     .map(|mut executed| {
         executed.timing.threads = rayon::current_num_threads();
-        executed.timing.peak_mib = peak_mib();
+        // At least that of the trial whose model was taken over.
+        executed.timing.peak_mib = peak_mib().max(executed.timing.peak_mib);
         executed
     })
 }
@@ -124,14 +126,23 @@ impl From<FitResult> for Executed {
 
 fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch<'_>) -> Result<Executed, Error> {
     let (corpus, fitted) = (inputs.corpus()?, inputs.fitted()?);
+    if let Some((_, Record { outcome: failed @ Outcome::Failed { .. }, timing, .. })) = inputs.trial {
+        // The same training would fail again.
+        return Ok(Executed { outcome: failed.clone(), timing: timing.clone(), resumed: 0, notes: Vec::new() });
+    }
     let (taken, warning) = pretrain::take_over(run, fitted, inputs);
+    let taken_mib = inputs.trial.filter(|_| taken.is_some()).map_or(0.0, |(_, record)| record.timing.peak_mib);
     let Trained { model, state, steps, mut notes } = match taken {
         Some(trained) => trained,
         None => pretrain::train(seed, run, corpus, fitted, inputs.device, inputs.folder, watch)?,
     };
     notes.extend(warning);
     let mut clock = Stopwatch::start();
-    let windows = corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?;
+    let windows = if run.is_trial() {
+        Vec::new()
+    } else {
+        corpus.scoring_windows(Split::Test, run.training.window, run.scoring.bases)?
+    };
     let mut scorer = Scorer::new(Predictor::new(&model, inputs.device), fitted, run.masking.span);
     let composition = composition(corpus, run.training.window, run.masking.span)?;
     let (mut blocks, mut regions): (Vec<BlockScore>, Vec<RegionScore>) = (Vec::new(), Vec::new());
@@ -178,6 +189,7 @@ fn pretraining(seed: u64, run: &Pretrain, inputs: &Inputs<'_>, watch: &mut Watch
         train_seconds: state.seconds,
         score_seconds: clock.lap(),
         bases_per_second: state.bases as f64 / state.seconds.max(1e-9),
+        peak_mib: taken_mib,
         ..Timing::default()
     };
     let collapsed = collapsed(&blocks, &state.curve);

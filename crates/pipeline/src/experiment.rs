@@ -175,10 +175,13 @@ impl Planned {
     /// # Errors
     /// If a file is invalid or the store cannot be written.
     pub fn adopt(&mut self, files: &[PathBuf]) -> Result<Vec<(usize, usize)>> {
-        self.published = files.iter().map(|file| published(file)).collect::<Result<_>>()?;
+        let known = self.published.len();
+        for file in files {
+            self.published.push(published(file)?);
+        }
         let planned = self.import()?;
         let used = |record: &Record| usable(record) && keys(record).any(|key| planned.contains(&key));
-        let counts = self.published.iter().map(|records| {
+        let counts = self.published[known..].iter().map(|records| {
             let used = records.iter().filter(|record| used(record)).count();
             (used, records.len() - used)
         });
@@ -189,7 +192,7 @@ impl Planned {
     fn import(&mut self) -> Result<HashSet<Key>> {
         let store = self.open_store()?;
         loop {
-            let planned: HashSet<Key> = self.plan.jobs.iter().map(|job| job.key.clone()).collect();
+            let planned = keys_of(&self.plan);
             for record in self.published.iter().flatten().filter(|record| usable(record)) {
                 let trial = record.trial();
                 for record in std::iter::once(record).chain(&trial).filter(|record| planned.contains(&record.key)) {
@@ -199,7 +202,7 @@ impl Planned {
                 }
             }
             self.load_records(&store)?;
-            if self.plan.jobs.len() == planned.len() {
+            if keys_of(&self.plan) == planned {
                 return Ok(planned);
             }
         }
@@ -223,15 +226,15 @@ impl Planned {
         let mut known = Known::new(records);
         loop {
             known.add_contained(&self.plan.jobs, &self.experiment.spec.scoring);
-            if self.plan.deferred.is_empty() {
+            if self.plan.deferred.is_empty() && self.experiment.spec.grid().len() < 2 {
                 return Ok(known);
             }
             let records = known.of(&self.plan.jobs);
             let chosen = choose(&finished_grids(&records, &self.plan.jobs));
             self.experiment.inputs.follow(&records, chosen);
-            let before = self.plan.jobs.len();
+            let before = keys_of(&self.plan);
             self.plan = self.experiment.expand()?;
-            if self.plan.jobs.len() == before {
+            if keys_of(&self.plan) == before {
                 return Ok(known);
             }
         }
@@ -351,11 +354,13 @@ impl Planned {
         }
         let store = self.open_store()?;
         let mut summary = self.pass(executor, &store, observer)?;
-        // Runs that follow from other runs are planned as soon as those are finished.
-        while !self.plan.deferred.is_empty() && !summary.interrupted {
-            let jobs = self.plan.jobs.len();
+        // What failed again in this call is not repeated a third time.
+        self.scheduler.retry_failed = false;
+        // Runs that follow from other runs are planned as soon as those are finished; a repeated trial can change what was selected.
+        while !summary.interrupted {
+            let before = keys_of(&self.plan);
             self.import()?;
-            if self.plan.jobs.len() == jobs {
+            if keys_of(&self.plan) == before {
                 break;
             }
             if let Some(memory) = &self.memory {
@@ -401,6 +406,11 @@ impl Planned {
     }
 }
 
+/// The keys of the jobs of a plan.
+fn keys_of(plan: &Plan) -> HashSet<Key> {
+    plan.jobs.iter().map(|job| job.key.clone()).collect()
+}
+
 /// The available records of a plan.
 fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
@@ -426,7 +436,7 @@ fn collect(store: &Store, jobs: &[Job]) -> Result<Vec<Record>> {
 pub struct Executed {
     spec: Spec,
     encoders: Encoders,
-    /// The plan, including fine-tuning runs that were deferred.
+    /// The plan, including runs that were deferred at first.
     pub plan: Plan,
     /// The records, in the order of the plan.
     pub records: Vec<Record>,

@@ -120,7 +120,7 @@ impl Prepared {
         let parent = self.run.parent().map(|parent| self.store.folder(&parent.key()));
         let trial = self.run.trial().and_then(|trial| {
             let key = trial.key();
-            let record = self.store.record(&key).ok()?.done()?;
+            let record = self.store.record(&key).ok()?.done().filter(|record| !record.is_simulated())?;
             Some((self.store.folder(&key), record))
         });
         let inputs = Inputs {

@@ -383,7 +383,8 @@ fn trials_select_the_learning_rate() {
             grid.push(trial);
         }
     }
-    let (plain, tuned) = (Comparison::new(all.clone(), fast()).unwrap(), Comparison::new(grid, fast()).unwrap());
+    let (plain, tuned) =
+        (Comparison::new(all.clone(), fast()).unwrap(), Comparison::new(grid.clone(), fast()).unwrap());
     assert_eq!(plain.groups[0].tests, tuned.groups[0].tests);
     let tuning = tuned.groups[0].tuning.as_ref().unwrap();
     assert_eq!((tuning.runs, tuning.rates.len(), tuning.chosen.len()), (2 * 21, 3, 3));
@@ -393,6 +394,45 @@ fn trials_select_the_learning_rate() {
         "{table}"
     );
     assert!(!report::table(&plain, false).contains("of the grid"));
+    // A scored run stands for its own trial: the file need not have it. Seeds whose rates were all scored go with others.
+    let first = |record: &Record| record.run.seed < 3;
+    let lowest = |record: &Record| matches!(&record.run.work, Work::Pretrain(p) if p.training.learning_rate < 2e-3);
+    let without: Vec<Record> = grid.iter().filter(|r| !(r.run.is_trial() && lowest(r))).cloned().collect();
+    let mixed: Vec<Record> = grid
+        .iter()
+        .cloned()
+        .map(|mut record| {
+            // As in older records: scored at every rate.
+            if record.run.is_trial() && first(&record) && !lowest(&record) {
+                let of = |r: &&Record| r.run.subject() == record.run.subject() && r.run.seed == record.run.seed;
+                let scored = all.iter().find(of).unwrap();
+                let (Work::Pretrain(to), Work::Pretrain(from)) = (&mut record.run.work, &scored.run.work) else {
+                    panic!()
+                };
+                to.scoring = from.scoring.clone();
+                let (Outcome::Pretrained(to), Outcome::Pretrained(from)) = (&mut record.outcome, &scored.outcome)
+                else {
+                    panic!()
+                };
+                to.blocks.clone_from(&from.blocks);
+                record.key = record.run.key();
+            }
+            record
+        })
+        .filter(|record| !(record.run.is_trial() && first(record)))
+        .collect();
+    for records in [without, mixed] {
+        let other = Comparison::new(records, fast()).unwrap();
+        assert_eq!(
+            (&other.groups[0].tests, &other.groups[0].tuning.as_ref().unwrap().rates),
+            (&plain.groups[0].tests, &tuning.rates)
+        );
+    }
+    // A tokenizer that was tried and not scored is missed.
+    let unscored =
+        |r: &Record| r.run.subject() != "kmer6" || r.run.is_trial() || !matches!(r.run.work, Work::Pretrain(_));
+    let unscored: Vec<Record> = grid.iter().filter(|r| unscored(r)).cloned().collect();
+    assert_eq!(error(unscored), "unequal seeds in pretraining: kmer6 has trials of learning rates and no scored run");
     // Trials alone are no result.
     let trials: Vec<Record> = all.iter().filter_map(Record::trial).collect();
     assert!(Comparison::new(trials, fast()).is_err());

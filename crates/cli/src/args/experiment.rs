@@ -60,7 +60,7 @@ pub struct ExperimentArgs {
     #[arg(long, value_name = "N")]
     pub span: Option<usize>,
     /// Learning rate, or several separated by commas: the same grid for all tokenizers, and the best of it for each
-    /// on the validation split.
+    /// on the validation split; only that one is scored on the test split.
     #[arg(long, value_delimiter = ',', value_name = "RATES", allow_hyphen_values = true)]
     pub learning_rates: Vec<f64>,
     /// Bases of the test split that are scored (50k, 1M).

@@ -73,7 +73,9 @@ pub(super) fn checked(records: Vec<Record>) -> Result<(Vec<Record>, Option<Strin
 /// Total bits per masked base, of a trial those on the validation split, or the score on the task; None for a failed run.
 fn value(record: &Record) -> Option<f64> {
     match &record.outcome {
-        Outcome::Pretrained(_) if record.run.is_trial() => Some(validation_bits(record)),
+        Outcome::Pretrained(_) if record.run.is_trial() => {
+            Some(validation_bits(record)).filter(|bits| bits.is_finite())
+        }
         Outcome::Pretrained(done) => {
             let blocks = || done.blocks.iter().filter(|block| !block.held_out);
             let bits: f64 = blocks().map(|block| block.score.total()).sum();

@@ -179,13 +179,15 @@ fn finetuning(run: &Finetune) -> Result<String, Error> {
     Ok(format!("{settings}, data {}", run.task.hash))
 }
 
+/// Pretraining runs by settings and tokenizer.
+type ByName = BTreeMap<(Settings, String), Vec<Record>>;
+
 /// Groups records; controls without an encoder join every group with the same masked bases or task.
 pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroups, Error> {
     let mut groups = RecordGroups::new();
     let mut controls = Vec::new();
     let (mut tunings, mut metrics) = (TaskProperty::default(), TaskProperty::default());
-    let mut pretrained: BTreeMap<(Settings, String), Vec<Record>> = BTreeMap::new();
-    let mut trials: BTreeMap<(Settings, String), Vec<Record>> = BTreeMap::new();
+    let (mut pretrained, mut trials) = (ByName::new(), ByName::new());
     for record in records {
         if let (Some(task), Outcome::Finetuned(done)) = (record.run.task(), &record.outcome) {
             metrics.add(task, done.metric.name().to_owned(), &record);
@@ -203,6 +205,9 @@ pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroup
             Work::Control(_) => controls.push(record),
         }
     }
+    if !partial {
+        unscored(&pretrained, &trials)?;
+    }
     for ((settings, name), records) in pretrained {
         let trials = trials.get(&(settings.of_trials(), name.clone())).map(Vec::as_slice).unwrap_or_default();
         let group = groups.entry(Some(settings)).or_default();
@@ -219,6 +224,19 @@ pub(super) fn grouped(records: Vec<Record>, partial: bool) -> Result<RecordGroup
         groups.iter_mut().try_for_each(|(settings, group)| place_control(settings.as_ref(), group, control))?;
     }
     Ok(groups)
+}
+
+/// Requires a scored run of every tokenizer whose trials were compared with those of others that have one.
+fn unscored(pretrained: &ByName, trials: &ByName) -> Result<(), Error> {
+    let scored: BTreeSet<(Settings, &String)> =
+        pretrained.keys().map(|(settings, name)| (settings.of_trials(), name)).collect();
+    for (settings, name) in trials.keys() {
+        if !scored.contains(&(settings.clone(), name)) && scored.iter().any(|(other, _)| other == settings) {
+            let offenders = format!("{name} has trials of learning rates and no scored run");
+            return Err(Error::UnequalSeeds { scope: "pretraining".into(), offenders });
+        }
+    }
+    Ok(())
 }
 
 fn place_control(settings: Option<&Settings>, group: &mut RecordGroup, record: &Record) -> Result<(), Error> {

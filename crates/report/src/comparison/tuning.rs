@@ -32,8 +32,10 @@ pub(super) fn tuned(
     tuning: &mut Option<Tuning>,
 ) -> Vec<Record> {
     let rate = |record: &Record| pretraining(record).map_or(0.0, |model| model.training.learning_rate);
-    // Without trials, all rates were scored.
-    let tried = if trials.is_empty() { &records[..] } else { trials };
+    // A scored run stands for its trial.
+    let known: BTreeSet<(u64, u64)> = trials.iter().map(|trial| (trial.run.seed, rate(trial).to_bits())).collect();
+    let scored = records.iter().filter(|record| !known.contains(&(record.run.seed, rate(record).to_bits())));
+    let tried: Vec<Record> = trials.iter().chain(scored).cloned().collect();
     let mut rates: Vec<f64> = tried.iter().map(rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
@@ -43,7 +45,7 @@ pub(super) fn tuned(
         return records;
     }
     let chosen: BTreeMap<u64, f64> =
-        experiment::rates::choose(tried).into_iter().map(|(choice, rate)| (choice.seed, rate)).collect();
+        experiment::rates::choose(&tried).into_iter().map(|(choice, rate)| (choice.seed, rate)).collect();
     let selected = |record: &Record| chosen.get(&record.run.seed).is_none_or(|chosen| *chosen == rate(record));
     let others: Vec<&Record> = tried.iter().filter(|record| !selected(record)).collect();
     let (runs, seconds) =
